@@ -1,0 +1,88 @@
+// Package policy is the contract of deciding: the points at which policy is
+// asked, the documents it is given (public and versioned), and what may come
+// out. It refuses to know any policy language.
+package policy
+
+import "context"
+
+// Point is where policy is asked.
+type Point string
+
+const (
+	Admission Point = "admission"
+	Promotion Point = "promotion"
+	Rollout   Point = "rollout"
+	Drift     Point = "drift"
+	Notify    Point = "notify"
+)
+
+// Outcome is what a decision came to. The zero Outcome denies.
+type Outcome string
+
+const (
+	Deny  Outcome = "deny"
+	Allow Outcome = "allow"
+	Hold  Outcome = "hold"
+	Error Outcome = "error" // could not be evaluated: closed
+)
+
+// Finding is one reason.
+type Finding struct {
+	Code        string `json:"code"`
+	Msg         string `json:"msg"`
+	Resource    string `json:"resource,omitempty"`
+	Path        string `json:"path,omitempty"`
+	Details     any    `json:"details,omitempty"`
+	Remediation string `json:"remediation,omitempty"`
+	// Level is deny | require | warn | error.
+	Level   string `json:"level,omitempty"`
+	Package string `json:"package,omitempty"`
+}
+
+// Action is the answer to one drift item.
+type Action struct {
+	Item    string `json:"item"`
+	Do      string `json:"do"` // revert | alert | hold | propose | ignore
+	Reason  string `json:"reason,omitempty"`
+	UntilNS int64  `json:"until_ns,omitempty"`
+}
+
+// Route sends an event to a receiver.
+type Route struct {
+	Receiver string `json:"receiver"`
+	Severity string `json:"severity,omitempty"`
+	GroupBy  string `json:"group_by,omitempty"`
+}
+
+// Decision is what policy said at one point. Its zero value denies.
+type Decision struct {
+	ID       string    `json:"id"`
+	Point    Point     `json:"point"`
+	Outcome  Outcome   `json:"outcome"`
+	Findings []Finding `json:"findings"`
+	// Default is true when no package spoke: the caller's built-in default
+	// applied (and is Outcome).
+	Default   bool     `json:"default,omitempty"`
+	RecheckNS int64    `json:"recheck_ns,omitempty"` // when to ask again; 0: no time known
+	Flags     []string `json:"flags,omitempty"`
+	Revision  string   `json:"revision,omitempty"` // of the policies
+
+	Abort   []Finding `json:"abort,omitempty"` // rollout
+	Pause   []Finding `json:"pause,omitempty"`
+	Advance bool      `json:"advance,omitempty"` // rollout: policy positively says go on
+	// WeightCap is the highest weight in percent policy allows; 0: no cap said.
+	WeightCap int      `json:"weight_cap,omitempty"`
+	Actions   []Action `json:"actions,omitempty"` // drift, one per item a package spoke about, combined
+	Routes    []Route  `json:"routes,omitempty"`  // notify
+	Muted     bool     `json:"muted,omitempty"`
+
+	// Record is the decision record as one JSON line (masked), for the journal.
+	Record []byte `json:"-"`
+}
+
+// Evaluator asks policy. An error is a failure to evaluate; the Decision that
+// comes with it is the point's closed answer, so a caller that looks only at
+// the Decision is safe.
+type Evaluator interface {
+	Evaluate(ctx context.Context, point Point, in Input) (Decision, error)
+}
