@@ -1,0 +1,75 @@
+package journal
+
+import (
+	"time"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// State is the fold of all records: everything the daemon remembers.
+type State struct {
+	Seq          Seq
+	Environments map[string]*Environment
+	Alerts       map[string]AlertState // by fingerprint: the newest
+	Outbox       []Pending             // oldest first
+	DecisionHash string                // of the last decision record
+	Fence        Fence
+}
+
+// Environment is what is remembered of one environment.
+type Environment struct {
+	Name string
+	// Branch is the commit last judged (whatever came of it).
+	Branch string
+	// Judged is the newest admission record; Admitted the newest allowed one.
+	Judged   *record.Admission
+	Admitted *record.Admission
+	// Contents is every content that was admitted, with when.
+	Contents map[string]time.Time
+	// Known is every release admitted, newest last, bounded to the last 50.
+	Known       []record.Admission
+	Applied     map[manifest.Ref]record.Fact
+	Rollout     rollout.State
+	Intents     map[manifest.Ref]record.Intent  // not yet answered
+	Parked      map[manifest.Ref]record.Outcome // permanent errors
+	OwnRequests map[string]time.Time            // request ids of our writes, bounded
+	Holds       map[string]record.Hold
+	Approvals   []record.Approval
+	Quarantine  map[record.Key]record.Quarantine
+	Drift       map[string]record.DriftItem
+	Rounds      map[string]Rounds // by drift item id, surviving its resolution
+	Checks      map[record.Key]map[string]record.CheckResult
+	Soak        Soak
+	Promotions  []record.Promotion // newest last, bounded to the last 50
+	Requests    map[string]Request // open ones
+	History     []Event            // what people see, bounded to the last 500
+}
+
+// Rounds counts reverts of one difference.
+type Rounds struct {
+	Count int
+	Last  time.Time
+}
+
+// Event is one line of history.
+type Event struct {
+	Seq  Seq       `json:"seq"`
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind"`
+	Text string    `json:"text"`
+	Ref  string    `json:"resource,omitempty"`
+}
+
+// AlertState is the newest state of one alert.
+type AlertState struct {
+	Alert Alert
+	Since time.Time // firing since
+}
+
+// Pending is an alert on its way to one receiver.
+type Pending struct {
+	Alert    Alert
+	Receiver string
+}

@@ -1,0 +1,125 @@
+// Package plan compares what is declared with what lives and says what to do
+// next: facts newly observed, differences nobody released, and at most one
+// guarded step per resource. It is pure: the same input gives the same bytes.
+// It refuses to know a platform, to read a clock, and to remember.
+//
+// The diff, per field of a resource (declared D, applied A, live L):
+//
+//	D = L                    in place: a fact, when it was not one yet
+//	D ≠ L, A = D             drift: live was changed and no release says so
+//	D ≠ L, A ≠ D, A = L      commit (or binding, when only a binding moved)
+//	D ≠ L, A ≠ D, A ≠ L      commit wins; the drift under it is reported
+//	L unseen                 unknown: neither compared nor written
+//
+// A resource that was never applied has only D and L: its differences are the
+// commit's.
+package plan
+
+import (
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// Operation is what a step does.
+type Operation string
+
+const (
+	Create  Operation = "create"
+	Update  Operation = "update"
+	Publish Operation = "publish"
+	Route   Operation = "route"
+	Delete  Operation = "delete"
+	Detach  Operation = "detach"
+)
+
+// Cause is why a step is made.
+type Cause string
+
+const (
+	Commit   Cause = "commit"
+	Drift    Cause = "drift"
+	Rollback Cause = "rollback"
+	Prune    Cause = "prune"
+	Binding  Cause = "binding"
+)
+
+// Input is the whole world as one pass knows it. Make never writes to it.
+type Input struct {
+	Now         time.Time
+	Pipeline    string
+	Environment manifest.Environment
+	// Target is what shall live: the release moving, or in force, or, in
+	// rollout.Back, the stable one. nil: nothing was ever admitted.
+	Target *manifest.Release
+	// Specs is the canonical form of Target's resources with today's bindings.
+	Specs map[manifest.Ref]providers.Spec
+	// Applied is what was last seen in place, per resource.
+	Applied map[manifest.Ref]record.Fact
+	// Previous is the release that was in force before Target, for the shape
+	// of what is to be removed; may be nil.
+	Previous  *manifest.Release
+	Inventory providers.Inventory // the survey, with fresher looks merged in
+	// Surveys counts complete surveys in a row since Target became the target.
+	Surveys int
+	Rollout rollout.State
+	Holds   []record.Hold
+	Items   map[string]record.DriftItem // open drift, with what was decided
+	Parked  map[manifest.Ref]record.Outcome
+	// Approved says a person approved this release's deletions and adoptions.
+	Approved bool
+	// Observing: look and report, write nothing but rollback (suspended,
+	// sync manual, drift off elsewhere).
+	Observing bool
+}
+
+// Plan is what one pass found and wants.
+type Plan struct {
+	Facts []record.Fact
+	Steps []Step
+	// Items is every difference now open, updated; Resolved are ids no longer.
+	Items    []record.DriftItem
+	Resolved []string
+	// Waits says why a resource that differs gets no step in this pass.
+	Waits []Wait
+	Holds []record.Hold // that the planner asks for (adoption, deletion guard)
+	// Signal is what the rollout learns from this look: Ready, Versions,
+	// Routed, Foreign, Impossible. The other members are the shell's.
+	Signal rollout.Signal
+	// Adopt lists resources that get ownership tags and nothing else.
+	Adopt []manifest.Ref
+}
+
+// Step is one change to one resource.
+type Step struct {
+	Ref       manifest.Ref
+	Operation Operation
+	Cause     Cause
+	Fields    []Field // what changes, sorted by path
+	// Change is what the provider is asked; its Resource and Bindings are
+	// filled. Zero for Delete and Detach beyond Resource and Guard.
+	Change  providers.Change
+	Routing providers.Routing // of Route
+	Extra   providers.Extra   // of Detach; Change.Resource is the parent
+	Items   []string          // drift items this reverts
+	Risk    []string          // stateful | iam | public | replaces | …
+}
+
+// Field is one field's change. Values are canonical JSON text, or tokens.
+type Field struct {
+	Path      string
+	Before    string // "" when absent
+	After     string // "" when taken away
+	Sensitive bool
+}
+
+// Wait says what a resource waits for.
+type Wait struct {
+	Ref  manifest.Ref
+	For  string         // settling | dependency | phase | hold | parked | unknown | listing | confirm | decision
+	Why  string         // for people
+	Refs []manifest.Ref // the dependencies
+}

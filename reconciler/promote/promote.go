@@ -1,0 +1,65 @@
+// Package promote says which environment takes which content next. It is
+// pure: it looks at where contents are and what is known about them, and
+// names the moves that are due and those that are held, and why. It refuses
+// to ask policy (that is the shell's) and to touch Git.
+package promote
+
+import (
+	"time"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// Place is one environment as promotion sees it.
+type Place struct {
+	Environment manifest.Environment
+	Head        string     // the branch's commit; "" when there is no branch
+	Tree        string     // the head's tree id
+	HeadKey     record.Key // content and overlay as rendered for this environment
+	HeadInvalid bool       // the head's manifests do not render
+	// InForce is the release wholly applied; zero when none or moving.
+	InForce record.Release
+	// InForceTree is the tree that carried InForce.
+	InForceTree string
+	Moving      bool // a rollout is under way
+	Healthy     bool // no failed check, no broken contract, no degraded function
+	// Soak is how long InForce was observed in force and healthy, continuously.
+	Soak   time.Duration
+	Checks []record.CheckResult // of InForce's key
+	Holds  []record.Hold
+	// Seen is every content that was ever admitted here.
+	Seen        map[string]bool
+	Quarantined map[record.Key]bool
+	// BrokenContract says what the live environment lacks for the code; empty
+	// when satisfied or never looked at.
+	BrokenContract []string
+}
+
+// Input is every environment, in the pipeline's order.
+type Input struct {
+	Now    time.Time
+	Places []Place
+	// Overlay gives, for a source environment's tree rendered for a target,
+	// the key the target would carry: [from][to].
+	Rendered map[string]map[string]record.Key
+	// Requested are moves a person asked for, by target environment.
+	Requested map[string]bool
+	// Approved holds keys with standing approvals, by target environment.
+	Approved map[string]map[record.Key]bool
+}
+
+// Move is content that should go from one environment to the next.
+type Move struct {
+	From   string
+	To     string
+	Commit string // the source's commit whose tree is to be taken
+	Expect string // the target's head
+	Key    record.Key
+	// Held says why the move is not to be made now; "" when it may be put to
+	// policy and made. Code is a stable name for it.
+	Held string
+	Code string // manual | diverged | hold | checks | soak | unhealthy | contract | quarantined | invalid | waiting
+	// RecheckAt is when the reason may be gone by time alone.
+	RecheckAt time.Time
+}

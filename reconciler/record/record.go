@@ -1,0 +1,210 @@
+// Package record is what the journal remembers: holds, approvals, quarantine,
+// facts, drift items, admissions. It is data only: pure, and it decides
+// nothing.
+package record
+
+import (
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// Release names one release in force, moving or admitted.
+type Release struct {
+	Commit  string `json:"commit"`
+	Content string `json:"content"` // content digest
+	Overlay string `json:"overlay"` // digest of the environment's overlay
+	Digest  string `json:"digest"`  // release digest
+}
+
+// Key is what evidence, approvals and quarantine are bound to: a content as
+// one environment would render it.
+type Key struct {
+	Content string `json:"content"`
+	Overlay string `json:"overlay"`
+}
+
+// Key of a release.
+func (r Release) Key() Key { return Key{Content: r.Content, Overlay: r.Overlay} }
+
+// Admission is a commit judged at the admission point.
+type Admission struct {
+	Release  Release   `json:"release"`
+	Outcome  string    `json:"outcome"` // allow | hold | deny | error | invalid
+	Update   string    `json:"update"`  // how the branch got there
+	Reason   string    `json:"reason,omitempty"`
+	Decision string    `json:"decision,omitempty"` // decision id
+	Findings []Finding `json:"findings,omitempty"`
+	At       time.Time `json:"at"`
+	// Promoted is the environment this content was promoted from by Mooring;
+	// "" for a commit by hand.
+	Promoted string `json:"promoted,omitempty"`
+}
+
+// Finding is a reason kept with a decision.
+type Finding struct {
+	Code     string `json:"code"`
+	Msg      string `json:"msg"`
+	Resource string `json:"resource,omitempty"`
+}
+
+// Fact is something seen: this resource was in place as this release declares
+// it. Facts come from observation only, never from an answered call.
+type Fact struct {
+	Ref     manifest.Ref      `json:"ref"`
+	Gone    bool              `json:"gone,omitempty"` // seen to be removed
+	Release string            `json:"release"`        // release digest that declares it so
+	Fields  map[string]string `json:"fields,omitempty"`
+	// Snapshot and Version tell which published version carries this.
+	Snapshot string    `json:"snapshot,omitempty"`
+	Version  string    `json:"version,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Intent is a write about to be made; it is journaled before the call.
+type Intent struct {
+	Ref       manifest.Ref    `json:"ref"`
+	Operation string          `json:"operation"`
+	Cause     string          `json:"cause"`
+	Release   string          `json:"release"`
+	Guard     providers.Guard `json:"guard,omitempty"`
+	At        time.Time       `json:"at"`
+}
+
+// Outcome is how an intent ended, as answered (not a fact).
+type Outcome struct {
+	Ref        manifest.Ref `json:"ref"`
+	Operation  string       `json:"operation"`
+	RequestIDs []string     `json:"requestIds,omitempty"` // ours: to recognise our own writes
+	Kind       string       `json:"kind,omitempty"`       // error kind; "" when it succeeded
+	Error      string       `json:"error,omitempty"`
+	// Input is the digest a permanent error was about: it is not tried again
+	// until this changes.
+	Input string    `json:"input,omitempty"`
+	At    time.Time `json:"at"`
+}
+
+// Hold is a recorded stop with owner, reason and expiry.
+type Hold struct {
+	ID    string    `json:"id"`
+	Scope HoldScope `json:"scope"`
+	Owner string    `json:"owner"` // "mooring", or local:USER (unverified)
+	// Kind tells what made it: manual, rollback, forced_update,
+	// branch_deleted, empty, deletion_guard, adoption, mitigation, fight,
+	// undecided, admission, promotion, contract, suspend, recovered.
+	Kind   string    `json:"kind"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // zero: until what it waits for changes
+	// About is what lifts the hold by itself: a release digest or commit that,
+	// once no longer current, makes the hold pointless. "" for manual ones.
+	About string `json:"about,omitempty"`
+}
+
+// HoldScope is what a hold stops. A zero Ref and Item mean the environment.
+type HoldScope struct {
+	Ref  manifest.Ref `json:"ref,omitzero"`
+	Item string       `json:"item,omitempty"` // a drift item's id
+}
+
+// Active holds stop forward steps now.
+func (h Hold) Active(now time.Time) bool { return h.Until.IsZero() || now.Before(h.Until) }
+
+// Covers says whether the hold stops writes about ref.
+func (h Hold) Covers(ref manifest.Ref) bool {
+	return h.Scope.Item == "" && (h.Scope.Ref == (manifest.Ref{}) || h.Scope.Ref == ref)
+}
+
+// Approval is a named person's yes to one key with its findings.
+type Approval struct {
+	Key      Key       `json:"key"`
+	By       string    `json:"by"`
+	Verified bool      `json:"verified"` // false for loopback without identity
+	Findings []string  `json:"findings"` // codes approved
+	At       time.Time `json:"at"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
+// Quarantine keeps failed content from being tried again.
+type Quarantine struct {
+	Key    Key       `json:"key"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// DriftKind is how live differs from declared.
+type DriftKind string
+
+const (
+	Changed DriftKind = "changed"
+	Missing DriftKind = "missing"
+	Extra   DriftKind = "extra"
+)
+
+// Response to a drift item.
+type Response string
+
+const (
+	Revert  Response = "revert"
+	Alert   Response = "alert"
+	HoldIt  Response = "hold"
+	Propose Response = "propose"
+	Ignore  Response = "ignore"
+)
+
+// DriftItem is one difference that no release explains. Values are canonical
+// JSON text, or tokens where sensitive.
+type DriftItem struct {
+	ID       string       `json:"id"` // stable while the same difference lasts
+	Ref      manifest.Ref `json:"resource"`
+	Parent   manifest.Ref `json:"parent,omitzero"` // of an extra
+	Path     string       `json:"path"`            // "" for the resource as a whole
+	Kind     DriftKind    `json:"kind"`
+	Declared string       `json:"declared,omitempty"`
+	Live     string       `json:"live,omitempty"`
+	// Sensitive values are tokens.
+	Sensitive bool            `json:"sensitive,omitempty"`
+	Since     time.Time       `json:"since"`
+	Seen      int             `json:"seen"`   // distinct looks in a row; 2 confirm
+	SeenAt    time.Time       `json:"seenAt"` // the newest look that counted
+	Actor     providers.Actor `json:"actor"`
+	// Severity is low | medium | high | critical.
+	Severity string `json:"severity"`
+	// Default is the table's response, Response what was decided.
+	Default  Response `json:"default"`
+	Response Response `json:"response"`
+	Reason   string   `json:"reason,omitempty"`
+	Policy   bool     `json:"policy,omitempty"` // Response came from a policy package
+	Decision string   `json:"decision,omitempty"`
+	// Rounds counts reverts made against the same difference.
+	Rounds int  `json:"rounds,omitempty"`
+	Open   bool `json:"open,omitempty"` // lets the public in, or grants rights
+	// Contract is true when it breaks what the code expects.
+	Contract bool `json:"contract,omitempty"`
+}
+
+// Confirmed items were seen twice: once may be a stale read.
+func (d DriftItem) Confirmed() bool { return d.Seen >= 2 }
+
+// CheckResult is evidence: a check of an environment run on a content.
+type CheckResult struct {
+	Key    Key       `json:"key"`
+	Name   string    `json:"name"`
+	Passed bool      `json:"passed"`
+	Detail string    `json:"detail,omitempty"` // never a payload
+	At     time.Time `json:"at"`
+}
+
+// Promotion is content moved, or held, between environments.
+type Promotion struct {
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Key      Key       `json:"key"`
+	Commit   string    `json:"commit,omitempty"` // on the target, once moved
+	Outcome  string    `json:"outcome"`          // moved | held | failed
+	Reason   string    `json:"reason,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	Decision string    `json:"decision,omitempty"`
+	At       time.Time `json:"at"`
+}

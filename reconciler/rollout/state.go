@@ -1,0 +1,164 @@
+// Package rollout is the traffic state machine of a release: which share of
+// calls the new versions get, and what moves it. It is pure: time, samples
+// and verdicts of policy come in as data, states go out. It refuses to call
+// anything, to wait, and to know a platform.
+package rollout
+
+import (
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// Phase is where a release is on its way.
+type Phase string
+
+const (
+	Idle     Phase = ""         // nothing moves; the release named is in force
+	Expand   Phase = "expand"   // adding and widening, publishing
+	Check    Phase = "check"    // pre-traffic checks of the new versions
+	Shift    Phase = "shift"    // traffic moves by stages
+	Connect  Phase = "connect"  // triggers added or re-pointed
+	Contract Phase = "contract" // what is no longer declared goes
+	Back     Phase = "back"     // traffic returns to stable, then the rest
+)
+
+// Verdict is what is known about the release's health.
+type Verdict string
+
+const (
+	Unjudged  Verdict = ""          // no look yet
+	Undecided Verdict = "undecided" // cannot tell yet
+	Pass      Verdict = "pass"      // evidence of no harm within tolerance
+	Fail      Verdict = "fail"
+)
+
+// State is one release's rollout. The zero State is Idle with nothing ever
+// released. States are values: Advance never writes to its argument.
+type State struct {
+	Release record.Release `json:"release"` // moving, or in force when Idle
+	Phase   Phase          `json:"phase"`
+	Cause   string         `json:"cause"` // commit | rollback
+	// Stable is the release whose traffic is the baseline and to which
+	// failure returns; zero on a first deployment.
+	Stable    record.Release    `json:"stable,omitzero"`
+	Functions []Function        `json:"functions,omitempty"` // whose version changes, sorted by Ref
+	Stages    []manifest.Stage  `json:"stages,omitempty"`
+	Analysis  manifest.Analysis `json:"analysis,omitzero"`
+	Stage     int               `json:"stage"`   // index into Stages, valid in Shift
+	Weight    int               `json:"weight"`  // percent wanted now on the new versions
+	Reached   bool              `json:"reached"` // the weight was seen in place; holds count from here
+	Elapsed   time.Duration     `json:"elapsed"` // observed time in this stage since reached
+	Tick      time.Time         `json:"tick"`    // the last Advance, for accruing
+	Verdict   Verdict           `json:"verdict"` // of this stage
+	Reason    string            `json:"reason,omitempty"`
+	Need      int64             `json:"need,omitempty"`   // calls missing for a verdict; 0 unknown
+	Paused    string            `json:"paused,omitempty"` // why it does not go on; "" when it may
+	Looks     int               `json:"looks"`
+	Failed    bool              `json:"failed,omitempty"` // Back because of failure (quarantine follows)
+	Done      bool              `json:"done,omitempty"`   // this Advance ended the rollout
+	// Blind is why a change of versions is not canaried ("role changes").
+	Blind string `json:"blind,omitempty"`
+}
+
+// Function is one function whose version changes in this release.
+type Function struct {
+	Ref     manifest.Ref `json:"ref"`
+	Alias   manifest.Ref `json:"alias"`
+	Stable  string       `json:"stable"`            // version with the baseline; "" on first deployment
+	New     string       `json:"new"`               // version to come; "" until published
+	Checked bool         `json:"checked,omitempty"` // pre-traffic check passed
+	// Evidence accumulated over the whole rollout.
+	Canary   Counts `json:"canary"`
+	Baseline Counts `json:"baseline"`
+	// LogE is the sequential test's log evidence of harm; crossing
+	// log(1/α) is a failure.
+	LogE     float64   `json:"logE"`
+	Measured time.Time `json:"measured,omitzero"` // up to where windows were counted
+}
+
+// Counts are calls and errors seen; throttles are apart, in neither.
+type Counts struct {
+	Calls     int64 `json:"calls"`
+	Errors    int64 `json:"errors"`
+	Throttles int64 `json:"throttles,omitempty"`
+}
+
+// Look is one pair of samples for one function over one window.
+type Look struct {
+	Ref      manifest.Ref
+	Window   providers.Window
+	Canary   providers.Sample
+	Baseline providers.Sample
+}
+
+// Signal is everything that happened since the last Advance. Zero fields mean
+// "nothing": a zero Signal only lets time pass.
+type Signal struct {
+	// Start begins a rollout of this release (only when it differs from the
+	// one moving or in force). In mid-rollout, traffic returns to stable and
+	// stage one begins again.
+	Start *Start
+	// Ready: everything the phase has to put in place was observed in place.
+	// Versions gives the published version per function once it is Ready.
+	Ready    bool
+	Versions map[manifest.Ref]string
+	// Routed: live routing of every function equals Wanted.
+	Routed bool
+	// Foreign: somebody else moved an alias of this release.
+	Foreign string
+	Checks  []CheckDone
+	Looks   []Look
+	// Held: an active hold or manual sync stops forward motion; why.
+	Held string
+	// Policy at the rollout point.
+	Abort     string // why, "" for none
+	Pause     string
+	Advance   bool // policy positively says go on (replaces a missing pass)
+	WeightCap int  // percent; 0: none
+	// Rollback asks to return to stable as a person or a rule wants; why.
+	Rollback string
+	// Impossible: a step of this release failed for good; why.
+	Impossible string
+}
+
+// Start is a release about to move.
+type Start struct {
+	Release   record.Release
+	Stable    record.Release
+	Cause     string
+	Functions []Function // Ref, Alias, Stable version
+	Rollout   manifest.Rollout
+	Blind     string
+}
+
+// CheckDone is the result of a pre-traffic check.
+type CheckDone struct {
+	Ref    manifest.Ref
+	Passed bool
+	Detail string
+}
+
+// Wanted is the routing a function's alias should have now.
+func (s State) Wanted(f Function) providers.Routing {
+	switch {
+	case f.New == "" || f.New == f.Stable:
+		return providers.Routing{Version: f.Stable}
+	case s.Phase == Back && f.Stable != "":
+		return providers.Routing{Version: f.Stable}
+	case s.Phase == Shift && s.Weight >= 100, s.Phase == Connect, s.Phase == Contract, s.Phase == Idle:
+		return providers.Routing{Version: f.New}
+	case f.Stable == "":
+		// First deployment: nothing to fall back to, so the alias appears
+		// with the new version once the checks have passed.
+		if s.Phase == Shift {
+			return providers.Routing{Version: f.New}
+		}
+		return providers.Routing{}
+	case s.Phase == Shift && s.Weight > 0:
+		return providers.Routing{Version: f.Stable, Canary: f.New, Weight: providers.Percent(s.Weight)}
+	}
+	return providers.Routing{Version: f.Stable}
+}

@@ -1,0 +1,119 @@
+// Package sources is the contract of where declared state comes from: commits
+// of branches, each with an immutable tree. It refuses to know any transport;
+// its children do (git, dir), and artifact and manifest read what they bring.
+package sources
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// Commit is one commit of a branch.
+type Commit struct {
+	SHA       string
+	Parents   []string
+	Author    Identity
+	Committer Identity
+	Message   string
+	Trailers  map[string]string // "Key: value" lines of the last paragraph
+	Time      time.Time         // the committer's; never trusted for ordering
+	Signature Signature
+}
+
+// Identity is who a commit says made it. It is a claim, not a proof.
+type Identity struct{ Name, Email string }
+
+// Signature is what a verification found. The zero value is "unsigned".
+type Signature struct {
+	Status string // "" (unsigned) | valid | invalid | unknown_key | unchecked
+	Kind   string // ssh | pgp
+	KeyID  string
+	Signer string
+}
+
+// Update says how a branch came to its present commit, seen from the commit
+// before.
+type Update string
+
+const (
+	UpdateNone        Update = ""
+	UpdateCreated     Update = "created"
+	UpdateFastForward Update = "fast_forward"
+	UpdateMerge       Update = "merge" // a fast-forward whose tip is a merge commit
+	UpdateForced      Update = "forced"
+	UpdateDeleted     Update = "deleted"
+)
+
+// Snapshot is one branch at one moment. It is immutable.
+type Snapshot struct {
+	Commit Commit
+	// TreeID names the content: equal ids, equal trees.
+	TreeID string
+	// Tree walks the committed files. A file's FileInfo.Sys() may be a
+	// ContentID, so that what did not change need not be read again.
+	// Hostile entries (symbolic links, gitlinks, names that leave the tree)
+	// are visible with their mode and cannot be opened.
+	Tree fs.FS
+}
+
+// ContentID names a file's content (a blob hash). FileInfo.Sys() of a Tree
+// may return one.
+type ContentID string
+
+// Source is a repository of environment state. Every method may be retried.
+type Source interface {
+	// Fetch brings all branches up to date and returns each by name. A
+	// branch that is gone upstream is absent; a failed Fetch returns an
+	// error and changes nothing.
+	Fetch(ctx context.Context) (map[string]Snapshot, error)
+	// Watch calls wake, soon after something changed or may have, until ctx
+	// ends. Wakes are hints: they coalesce, and may be spurious.
+	Watch(ctx context.Context, wake func()) error
+	// Classify says how a branch got from one commit to another. from may be
+	// "" (created); to may be "" (deleted).
+	Classify(ctx context.Context, from, to string) (Update, error)
+	// Open returns a commit fetched earlier and kept, upstream or not.
+	Open(ctx context.Context, sha string) (Snapshot, error)
+	// Keep pins commits by name so that they outlive upstream rewrites and
+	// garbage collection; an empty sha releases the name.
+	Keep(ctx context.Context, name, sha string) error
+}
+
+// Edit asks for Branch to take the whole tree of Source.
+type Edit struct {
+	Branch  string
+	Expect  string // the commit Branch is thought to be at; "" if it should not exist
+	Source  string // the commit whose tree is wanted
+	Path    string // only this subtree, where environments share a branch
+	Message string // trailers included
+	Author  Identity
+}
+
+// Proposal is what became of an Edit.
+type Proposal struct {
+	SHA         string // the commit now on the branch
+	FastForward bool   // no new commit was needed
+}
+
+// Proposer moves content between branches.
+type Proposer interface {
+	// Propose pushes, guarded by Edit.Expect: ErrMoved if the branch is
+	// elsewhere by now. Fast-forward where ancestry allows, else a merge
+	// commit whose tree equals the source's.
+	Propose(ctx context.Context, e Edit) (Proposal, error)
+}
+
+var (
+	// ErrMoved: the branch is not where the edit thought. Fetch and think again.
+	ErrMoved = errors.New("branch has moved")
+	// ErrUnknownCommit: the commit was never fetched or not kept.
+	ErrUnknownCommit = errors.New("unknown commit")
+	// ErrRefused: the repository refuses (protected branch, hook, permission).
+	ErrRefused = errors.New("push refused")
+	// ErrUnauthorized: the repository does not accept our credentials.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrUnreachable: no answer; try again later.
+	ErrUnreachable = errors.New("unreachable")
+)
