@@ -1,0 +1,161 @@
+package git
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// maxCredential bounds a credential file, in bytes.
+const maxCredential = 64 << 10
+
+// overHTTP speaks smart HTTP.
+type overHTTP struct {
+	at      address
+	options Options
+	base    *http.Transport
+}
+
+func newHTTP(at address, options Options) (*overHTTP, error) {
+	base := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    15 * time.Second,
+		ResponseHeaderTimeout:  min(options.Timeout, 2*time.Minute),
+		MaxResponseHeaderBytes: 64 << 10,
+		// Kept connections save little at one list a minute.
+		DisableKeepAlives: true,
+	}
+	if options.CAFile != "" {
+		pem, err := os.ReadFile(options.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("CAFile: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CAFile: no certificate in %s", options.CAFile)
+		}
+		base.TLSClientConfig.RootCAs = pool
+	}
+	return &overHTTP{at: at, options: options, base: base}, nil
+}
+
+func (h *overHTTP) dial() (link, error) {
+	token, err := h.token()
+	if err != nil {
+		return link{}, err
+	}
+	status := 0
+	client := &http.Client{
+		Transport:     &guard{base: h.base, status: &status},
+		CheckRedirect: sameHost,
+	}
+	endpoint := h.at.endpoint
+	endpoint.Host = bracketed(endpoint.Host)
+	made := link{transport: githttp.NewClient(client), endpoint: &endpoint, status: &status}
+	if token != "" {
+		user := cmp.Or(h.options.User, h.at.user, "git")
+		made.auth = &githttp.BasicAuth{Username: user, Password: token}
+		made.secrets = []string{token}
+	}
+	return made, nil
+}
+
+// token reads the credential where it stands now.
+func (h *overHTTP) token() (string, error) {
+	switch {
+	case h.options.TokenFile != "":
+		text, err := readCredential(h.options.TokenFile)
+		return strings.TrimSpace(string(text)), err
+	case h.options.TokenEnv != "":
+		token := strings.TrimSpace(os.Getenv(h.options.TokenEnv))
+		if token == "" {
+			return "", fmt.Errorf("environment variable %s is empty", h.options.TokenEnv)
+		}
+		return token, nil
+	}
+	return h.at.password, nil
+}
+
+func readCredential(path string) (text []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("credential: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if text, err = io.ReadAll(io.LimitReader(file, maxCredential)); err != nil {
+		return nil, fmt.Errorf("credential %s: %w", path, err)
+	}
+	if len(strings.TrimSpace(string(text))) == 0 {
+		return nil, fmt.Errorf("credential %s is empty", path)
+	}
+	return text, nil
+}
+
+// sameHost refuses to be sent to another host or port, but for the step from
+// http to https on the same host.
+func sameHost(next *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	upgrade := first.Scheme == "http" && next.URL.Scheme == "https"
+	if next.URL.Hostname() != first.Hostname() || next.URL.Port() != first.Port() && !upgrade {
+		return fmt.Errorf("redirected from %s to %s: not followed", first.Host, next.URL.Host)
+	}
+	return nil
+}
+
+// maxAdvertised bounds a list of references, in bytes.
+const maxAdvertised = 64 << 20
+
+// guard stands between go-git and the network: a refusal ends at its status,
+// so that nothing a server writes into an error page is read, and a list of
+// references has a length.
+type guard struct {
+	base   http.RoundTripper
+	status *int
+}
+
+func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := g.base.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusBadRequest {
+		*g.status = response.StatusCode
+		err := fmt.Errorf("HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+		return nil, errors.Join(err, response.Body.Close())
+	}
+	if request.Method == http.MethodGet {
+		response.Body = &bounded{ReadCloser: response.Body, left: maxAdvertised}
+	}
+	return response, nil
+}
+
+// bounded fails, rather than ends, at its limit.
+type bounded struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, as(ErrTooLarge, "list of references")
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+var _ transport.AuthMethod = (*githttp.BasicAuth)(nil)
