@@ -61,7 +61,29 @@ type State struct {
 	Done      bool              `json:"done,omitempty"`   // this Advance ended the rollout
 	// Blind is why a change of versions is not canaried ("role changes").
 	Blind string `json:"blind,omitempty"`
+	// Halted: paused by a hold, a policy or a foreign write rather than by
+	// missing evidence; such time counts for no stage.
+	Halted bool `json:"halted,omitempty"`
+	// Next is the release that waits for traffic to be back at stable.
+	Next *Start `json:"next,omitempty"`
+	// Returned is what sent the rollout Back (or, on a first deployment,
+	// stopped it), kept until the next Start: the shell quarantines Failed
+	// ones and holds for ByRollback and ByUndecided.
+	Returned Return `json:"returned,omitempty"`
 }
+
+// Return is what sent a rollout back.
+type Return string
+
+const (
+	ByCheck      Return = "check"      // a pre-traffic check failed
+	ByVerdict    Return = "verdict"    // the analysis failed
+	ByAbort      Return = "abort"      // policy said so
+	ByImpossible Return = "impossible" // a step cannot succeed
+	ByRollback   Return = "rollback"   // a person or a rule asked
+	ByUndecided  Return = "undecided"  // no verdict within the stage's limit
+	BySuperseded Return = "superseded" // a newer release came
+)
 
 // Function is one function whose version changes in this release.
 type Function struct {
@@ -77,7 +99,20 @@ type Function struct {
 	// log(1/α) is a failure.
 	LogE     float64   `json:"logE"`
 	Measured time.Time `json:"measured,omitzero"` // up to where windows were counted
+	// Staged are the new version's calls in this stage, and LogSafe this
+	// stage's log evidence that harm is below the tolerance; crossing
+	// log(1/(1-confidence)) is a pass.
+	Staged  Counts  `json:"staged,omitzero"`
+	LogSafe float64 `json:"logSafe,omitempty"`
+	// Solo are the new version's calls with no baseline beside them: at full
+	// weight, or where there was no version before.
+	Solo Counts `json:"solo,omitzero"`
+	// Guarded: the one look of the hard guard was taken.
+	Guarded bool `json:"guarded,omitempty"`
 }
+
+// moving functions change their version; the others have nothing to shift.
+func (f Function) moving() bool { return f.New != f.Stable }
 
 // Counts are calls and errors seen; throttles are apart, in neither.
 type Counts struct {
@@ -132,6 +167,9 @@ type Start struct {
 	Functions []Function // Ref, Alias, Stable version
 	Rollout   manifest.Rollout
 	Blind     string
+	// Retry begins again although the same release already stopped for good
+	// (a failed first deployment): a person asked.
+	Retry bool
 }
 
 // CheckDone is the result of a pre-traffic check.

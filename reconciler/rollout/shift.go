@@ -1,0 +1,138 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"mooring.dev/sources/manifest"
+)
+
+// MaxTick is the most time one Advance may count for a stage. Whoever calls
+// Advance less often than Wake says only makes a stage last longer.
+const MaxTick = time.Minute
+
+// tick counts the time since the last call, if all of it was observed: the
+// weight was in place then and is now, and neither end is halted. A clock
+// that went back counts nothing, one that jumped ahead at most one piece.
+func (s *State) tick(sig Signal, now time.Time) {
+	passed := now.Sub(s.Tick)
+	first := s.Tick.IsZero()
+	s.Tick = now
+	if first || passed <= 0 || s.Phase != Shift || !s.Reached || !sig.Routed || s.Halted || sig.halt() != "" {
+		return
+	}
+	s.Elapsed += min(passed, s.piece())
+}
+
+// piece is the most one call may count: a quarter of the hold, so that no
+// jump shortens a stage by more, but within a second and MaxTick.
+func (s State) piece() time.Duration {
+	hold := s.hold()
+	if s.Elapsed >= hold {
+		return MaxTick
+	}
+	return min(MaxTick, max(time.Second, hold/4), hold-s.Elapsed)
+}
+
+// Wake is how long after this Advance the next one is useful for time's sake;
+// 0 when time alone moves nothing.
+func (s State) Wake() time.Duration {
+	if s.Phase != Shift || !s.Reached || s.Halted {
+		return 0
+	}
+	return s.piece()
+}
+
+func (s State) hold() time.Duration { return time.Duration(s.stage().Hold) }
+
+func (s State) stage() manifest.Stage {
+	if s.Stage < 0 || s.Stage >= len(s.Stages) {
+		return manifest.Stage{Weight: 100}
+	}
+	return s.Stages[s.Stage]
+}
+
+// enterShift begins the first stage, or passes over a release that moves no
+// traffic.
+func (s *State) enterShift() {
+	for _, f := range s.Functions {
+		if f.moving() {
+			s.Phase = Shift
+			s.enterStage(0)
+			return
+		}
+	}
+	s.Phase, s.Weight = Connect, 100
+}
+
+// enterStage asks for a stage's weight; everything about the stage begins
+// anew, what is known of the whole rollout stays.
+func (s *State) enterStage(i int) {
+	s.Stage, s.Weight = i, 0
+	s.Reached, s.Elapsed, s.Verdict, s.Need = false, 0, Unjudged, 0
+	if s.Phase != Shift {
+		return
+	}
+	s.Weight = s.stage().Weight
+	for i := range s.Functions {
+		s.Functions[i].Staged, s.Functions[i].LogSafe = Counts{}, 0
+	}
+}
+
+// shift stays in its stage or leaves it.
+func (s *State) shift(sig Signal) {
+	if s.Weight != s.stage().Weight {
+		return // capped: this stage's weight was never in place
+	}
+	s.Reached = s.Reached || sig.Routed
+	if !s.Reached || s.Elapsed < s.hold() {
+		return
+	}
+	late := s.Elapsed >= max(s.hold(), time.Duration(s.Analysis.MaxHold))
+	may := s.Verdict == Pass || sig.Advance || late && s.Analysis.OnUndecided == "proceed"
+	switch {
+	case may && sig.Routed:
+		s.leaveStage()
+	case may || !late:
+	case s.Analysis.OnUndecided == "rollback":
+		s.giveUp(ByUndecided, s.undecided())
+	default:
+		s.Paused = s.undecided()
+	}
+}
+
+func (s *State) leaveStage() {
+	if s.Stage+1 < len(s.Stages) {
+		s.enterStage(s.Stage + 1)
+		return
+	}
+	s.Phase, s.Weight, s.Reached, s.Need = Connect, 100, false, 0
+}
+
+func (s *State) undecided() string {
+	if s.Need > 0 {
+		return fmt.Sprintf("undecided: needs about %d more calls", s.Need)
+	}
+	return "undecided: too little is known to say how many calls are missing"
+}
+
+// limit lowers the weight to policy's cap, and lets it come back up to the
+// stage's (never above, and never while halted).
+func (s *State) limit(sig Signal, halt string) {
+	if s.Phase != Shift || s.stopped() {
+		return
+	}
+	want := s.stage().Weight
+	if sig.WeightCap > 0 && sig.WeightCap < want {
+		want = sig.WeightCap
+		if s.Paused == "" {
+			s.Paused, s.Halted = fmt.Sprintf("policy caps the weight at %d%%", want), true
+		}
+	}
+	if halt != "" && want > s.Weight {
+		want = s.Weight
+	}
+	if want != s.Weight {
+		s.Weight, s.Reached = want, false
+	}
+}
