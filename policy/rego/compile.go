@@ -1,0 +1,175 @@
+package rego
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+//go:embed library
+var libraryFiles embed.FS
+
+// libraryPrefix marks files that are ours in messages.
+const libraryPrefix = "mooring:"
+
+// library parses the built-in helpers. They are part of the binary and have
+// their own tests: a fault in them is ours.
+func library() (map[string]*ast.Module, map[string]bool) {
+	found, fs := read(libraryFiles, "library")
+	modules := parseAll(found.modules, &fs)
+	if len(fs) > 0 {
+		panic(fs.err())
+	}
+	ours, names := map[string]*ast.Module{}, map[string]bool{}
+	for file, m := range modules {
+		p, _ := placeOf(m.Package)
+		ours[libraryPrefix+file], names[p.name] = m, true
+	}
+	return ours, names
+}
+
+// parseAll parses what parses; the rest are faults.
+func parseAll(texts map[string]string, fs *faults) map[string]*ast.Module {
+	modules := map[string]*ast.Module{}
+	options := ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities(), ProcessAnnotation: true}
+	for _, file := range slices.Sorted(maps.Keys(texts)) {
+		m, err := ast.ParseModuleWithOpts(file, texts[file], options)
+		switch {
+		case err != nil:
+			fs.opa(file, err)
+		case m == nil:
+			fs.file(file, "rego_parse_error", "empty file")
+		default:
+			modules[file] = m
+		}
+	}
+	return modules
+}
+
+// checkTestPackages keeps tests from replacing what they test.
+func checkTestPackages(tests map[string]*ast.Module, own map[string]bool) faults {
+	var found faults
+	for _, file := range slices.Sorted(maps.Keys(tests)) {
+		m := tests[file]
+		if p, _ := placeOf(m.Package); own[p.name] || !m.Package.Path.HasPrefix(ast.MustParseRef("data.policy")) {
+			found.at(m.Package.Location, "package_name", "package %s: a test is in the package it tests, or in policy.POINT.NAME_test", m.Package.Path)
+		}
+	}
+	return found
+}
+
+// newCompiler is a strict compiler with restricted capabilities, and the
+// modules that type the input by the schema of each package's point. They must
+// be compiled with the rest.
+func newCompiler(config map[string]any) (*ast.Compiler, map[string]*ast.Module) {
+	schemas := ast.NewSchemaSet()
+	typings := map[string]*ast.Module{}
+	put := func(name string, schema map[string]any, path string, pkg string) {
+		schemas.Put(schemaRef(name), jsonNumbers(schema))
+		typings[libraryPrefix+"schema/"+name] = typing(pkg, path, name)
+	}
+	for _, p := range points {
+		put(string(p), inputForm(p).schema(), "input", "policy."+string(p))
+	}
+	put("lib", inputForm("").schema(), "input", "policy.lib")
+	put("config", configSchema(config), "data.config", "policy")
+
+	c := ast.NewCompiler().
+		WithDefaultRegoVersion(ast.RegoV1).
+		WithCapabilities(capabilities()).
+		WithSchemas(schemas).
+		WithUseTypeCheckAnnotations(true).
+		WithStrict(true)
+	c.SetErrorLimit(0)
+	return c, typings
+}
+
+// compile compiles everything at once; the compiler says whether it failed.
+func compile(modules map[string]*ast.Module, config map[string]any) *ast.Compiler {
+	c, all := newCompiler(config)
+	maps.Copy(all, modules)
+	c.Compile(all)
+	return c
+}
+
+func schemaRef(name string) ast.Ref {
+	return ast.Ref{ast.SchemaRootDocument, ast.StringTerm(name)}
+}
+
+// typing is a module without rules whose only purpose is to type path, by
+// schema name, in every package below pkg: authors need annotate nothing.
+func typing(pkg, path, name string) *ast.Module {
+	text := fmt.Sprintf("# METADATA\n# scope: subpackages\n# schemas:\n#   - %s: schema.%s\npackage %s\n", path, name, pkg)
+	return ast.MustParseModuleWithOpts(text, ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true})
+}
+
+// configSchema is inferred from the data at hand, so that a misspelt key of
+// data.config is found like a misspelt field of the input.
+func configSchema(v any) map[string]any {
+	switch v := v.(type) {
+	case map[string]any:
+		properties := map[string]any{}
+		for k, item := range v {
+			properties[k] = configSchema(item)
+		}
+		return map[string]any{"type": "object", "properties": properties}
+	case []any:
+		return listSchema(v)
+	case string:
+		return map[string]any{"type": "string"}
+	case bool:
+		return map[string]any{"type": "boolean"}
+	case json.Number, float64, int:
+		return map[string]any{"type": "number"}
+	}
+	return map[string]any{}
+}
+
+// listSchema types the items when all are alike.
+func listSchema(items []any) map[string]any {
+	list := map[string]any{"type": "array"}
+	for i, item := range items {
+		s := configSchema(item)
+		if i > 0 && !reflect.DeepEqual(list["items"], s) {
+			delete(list, "items")
+			return list
+		}
+		list["items"] = s
+	}
+	return list
+}
+
+// jsonNumbers gives a schema the shape OPA's schema reader knows.
+func jsonNumbers(schema map[string]any) any {
+	var out any
+	if err := json.Unmarshal(must(json.Marshal(schema)), &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// enforcement reads a package's `custom.enforcement`.
+func enforcement(c *ast.Compiler, p *ast.Package) (string, error) {
+	a := c.GetAnnotationSet().GetPackageScope(p)
+	if a == nil || a.Custom["enforcement"] == nil {
+		return mandatory, nil
+	}
+	level, _ := a.Custom["enforcement"].(string)
+	if !slices.Contains([]string{mandatory, advisory, dryRun}, level) {
+		return "", fmt.Errorf("custom.enforcement is %v, want %s", a.Custom["enforcement"], strings.Join([]string{mandatory, advisory, dryRun}, ", "))
+	}
+	return level, nil
+}
+
+// Levels of enforcement.
+const (
+	mandatory = "mandatory" // the default
+	advisory  = "advisory"  // its findings are warnings, and it allows nothing
+	dryRun    = "dry_run"   // it is only recorded
+)

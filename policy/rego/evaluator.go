@@ -1,0 +1,221 @@
+package rego
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"mooring.dev/policy"
+)
+
+// EvaluatorOptions bound a decision. Zero fields take the defaults.
+type EvaluatorOptions struct {
+	PackageDeadline  time.Duration // for one package; default 2s
+	DecisionDeadline time.Duration // for all of a decision; default 5s
+	MaxInput         int           // bytes of JSON; default 2 MiB
+	MaxResult        int           // bytes of one package's result; default 256 KiB
+	MaxFindings      int           // items of one package's result; default 200
+	// OwnFaults are kinds of events about Mooring itself, which no policy can
+	// mute; default policy.OwnFaults.
+	OwnFaults []string
+}
+
+// Evaluator asks the packages of a bundle. It is safe for concurrent use.
+type Evaluator struct {
+	bundle *Bundle
+	broken error // set instead of bundle
+	o      EvaluatorOptions
+	keeper *keeper
+	// capabilities is the digest of what policies may use, for the records.
+	capabilities string
+}
+
+var _ policy.Evaluator = (*Evaluator)(nil)
+
+// maxLeft is how many late evaluations may be left behind at a time.
+const maxLeft = 8
+
+// New makes an evaluator of b. A nil b is closed at every point.
+func New(b *Bundle, o EvaluatorOptions) *Evaluator {
+	o.PackageDeadline = cmp.Or(o.PackageDeadline, 2*time.Second)
+	o.DecisionDeadline = cmp.Or(o.DecisionDeadline, 5*time.Second)
+	o.MaxInput = cmp.Or(o.MaxInput, 2<<20)
+	o.MaxResult = cmp.Or(o.MaxResult, 256<<10)
+	o.MaxFindings = cmp.Or(o.MaxFindings, 200)
+	if o.OwnFaults == nil {
+		o.OwnFaults = policy.OwnFaults()
+	}
+	e := &Evaluator{bundle: b, o: o, keeper: &keeper{grace: 200 * time.Millisecond, most: maxLeft}, capabilities: digest(Capabilities())}
+	if b == nil {
+		e.broken = errors.New("no policies could be loaded")
+	}
+	return e
+}
+
+// Closed answers every question with the point's closed value, naming why.
+func Closed(why error) *Evaluator {
+	e := New(nil, EvaluatorOptions{})
+	e.broken = why
+	return e
+}
+
+// Left is how many evaluations went past their deadline and are running still.
+func (e *Evaluator) Left() int { return int(e.keeper.left.Load()) }
+
+// Evaluate implements policy.Evaluator. The error, if any, names every package
+// that could not be evaluated; the Decision then has Outcome Error and is
+// closed.
+func (e *Evaluator) Evaluate(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
+	in = in.Complete(p)
+	doc, err := json.Marshal(in)
+	if err != nil {
+		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
+	}
+	return e.evaluate(ctx, p, doc, in)
+}
+
+// EvaluateDocument decides about an input that is JSON already: a recorded one,
+// or one written by hand. The document must be complete.
+func (e *Evaluator) EvaluateDocument(ctx context.Context, p policy.Point, doc []byte) (policy.Decision, error) {
+	var in policy.Input
+	var compact, line bytes.Buffer
+	err := json.Unmarshal(doc, &in)
+	if err == nil {
+		err = json.Compact(&compact, doc)
+	}
+	if err != nil {
+		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
+	}
+	json.HTMLEscape(&line, compact.Bytes()) // as it will stand in the record
+	return e.evaluate(ctx, p, line.Bytes(), in)
+}
+
+func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, in policy.Input) (policy.Decision, error) {
+	began, f := time.Now(), e.facts(in)
+	value, err := e.read(p, doc, f)
+	if err == nil {
+		err = e.broken
+	}
+	if err != nil {
+		return e.close(p, f, doc, err)
+	}
+	answers := e.ask(ctx, p, question{input: value, now: time.Unix(0, f.Request.TimeNS)}, f)
+	d := combine(p, f, answers)
+	d.Revision = e.bundle.Revision
+	return e.recorded(d, f, doc, answers, time.Since(began))
+}
+
+func (e *Evaluator) facts(in policy.Input) facts {
+	own := in.NotifyFacts != nil && slices.Contains(e.o.OwnFaults, in.Event.Kind)
+	return facts{Input: in, ownFault: own}
+}
+
+// read checks the document and converts it, once for all packages.
+func (e *Evaluator) read(p policy.Point, doc []byte, f facts) (ast.Value, error) {
+	if !slices.Contains(points, p) {
+		return nil, fmt.Errorf("unknown decision point %q", p)
+	}
+	if len(doc) > e.o.MaxInput {
+		return nil, &InputError{Faults: []string{fmt.Sprintf("larger than %d bytes", e.o.MaxInput)}}
+	}
+	value, err := ast.ValueFromReader(bytes.NewReader(doc))
+	if err != nil {
+		return nil, &InputError{Faults: []string{err.Error()}}
+	}
+	if err := validators(e.bundle, p).validate(value); err != nil {
+		return nil, err
+	}
+	return value, f.consistent(p)
+}
+
+// facts is the input as the combination reads it.
+type facts struct {
+	policy.Input
+	ownFault bool
+}
+
+// consistent checks what no schema says.
+func (f facts) consistent(p policy.Point) error {
+	switch {
+	case f.API != policy.API:
+		return &InputError{Faults: []string{fmt.Sprintf("input.api: want %q", policy.API)}}
+	case f.Point != p:
+		return &InputError{Faults: []string{fmt.Sprintf("input.point: asked at %s", p)}}
+	case f.Request.ID == "":
+		return &InputError{Faults: []string{"input.request.id: empty"}}
+	case f.Request.TimeNS <= 0:
+		return &InputError{Faults: []string{"input.request.time_ns: no time"}}
+	}
+	return nil
+}
+
+// ask evaluates each package by itself.
+func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts) []answer {
+	ctx, cancel := context.WithTimeout(ctx, e.o.DecisionDeadline)
+	defer cancel()
+	var answers []answer
+	for _, k := range e.bundle.packages[p] {
+		began := time.Now()
+		got := e.askOne(ctx, k, q)
+		a := answer{pkg: k.name, enforcement: k.enforcement}
+		if a.err = got.err; a.err == nil {
+			a.err = a.take(got.values, f, e.o)
+		}
+		if a.err != nil { // nothing of a broken package's answer counts but what stops
+			a.allow, a.advance = false, false
+		}
+		a.took = time.Since(began)
+		answers = append(answers, a)
+	}
+	return answers
+}
+
+func (e *Evaluator) askOne(ctx context.Context, k *pkg, q question) evaluated {
+	ctx, cancel := context.WithTimeout(ctx, e.o.PackageDeadline)
+	defer cancel()
+	if ctx.Err() != nil {
+		return evaluated{err: errLate}
+	}
+	return e.keeper.run(ctx, func() evaluated {
+		values, err := k.eval(ctx, q)
+		return evaluated{values, err}
+	})
+}
+
+// close answers without asking anybody.
+func (e *Evaluator) close(p policy.Point, f facts, doc []byte, why error) (policy.Decision, error) {
+	d := combine(p, f, []answer{{err: why, enforcement: mandatory}})
+	if e.bundle != nil {
+		d.Revision = e.bundle.Revision
+	}
+	return e.recorded(d, f, doc, []answer{{err: why, enforcement: mandatory}}, 0)
+}
+
+func (e *Evaluator) recorded(d policy.Decision, f facts, doc []byte, answers []answer, took time.Duration) (policy.Decision, error) {
+	d.Record = record(d, f, doc, answers, took, e.capabilities)
+	var broken []error
+	for _, a := range answers {
+		if a.err != nil && a.enforcement != dryRun {
+			broken = append(broken, a.failure())
+		}
+	}
+	if len(broken) > 0 {
+		return d, fmt.Errorf("decide %s: %w", d.Point, errors.Join(broken...))
+	}
+	return d, nil
+}
+
+// validators are the bundle's, or fresh ones where there is no bundle.
+func validators(b *Bundle, p policy.Point) *validator {
+	if b == nil {
+		return newValidator(inputForm(p))
+	}
+	return b.validators[p]
+}

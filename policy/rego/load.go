@@ -1,0 +1,136 @@
+// Package rego decides by Rego: it loads a policy folder, refuses what could
+// fail open, and evaluates each package by itself, strictly and within limits.
+// It is the only importer of OPA. It refuses to read anything but the tree and
+// the input it is given: no network, no clock, no environment; and it refuses
+// to allow what it could not evaluate.
+//
+// # Folder
+//
+// policies/**/*.rego hold packages policy.POINT.NAME, which decide, and
+// policy.lib.NAME, which help. policies/data/**.json|yaml are read as
+// data.config.FILE. *_test.rego are run before a bundle becomes active. The
+// library policy.lib.{approval,blast_radius,freeze,soak,window} is built in.
+//
+// A package may define the rules of its point (see policy.md) and helpers:
+// functions, rules a known rule uses, and rules whose name starts with an
+// underscore. Any other rule is taken for a misspelt one.
+package rego
+
+import (
+	"cmp"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"mooring.dev/policy"
+)
+
+// LoadOptions says what to load. The zero value loads "policies" with the
+// default deadlines.
+type LoadOptions struct {
+	Revision string // told in every decision; the commit of the control branch
+	Dir      string // default "policies"
+	// TestDeadline is for one test of the folder (default 5s); SuiteDeadline
+	// for all of them (default 60s).
+	TestDeadline  time.Duration
+	SuiteDeadline time.Duration
+}
+
+// Bundle is a policy folder that passed every check. It is immutable.
+type Bundle struct {
+	Revision string
+	Tests    int // how many of the folder's tests passed
+
+	packages   map[policy.Point][]*pkg // sorted by name
+	validators map[policy.Point]*validator
+}
+
+// Packages are the names of the packages that decide at p, sorted.
+func (b *Bundle) Packages(p policy.Point) []string {
+	var names []string
+	for _, k := range b.packages[p] {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Load reads, checks, compiles and tests a policy folder. The error is a
+// *LoadError with everything that was found wrong. A tree without the folder
+// makes a bundle without packages: the built-in defaults then decide.
+func Load(tree fs.FS, o LoadOptions) (*Bundle, error) {
+	o.Dir = cmp.Or(o.Dir, "policies")
+	o.TestDeadline = cmp.Or(o.TestDeadline, 5*time.Second)
+	o.SuiteDeadline = cmp.Or(o.SuiteDeadline, time.Minute)
+
+	found, fs := read(tree, o.Dir)
+	modules := parseAll(found.modules, &fs)
+	tests := parseAll(found.tests, &fs)
+	lib, libNames := library()
+	fs = append(fs, checkModules(modules, libNames)...)
+	fs = append(fs, checkTestPackages(tests, libNames)...)
+	if len(modules) < len(found.modules) || len(tests) < len(found.tests) {
+		return nil, fs.err() // compiling half of it would find faults that are none
+	}
+	maps.Copy(modules, lib)
+	compiler := compile(modules, found.config)
+	if compiler.Failed() {
+		fs.opa("", compiler.Errors)
+		return nil, fs.err()
+	}
+	if fs = append(fs, checkRefs(compiler)...); len(fs) > 0 {
+		return nil, fs.err()
+	}
+	b := &Bundle{Revision: o.Revision, packages: map[policy.Point][]*pkg{}, validators: map[policy.Point]*validator{}}
+	if err := b.prepare(compiler, found.config); err != nil {
+		return nil, err
+	}
+	passed, fs := runSuite(suite{modules: modules, tests: tests, config: found.config}, o)
+	b.Tests = passed
+	if err := fs.err(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// prepare makes the queries, one a package, and the validators.
+func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
+	store := inmem.NewFromObject(map[string]any{"config": config})
+	rules := map[string]map[string]bool{}
+	packages := map[string]*ast.Package{}
+	for _, m := range compiler.Modules {
+		p, ok := placeOf(m.Package)
+		if !ok || p.lib {
+			continue
+		}
+		if rules[p.name] == nil {
+			rules[p.name], packages[p.name] = map[string]bool{}, m.Package
+		}
+		for _, r := range m.Rules {
+			if name := string(r.Head.Name); hasRule(p.point, name) {
+				rules[p.name][name] = true
+			}
+		}
+	}
+	var fs faults
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		p, _ := placeOf(packages[name])
+		k := &pkg{name: name, rules: slices.Sorted(maps.Keys(rules[name]))}
+		if err := k.prepare(compiler, store, packages[name]); err != nil {
+			fs.at(packages[name].Location, "package_error", "package %s: %v", name, err)
+		}
+		b.packages[p.point] = append(b.packages[p.point], k)
+	}
+	for _, p := range points {
+		b.validators[p] = newValidator(inputForm(p))
+	}
+	return fs.err()
+}
+
+func hasRule(p policy.Point, name string) bool {
+	_, ok := ruleNames[p][name]
+	return ok
+}

@@ -1,0 +1,96 @@
+package rego
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/version"
+
+	"mooring.dev/policy"
+)
+
+// decisionRecord is a decision as one JSON line, with the field names of OPA's
+// decision log where it has them. The input was masked before it came here:
+// sensitive values are tokens, so nothing is erased or masked a second time.
+// Everything but metrics and the packages' times is the same for the same input
+// and bundle. Whoever keeps the journal adds "prev", the hash of the record
+// before.
+type decisionRecord struct {
+	DecisionID   string                  `json:"decision_id"`
+	Timestamp    string                  `json:"timestamp"`
+	Labels       map[string]string       `json:"labels"`
+	Path         string                  `json:"path"`
+	Bundles      map[string]bundleRecord `json:"bundles"`
+	Input        json.RawMessage         `json:"input"` // null if it could not be written
+	InputDigest  string                  `json:"input_digest"`
+	Result       policy.Decision         `json:"result"`
+	Outcome      policy.Outcome          `json:"outcome"`
+	Packages     []packageRecord         `json:"packages"`
+	Metrics      map[string]int64        `json:"metrics"`
+	Erased       []string                `json:"erased"`
+	Masked       []string                `json:"masked"`
+	Engine       string                  `json:"engine"`
+	Capabilities string                  `json:"capabilities_digest"`
+}
+
+type bundleRecord struct {
+	Revision string `json:"revision"`
+}
+
+// packageRecord is one package's own answer.
+type packageRecord struct {
+	Name        string           `json:"name"`
+	Enforcement string           `json:"enforcement"`
+	Error       string           `json:"error,omitempty"`
+	EvalNS      int64            `json:"eval_ns"`
+	Allow       bool             `json:"allow,omitempty"`
+	Deny        []policy.Finding `json:"deny,omitempty"`
+	Require     []policy.Finding `json:"require,omitempty"`
+	Warn        []policy.Finding `json:"warn,omitempty"`
+	Abort       []policy.Finding `json:"abort,omitempty"`
+	Pause       []policy.Finding `json:"pause,omitempty"`
+	Advance     bool             `json:"advance,omitempty"`
+	Weight      int              `json:"weight,omitempty"`
+	Actions     []policy.Action  `json:"actions,omitempty"`
+	Routes      []policy.Route   `json:"routes,omitempty"`
+}
+
+func record(d policy.Decision, f facts, doc []byte, answers []answer, took time.Duration, capabilitiesDigest string) []byte {
+	r := decisionRecord{
+		DecisionID:   d.ID,
+		Timestamp:    time.Unix(0, f.Request.TimeNS).UTC().Format(time.RFC3339Nano),
+		Labels:       map[string]string{"app": "mooring", "environment": f.Environment.Name},
+		Path:         "policy/" + string(d.Point),
+		Bundles:      map[string]bundleRecord{"policies": {Revision: d.Revision}},
+		Input:        json.RawMessage(doc),
+		InputDigest:  digest(doc),
+		Result:       d,
+		Outcome:      d.Outcome,
+		Packages:     []packageRecord{},
+		Metrics:      map[string]int64{"timer_rego_query_eval_ns": 0, "timer_decision_ns": int64(took)},
+		Erased:       []string{},
+		Masked:       []string{},
+		Engine:       "opa " + version.Version,
+		Capabilities: capabilitiesDigest,
+	}
+	for _, a := range answers {
+		r.Packages = append(r.Packages, a.record())
+		r.Metrics["timer_rego_query_eval_ns"] += int64(a.took)
+	}
+	return must(json.Marshal(r))
+}
+
+func (a answer) record() packageRecord {
+	r := packageRecord{
+		Name: a.pkg, Enforcement: a.enforcement, EvalNS: int64(a.took),
+		Allow: a.allow, Deny: a.deny, Warn: a.warn, Abort: a.abort, Pause: a.pause,
+		Advance: a.advance, Weight: a.weight, Actions: a.actions, Routes: a.routes,
+	}
+	if a.err != nil {
+		r.Error = a.err.Error()
+	}
+	for _, q := range a.require {
+		r.Require = append(r.Require, q.Finding)
+	}
+	return r
+}

@@ -1,0 +1,62 @@
+package rego
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// checkRefs looks, after compilation, for references that can never be
+// defined, and for packages that lean on other decision packages: each is
+// judged by itself.
+func checkRefs(c *ast.Compiler) faults {
+	var fs faults
+	for _, file := range slices.Sorted(maps.Keys(c.Modules)) {
+		m := c.Modules[file]
+		p, ok := placeOf(m.Package)
+		if !ok {
+			continue
+		}
+		for _, rule := range m.Rules {
+			ast.WalkRefs(rule, func(r ast.Ref) bool {
+				checkRef(c, p, r, &fs)
+				return false
+			})
+		}
+	}
+	return fs
+}
+
+func checkRef(c *ast.Compiler, p place, r ast.Ref, fs *faults) {
+	if !r.HasPrefix(ast.DefaultRootRef) || len(r) < 2 {
+		if r.Equal(ast.DefaultRootRef) {
+			fs.at(r[0].Location, "reference", "data as a whole cannot be read")
+		}
+		return
+	}
+	root, _ := r[1].Value.(ast.String)
+	switch root {
+	case "config":
+	case "policy":
+		checkPolicyRef(c, p, r, fs)
+	default:
+		fs.at(r[0].Location, "reference", "%s: there is only data.config (files below policies/data) and data.policy.lib", r)
+	}
+}
+
+func checkPolicyRef(c *ast.Compiler, p place, r ast.Ref, fs *faults) {
+	ground := r.GroundPrefix()
+	if len(ground) < 4 {
+		fs.at(r[0].Location, "reference", "%s: name the package and the rule", r)
+		return
+	}
+	target, ok := placeOf(&ast.Package{Path: ground[:4]})
+	if ok && !target.lib && target.name != p.name {
+		fs.at(r[0].Location, "reference", "%s: a package cannot read another point's or package's rules; move what is shared to policy.lib", r)
+		return
+	}
+	if len(c.GetRules(ground)) == 0 {
+		fs.at(r[0].Location, "reference", "%s: no such rule", r)
+	}
+}

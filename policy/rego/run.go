@@ -1,0 +1,136 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+	_ "time/tzdata" // windows are wall-clock times, on machines without zones too
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// pkg is one decision package with its prepared query.
+type pkg struct {
+	name        string   // policy.admission.guard
+	rules       []string // of its point's names, those it defines; sorted
+	enforcement string
+	query       rego.PreparedEvalQuery
+}
+
+// prepare compiles the query for the package's known rules. A rule that is
+// undefined is an empty list in its result, so that it does not take the
+// others with it.
+func (k *pkg) prepare(c *ast.Compiler, store storage.Store, p *ast.Package) error {
+	var err error
+	if k.enforcement, err = enforcement(c, p); err != nil {
+		return err
+	}
+	wanted := make([]string, len(k.rules))
+	for i, r := range k.rules {
+		wanted[i] = fmt.Sprintf("%q: [x | x := %s.%s]", r, p.Path, r)
+	}
+	k.query, err = rego.New(
+		rego.Compiler(c),
+		rego.Store(store),
+		rego.Query("result := {"+strings.Join(wanted, ", ")+"}"),
+		rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
+	).PrepareForEval(context.Background())
+	return err
+}
+
+// question is what the packages of one decision are asked.
+type question struct {
+	input ast.Value
+	now   time.Time
+}
+
+// eval returns the value of each rule that is defined.
+func (k *pkg) eval(ctx context.Context, q question) (map[string]ast.Value, error) {
+	rs, err := k.query.Eval(ctx, rego.EvalParsedInput(q.input), rego.EvalTime(q.now))
+	switch {
+	case topdown.IsCancel(err):
+		return nil, errLate
+	case err != nil:
+		return nil, err
+	case len(rs) != 1:
+		return nil, errors.New("the package has no result")
+	}
+	object, ok := rs[0].Bindings["result"].(ast.Object)
+	if !ok {
+		return nil, errors.New("the package's result is no object")
+	}
+	values := map[string]ast.Value{}
+	for _, r := range k.rules {
+		if list, ok := object.Get(ast.StringTerm(r)).Value.(*ast.Array); ok && list.Len() == 1 {
+			values[r] = list.Elem(0).Value
+		}
+	}
+	return values, nil
+}
+
+var (
+	errLate    = errors.New("not decided before its deadline")
+	errCrowded = errors.New("too many late evaluations are still running")
+)
+
+// keeper runs work that may not heed its context. What is late by more than
+// the grace is left behind and counted; while too much is left behind nothing
+// new begins, so that a bad policy cannot pile up work without end.
+type keeper struct {
+	grace time.Duration
+	most  int64
+	left  atomic.Int64
+}
+
+type evaluated struct {
+	values map[string]ast.Value
+	err    error
+}
+
+// run calls work and returns its result, or errLate soon after ctx ends.
+func (k *keeper) run(ctx context.Context, work func() evaluated) evaluated {
+	if k.left.Load() >= k.most {
+		return evaluated{err: errCrowded}
+	}
+	done := make(chan evaluated, 1)
+	go func() { done <- guarded(work) }()
+	select {
+	case e := <-done:
+		return e
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(k.grace)
+	defer grace.Stop()
+	select {
+	case e := <-done: // it heeded the context
+		if e.err == nil {
+			e.err = errLate
+		}
+		return e
+	case <-grace.C:
+		k.left.Add(1)
+		go func() {
+			<-done
+			k.left.Add(-1)
+		}()
+		return evaluated{err: errLate}
+	}
+}
+
+// guarded turns a panic of the engine into an error: one policy must not end
+// the daemon.
+func guarded(work func() evaluated) (e evaluated) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = evaluated{err: fmt.Errorf("the engine panicked: %v", p)}
+		}
+	}()
+	return work()
+}
