@@ -48,8 +48,8 @@ type Service interface {
 
 // Error is an AWS error; each protocol writes it its own way.
 type Error struct {
-	Status  int            // HTTP status
-	Code    string         // ResourceNotFoundException
+	Status  int    // HTTP status
+	Code    string // ResourceNotFoundException
 	Message string
 	Members map[string]any // further members of the error's shape (Type, Reason, retryAfterSeconds)
 	// QueryCode is the code older clients know, for services that once spoke

@@ -1,0 +1,200 @@
+package iam
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"mooring.dev/providers/aws/sandbox/wire"
+)
+
+// document is a policy document, as far as it is judged here.
+type document struct {
+	Statement listOf[statement]
+}
+
+type statement struct {
+	Effect    string
+	Action    listOf[string]
+	NotAction listOf[string]
+	Principal principal
+	Condition map[string]map[string]listOf[string]
+}
+
+// listOf is IAM's "one or many".
+type listOf[T any] []T
+
+// UnmarshalJSON takes one value or a list of them.
+func (l *listOf[T]) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '[' {
+		return json.Unmarshal(raw, (*[]T)(l))
+	}
+	var one T
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return err
+	}
+	*l = []T{one}
+	return nil
+}
+
+// principal is who a statement is about, by kind (AWS, Service); "*" is
+// everybody.
+type principal map[string]listOf[string]
+
+// UnmarshalJSON takes "*" or an object.
+func (p *principal) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		var who string
+		if err := json.Unmarshal(raw, &who); err != nil {
+			return err
+		}
+		*p = principal{"AWS": {who}}
+		return nil
+	}
+	return json.Unmarshal(raw, (*map[string]listOf[string])(p))
+}
+
+func parseDocument(text string) (document, error) {
+	var d document
+	if err := json.Unmarshal([]byte(text), &d); err != nil || len(d.Statement) == 0 {
+		return document{}, fail(400, "MalformedPolicyDocument", "The policy document is not valid JSON with a Statement.")
+	}
+	for _, s := range d.Statement {
+		if s.Effect != "Allow" && s.Effect != "Deny" {
+			return document{}, fail(400, "MalformedPolicyDocument", "A statement's Effect is Allow or Deny.")
+		}
+		if len(s.Action) == 0 && len(s.NotAction) == 0 {
+			return document{}, fail(400, "MalformedPolicyDocument", "A statement needs an Action.")
+		}
+	}
+	return d, nil
+}
+
+// covers is true when the statement is about an action.
+func (s statement) covers(action string) bool {
+	hit := func(pattern string) bool { return wire.Glob(strings.ToLower(pattern), strings.ToLower(action)) }
+	if len(s.NotAction) > 0 {
+		return !slices.ContainsFunc(s.NotAction, hit)
+	}
+	return slices.ContainsFunc(s.Action, hit)
+}
+
+// caller is who asks to assume a role.
+type caller struct {
+	service    string // lambda.amazonaws.com, for a service
+	arn        string // else the caller's
+	role       string // the ARN of the role behind a session
+	account    string
+	externalID string
+}
+
+// admits tells whether a trust policy lets the caller assume its role.
+func (d document) admits(c caller) bool {
+	allowed := false
+	for _, s := range d.Statement {
+		if !s.covers("sts:AssumeRole") || !s.Principal.includes(c) || !s.conditionsHold(c) {
+			continue
+		}
+		if s.Effect == "Deny" {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+func (p principal) includes(c caller) bool {
+	if c.service != "" {
+		return slices.Contains(p["Service"], c.service)
+	}
+	return slices.ContainsFunc(p["AWS"], func(who string) bool {
+		switch who {
+		case "*", c.account, "arn:aws:iam::" + c.account + ":root", c.arn:
+			return true
+		default:
+			return who == c.role && c.role != ""
+		}
+	})
+}
+
+// conditionsHold judges sts:ExternalId; other conditions are not met by a
+// caller of whom nothing else is known.
+func (s statement) conditionsHold(c caller) bool {
+	for operator, keys := range s.Condition {
+		for key, values := range keys {
+			if !strings.EqualFold(key, "sts:ExternalId") {
+				if c.service != "" { // a service states its source account and ARN truly
+					continue
+				}
+				return false
+			}
+			if equal := slices.Contains(values, c.externalID); equal != strings.HasPrefix(operator, "StringEquals") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Exists tells whether there is a role of that ARN.
+func (s *Service) Exists(arn string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byARN(arn) != nil
+}
+
+func (s *Service) byARN(arn string) *role {
+	if r := s.roles[policyName(arn)]; r != nil && r.Arn == arn {
+		return r
+	}
+	return nil
+}
+
+// AssumableBy tells whether a service may assume the role.
+func (s *Service) AssumableBy(arn, service string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.byARN(arn)
+	if r == nil {
+		return false
+	}
+	d, err := parseDocument(r.trust)
+	return err == nil && d.admits(caller{service: service})
+}
+
+// Allows tells whether the role's policies allow an action on anything, and
+// none denies it. Resources and conditions are not judged.
+func (s *Service) Allows(arn, action string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.byARN(arn)
+	if r == nil {
+		return false
+	}
+	var documents []string
+	for _, name := range r.inlineNames() {
+		documents = append(documents, r.inline[name])
+	}
+	for _, attached := range r.attached {
+		if text, ok := s.document(attached); ok {
+			documents = append(documents, text)
+		}
+	}
+	allowed := false
+	for _, text := range documents {
+		d, err := parseDocument(text)
+		if err != nil {
+			continue
+		}
+		for _, st := range d.Statement {
+			if !st.covers(action) {
+				continue
+			}
+			if st.Effect == "Deny" && len(st.Condition) == 0 {
+				return false
+			}
+			allowed = allowed || st.Effect == "Allow"
+		}
+	}
+	return allowed
+}
