@@ -12,7 +12,10 @@
 //	L unseen                 unknown: neither compared nor written
 //
 // A resource that was never applied has only D and L: its differences are the
-// commit's.
+// commit's while its release moves, and drift once the release is in force.
+//
+// What we wrote for a release that was then taken back or overtaken looks like
+// drift by this table (A = D, L is that release's). Input.Wrote tells it apart.
 package plan
 
 import (
@@ -69,6 +72,12 @@ type Input struct {
 	Holds   []record.Hold
 	Items   map[string]record.DriftItem // open drift, with what was decided
 	Parked  map[manifest.Ref]record.Outcome
+	// Rounds counts reverts per drift item id; it outlives the item.
+	Rounds map[string]int
+	// Wrote is the release digest of the newest intent per resource that no
+	// fact about the resource followed yet. It tells what an abandoned release
+	// left behind from what other people did.
+	Wrote map[manifest.Ref]string
 	// Approved says a person approved this release's deletions and adoptions.
 	Approved bool
 	// Observing: look and report, write nothing but rollback (suspended,
@@ -89,8 +98,13 @@ type Plan struct {
 	// Signal is what the rollout learns from this look: Ready, Versions,
 	// Routed, Foreign, Impossible. The other members are the shell's.
 	Signal rollout.Signal
-	// Adopt lists resources that get ownership tags and nothing else.
+	// Adopt lists resources that get ownership tags and nothing else. Each has
+	// a step without Fields, which is no change.
 	Adopt []manifest.Ref
+	// Stale lists functions whose alias serves a version that does not carry
+	// what is declared, while their release is in force: a binding moved. It
+	// takes a rollout of the same release to bring them up.
+	Stale []manifest.Ref
 }
 
 // Step is one change to one resource.

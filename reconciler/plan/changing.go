@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"slices"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// Changing lists the functions whose traffic a rollout of in.Target has to
+// move, for rollout.Start: those without a version that carries what is
+// declared, and those whose alias points elsewhere, what an overtaken rollout
+// left included. in.Rollout is the state before the start. Stable is the
+// version of the last rollout that completed, not where traffic happens to be.
+func Changing(in Input) []rollout.Function {
+	if in.Target == nil {
+		return nil
+	}
+	var list []rollout.Function
+	for fn, delivery := range in.Target.Functions {
+		if delivery.Alias == (manifest.Ref{}) {
+			continue
+		}
+		f := rollout.Function{Ref: fn, Alias: delivery.Alias, Stable: stableVersion(in, fn, delivery.Alias)}
+		if !carried(in, f) {
+			list = append(list, f)
+		}
+	}
+	slices.SortFunc(list, func(a, b rollout.Function) int { return a.Ref.Compare(b.Ref) })
+	return list
+}
+
+// stableVersion is the version that last proved itself: while a rollout is
+// under way its baseline, else what was last seen in place, else what serves.
+func stableVersion(in Input, fn, alias manifest.Ref) string {
+	if in.Rollout.Phase != rollout.Idle {
+		for _, f := range in.Rollout.Functions {
+			if f.Ref == fn && f.Alias == alias {
+				return f.Stable
+			}
+		}
+	}
+	if f, ok := in.Applied[alias]; ok && !f.Gone && f.Version != "" {
+		return f.Version
+	}
+	return in.Inventory.Live[alias].Routing.Version
+}
+
+// carried is true when the alias sends everything to a version that carries
+// what is declared, and that version is the stable one.
+func carried(in Input, f rollout.Function) bool {
+	spec, live := in.Specs[f.Ref], in.Inventory.Live[f.Ref]
+	routing := in.Inventory.Live[f.Alias].Routing
+	if spec.Snapshot == "" || len(spec.Unbound) > 0 || f.Stable == "" {
+		return false
+	}
+	v, ok := live.Published[f.Stable]
+	return ok && v.Ready && v.Snapshot == spec.Snapshot && routing == providers.Routing{Version: f.Stable}
+}
+
+// Blind says why the change of versions cannot be weighted: Lambda refuses an
+// alias over two versions with different roles or dead-letter targets. "" when
+// it can.
+func Blind(in Input) string {
+	if in.Target == nil {
+		return ""
+	}
+	var roles, letters []string
+	for _, f := range Changing(in) {
+		fact, ok := in.Applied[f.Ref]
+		if !ok || fact.Gone || f.Stable == "" {
+			continue
+		}
+		spec := in.Specs[f.Ref]
+		if differs(spec.Fields, fact.Fields, "role") {
+			roles = append(roles, f.Ref.String())
+		}
+		if differs(spec.Fields, fact.Fields, "deadLetterConfig") {
+			letters = append(letters, f.Ref.String())
+		}
+	}
+	switch {
+	case len(roles) > 0:
+		return "role changes of " + roles[0]
+	case len(letters) > 0:
+		return "dead-letter target changes of " + letters[0]
+	}
+	return ""
+}
+
+// differs compares all fields below one member.
+func differs(a, b map[string]string, top string) bool {
+	for path, v := range a {
+		if member(path) == top && b[path] != v {
+			return true
+		}
+	}
+	for path := range b {
+		if _, ok := a[path]; !ok && member(path) == top {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"strings"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// drifted is a difference to be judged by the catalogue.
+type drifted struct {
+	ref  manifest.Ref
+	diff diff
+	// whole is true when the resource itself is missing or extra.
+	whole bool
+	note  string // the platform's own explanation
+	open  bool   // an extra that lets the public in or grants rights
+}
+
+// judgement is what the catalogue says where nobody decided.
+type judgement struct {
+	severity string
+	response record.Response
+	reason   string
+	open     bool
+}
+
+const mitigation = "usually an operator's mitigation: held, never reverted by default"
+
+var (
+	revertLow    = judgement{severity: "low", response: record.Revert}
+	revertMedium = judgement{severity: "medium", response: record.Revert}
+	revertHigh   = judgement{severity: "high", response: record.Revert}
+	alertMedium  = judgement{severity: "medium", response: record.Alert}
+	holdMedium   = judgement{severity: "medium", response: record.HoldIt, reason: "needs a person's judgement"}
+	holdHigh     = judgement{severity: "high", response: record.HoldIt, reason: mitigation}
+	holdCritical = judgement{severity: "critical", response: record.HoldIt, reason: mitigation}
+	gone         = judgement{severity: "critical", response: record.HoldIt, reason: "it is gone; making it again may not bring back what it held"}
+	opened       = judgement{severity: "critical", response: record.Revert, reason: "lets callers in that nobody declared", open: true}
+	granting     = judgement{severity: "high", response: record.Revert, reason: "grants rights that nobody declared", open: true}
+)
+
+// judge is the catalogue: severity and default response by what drifted.
+func judge(d drifted) judgement {
+	switch {
+	case d.whole && !d.diff.inD:
+		return judgeExtra(d)
+	case d.whole:
+		return judgeMissing(d.ref.Kind)
+	}
+	switch d.ref.Kind {
+	case manifest.KindFunction:
+		return judgeFunction(d.diff)
+	case manifest.KindAlias:
+		if d.diff.path == pathVersion || d.diff.path == pathRouting {
+			return holdHigh
+		}
+		return revertLow
+	case manifest.KindTrigger:
+		return judgeTrigger(d)
+	case manifest.KindConcurrency:
+		if d.diff.inL && d.diff.l == "0" {
+			return holdCritical
+		}
+	case manifest.KindRole:
+		return judgeRole(d.diff)
+	case manifest.KindQueue:
+		return judgeQueue(d.diff)
+	case manifest.KindPermission:
+		return revertHigh
+	case manifest.KindURL:
+		if d.diff.path == "authType" && d.diff.l == `"NONE"` {
+			return opened
+		}
+	}
+	return revertMedium
+}
+
+func judgeExtra(d drifted) judgement {
+	switch {
+	case d.open && d.ref.Kind == manifest.KindRole:
+		return granting
+	case d.open:
+		return opened
+	case d.ref.Kind == manifest.KindConcurrency:
+		// A limit on a function that declares none.
+		return holdCritical
+	}
+	return alertMedium
+}
+
+func judgeMissing(kind string) judgement {
+	switch kind {
+	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole, manifest.KindSecret, manifest.KindParameter:
+		return gone
+	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL:
+		return revertHigh
+	}
+	return revertMedium
+}
+
+func judgeFunction(d diff) judgement {
+	top := member(d.path)
+	switch top {
+	case "memorySize", "timeout":
+		if raised(d) {
+			return holdHigh
+		}
+	case "loggingConfig":
+		return holdHigh
+	case "codeSha256", "code", "artifact", "imageUri", "codeDigest", "handler", "role", "codeSigningConfigArn":
+		return revertHigh
+	case "vpcConfig", "kmsKeyArn", "fileSystemConfigs":
+		return holdMedium
+	case "layers":
+		if d.inL {
+			return judgement{severity: "medium", response: record.Alert, reason: "layers are often injected by monitoring tools"}
+		}
+	case "description", "tags", "tracingConfig", "ephemeralStorage", "snapStart":
+		return revertLow
+	}
+	return revertMedium
+}
+
+func judgeTrigger(d drifted) judgement {
+	if d.diff.path != "enabled" || d.diff.l != "false" {
+		return revertMedium
+	}
+	if d.note != "" {
+		return judgement{severity: "high", response: record.Alert, reason: "the service did it: " + d.note}
+	}
+	return holdHigh
+}
+
+func judgeRole(d diff) judgement {
+	switch member(d.path) {
+	case "statement", "statements", "managedPolicyArns", "inlinePolicies", "assumeRolePolicy":
+		if granted(d) == widens { // what is declared is wider than what lives
+			return revertHigh
+		}
+		return granting
+	case "permissionsBoundary":
+		return revertHigh
+	case "tags", "description":
+		return revertLow
+	}
+	return revertMedium
+}
+
+func judgeQueue(d diff) judgement {
+	switch member(d.path) {
+	case "messageRetentionPeriod":
+		if raised(d) {
+			return judgement{severity: "medium", response: record.HoldIt, reason: "lowering it again would lose messages"}
+		}
+	case "policy", "redrive", "redrivePolicy":
+		return revertHigh
+	case "tags":
+		return revertLow
+	}
+	return revertMedium
+}
+
+func raised(d diff) bool {
+	live, ok1 := number(d.l, d.inL)
+	want, ok2 := number(d.d, d.inD)
+	return ok1 && ok2 && live > want
+}
+
+// member is a path's first member: "environment" of environment.LOG_LEVEL.
+func member(path string) string {
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return path
+}
+
+// cap applies the environment's own answer to drift.
+func (w *world) cap(r record.Response) record.Response {
+	switch w.in.Environment.Drift.Response {
+	case "off":
+		return record.Ignore
+	case "alert":
+		if r == record.Revert {
+			return record.Alert
+		}
+	}
+	return r
+}
+
+// expectations is what the code of a release relies on.
+type expectations struct {
+	refs map[manifest.Ref]bool
+	env  map[manifest.Ref]map[string]bool
+}
+
+func expectationsOf(r *manifest.Release) expectations {
+	e := expectations{refs: map[manifest.Ref]bool{}, env: map[manifest.Ref]map[string]bool{}}
+	for fn, d := range r.Functions {
+		for _, name := range d.Expects.Queues {
+			e.refs[manifest.Ref{Kind: manifest.KindQueue, Name: name}] = true
+		}
+		for _, name := range d.Expects.Secrets {
+			e.refs[manifest.Ref{Kind: manifest.KindSecret, Name: name}] = true
+		}
+		for _, name := range d.Expects.Parameters {
+			e.refs[manifest.Ref{Kind: manifest.KindParameter, Name: name}] = true
+		}
+		if len(d.Expects.Environment) > 0 {
+			e.env[fn] = map[string]bool{}
+			for _, name := range d.Expects.Environment {
+				e.env[fn]["environment."+name] = true
+				e.env[fn][`environment["`+name+`"]`] = true
+			}
+		}
+	}
+	return e
+}
+
+// broken is true when the difference takes away what the code expects.
+func (e expectations) broken(d drifted, res *manifest.Resource) bool {
+	if d.whole && d.diff.inD && !d.diff.inL && e.refs[d.ref] {
+		return true
+	}
+	if d.ref.Kind == manifest.KindFunction && d.diff.inD && !d.diff.inL {
+		return e.env[d.ref][d.diff.path]
+	}
+	if d.ref.Kind != manifest.KindTrigger || res == nil {
+		return false
+	}
+	off := d.whole && !d.diff.inL || d.diff.path == "enabled" && d.diff.l == "false"
+	spec, ok := res.Spec.(*manifest.TriggerSpec)
+	return off && ok && e.refs[spec.Queue.Ref]
+}

@@ -1,0 +1,238 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// Forecast is the whole way from what lives to what is declared.
+type Forecast struct {
+	Steps []Step // in the order they would be made
+	Holds []record.Hold
+	Waits []Wait // of the last look: what still keeps it from arriving
+	Adopt []manifest.Ref
+	Items []record.DriftItem // of the first look
+}
+
+// Road is the planner run to its fixed point on a copy of the world: every
+// step until in.Target is in force, traffic stages included. Nobody's writes
+// but ours, no failure, every verdict a pass.
+func Road(in Input) []Step { return Foresee(in).Steps }
+
+// Foresee is Road with what the planner would hold and wait for.
+func Foresee(in Input) Forecast {
+	var road Forecast
+	if in.Target == nil {
+		return road
+	}
+	in = begin(in)
+	holds := map[string]record.Hold{}
+	bound := 8*len(in.Target.Resources) + 8*len(in.Inventory.Orphans) + 64
+	for pass := range bound {
+		p := Make(in)
+		if pass == 0 {
+			road.Items = p.Items
+		}
+		for _, h := range p.Holds {
+			holds[h.ID] = h
+		}
+		road.Waits = p.Waits
+		road.Adopt = append(road.Adopt, p.Adopt...)
+		road.Steps = append(road.Steps, p.Steps...)
+		in = remember(in, p)
+		for _, s := range p.Steps {
+			in = Apply(in, s)
+		}
+		if len(p.Steps) > 0 {
+			continue
+		}
+		next, moved := ahead(in, p)
+		if !moved && len(p.Facts) == 0 {
+			break
+		}
+		in = next
+	}
+	for _, id := range slices.Sorted(maps.Keys(holds)) {
+		road.Holds = append(road.Holds, holds[id])
+	}
+	return road
+}
+
+// begin starts the rollout that in.Target needs, unless it is moving or in
+// force already. The copy owns its maps.
+func begin(in Input) Input {
+	in.Applied = maps.Clone(in.Applied)
+	in.Specs = maps.Clone(in.Specs)
+	in.Inventory.Live = maps.Clone(in.Inventory.Live)
+	in.Inventory.Orphans = maps.Clone(in.Inventory.Orphans)
+	in.Inventory.Extras = slices.Clone(in.Inventory.Extras)
+	in.Surveys = 2
+	in.Observing = false
+	if in.Applied == nil {
+		in.Applied = map[manifest.Ref]record.Fact{}
+	}
+	if in.Inventory.Live == nil {
+		in.Inventory.Live = map[manifest.Ref]providers.Live{}
+	}
+	s := in.Rollout
+	if s.Phase != rollout.Idle || s.Release.Digest == in.Target.Digest {
+		return in
+	}
+	stages := []manifest.Stage{{Weight: 100}}
+	functions := Changing(in)
+	if Blind(in) == "" {
+		for _, f := range functions {
+			if own := in.Target.Functions[f.Ref].Rollout.Stages; len(own) > len(stages) {
+				stages = own
+			}
+		}
+	}
+	in.Rollout = rollout.State{
+		Release: record.Release{Commit: in.Target.Commit, Content: in.Target.Content, Overlay: in.Target.Overlay, Digest: in.Target.Digest},
+		Stable:  s.Release, Phase: rollout.Expand, Functions: functions, Stages: stages,
+	}
+	return in
+}
+
+// remember folds a look's facts.
+func remember(in Input, p Plan) Input {
+	for _, f := range p.Facts {
+		in.Applied[f.Ref] = f
+	}
+	return in
+}
+
+// ahead moves the rollout to its next phase, as if every check passed.
+func ahead(in Input, p Plan) (Input, bool) {
+	s := in.Rollout
+	s.Functions = slices.Clone(s.Functions)
+	switch {
+	case s.Phase == rollout.Expand && p.Signal.Ready:
+		for i := range s.Functions {
+			s.Functions[i].New = p.Signal.Versions[s.Functions[i].Ref]
+		}
+		s.Phase, s.Stage, s.Weight = rollout.Shift, 0, 100
+		if len(s.Stages) > 0 {
+			s.Weight = s.Stages[0].Weight
+		}
+	case s.Phase == rollout.Check:
+		s.Phase, s.Stage = rollout.Shift, 0
+	case s.Phase == rollout.Shift && p.Signal.Routed && s.Stage+1 < len(s.Stages):
+		s.Stage++
+		s.Weight = s.Stages[s.Stage].Weight
+	case s.Phase == rollout.Shift && p.Signal.Routed:
+		s.Phase, s.Weight = rollout.Connect, 100
+	case s.Phase == rollout.Connect && p.Signal.Ready:
+		s.Phase = rollout.Contract
+	case s.Phase == rollout.Contract && p.Signal.Ready, s.Phase == rollout.Back && p.Signal.Ready:
+		if s.Phase == rollout.Back {
+			s.Functions, s.Release = nil, s.Stable
+		}
+		s.Phase = rollout.Idle
+	default:
+		return in, false
+	}
+	in.Rollout = s
+	return in, true
+}
+
+// Apply is the input after a step has taken hold: a model of effects, for
+// looking ahead. Nothing the step does not touch changes; in is left alone.
+func Apply(in Input, s Step) Input {
+	in.Inventory.Live = maps.Clone(in.Inventory.Live)
+	switch s.Operation {
+	case Create:
+		in = applyCreate(in, s)
+	case Update:
+		in = applyUpdate(in, s)
+	case Publish:
+		in = applyPublish(in, s)
+	case Route:
+		live := in.Inventory.Live[s.Ref]
+		if !live.Exists {
+			live = providers.Live{Exists: true, Spec: in.Specs[s.Ref], SeenAt: in.Now}
+		}
+		live.Routing = s.Routing
+		live.Guard += "+"
+		in.Inventory.Live[s.Ref] = live
+	case Delete:
+		delete(in.Inventory.Live, s.Ref)
+		in.Inventory.Orphans = maps.Clone(in.Inventory.Orphans)
+		delete(in.Inventory.Orphans, s.Ref)
+		in.Inventory.Extras = slices.DeleteFunc(slices.Clone(in.Inventory.Extras), func(e providers.Extra) bool { return e.Parent == s.Ref })
+	case Detach:
+		delete(in.Inventory.Live, s.Ref)
+		in.Inventory.Extras = slices.DeleteFunc(slices.Clone(in.Inventory.Extras), func(e providers.Extra) bool { return e.Ref == s.Ref })
+	}
+	return in
+}
+
+func applyCreate(in Input, s Step) Input {
+	in.Inventory.Live[s.Ref] = providers.Live{
+		Exists: true, Spec: in.Specs[s.Ref], Guard: "+", SeenAt: in.Now, Owner: owner(in, s.Ref),
+		Attributes: map[string]string{"name": s.Change.Resource.Physical},
+	}
+	// What could not be resolved without it is taken for resolved now; the
+	// placeholders stay, for they are all that is known before it lives.
+	in.Specs = maps.Clone(in.Specs)
+	for ref, spec := range in.Specs {
+		if slices.Contains(spec.Unbound, s.Ref) {
+			spec.Unbound = slices.DeleteFunc(slices.Clone(spec.Unbound), func(r manifest.Ref) bool { return r == s.Ref })
+			in.Specs[ref] = spec
+		}
+	}
+	return in
+}
+
+func owner(in Input, ref manifest.Ref) providers.Owner {
+	if !tagged(ref.Kind) {
+		return providers.Owner{}
+	}
+	return providers.Owner{Pipeline: in.Pipeline, Environment: in.Environment.Name, Resource: ref.String(), Release: in.Target.Digest}
+}
+
+func applyUpdate(in Input, s Step) Input {
+	live, spec := in.Inventory.Live[s.Ref], in.Specs[s.Ref]
+	fields := maps.Clone(live.Spec.Fields)
+	if fields == nil {
+		fields = map[string]string{}
+	}
+	for _, path := range s.Change.Fields {
+		fields[path] = spec.Fields[path]
+	}
+	for _, path := range s.Change.Remove {
+		delete(fields, path)
+	}
+	live.Spec.Fields, live.Spec.Digest, live.Spec.Snapshot = fields, "", "changed"
+	if maps.Equal(fields, spec.Fields) {
+		live.Spec = spec
+	}
+	live.Guard += "+"
+	live.Owner = owner(in, s.Ref)
+	in.Inventory.Live[s.Ref] = live
+	return in
+}
+
+func applyPublish(in Input, s Step) Input {
+	live := in.Inventory.Live[s.Ref]
+	live.Published = maps.Clone(live.Published)
+	if live.Published == nil {
+		live.Published = map[string]providers.Version{}
+	}
+	last := 0
+	for number := range live.Published {
+		if n, err := strconv.Atoi(number); err == nil {
+			last = max(last, n)
+		}
+	}
+	number := strconv.Itoa(last + 1)
+	live.Published[number] = providers.Version{Number: number, Snapshot: in.Specs[s.Ref].Snapshot, Ready: true}
+	in.Inventory.Live[s.Ref] = live
+	return in
+}

@@ -1,0 +1,184 @@
+package plan
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// class is the part of a release in which a change of something unversioned
+// is made: what widens comes before traffic moves, what narrows after it has
+// moved, and what cannot be told in between, when the new version serves.
+type class int
+
+const (
+	widens   class = iota // expand
+	connects              // connect
+	narrows               // contract
+)
+
+func (c class) String() string {
+	return [...]string{"expand", "connect", "contract"}[c]
+}
+
+// reach is the last class of work a phase does. Work left over from an
+// earlier phase is still done. A release in force or going back does all.
+func reach(p rollout.Phase) (class, bool) {
+	switch p {
+	case rollout.Expand:
+		return widens, true
+	case rollout.Connect:
+		return connects, true
+	case rollout.Contract, rollout.Idle, rollout.Back:
+		return narrows, true
+	}
+	return 0, false
+}
+
+// higherIsWider are numbers of which more hurts nobody who relied on less.
+var higherIsWider = map[string]map[string]bool{
+	manifest.KindQueue: {
+		"visibilityTimeout":                  true,
+		"messageRetentionPeriod":             true,
+		"maximumMessageSize":                 true,
+		"redrive.maxReceiveCount":            true,
+		"redrivePolicy.maxReceiveCount":      true,
+		"kmsDataKeyReusePeriodSeconds":       true,
+		"redrivePolicy.sourceQueueArns":      true,
+		"redriveAllowPolicy.sourceQueueArns": true,
+	},
+	manifest.KindConcurrency: {"reservedConcurrentExecutions": true},
+	manifest.KindRole:        {"maxSessionDuration": true},
+}
+
+// classOf says when a changed field is written.
+func classOf(kind string, d diff) class {
+	top, _, _ := strings.Cut(d.path, ".")
+	top, _, _ = strings.Cut(top, "[")
+	if top == "tags" || top == "description" && kind != manifest.KindAlias {
+		return widens
+	}
+	switch kind {
+	case manifest.KindFunction:
+		return widens // the unpublished state serves nobody
+	case manifest.KindRole:
+		if top == "statement" || top == "statements" || top == "managedPolicyArns" {
+			return granted(d)
+		}
+	case manifest.KindPermission, manifest.KindTrigger, manifest.KindURL, manifest.KindAsync, manifest.KindAlias:
+		return connects
+	}
+	if higherIsWider[kind][d.path] {
+		return compareNumbers(d)
+	}
+	return connects
+}
+
+// granted tells a right that is added from one that is taken away. A set is
+// compared as a set; what is both wider and narrower cannot be told.
+func granted(d diff) class {
+	switch {
+	case !d.inL:
+		return widens
+	case !d.inD:
+		return narrows
+	}
+	live, ok1 := set(d.l)
+	want, ok2 := set(d.d)
+	if !ok1 || !ok2 {
+		return connects
+	}
+	switch {
+	case subset(live, want):
+		return widens
+	case subset(want, live):
+		return narrows
+	}
+	return connects
+}
+
+func set(text string) ([]string, bool) {
+	var list []json.RawMessage
+	if json.Unmarshal([]byte(text), &list) != nil {
+		return nil, false
+	}
+	items := make([]string, len(list))
+	for i, raw := range list {
+		items[i] = string(raw)
+	}
+	return items, true
+}
+
+func subset(a, b []string) bool {
+	for _, x := range a {
+		if !slices.Contains(b, x) {
+			return false
+		}
+	}
+	return true
+}
+
+func compareNumbers(d diff) class {
+	live, ok1 := number(d.l, d.inL)
+	want, ok2 := number(d.d, d.inD)
+	switch {
+	case !ok1 || !ok2:
+		return connects
+	case want > live:
+		return widens
+	}
+	return narrows
+}
+
+func number(text string, present bool) (float64, bool) {
+	if !present {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(strings.Trim(text, `"`), 64)
+	return n, err == nil
+}
+
+// classOfNew says when a missing resource is made.
+func (w *world) classOfNew(res *manifest.Resource) class {
+	switch res.Ref.Kind {
+	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
+		return widens
+	case manifest.KindPermission:
+		// On an alias that already serves, being allowed harms nobody; on one
+		// that does not exist yet it cannot be made.
+		if w.aliasLives(res) {
+			return widens
+		}
+	case manifest.KindConcurrency:
+		// On a function nobody calls yet it is part of making it. Later it
+		// both guarantees and limits: that cannot be told.
+		if !w.aliasLives(res) {
+			return widens
+		}
+	}
+	return connects
+}
+
+// aliasLives is true when the traffic alias of a child's function exists.
+func (w *world) aliasLives(res *manifest.Resource) bool {
+	alias := w.in.Target.Functions[res.Parent].Alias
+	return alias != (manifest.Ref{}) && w.lives(alias)
+}
+
+// stateless kinds exist beside Mooring: they are checked, never written.
+func foreignKind(kind string) bool {
+	return kind == manifest.KindSecret || kind == manifest.KindParameter
+}
+
+// tagged kinds carry ownership tags of their own.
+func tagged(kind string) bool {
+	switch kind {
+	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
+		return true
+	}
+	return false
+}

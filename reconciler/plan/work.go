@@ -1,0 +1,201 @@
+package plan
+
+import (
+	"slices"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// missing handles a declared resource that is known to be absent.
+func (w *world) missing(l *look) {
+	ref := l.res.Ref
+	whole := diff{inD: true, inA: l.applied}
+	drift := l.applied && !w.leftBehind(l, whole) || w.phase() == rollout.Idle
+	var item record.DriftItem
+	if drift {
+		item = w.report(w.wholly(l, whole))
+	}
+	switch {
+	case foreignKind(ref.Kind):
+		w.unready = true
+		w.wait(ref, "dependency", "it must be there; Mooring never makes one")
+	case ref.Kind == manifest.KindAlias:
+		w.missingAlias(l, item)
+	case drift && (w.phase() == rollout.Idle || w.phase() == rollout.Expand && w.classOfNew(l.res) == widens):
+		if w.reverts(item) {
+			s := w.step(l, Create, Drift, nil)
+			s.Items = []string{item.ID}
+			w.propose(l, s)
+		}
+	case drift:
+		w.wait(ref, "phase", "drift is put back once the release is in force")
+	default:
+		w.create(l)
+	}
+}
+
+// create makes what the release adds, when its phase has come.
+func (w *world) create(l *look) {
+	w.unfinishedUpTo(l.res.Ref, w.classOfNew(l.res))
+	if !w.due(l, w.classOfNew(l.res)) {
+		return
+	}
+	w.propose(l, w.step(l, Create, w.cause(byCommit), nil))
+}
+
+// due says whether work of a class belongs to this phase; if not, it waits.
+func (w *world) due(l *look, c class) bool {
+	upto, works := reach(w.phase())
+	if works && c <= upto {
+		return true
+	}
+	w.wait(l.res.Ref, "phase", "it waits for "+c.String())
+	return false
+}
+
+// unfinishedUpTo marks work that this phase must see done.
+func (w *world) unfinishedUpTo(ref manifest.Ref, c class) {
+	if upto, works := reach(w.phase()); !works || c <= upto {
+		w.unready = true
+	}
+	if c == widens {
+		w.pending[ref] = true
+	}
+}
+
+// present handles a declared resource that lives and may be written.
+func (w *world) present(l *look) {
+	w.compare(l)
+	var items []record.DriftItem
+	work := false
+	for _, d := range l.diffs {
+		switch d.origin {
+		case byHand, underHand:
+			items = append(items, w.reportField(l, d))
+		}
+		if d.origin != byHand {
+			work = true
+			w.unfinishedUpTo(l.res.Ref, d.class)
+		}
+	}
+	if len(l.diffs) == 0 && w.adopt(l) {
+		w.unready = true
+	}
+	switch {
+	case foreignKind(l.res.Ref.Kind):
+		w.checked(l)
+	case l.live.Failed != "" && len(l.diffs) == 0:
+		w.unfinished(l.res.Ref)
+		w.wait(l.res.Ref, "parked", "its last change did not take hold: "+l.live.Failed)
+		w.impossible(l.res.Ref, l.live.Failed)
+	case l.res.Ref.Kind == manifest.KindFunction:
+		w.function(l, items, work)
+	case l.res.Ref.Kind == manifest.KindAlias:
+		w.alias(l, items, work)
+	default:
+		w.unversioned(l, items, work)
+	}
+}
+
+// checked handles what exists beside Mooring: it is there, or something is
+// wrong with it.
+func (w *world) checked(l *look) {
+	if l.live.Failed != "" {
+		w.unready = true
+		w.wait(l.res.Ref, "dependency", l.live.Failed)
+		return
+	}
+	w.settled(l, "")
+}
+
+// unversioned handles everything that is not a function or its alias.
+func (w *world) unversioned(l *look, items []record.DriftItem, work bool) {
+	if len(l.diffs) == 0 {
+		w.settled(l, "")
+		return
+	}
+	w.update(l, items, work)
+}
+
+// update writes what is due: of the release, the fields whose class has come;
+// of drift, in a release in force, the fields that are to be put back.
+func (w *world) update(l *look, items []record.DriftItem, work bool) {
+	upto, works := reach(w.phase())
+	var fields []diff
+	var ids []string
+	cause := Cause("")
+	for _, d := range l.diffs {
+		switch {
+		case d.origin == byHand:
+		case works && d.class <= upto:
+			fields = append(fields, d)
+			cause = w.cause(d.origin)
+		default:
+			w.wait(l.res.Ref, "phase", d.path+" waits for "+d.class.String())
+		}
+	}
+	if w.phase() == rollout.Idle {
+		for _, item := range items {
+			d := l.diffs[slices.IndexFunc(l.diffs, func(d diff) bool { return d.path == item.Path })]
+			if d.origin == byHand && w.reverts(item) {
+				fields = append(fields, d)
+				ids = append(ids, item.ID)
+				cause = Drift
+			}
+		}
+	} else if len(items) > 0 && !work {
+		w.wait(l.res.Ref, "phase", "drift is put back once the release is in force")
+	}
+	if len(fields) == 0 {
+		return
+	}
+	s := w.step(l, Update, cause, fields)
+	s.Items = ids
+	w.propose(l, s)
+}
+
+// cause names why a release's own difference is written.
+func (w *world) cause(o origin) Cause {
+	switch {
+	case w.goingBack():
+		return Rollback
+	case o == byBinding:
+		return Binding
+	}
+	return Commit
+}
+
+// goingBack is true for a rollback, by failure or by a person: holds let it
+// pass.
+func (w *world) goingBack() bool {
+	return w.phase() == rollout.Back || w.phase() != rollout.Idle && w.in.Rollout.Cause == "rollback"
+}
+
+// wholly is the finding that a whole resource is missing.
+func (w *world) wholly(l *look, d diff) found {
+	return found{
+		drifted: drifted{ref: l.res.Ref, diff: d, whole: true},
+		kind:    record.Missing, at: l.live.SeenAt, res: l.res, parent: manifest.Ref{},
+	}
+}
+
+// reportField reports one field's drift.
+func (w *world) reportField(l *look, d diff) record.DriftItem {
+	item := w.report(found{
+		drifted: drifted{ref: l.res.Ref, diff: d, note: l.live.Note},
+		kind:    d.kind(), at: l.live.SeenAt, res: l.res, sensitive: l.sensitive(d.path),
+	})
+	if d.origin == underHand {
+		// The release writes the field anyway: it is told, not asked.
+		last := &w.plan.Items[len(w.plan.Items)-1]
+		last.Default, last.Reason = record.Alert, "the release under way overwrites it"
+		return *last
+	}
+	return item
+}
+
+func (l *look) sensitive(path string) bool {
+	return slices.Contains(l.spec.Sensitive, path) || slices.Contains(l.live.Spec.Sensitive, path)
+}
