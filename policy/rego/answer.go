@@ -21,6 +21,7 @@ type answer struct {
 	err         error // the package is broken: its answer counts only where it stops
 	took        time.Duration
 
+	steers         bool // it defines `advance`
 	allow, advance bool
 	weight         int // 0: not said
 	deny, warn     []policy.Finding

@@ -151,7 +151,8 @@ func fileName(environment string) string {
 	}, environment)
 }
 
-// steer is rollout: abort → pause → advance → hold.
+// steer is rollout: abort → pause → advance → hold. Packages that define no
+// `advance` only object: when none defines it, the analysis decides.
 func steer(d *policy.Decision, answers []answer) {
 	for _, a := range answers {
 		note(d, "warn", a.warn)
@@ -173,11 +174,11 @@ func steer(d *policy.Decision, answers []answer) {
 		d.Outcome, d.Advance = policy.Hold, false
 	case d.Advance:
 		d.Outcome = policy.Allow
-	case !spoken(answers):
-		d.Outcome, d.Default = policy.Allow, true // the analysis decides
+	case !slices.ContainsFunc(answers, func(a answer) bool { return a.steers }):
+		d.Outcome, d.Default = policy.Allow, true
 	default:
 		d.Outcome = policy.Hold
-		note(d, "require", []policy.Finding{{Code: "no_advance", Msg: "no rollout policy says advance"}})
+		note(d, "require", []policy.Finding{{Code: "no_advance", Msg: "no rollout policy says advance yet"}})
 	}
 }
 

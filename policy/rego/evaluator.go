@@ -164,7 +164,7 @@ func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts
 	for _, k := range e.bundle.packages[p] {
 		began := time.Now()
 		got := e.askOne(ctx, k, q)
-		a := answer{pkg: k.name, enforcement: k.enforcement}
+		a := answer{pkg: k.name, enforcement: k.enforcement, steers: slices.Contains(k.rules, "advance")}
 		if a.err = got.err; a.err == nil {
 			a.err = a.take(got.values, f, e.o)
 		}

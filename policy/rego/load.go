@@ -45,6 +45,7 @@ type Bundle struct {
 	Revision string
 	Tests    int // how many of the folder's tests passed
 
+	actor      bool
 	packages   map[policy.Point][]*pkg // sorted by name
 	validators map[policy.Point]*validator
 }
@@ -57,6 +58,10 @@ func (b *Bundle) Packages(p policy.Point) []string {
 	}
 	return names
 }
+
+// ReadsActor is true when a drift package looks at who made a change: a revert
+// is then worth waiting for an answer to that.
+func (b *Bundle) ReadsActor() bool { return b.actor }
 
 // Load reads, checks, compiles and tests a policy folder. The error is a
 // *LoadError with everything that was found wrong. A tree without the folder
@@ -109,6 +114,7 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 		if rules[p.name] == nil {
 			rules[p.name], packages[p.name] = map[string]bool{}, m.Package
 		}
+		b.actor = b.actor || p.point == policy.Drift && mentions(m, "actor")
 		for _, r := range m.Rules {
 			if name := string(r.Head.Name); hasRule(p.point, name) {
 				rules[p.name][name] = true
@@ -133,4 +139,14 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 func hasRule(p policy.Point, name string) bool {
 	_, ok := ruleNames[p][name]
 	return ok
+}
+
+// mentions is true when a module names a member anywhere.
+func mentions(m *ast.Module, member string) bool {
+	found := false
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		found = found || ast.String(member).Equal(t.Value)
+		return found
+	})
+	return found
 }

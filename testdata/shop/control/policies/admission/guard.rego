@@ -1,0 +1,69 @@
+# What no release of the shop may do, in any environment.
+package policy.admission.guard
+
+# A queue keeps its dead-letter queue: without it, an order that cannot be
+# processed is lost.
+deny contains finding if {
+	some c in input.changes
+	c.kind == "Queue"
+	some f in c.fields
+	startswith(f.path, "redrive")
+	f.before != null
+	f.after == null
+	finding := {
+		"code": "no_dead_letter",
+		"msg": sprintf("%s would lose its dead-letter queue", [c.resource]),
+		"resource": c.resource,
+		"path": f.path,
+		"remediation": "keep spec.redrive of the queue",
+	}
+}
+
+# Nobody but named principals may invoke the shop's functions.
+deny contains finding if {
+	some c in input.changes
+	c.kind == "Permission"
+	some f in c.fields
+	f.path == "principal"
+	f.after == "*"
+	finding := {
+		"code": "open_permission",
+		"msg": sprintf("%s would let anybody invoke the function", [c.resource]),
+		"resource": c.resource,
+		"path": f.path,
+		"remediation": "name the principal, or use a function URL with authType AWS_IAM",
+	}
+}
+
+# No role may do everything.
+deny contains finding if {
+	some c in input.changes
+	c.kind == "Role"
+	some f in c.fields
+	walk(f.after, [path, "*"])
+	"Action" in path
+	finding := {
+		"code": "wildcard_action",
+		"msg": sprintf("%s would be allowed every action", [c.resource]),
+		"resource": c.resource,
+		"path": f.path,
+		"remediation": "list the actions the code needs",
+	}
+}
+
+# Functions stay within the shop's limits.
+deny contains finding if {
+	some c in input.changes
+	c.kind == "Function"
+	some f in c.fields
+	some limit in ["memorySize", "timeout"]
+	f.path == limit
+	f.after > data.config.limits[limit]
+	finding := {
+		"code": "over_limit",
+		"msg": sprintf("%s: %s %v is more than %d", [c.resource, limit, f.after, data.config.limits[limit]]),
+		"resource": c.resource,
+		"path": f.path,
+		"remediation": "stay within policies/data/limits.yaml, or raise the limit there",
+	}
+}

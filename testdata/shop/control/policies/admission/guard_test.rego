@@ -1,0 +1,56 @@
+package policy.admission.guard_test
+
+import data.policy.admission.guard
+
+_change(kind, path, before, after) := [{
+	"resource": sprintf("%s/orders", [kind]), "kind": kind, "operation": "update", "cause": "commit", "risk": [],
+	"fields": [{"path": path, "before": before, "after": after, "sensitive": false}],
+	"artifact": {"before": "", "after": ""},
+}]
+
+_codes(changes) := codes if {
+	found := guard.deny with input.changes as changes
+	codes := {f.code | some f in found}
+}
+
+test_dead_letter_removed if {
+	_codes(_change("Queue", "redrive", {"maxReceiveCount": 5}, null)) == {"no_dead_letter"}
+	_codes(_change("Queue", "redrivePolicy.maxReceiveCount", 5, null)) == {"no_dead_letter"}
+}
+
+test_dead_letter_changed if {
+	_codes(_change("Queue", "redrive", {"maxReceiveCount": 5}, {"maxReceiveCount": 3})) == set()
+}
+
+test_other_queue_field_removed if {
+	_codes(_change("Queue", "policy", {"Statement": []}, null)) == set()
+}
+
+test_open_permission if {
+	_codes(_change("Permission", "principal", null, "*")) == {"open_permission"}
+	_codes(_change("Permission", "principal", null, "sns.amazonaws.com")) == set()
+}
+
+test_closing_a_permission if {
+	_codes(_change("Permission", "principal", "*", "sns.amazonaws.com")) == set()
+}
+
+test_wildcard_action if {
+	statements := [{"Effect": "Allow", "Action": ["sqs:SendMessage", "*"], "Resource": "*"}]
+	_codes(_change("Role", "statements", [], statements)) == {"wildcard_action"}
+	_codes(_change("Role", "statements", [], {"Action": "*"})) == {"wildcard_action"}
+}
+
+test_wildcard_resource_is_another_matter if {
+	statements := [{"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": "*"}]
+	_codes(_change("Role", "statements", [], statements)) == set()
+}
+
+test_limits if {
+	_codes(_change("Function", "memorySize", 512, 1024)) == set()
+	_codes(_change("Function", "memorySize", 512, 1025)) == {"over_limit"}
+	_codes(_change("Function", "timeout", 3, 61)) == {"over_limit"}
+	_codes(_change("Function", "timeout", 900, 60)) == set()
+	_codes(_change("Function", "description", 3, 61)) == set()
+}
+
