@@ -62,6 +62,10 @@ type Snapshot struct {
 // may return one.
 type ContentID string
 
+// String is the id itself. Readers of a tree that do not import this package
+// recognise a ContentID by it.
+func (c ContentID) String() string { return string(c) }
+
 // Source is a repository of environment state. Every method may be retried.
 type Source interface {
 	// Fetch brings all branches up to date and returns each by name. A

@@ -12,36 +12,36 @@ type Pipeline struct {
 
 // Environment is a named target: a branch bound to a provider account.
 type Environment struct {
-	Name      string            `json:"name"`
-	Branch    string            `json:"branch"` // default env/NAME
-	Path      string            `json:"path,omitempty"`
-	After     []string          `json:"after,omitempty"` // all of them must have released the content
-	Promotion string            `json:"promotion"`       // auto | pullRequest | manual (default)
-	Protected bool              `json:"protected,omitempty"`
-	Sync      string            `json:"sync"` // auto (default) | manual
-	Labels    map[string]string `json:"labels,omitempty"`
-	Provider  ProviderTarget    `json:"provider"`
-	Rollout   Rollout           `json:"rollout,omitzero"`
-	Drift     DriftPolicy       `json:"drift"`
-	Checks    []Check           `json:"checks,omitempty"`
-	Soak      Duration          `json:"soak,omitempty"` // floor before content moves on
+	Name      string            `json:"name" is:"required,match=environment,maxlen=32" doc:"The name of the environment."`
+	Branch    string            `json:"branch" is:"match=branch,maxlen=255" doc:"The branch that declares it. Default env/NAME."`
+	Path      string            `json:"path,omitempty" is:"match=folder,maxlen=255" doc:"The folder of the branch, where environments share one."`
+	After     []string          `json:"after,omitempty" doc:"The environments that must have released a content before it comes here."`
+	Promotion string            `json:"promotion" is:"default=manual,enum=auto|pullRequest|manual" doc:"How content moves here."`
+	Protected bool              `json:"protected,omitempty" doc:"Whether policy must positively allow."`
+	Sync      string            `json:"sync" is:"default=auto,enum=auto|manual" doc:"Whether admitted releases are applied by themselves."`
+	Labels    map[string]string `json:"labels,omitempty" is:"keys=label" doc:"Labels for policies."`
+	Provider  ProviderTarget    `json:"provider" is:"required" doc:"Where it runs."`
+	Rollout   Rollout           `json:"rollout,omitzero" doc:"How traffic moves, where a function does not say."`
+	Drift     DriftPolicy       `json:"drift" doc:"The answer to drift, where policy says nothing."`
+	Checks    []Check           `json:"checks,omitempty" doc:"Questions put to the environment; their answers are evidence."`
+	Soak      Duration          `json:"soak,omitempty" doc:"How long content must be healthy here before it moves on."`
 	// Deletions is the share of resources one release may remove without
 	// approval, 0..1; default 1/3.
-	Deletions float64 `json:"deletions,omitempty"`
+	Deletions float64 `json:"deletions,omitempty" is:"default=0.3333333333333333,min=0,max=1" doc:"The share of resources one release may remove without approval."`
 }
 
 // ProviderTarget says where an environment runs. Exactly one is set.
 type ProviderTarget struct {
-	AWS    *AWSTarget    `json:"aws,omitempty"`
-	Memory *MemoryTarget `json:"memory,omitempty"`
+	AWS    *AWSTarget    `json:"aws,omitempty" doc:"An AWS account and region."`
+	Memory *MemoryTarget `json:"memory,omitempty" doc:"A platform in memory, for trying policies."`
 }
 
 type AWSTarget struct {
-	Region     string `json:"region"`
-	Account    string `json:"account,omitempty"` // verified before anything is written
-	RoleArn    string `json:"roleArn,omitempty"`
-	ExternalID string `json:"externalId,omitempty"`
-	Endpoint   string `json:"endpoint,omitempty"`
+	Region     string `json:"region" is:"required,match=region" doc:"The region."`
+	Account    string `json:"account,omitempty" is:"match=account" doc:"The account, verified before anything is written."`
+	RoleArn    string `json:"roleArn,omitempty" is:"match=roleArn,maxlen=2048" doc:"The role taken in the account."`
+	ExternalID string `json:"externalId,omitempty" is:"maxlen=1224" doc:"The external id given when the role is taken."`
+	Endpoint   string `json:"endpoint,omitempty" is:"match=url" doc:"Another endpoint, as of the sandbox."`
 }
 
 // MemoryTarget is the whole-platform-in-a-map provider, for trying policies.
@@ -49,26 +49,26 @@ type MemoryTarget struct{}
 
 // DriftPolicy is the answer to drift where policy says nothing.
 type DriftPolicy struct {
-	Response  string   `json:"response"`            // off | alert | revert (default)
-	Interval  Duration `json:"interval"`            // of the bulk layer; default 1m
-	ActorWait Duration `json:"actorWait,omitempty"` // how long a revert waits for the actor's name
+	Response  string   `json:"response" is:"default=revert,enum=off|alert|revert" doc:"What is done."`
+	Interval  Duration `json:"interval" is:"default=1m,min=1" doc:"How often the bulk layer is looked at."`
+	ActorWait Duration `json:"actorWait,omitempty" doc:"How long a revert waits for the name of who did it."`
 	// Rounds is how many reverts against another writer before escalating; default 3.
-	Rounds int `json:"rounds,omitempty"`
+	Rounds int `json:"rounds,omitempty" is:"default=3,min=1,max=100" doc:"Reverts against another writer before escalating."`
 }
 
 // Receiver is where alerts go. Exactly one is set.
 type Receiver struct {
-	Webhook      *Webhook      `json:"webhook,omitempty"`
-	Alertmanager *Alertmanager `json:"alertmanager,omitempty"`
+	Webhook      *Webhook      `json:"webhook,omitempty" doc:"A generic webhook."`
+	Alertmanager *Alertmanager `json:"alertmanager,omitempty" doc:"An Alertmanager."`
 }
 
 type Webhook struct {
-	URL    Secret  `json:"url"`
-	Secret *Secret `json:"secret,omitempty"` // HMAC-SHA256 key
+	URL    Secret  `json:"url" is:"required" doc:"Where to post."`
+	Secret *Secret `json:"secret,omitempty" is:"secret" doc:"The key of the HMAC-SHA256 signature."`
 }
 
 type Alertmanager struct {
-	URL Secret `json:"url"`
+	URL Secret `json:"url" is:"required" doc:"The address of the Alertmanager."`
 }
 
 // Secret is a value that stays out of the repository where the schema says so.

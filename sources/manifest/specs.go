@@ -4,10 +4,10 @@ import "time"
 
 // Artifact is the code of a function, named by what was tested: its digest.
 type Artifact struct {
-	URI     string `json:"uri,omitempty"`     // s3://bucket/key, file:path
-	Image   string `json:"image,omitempty"`   // container functions: repository@sha256:… or repository with Digest
-	Digest  string `json:"digest,omitempty"`  // sha256:… of the zip, or of the image manifest
-	Version string `json:"version,omitempty"` // S3 object version
+	URI     string `json:"uri,omitempty" doc:"Where the zip is: s3://bucket/key, or file:path below the directory of artifacts."`
+	Image   string `json:"image,omitempty" doc:"The repository of a container image, alone or with @sha256:…."`
+	Digest  string `json:"digest,omitempty" is:"match=digest" doc:"What was tested: the digest of the zip or of the image, sha256:…."`
+	Version string `json:"version,omitempty" is:"maxlen=1024" doc:"The version of the S3 object."`
 }
 
 // FunctionConfig is the part of a function that a published version keeps
@@ -40,9 +40,9 @@ type FunctionConfig struct {
 }
 
 type VpcConfig struct {
-	SubnetIds               []string `json:"subnetIds"`
-	SecurityGroupIds        []string `json:"securityGroupIds"`
-	Ipv6AllowedForDualStack bool     `json:"ipv6AllowedForDualStack,omitempty"`
+	SubnetIds               []string `json:"subnetIds" is:"required,minitems=1,maxitems=16,match=subnet" doc:"Subnets, at most 16."`
+	SecurityGroupIds        []string `json:"securityGroupIds" is:"required,minitems=1,maxitems=5,match=group" doc:"Security groups, at most 5."`
+	Ipv6AllowedForDualStack bool     `json:"ipv6AllowedForDualStack,omitempty" doc:"Whether IPv6 leaves through dual-stack subnets."`
 }
 
 // Target is a destination by ARN or reference; a scalar "Queue/dlq" in YAML
@@ -52,33 +52,33 @@ type Target struct {
 }
 
 type TracingConfig struct {
-	Mode string `json:"mode"` // PassThrough | Active
+	Mode string `json:"mode" is:"required,enum=PassThrough|Active" doc:"Active samples calls itself."`
 }
 
 type FileSystem struct {
-	Arn            string `json:"arn"`
-	LocalMountPath string `json:"localMountPath"`
+	Arn            string `json:"arn" is:"required,match=arn,maxlen=256" doc:"The access point of the file system."`
+	LocalMountPath string `json:"localMountPath" is:"required,match=mount,maxlen=160" doc:"Where the function sees it, below /mnt/."`
 }
 
 type ImageConfig struct {
-	EntryPoint       []string `json:"entryPoint,omitempty"`
-	Command          []string `json:"command,omitempty"`
-	WorkingDirectory string   `json:"workingDirectory,omitempty"`
+	EntryPoint       []string `json:"entryPoint,omitempty" is:"maxitems=1500" doc:"Instead of the ENTRYPOINT of the image."`
+	Command          []string `json:"command,omitempty" is:"maxitems=1500" doc:"Instead of the CMD of the image."`
+	WorkingDirectory string   `json:"workingDirectory,omitempty" is:"maxlen=1000" doc:"Instead of the WORKDIR of the image."`
 }
 
 type EphemeralStorage struct {
-	Size int `json:"size"` // MB, default 512
+	Size int `json:"size" is:"required,min=512,max=10240" doc:"Megabytes of /tmp."`
 }
 
 type SnapStart struct {
-	ApplyOn string `json:"applyOn"` // None | PublishedVersions
+	ApplyOn string `json:"applyOn" is:"required,enum=None|PublishedVersions" doc:"Whether published versions start from a snapshot."`
 }
 
 type LoggingConfig struct {
-	LogFormat           string `json:"logFormat,omitempty"` // Text | JSON
-	ApplicationLogLevel string `json:"applicationLogLevel,omitempty"`
-	SystemLogLevel      string `json:"systemLogLevel,omitempty"`
-	LogGroup            string `json:"logGroup,omitempty"`
+	LogFormat           string `json:"logFormat,omitempty" is:"default=Text,enum=Text|JSON" doc:"How log lines are written."`
+	ApplicationLogLevel string `json:"applicationLogLevel,omitempty" is:"enum=TRACE|DEBUG|INFO|WARN|ERROR|FATAL" doc:"The least severe line of the code that is kept; with JSON only."`
+	SystemLogLevel      string `json:"systemLogLevel,omitempty" is:"enum=DEBUG|INFO|WARN" doc:"The least severe line of the platform that is kept; with JSON only."`
+	LogGroup            string `json:"logGroup,omitempty" is:"maxlen=512" doc:"The log group, when not /aws/lambda/NAME."`
 }
 
 // AliasSpec is the name traffic goes through. Where it points is the
@@ -124,12 +124,12 @@ type URLSpec struct {
 }
 
 type Cors struct {
-	AllowCredentials bool     `json:"allowCredentials,omitempty"`
-	AllowHeaders     []string `json:"allowHeaders,omitempty"`
-	AllowMethods     []string `json:"allowMethods,omitempty"`
-	AllowOrigins     []string `json:"allowOrigins,omitempty"`
-	ExposeHeaders    []string `json:"exposeHeaders,omitempty"`
-	MaxAge           int      `json:"maxAge,omitempty"` // seconds
+	AllowCredentials bool     `json:"allowCredentials,omitempty" doc:"Whether cookies may come along."`
+	AllowHeaders     []string `json:"allowHeaders,omitempty" is:"maxitems=100" doc:"Request headers allowed."`
+	AllowMethods     []string `json:"allowMethods,omitempty" is:"maxitems=6,enum=GET|PUT|HEAD|POST|PATCH|DELETE|*" doc:"HTTP methods allowed."`
+	AllowOrigins     []string `json:"allowOrigins,omitempty" is:"maxitems=100" doc:"Origins allowed."`
+	ExposeHeaders    []string `json:"exposeHeaders,omitempty" is:"maxitems=100" doc:"Response headers shown to the caller."`
+	MaxAge           int      `json:"maxAge,omitempty" is:"min=0,max=86400" doc:"Seconds a browser may keep the answer."`
 }
 
 // AsyncSpec is the alias's asynchronous invocation.
@@ -149,26 +149,26 @@ type ConcurrencySpec struct {
 // QueueSpec is an SQS queue. Times are seconds, sizes bytes, as in
 // SetQueueAttributes.
 type QueueSpec struct {
-	VisibilityTimeout             int               `json:"visibilityTimeout"`             // default 30
-	MessageRetentionPeriod        int               `json:"messageRetentionPeriod"`        // default 345600
-	DelaySeconds                  int               `json:"delaySeconds"`                  // default 0
-	MaximumMessageSize            int               `json:"maximumMessageSize"`            // default 262144
-	ReceiveMessageWaitTimeSeconds int               `json:"receiveMessageWaitTimeSeconds"` // default 0
-	FifoQueue                     bool              `json:"fifoQueue,omitempty"`
-	ContentBasedDeduplication     bool              `json:"contentBasedDeduplication,omitempty"`
-	DeduplicationScope            string            `json:"deduplicationScope,omitempty"`
-	FifoThroughputLimit           string            `json:"fifoThroughputLimit,omitempty"`
-	KmsMasterKeyID                string            `json:"kmsMasterKeyId,omitempty"`
-	KmsDataKeyReusePeriodSeconds  int               `json:"kmsDataKeyReusePeriodSeconds,omitempty"`
-	SqsManagedSseEnabled          *bool             `json:"sqsManagedSseEnabled,omitempty"` // default true unless a KMS key is named
-	Redrive                       *Redrive          `json:"redrive,omitempty"`
-	Policy                        map[string]any    `json:"policy,omitempty"` // IAM's own spelling, carried whole
-	Tags                          map[string]string `json:"tags,omitempty"`
+	VisibilityTimeout             int               `json:"visibilityTimeout" is:"default=30,min=0,max=43200" doc:"Seconds a received message stays hidden."`
+	MessageRetentionPeriod        int               `json:"messageRetentionPeriod" is:"default=345600,min=60,max=1209600" doc:"Seconds a message is kept."`
+	DelaySeconds                  int               `json:"delaySeconds" is:"default=0,min=0,max=900" doc:"Seconds before a message can be received."`
+	MaximumMessageSize            int               `json:"maximumMessageSize" is:"default=262144,min=1024,max=1048576" doc:"Bytes of the largest message."`
+	ReceiveMessageWaitTimeSeconds int               `json:"receiveMessageWaitTimeSeconds" is:"default=0,min=0,max=20" doc:"Seconds a receive waits for messages."`
+	FifoQueue                     bool              `json:"fifoQueue,omitempty" doc:"Whether order is kept. It cannot be changed later."`
+	ContentBasedDeduplication     bool              `json:"contentBasedDeduplication,omitempty" doc:"Deduplicate by the digest of the body; FIFO only."`
+	DeduplicationScope            string            `json:"deduplicationScope,omitempty" is:"enum=messageGroup|queue" doc:"Where duplicates are looked for; FIFO only."`
+	FifoThroughputLimit           string            `json:"fifoThroughputLimit,omitempty" is:"enum=perQueue|perMessageGroupId" doc:"What the throughput quota is for; FIFO only."`
+	KmsMasterKeyID                string            `json:"kmsMasterKeyId,omitempty" is:"maxlen=2048" doc:"The KMS key messages are encrypted with."`
+	KmsDataKeyReusePeriodSeconds  int               `json:"kmsDataKeyReusePeriodSeconds,omitempty" is:"min=60,max=86400" doc:"Seconds a data key is used again."`
+	SqsManagedSseEnabled          *bool             `json:"sqsManagedSseEnabled,omitempty" doc:"Encryption with a key of SQS. Default true, unless a KMS key is named."`
+	Redrive                       *Redrive          `json:"redrive,omitempty" doc:"Where messages go that cannot be processed."`
+	Policy                        map[string]any    `json:"policy,omitempty" is:"opaque" doc:"The queue policy, in the spelling of IAM."`
+	Tags                          map[string]string `json:"tags,omitempty" is:"maxitems=46" doc:"Tags of the queue."`
 }
 
 type Redrive struct {
-	DeadLetter      Value `json:"deadLetter"` // Queue/orders-dlq, or an ARN
-	MaxReceiveCount int   `json:"maxReceiveCount"`
+	DeadLetter      Value `json:"deadLetter" is:"required,target,kinds=Queue" doc:"The queue, as Queue/orders-dlq, or an ARN."`
+	MaxReceiveCount int   `json:"maxReceiveCount" is:"required,min=1,max=1000" doc:"How often a message is received before it goes there."`
 }
 
 // RoleSpec is an IAM role with inline statements. Documents keep IAM's
@@ -176,14 +176,14 @@ type Redrive struct {
 type RoleSpec struct {
 	// Statements become the inline policy named "mooring". Resource strings
 	// inside may be {ref: Queue/orders} objects, resolved to ARNs.
-	Statements          []map[string]any  `json:"statements,omitempty"`
-	ManagedPolicyArns   []string          `json:"managedPolicyArns,omitempty"`
-	AssumeRolePolicy    map[string]any    `json:"assumeRolePolicy,omitempty"` // default: trusted by lambda.amazonaws.com
-	Description         string            `json:"description,omitempty"`
-	Path                string            `json:"path"`               // default "/"
-	MaxSessionDuration  int               `json:"maxSessionDuration"` // seconds, default 3600
-	PermissionsBoundary string            `json:"permissionsBoundary,omitempty"`
-	Tags                map[string]string `json:"tags,omitempty"`
+	Statements          []map[string]any  `json:"statements,omitempty" is:"opaque" doc:"Statements of the inline policy, in the spelling of IAM. Resource may be {ref: Queue/orders}."`
+	ManagedPolicyArns   []string          `json:"managedPolicyArns,omitempty" is:"maxitems=20,match=policyArn" doc:"Managed policies attached."`
+	AssumeRolePolicy    map[string]any    `json:"assumeRolePolicy,omitempty" is:"opaque" doc:"Who may take the role, in the spelling of IAM. Default: lambda.amazonaws.com."`
+	Description         string            `json:"description,omitempty" is:"maxlen=1000" doc:"What the role is for."`
+	Path                string            `json:"path" is:"default=/,match=path,maxlen=512" doc:"The path of the role."`
+	MaxSessionDuration  int               `json:"maxSessionDuration" is:"default=3600,min=3600,max=43200" doc:"Seconds a session lasts at most."`
+	PermissionsBoundary string            `json:"permissionsBoundary,omitempty" is:"match=policyArn" doc:"The policy that bounds the role."`
+	Tags                map[string]string `json:"tags,omitempty" is:"maxitems=46" doc:"Tags of the role."`
 }
 
 // SecretSpec is a secret that must exist; its value is never read.
@@ -194,16 +194,16 @@ type ParameterSpec struct{}
 
 // Expects is the contract of a function's code.
 type Expects struct {
-	Environment []string `json:"environment,omitempty"`
-	Queues      []string `json:"queues,omitempty"`
-	Secrets     []string `json:"secrets,omitempty"`
-	Parameters  []string `json:"parameters,omitempty"`
+	Environment []string `json:"environment,omitempty" is:"maxitems=1000" doc:"Environment variables the code reads."`
+	Queues      []string `json:"queues,omitempty" is:"maxitems=1000" doc:"Queues the code uses, by name."`
+	Secrets     []string `json:"secrets,omitempty" is:"maxitems=1000" doc:"Secrets the code reads, by name."`
+	Parameters  []string `json:"parameters,omitempty" is:"maxitems=1000" doc:"Parameters the code reads, by name."`
 }
 
 // Stage is one step of traffic: a share of calls, held for a time.
 type Stage struct {
-	Weight int      `json:"weight"` // percent of calls on the new version, 1..100
-	Hold   Duration `json:"hold"`
+	Weight int      `json:"weight" is:"required,min=1,max=100" doc:"Percent of calls on the new version."`
+	Hold   Duration `json:"hold" doc:"How long this share is held and judged."`
 }
 
 // Duration is a time.Duration written as "5m".
@@ -232,12 +232,12 @@ type Analysis struct {
 // Check is a question put to an environment: invoke a function and assert on
 // the response by JSON path.
 type Check struct {
-	Name   string  `json:"name,omitempty"`
-	Invoke *Invoke `json:"invoke,omitempty"`
+	Name   string  `json:"name,omitempty" is:"match=name,maxlen=64" doc:"What the check is called."`
+	Invoke *Invoke `json:"invoke,omitempty" is:"required" doc:"Invoke a function and look at its answer."`
 }
 
 type Invoke struct {
-	Function string         `json:"function,omitempty"`
-	Payload  any            `json:"payload,omitempty"`
-	Expect   map[string]any `json:"expect,omitempty"` // "$.ok": true
+	Function string         `json:"function,omitempty" is:"match=name,maxlen=64" doc:"The function, by its name in the repository."`
+	Payload  any            `json:"payload,omitempty" doc:"The event."`
+	Expect   map[string]any `json:"expect,omitempty" is:"keys=jsonPath" doc:"What the answer must hold, by JSON path."`
 }

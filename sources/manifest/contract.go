@@ -1,0 +1,130 @@
+package manifest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// contractSpec is mooring.contract.yaml inside an artifact.
+var contractPlans = plansOf[Expects]()
+
+// ParseContract reads the contract shipped inside an artifact: a document
+// with apiVersion mooring.dev/v1, kind Contract, and what the code expects as
+// its spec. An error is Faults.
+func ParseContract(data []byte) (Expects, error) {
+	raws, faults := parseFile(ContractFile, data)
+	if len(faults) > 0 {
+		return Expects{}, faults.sorted()
+	}
+	file := Position{File: ContractFile}
+	if len(raws) != 1 || raws[0].kind != "Contract" {
+		return Expects{}, Faults{{Position: file, Message: "holds no contract", Hint: "one document: apiVersion: " + APIVersion + ", kind: Contract, spec: {environment: [NAME]}"}}
+	}
+	d := &decoder{values: &values{}, literal: true, plans: contractPlans}
+	for _, e := range raws[0].root.entries {
+		if !slices.Contains(documentFields, e.key) {
+			d.fault(e.pos(), "unknown field "+quote(e.key), didYouMean(e.key, documentFields))
+		}
+	}
+	var out Expects
+	if spec := raws[0].root.get("spec"); spec != nil {
+		d.push("spec")
+		d.into(spec, &out)
+		d.pop()
+	}
+	if err := append(d.faults, d.missing...).sorted(); err != nil {
+		return Expects{}, err
+	}
+	return out.normal(), nil
+}
+
+// normal is sorted, each name once.
+func (e Expects) normal() Expects {
+	return Expects{sortedUnique(e.Environment), sortedUnique(e.Queues), sortedUnique(e.Secrets), sortedUnique(e.Parameters)}
+}
+
+// MergeExpects is everything that any of the contracts expects.
+func MergeExpects(all ...Expects) Expects {
+	var out Expects
+	for _, e := range all {
+		out.Environment = append(out.Environment, e.Environment...)
+		out.Queues = append(out.Queues, e.Queues...)
+		out.Secrets = append(out.Secrets, e.Secrets...)
+		out.Parameters = append(out.Parameters, e.Parameters...)
+	}
+	return out.normal()
+}
+
+// Broken is an expectation of a function's code that a release does not meet.
+type Broken struct {
+	Function Ref    `json:"function"`
+	What     string `json:"what"` // environment | queue | secret | parameter
+	Name     string `json:"name"`
+	Why      string `json:"why"`
+}
+
+// CheckContract holds what functions expect against what the release
+// declares. It looks at the release only; what lives is for the reconciler.
+func CheckContract(rel *Release) []Broken {
+	resources := make(map[Ref]Resource, len(rel.Resources))
+	for _, res := range rel.Resources {
+		resources[res.Ref] = res
+	}
+	var out []Broken
+	for _, fn := range slices.SortedFunc(maps.Keys(rel.Functions), Ref.Compare) {
+		out = append(out, checkExpects(resources, fn, rel.Functions[fn].Expects)...)
+	}
+	return out
+}
+
+func checkExpects(resources map[Ref]Resource, fn Ref, expects Expects) []Broken {
+	var out []Broken
+	config, _ := resources[fn].Spec.(*FunctionConfig)
+	for _, name := range expects.Environment {
+		if config == nil {
+			break
+		}
+		if _, found := config.Environment[name]; !found {
+			out = append(out, Broken{fn, "environment", name, "the function's environment does not set it"})
+		}
+	}
+	for _, want := range []struct {
+		what, kind string
+		names      []string
+	}{
+		{"queue", KindQueue, expects.Queues},
+		{"secret", KindSecret, expects.Secrets},
+		{"parameter", KindParameter, expects.Parameters},
+	} {
+		for _, name := range want.names {
+			name = strings.TrimPrefix(name, want.kind+"/")
+			if _, found := resources[Ref{want.kind, name}]; !found {
+				out = append(out, Broken{fn, want.what, name, "no " + want.kind + "/" + name + " is declared"})
+			} else if why := disabled(resources, fn, want.kind, name); why != "" {
+				out = append(out, Broken{fn, want.what, name, why})
+			}
+		}
+	}
+	return out
+}
+
+// disabled tells of a queue that is expected, and whose only mapping onto
+// the function is switched off.
+func disabled(resources map[Ref]Resource, fn Ref, kind, name string) string {
+	if kind != KindQueue {
+		return ""
+	}
+	var off string
+	for ref, res := range resources {
+		t, ok := res.Spec.(*TriggerSpec)
+		if !ok || res.Parent != fn || t.Queue.Ref != (Ref{kind, name}) {
+			continue
+		}
+		if t.Enabled {
+			return ""
+		}
+		off = ref.String() + " is not enabled"
+	}
+	return off
+}

@@ -1,0 +1,110 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// settings is what an environment gives to every expansion.
+type settings struct {
+	environment string
+	pipeline    string
+	naming      string
+	rollout     Rollout
+	id          string // digest of all of it
+}
+
+// expansion turns one document into resources.
+type expansion struct {
+	doc      *document
+	meta     metadata
+	written  any
+	settings *settings
+
+	physical  string
+	resources []Resource
+	function  Ref // of a Function
+	delivery  Delivery
+	uses      []use
+	faults    Faults
+}
+
+// fault reports something about the document's metadata.
+func (x *expansion) fault(field, message, hint string) {
+	at := x.doc.position()
+	if n := x.doc.root.get("metadata").get(field); n != nil {
+		at = n.pos()
+	}
+	x.faults = append(x.faults, Fault{at, "metadata." + field, message, hint})
+}
+
+// top adds the resource the document is.
+func (x *expansion) top(spec any, refs []Ref) {
+	x.add(Resource{
+		Ref: x.doc.ref, RenamedFrom: x.meta.RenamedFrom, Labels: x.meta.Labels,
+		Spec: spec, Stateful: x.doc.kind.stateful,
+	}, refs)
+}
+
+// child adds a resource that belongs to the document's.
+func (x *expansion) child(ref Ref, key string, spec any, refs []Ref) {
+	x.add(Resource{Ref: ref, Parent: x.doc.ref, Key: key, Labels: x.meta.Labels, Spec: spec}, refs)
+}
+
+func (x *expansion) add(res Resource, refs []Ref) {
+	slices.SortFunc(refs, Ref.Compare)
+	res.Refs = slices.Compact(refs)
+	res.Physical, res.Adopt, res.Origin = x.physical, x.meta.Adopt, x.doc.position()
+	res.Digest = digest(Normal(res))
+	x.resources = append(x.resources, res)
+}
+
+// name renders the physical name: declared, literal, or by the naming of the
+// pipeline, cut to what the platform allows.
+func (x *expansion) name() {
+	k := x.doc.kind
+	suffix := ""
+	if k.suffix != nil {
+		suffix = k.suffix(x.written)
+	}
+	switch {
+	case x.meta.PhysicalName != "":
+		x.physical = x.meta.PhysicalName
+		if k.limit > 0 && len(x.physical) > k.limit {
+			x.fault("physicalName", "is "+itoa(len(x.physical))+" characters long", "at most "+itoa(k.limit))
+		}
+		if !k.nameRule.match.re.MatchString(x.physical) {
+			x.fault("physicalName", "cannot be "+quote(x.physical), "want "+k.nameRule.match.want)
+		}
+		if !strings.HasSuffix(x.physical, suffix) {
+			x.fault("physicalName", "must end in "+suffix, "")
+		}
+		return
+	case k.limit == 0:
+		x.physical = x.meta.Name
+		return
+	}
+	name := strings.NewReplacer("${environment}", x.settings.environment, "${pipeline}", x.settings.pipeline,
+		"${name}", strings.TrimSuffix(x.meta.Name, suffix)).Replace(x.settings.naming)
+	x.physical = cut(name, k.limit-len(suffix)) + suffix
+}
+
+// cut shortens a name to most characters; what was cut shows as a hash, so
+// that two long names stay two.
+func cut(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:most-9] + "-" + hex.EncodeToString(sum[:4])
+}
+
+func arnService(arn string) string {
+	parts := strings.SplitN(arn, ":", 4)
+	if len(parts) < 4 {
+		return ""
+	}
+	return parts[2]
+}

@@ -1,0 +1,167 @@
+package manifest
+
+import (
+	"maps"
+	"slices"
+)
+
+// The statements AWS wants on a URL that anybody may call.
+const (
+	sidURL    = "FunctionURLAllowPublicAccess"
+	sidInvoke = "FunctionURLInvokeAllowPublicAccess"
+)
+
+// expandFunction makes a function and its children. A trigger and a
+// permission name the alias, never $LATEST.
+func expandFunction(x *expansion) {
+	f := x.written.(*functionSpec)
+	fn := Ref{KindFunction, x.meta.Name}
+	config := f.config()
+	delivery := Delivery{Rollout: f.Rollout.over(x.settings.rollout), Expects: f.Expects.normal()}
+	if x.settings.rollout.Force {
+		delivery.Rollout = x.settings.rollout
+	}
+	delivery.Rollout.Force = false
+	front := fn // what triggers and permissions need
+	if f.Alias == "none" {
+		delivery.Rollout = Rollout{Strategy: AllAtOnce, Stages: []Stage{{Weight: 100}}, Analysis: delivery.Rollout.Analysis}
+	} else {
+		delivery.Alias = Ref{KindAlias, x.meta.Name + "." + f.Alias}
+		front = delivery.Alias
+	}
+	if f.Role.Managed != nil {
+		role := managedRole(f)
+		config.Role = Value{Ref: Ref{KindRole, x.meta.Name}}
+		x.child(Ref{KindRole, x.meta.Name}, "", role, role.refs())
+	}
+	x.top(config, config.refs())
+	if f.Alias != "none" {
+		x.child(delivery.Alias, f.Alias, &AliasSpec{}, []Ref{fn})
+	}
+	c := &children{x: x, alias: delivery.Alias, front: front}
+	c.expand(f)
+	x.delivery, x.function = delivery, fn
+}
+
+// children expands what stands in front of a function.
+type children struct {
+	x     *expansion
+	alias Ref // zero with alias: none
+	front Ref
+}
+
+func (c *children) expand(f *functionSpec) {
+	name := c.x.meta.Name
+	for _, key := range slices.Sorted(maps.Keys(f.Triggers)) {
+		switch t := f.Triggers[key]; {
+		case t.Queue != nil:
+			c.queue(key, t.Queue)
+		case t.URL != nil:
+			c.url(t.URL)
+		}
+	}
+	for _, sid := range slices.Sorted(maps.Keys(f.Permissions)) {
+		p := f.Permissions[sid]
+		spec := &PermissionSpec{
+			Alias: c.alias, Action: p.Action, Principal: p.Principal, SourceArn: p.SourceArn, SourceAccount: p.SourceAccount,
+			PrincipalOrgID: p.PrincipalOrgID, FunctionURLAuthType: p.FunctionURLAuthType,
+			EventSourceToken: p.EventSourceToken, InvokedViaFunctionURL: p.InvokedViaFunctionURL,
+		}
+		c.x.child(Ref{KindPermission, name + "." + sid}, sid, spec, targets(c.front, &spec.SourceArn))
+	}
+	if f.Concurrency != nil {
+		c.x.child(Ref{KindConcurrency, name}, "", &ConcurrencySpec{*f.Concurrency}, []Ref{{KindFunction, name}})
+	}
+	if a := f.AsyncInvoke; a != nil {
+		spec := &AsyncSpec{c.alias, a.MaximumRetryAttempts, a.MaximumEventAgeInSeconds, a.OnSuccess, a.OnFailure}
+		c.x.child(Ref{KindAsync, name}, "", spec, targets(c.front, a.OnSuccess, a.OnFailure))
+	}
+}
+
+func (c *children) queue(key string, q *queueTrigger) {
+	spec := &TriggerSpec{
+		Alias: c.alias, Queue: q.Queue, Enabled: q.Enabled, BatchSize: q.BatchSize,
+		MaximumBatchingWindowInSeconds: q.MaximumBatchingWindowInSeconds,
+		FunctionResponseTypes:          q.FunctionResponseTypes, FilterPatterns: sortedUnique(q.FilterPatterns),
+		MaximumConcurrency: q.MaximumConcurrency, KmsKeyArn: q.KmsKeyArn, MetricsConfig: q.MetricsConfig,
+	}
+	c.x.child(Ref{KindTrigger, c.x.meta.Name + "." + key}, key, spec, targets(c.front, &spec.Queue))
+}
+
+func (c *children) url(u *urlDoc) {
+	name := c.x.meta.Name
+	c.x.child(Ref{KindURL, name}, "", &URLSpec{c.alias, u.AuthType, u.InvokeMode, u.Cors}, []Ref{c.front})
+	if u.AuthType != "NONE" {
+		return
+	}
+	c.x.child(Ref{KindPermission, name + "." + sidURL}, sidURL, &PermissionSpec{
+		Alias: c.alias, Action: "lambda:InvokeFunctionUrl", Principal: "*", FunctionURLAuthType: "NONE",
+	}, []Ref{c.front})
+	c.x.child(Ref{KindPermission, name + "." + sidInvoke}, sidInvoke, &PermissionSpec{
+		Alias: c.alias, Action: "lambda:InvokeFunction", Principal: "*", InvokedViaFunctionURL: true,
+	}, []Ref{c.front})
+}
+
+// config is the part of a function that a version keeps, in normal form.
+func (f *functionSpec) config() *FunctionConfig {
+	out := &FunctionConfig{
+		Artifact: f.Artifact, PackageType: "Zip", Runtime: f.Runtime, Handler: f.Handler, Description: f.Description,
+		Architectures: f.Architectures, MemorySize: f.MemorySize, Timeout: f.Timeout, Environment: f.Environment,
+		Role: f.Role.Value, Layers: f.Layers, VpcConfig: f.VpcConfig, DeadLetterConfig: f.DeadLetterConfig,
+		KmsKeyArn: f.KmsKeyArn, TracingConfig: f.TracingConfig, FileSystemConfigs: f.FileSystemConfigs,
+		ImageConfig: f.ImageConfig, EphemeralStorage: f.EphemeralStorage, SnapStart: f.SnapStart,
+		LoggingConfig: f.LoggingConfig, CodeSigningConfigArn: f.CodeSigningConfigArn,
+		SourceKmsKeyArn: f.SourceKmsKeyArn, Tags: f.Tags,
+	}
+	if f.Artifact.Image != "" {
+		out.PackageType = "Image"
+	}
+	if len(out.Architectures) == 0 {
+		out.Architectures = []string{"x86_64"}
+	}
+	if out.EphemeralStorage == nil {
+		out.EphemeralStorage = &EphemeralStorage{Size: 512}
+	}
+	if v := f.VpcConfig; v != nil { // AWS keeps sets here, in no order
+		out.VpcConfig = &VpcConfig{sortedUnique(v.SubnetIds), sortedUnique(v.SecurityGroupIds), v.Ipv6AllowedForDualStack}
+	}
+	return out
+}
+
+// refs is what the function's configuration needs.
+func (f *FunctionConfig) refs() []Ref {
+	refs := targets(Ref{}, &f.Role)
+	for _, v := range f.Environment {
+		refs = append(refs, targets(Ref{}, &v)...)
+	}
+	if f.DeadLetterConfig != nil {
+		refs = append(refs, targets(Ref{}, &f.DeadLetterConfig.TargetArn)...)
+	}
+	return refs
+}
+
+// targets lists first, unless zero, and the resources the values point at.
+func targets(first Ref, values ...*Value) []Ref {
+	var out []Ref
+	if first != (Ref{}) {
+		out = append(out, first)
+	}
+	for _, v := range values {
+		if v == nil {
+			continue
+		}
+		if ref, _, ok := v.Target(); ok {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+func sortedUnique(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	out := slices.Clone(list)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

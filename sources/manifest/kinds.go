@@ -1,0 +1,81 @@
+package manifest
+
+import "reflect"
+
+// kinds is every kind a repository may declare. A further kind is one file
+// that makes a kind, and one line here.
+func allKinds() []*kind {
+	return []*kind{
+		pipelineKind(), environmentKind(), functionKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
+	}
+}
+
+var kinds = indexKinds(allKinds())
+
+// kind is what the package knows of one kind of manifest.
+type kind struct {
+	name    string
+	summary string // one sentence, for the reference
+	example string // YAML that is valid as it stands
+	role    kindRole
+
+	nameRule   rule
+	limit      int                      // characters of a physical name; 0: the name is literal
+	suffix     func(written any) string // what a physical name must end in
+	attributes []string                 // what references may ask for
+	stateful   bool                     // holds what cannot be made again
+	noSpec     bool                     // the spec may be left out
+	expand     func(x *expansion)       // into resources
+	plans      map[reflect.Type]*plan   // of the written spec
+	typ        reflect.Type             // the written spec
+}
+
+type kindRole uint8
+
+const (
+	roleResource kindRole = iota
+	roleOverlay           // Environment
+	rolePipeline
+)
+
+// newKind gives k the written form T.
+func newKind[T any](k kind) *kind {
+	k.plans, k.typ = plansOf[T](), reflect.TypeFor[T]()
+	return &k
+}
+
+func indexKinds(list []*kind) map[string]*kind {
+	out := make(map[string]*kind, len(list))
+	for _, k := range list {
+		out[k.name] = k
+	}
+	return out
+}
+
+func kindNames() []string {
+	var out []string
+	for _, name := range kindOrder {
+		out = append(out, name)
+	}
+	return out
+}
+
+// kindOrder is the order of the reference.
+var kindOrder = []string{KindPipeline, KindEnvironment, KindFunction, KindQueue, KindRole, KindSecret, KindParameter}
+
+// KindInfo is a kind's row in the reference.
+type KindInfo struct {
+	Name    string
+	Summary string
+	Example string // YAML, valid as it stands
+}
+
+// Kinds lists the kinds a repository may declare.
+func Kinds() []KindInfo {
+	out := make([]KindInfo, 0, len(kinds))
+	for _, name := range kindOrder {
+		k := kinds[name]
+		out = append(out, KindInfo{k.name, k.summary, k.example})
+	}
+	return out
+}

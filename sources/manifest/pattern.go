@@ -1,0 +1,55 @@
+package manifest
+
+import "regexp"
+
+// pattern is a named form of text, with words for who got it wrong.
+type pattern struct {
+	re   *regexp.Regexp
+	want string
+}
+
+// patterns holds the forms the platform accepts. Lengths are rules of their
+// own, so that the message can say which it was.
+var patterns = map[string]*pattern{
+	"name":        compilePattern(`^[A-Za-z0-9_-]+$`, "letters, digits, - and _"),
+	"environment": compilePattern(`^[A-Za-z][A-Za-z0-9-]*$`, "letters, digits and -, a letter first"),
+	"queueName":   compilePattern(`^[A-Za-z0-9_-]+(\.fifo)?$`, "letters, digits, - and _"),
+	"roleName":    compilePattern(`^[A-Za-z0-9_+=,.@-]+$`, "letters, digits and _+=,.@-"),
+	"secretName":  compilePattern(`^[A-Za-z0-9/_+=.@-]+$`, "letters, digits and /_+=.@-"),
+	"parameter":   compilePattern(`^[A-Za-z0-9_./-]+$`, "letters, digits and _./-"),
+	"alias":       compilePattern(`^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$`, "letters, digits, - and _, not only digits"),
+	"variable":    compilePattern(`^[A-Za-z][A-Za-z0-9_]+$`, "letters, digits and _, a letter first, at least two"),
+	"label":       compilePattern(`^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$`, "letters, digits and _./- inside"),
+	"value":       compilePattern(`^[A-Za-z_][A-Za-z0-9_.-]*$`, "letters, digits and _.-, a letter first"),
+	"arn":         compilePattern(`^arn:[a-z0-9-]+:[a-z0-9-]+:[a-z0-9*-]*:[0-9*]*:.+$`, "an ARN"),
+	"roleArn":     compilePattern(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$`, "a role's ARN, arn:aws:iam::ACCOUNT:role/NAME"),
+	"policyArn":   compilePattern(`^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$`, "a policy's ARN"),
+	"layerArn":    compilePattern(`^arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$`, "the ARN of a layer's version"),
+	"account":     compilePattern(`^[0-9]{12}$`, `twelve digits in quotes, as "111111111111"`),
+	"region":      compilePattern(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`, "a region, as eu-west-1"),
+	"digest":      compilePattern(`^sha256:[0-9a-f]{64}$`, "sha256: and 64 hexadecimal digits"),
+	"url":         compilePattern(`^https?://[^\s]+$`, "an http or https URL"),
+	"sid":         compilePattern(`^[A-Za-z0-9_-]+$`, "letters, digits, - and _"),
+	"action":      compilePattern(`^lambda:(\*|[A-Za-z*]+)$`, "an action of Lambda, as lambda:InvokeFunction"),
+	"subnet":      compilePattern(`^subnet-[0-9a-z]+$`, "a subnet's id, subnet-…"),
+	"group":       compilePattern(`^sg-[0-9a-zA-Z]+$`, "a security group's id, sg-…"),
+	"mount":       compilePattern(`^/mnt/[A-Za-z0-9._-]+$`, "a path below /mnt/"),
+	"path":        compilePattern(`^(/|/[!-~]+/)$`, "a path that begins and ends in /"),
+	"runtime":     compilePattern(`^(nodejs|python|java|dotnet|dotnetcore|go|ruby|provided)[0-9a-z.]*$`, "a Lambda runtime, as provided.al2023"),
+	"handler":     compilePattern(`^[^\s]+$`, "a handler without spaces"),
+	"branch":      compilePattern(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`, "a branch's name"),
+	"folder":      compilePattern(`^[A-Za-z0-9_-][A-Za-z0-9_./-]*$`, "a folder of the repository, without a / first"),
+	"jsonPath":    compilePattern(`^\$([.\[].*)?$`, "a JSON path, as $.ok"),
+}
+
+func compilePattern(re, want string) *pattern {
+	return &pattern{re: regexp.MustCompile(re), want: want}
+}
+
+func patternNamed(where, name string) *pattern {
+	p, found := patterns[name]
+	if !found {
+		panic("manifest: " + where + ": no such pattern " + name) // a mistake in this package's types
+	}
+	return p
+}

@@ -1,0 +1,270 @@
+package manifest
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+func pipelineKind() *kind {
+	return newKind[pipelineSpec](kind{
+		name:     KindPipeline,
+		summary:  "mooring.yaml on the control branch: which environments exist, where they live, and in which order content moves through them.",
+		role:     rolePipeline,
+		nameRule: rule{required: true, maxLen: 64, match: patterns["name"]},
+		example: `apiVersion: mooring.dev/v1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  environments:
+    - name: preview
+      provider: {aws: {region: eu-west-1, account: "111111111111"}}
+      rollout: {strategy: allAtOnce}
+    - name: production
+      after: [preview]
+      promotion: auto
+      protected: true
+      provider: {aws: {region: eu-west-1, account: "222222222222", roleArn: "arn:aws:iam::222222222222:role/mooring"}}
+      rollout: {strategy: canary, stages: [{weight: 10, hold: 5m}, {weight: 50, hold: 10m}]}
+      drift: {response: revert, interval: 1m}
+      checks:
+        - {name: smoke, invoke: {function: checkout, payload: {ping: true}, expect: {"$.ok": true}}}
+  receivers:
+    oncall: {webhook: {url: {fromEnv: ONCALL_URL}, secret: {fromEnv: ONCALL_KEY}}}
+`,
+	})
+}
+
+// pipelineSpec is a Pipeline as written.
+type pipelineSpec struct {
+	Environments []Environment       `json:"environments" is:"required,minitems=1,maxitems=100" doc:"The environments, in the order they are shown."`
+	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
+	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
+}
+
+// LoadPipeline reads mooring.yaml of the control branch, defaults applied and
+// everything checked. An error that is Faults is about the file; any other
+// wraps why it could not be read (fs.ErrNotExist if it is not there).
+func LoadPipeline(tree fs.FS) (*Pipeline, error) {
+	if info, err := fs.Lstat(tree, PipelineFile); err == nil && !info.Mode().IsRegular() {
+		return nil, Faults{{Position: Position{File: PipelineFile}, Message: "is no plain file"}}
+	}
+	data, err := readLimited(tree, PipelineFile)
+	if err != nil {
+		return nil, err
+	}
+	raws, faults := parseFile(PipelineFile, data)
+	raws = slices.DeleteFunc(raws, func(r rawDocument) bool { return r.kind != KindPipeline })
+	if len(faults) > 0 {
+		return nil, faults.sorted()
+	}
+	if len(raws) != 1 {
+		return nil, Faults{{Position: Position{File: PipelineFile}, Message: fmt.Sprintf("holds %d documents of kind Pipeline", len(raws)), Hint: "want one"}}
+	}
+	return readPipeline(raws[0].root)
+}
+
+func readPipeline(root *node) (*Pipeline, error) {
+	d := &decoder{values: &values{}, literal: true}
+	meta, written := d.document(root, kinds[KindPipeline])
+	spec := written.(*pipelineSpec)
+	faults := append(d.faults, d.missing...)
+	if len(faults) > 0 {
+		return nil, faults.sorted()
+	}
+	p := &Pipeline{
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Origin: root.pos(),
+	}
+	for i := range p.Environments {
+		e := &p.Environments[i]
+		if e.Branch == "" {
+			e.Branch = "env/" + e.Name
+		}
+		if !root.hasRollout(i) {
+			e.Rollout = defaultRollout()
+		}
+	}
+	c := &pipelineCheck{d: d, p: p, list: root.get("spec").get("environments")}
+	c.check(root.get("spec"))
+	if err := d.faults.sorted(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// hasRollout tells whether environment i says how traffic moves.
+func (n *node) hasRollout(i int) bool {
+	return n.get("spec").get("environments").items[i].get("rollout") != nil
+}
+
+// pipelineCheck holds environments against each other.
+type pipelineCheck struct {
+	d    *decoder
+	p    *Pipeline
+	list *node
+}
+
+func (c *pipelineCheck) fault(i int, field, message, hint string) {
+	at := c.list.items[i]
+	path := "spec.environments[" + itoa(i) + "]"
+	if n := at.get(field); n != nil {
+		at, path = n, path+"."+field
+	}
+	c.d.faults = append(c.d.faults, Fault{at.pos(), path, message, hint})
+}
+
+func (c *pipelineCheck) check(spec *node) {
+	names := map[string]int{}
+	type place struct{ branch, path string }
+	places := map[place]int{}
+	for i, e := range c.p.Environments {
+		if _, twice := names[e.Name]; twice {
+			c.fault(i, "name", "environment "+e.Name+" is declared twice", "")
+		}
+		names[e.Name] = i
+		at := place{e.Branch, strings.Trim(e.Path, "/")}
+		if j, twice := places[at]; twice {
+			c.fault(i, "branch", "stands on the same branch as "+c.p.Environments[j].Name, "give each a branch, or a path of its own")
+		}
+		places[at] = i
+		c.checkTarget(i, e)
+	}
+	c.checkOrder(names)
+	c.checkNaming(spec)
+}
+
+func (c *pipelineCheck) checkTarget(i int, e Environment) {
+	if (e.Provider.AWS == nil) == (e.Provider.Memory == nil) {
+		c.fault(i, "provider", "needs one provider", "as provider: {aws: {region: eu-west-1}}")
+	}
+	seen := map[string]bool{}
+	for _, check := range e.Checks {
+		switch {
+		case check.Name == "":
+			c.fault(i, "checks", "a check needs a name", "")
+		case seen[check.Name]:
+			c.fault(i, "checks", "check "+quote(check.Name)+" stands twice", "")
+		case check.Invoke.Function == "":
+			c.fault(i, "checks", "check "+quote(check.Name)+" needs invoke.function", "")
+		}
+		seen[check.Name] = true
+	}
+	if n := c.list.items[i].get("path"); n != nil && slices.Contains(strings.Split(e.Path, "/"), "..") {
+		c.fault(i, "path", "cannot be "+quote(e.Path), "a path stays inside the repository")
+	}
+}
+
+// checkOrder refuses unknown names and cycles in after.
+func (c *pipelineCheck) checkOrder(names map[string]int) {
+	var known []string
+	for _, e := range c.p.Environments {
+		known = append(known, e.Name)
+	}
+	for i, e := range c.p.Environments {
+		for _, before := range e.After {
+			if _, found := names[before]; !found {
+				c.fault(i, "after", "no environment "+quote(before), didYouMean(before, known))
+			}
+		}
+	}
+	state := map[string]int{}
+	var path []string
+	var visit func(name string)
+	visit = func(name string) {
+		state[name] = 1
+		path = append(path, name)
+		for _, before := range c.p.Environments[names[name]].After {
+			if _, found := names[before]; !found {
+				continue
+			}
+			switch state[before] {
+			case 0:
+				visit(before)
+			case 1:
+				loop := append(slices.Clone(path[slices.Index(path, before):]), before)
+				c.fault(names[name], "after", "comes after itself: "+strings.Join(loop, " → "), "break the cycle")
+			}
+		}
+		path = path[:len(path)-1]
+		state[name] = 2
+	}
+	for _, e := range c.p.Environments {
+		if state[e.Name] == 0 {
+			visit(e.Name)
+		}
+	}
+}
+
+// checkNaming refuses names that could not tell functions, or environments
+// that share an account, apart.
+func (c *pipelineCheck) checkNaming(spec *node) {
+	report := func(message, hint string) {
+		at := spec
+		if n := spec.get("naming"); n != nil {
+			at = n
+		}
+		c.d.faults = append(c.d.faults, Fault{at.pos(), "spec.naming", message, hint})
+	}
+	rest := strings.NewReplacer("${environment}", "", "${name}", "", "${pipeline}", "").Replace(c.p.Naming)
+	switch {
+	case !strings.Contains(c.p.Naming, "${name}"):
+		report("needs ${name}", "as ${environment}-${name}")
+	case rest != "" && !patterns["name"].re.MatchString(rest):
+		report("holds "+quote(rest), "${environment}, ${name}, ${pipeline}, letters, digits, - and _")
+	}
+	if strings.Contains(c.p.Naming, "${environment}") {
+		return
+	}
+	type home struct{ account, region, role, endpoint string }
+	homes := map[home]string{}
+	for i, e := range c.p.Environments {
+		if e.Provider.AWS == nil {
+			continue
+		}
+		a := e.Provider.AWS
+		at := home{a.Account, a.Region, a.RoleArn, a.Endpoint}
+		if other := homes[at]; other != "" {
+			c.fault(i, "provider", "shares account and region with "+other+", and naming has no ${environment}", "names would clash")
+		}
+		homes[at] = e.Name
+	}
+}
+
+// decodeNode reads a secret: {fromEnv: …} or {fromFile: …}; text only where
+// the schema does not say secret.
+func (s *Secret) decodeNode(d *decoder, n *node, r *rule) {
+	if n.kind == stringNode && !r.secret {
+		s.Inline = n.text
+		if !patterns["url"].re.MatchString(n.text) {
+			d.fault(n.pos(), "is no http or https URL", "")
+		}
+		return
+	}
+	if n.kind != mapNode {
+		d.fault(n.pos(), "a secret does not stand in the repository", "as {fromEnv: NAME} or {fromFile: /path}")
+		return
+	}
+	var doc secretDoc
+	d.into(n, &doc)
+	s.FromEnv, s.FromFile = doc.FromEnv, doc.FromFile
+}
+
+type secretDoc struct {
+	FromEnv  string `json:"fromEnv" is:"match=variable" doc:"The environment variable of the daemon that holds it."`
+	FromFile string `json:"fromFile" doc:"The file that holds it; read again when it changes."`
+}
+
+func (s *Secret) writtenAs() any { return &secretDoc{} }
+
+func (s *secretDoc) check(d *decoder, n *node) {
+	if (s.FromEnv == "") == (s.FromFile == "") {
+		d.fault(n.pos(), "needs fromEnv or fromFile", "one of them")
+	}
+}
+
+func (r *Receiver) check(d *decoder, n *node) {
+	if (r.Webhook == nil) == (r.Alertmanager == nil) {
+		d.fault(n.pos(), "needs webhook or alertmanager", "one of them")
+	}
+}

@@ -1,0 +1,189 @@
+package manifest
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// The strategies of a normal Rollout. CodeDeploy's names are read as these.
+const (
+	AllAtOnce = "allAtOnce"
+	Canary    = "canary"
+	Linear    = "linear"
+	BlueGreen = "blueGreen"
+	Custom    = "custom" // stages without a strategy
+)
+
+var strategies = []string{AllAtOnce, Canary, Linear, BlueGreen, Custom}
+
+// rolloutDoc is a Rollout as written: what is absent comes from the
+// environment, and then from the defaults.
+type rolloutDoc struct {
+	Strategy string       `json:"strategy" doc:"allAtOnce, canary, linear or blueGreen, or a name of CodeDeploy's, as Canary10Percent5Minutes."`
+	Force    bool         `json:"force" doc:"In an environment: whether this holds against what a function says."`
+	Stages   []Stage      `json:"stages" is:"maxitems=100" doc:"Shares of traffic, rising. The last is 100."`
+	Analysis *analysisDoc `json:"analysis" doc:"How each stage is judged."`
+}
+
+type analysisDoc struct {
+	FalseRollback *float64  `json:"falseRollback" is:"min=0.000001,max=0.5" doc:"The chance of rolling back a good version, over the whole rollout. Default 0.01."`
+	Tolerance     *float64  `json:"tolerance" is:"min=0,max=1" doc:"How far the error rate may be over the baseline's and still be no harm. Default 0.02."`
+	Confidence    *float64  `json:"confidence" is:"min=0.5,max=0.999999" doc:"How sure no harm must be. Default 0.95."`
+	MinSamples    *int      `json:"minSamples" is:"min=0,max=10000000" doc:"Calls on the new version before a stage can pass. Default 50."`
+	MaxHold       *Duration `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
+	OnUndecided   string    `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
+	PreTraffic    *Check    `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
+}
+
+func defaultAnalysis() Analysis {
+	return Analysis{
+		FalseRollback: 0.01, Tolerance: 0.02, Confidence: 0.95, MinSamples: 50,
+		MaxHold: Duration(30 * time.Minute), OnUndecided: "hold",
+	}
+}
+
+// defaultRollout is how traffic moves where nobody says otherwise.
+func defaultRollout() Rollout {
+	return Rollout{Strategy: AllAtOnce, Stages: []Stage{{Weight: 100}}, Analysis: defaultAnalysis()}
+}
+
+func (r *Rollout) writtenAs() any { return &rolloutDoc{} }
+
+// decodeNode reads an environment's rollout, filled with the defaults.
+func (r *Rollout) decodeNode(d *decoder, n *node, _ *rule) {
+	var doc rolloutDoc
+	d.into(n, &doc)
+	*r = doc.over(defaultRollout())
+	r.Force = doc.Force
+}
+
+// check gives strategies their stages, and refuses stages that do not rise.
+func (r *rolloutDoc) check(d *decoder, n *node) {
+	strategy, stages, ok := knownStrategy(r.Strategy)
+	if !ok {
+		d.push("strategy")
+		d.fault(n.get("strategy").pos(), "cannot be "+quote(r.Strategy), strategyHint(r.Strategy))
+		d.pop()
+		return
+	}
+	if len(r.Stages) > 0 {
+		if strategy == AllAtOnce || strategy != r.Strategy && r.Strategy != "" {
+			d.push("stages")
+			d.fault(n.get("stages").pos(), r.Strategy+" has its own stages", "leave stages out, or use canary or linear")
+			d.pop()
+			return
+		}
+		checkStages(d, n.get("stages"), r.Stages)
+		stages = slices.Clone(r.Stages)
+		if strategy == "" {
+			strategy = Custom
+		}
+	}
+	if strategy == Custom && len(stages) == 0 {
+		d.fault(n.pos(), "custom needs stages", "as stages: [{weight: 10, hold: 5m}]")
+		return
+	}
+	if len(stages) > 0 && stages[len(stages)-1].Weight != 100 {
+		stages = append(stages, Stage{Weight: 100})
+	}
+	r.Strategy, r.Stages = strategy, stages
+}
+
+func checkStages(d *decoder, n *node, stages []Stage) {
+	for i := 1; i < len(stages); i++ {
+		if stages[i].Weight <= stages[i-1].Weight {
+			d.push("stages")
+			d.push("[" + itoa(i) + "]")
+			d.fault(n.items[i].pos(), "weight "+itoa(stages[i].Weight)+" does not rise", "each stage must be above the one before")
+			d.pop()
+			d.pop()
+		}
+	}
+}
+
+func strategyHint(got string) string {
+	return didYouMean(got, append(slices.Clone(strategies), "Canary10Percent5Minutes", "Linear10PercentEvery1Minute", "AllAtOnce"))
+}
+
+var codeDeploy = regexp.MustCompile(
+	`^(?:CodeDeployDefault\.)?(?:Lambda)?(?:(AllAtOnce)|Canary(\d{1,2})Percent(\d{1,4})Minutes?|Linear(\d{1,2})PercentEvery(\d{1,4})Minutes?)$`)
+
+// knownStrategy is the normal name of a strategy, and the stages it stands
+// for where none are given.
+func knownStrategy(name string) (string, []Stage, bool) {
+	switch name {
+	case "", Custom:
+		return name, nil, true
+	case AllAtOnce, BlueGreen:
+		return name, []Stage{{Weight: 100}}, true
+	case Canary:
+		return name, []Stage{{10, minutes(5)}, {Weight: 100}}, true
+	case Linear:
+		return name, linear(10, 1), true
+	}
+	m := codeDeploy.FindStringSubmatch(name)
+	switch {
+	case m == nil:
+		return "", nil, false
+	case m[1] != "":
+		return AllAtOnce, []Stage{{Weight: 100}}, true
+	case m[2] != "":
+		weight, hold := atoi(m[2]), atoi(m[3])
+		return Canary, []Stage{{weight, minutes(hold)}, {Weight: 100}}, weight > 0
+	}
+	step, every := atoi(m[4]), atoi(m[5])
+	if step == 0 {
+		return "", nil, false
+	}
+	return Linear, linear(step, every), true
+}
+
+func linear(step, every int) []Stage {
+	var out []Stage
+	for weight := step; weight < 100; weight += step {
+		out = append(out, Stage{weight, minutes(every)})
+	}
+	return append(out, Stage{Weight: 100})
+}
+
+func minutes(n int) Duration { return Duration(time.Duration(n) * time.Minute) }
+
+// atoi reads digits a pattern has already checked.
+func atoi(digits string) int {
+	n, _ := strconv.Atoi(digits) // at most four digits: cannot fail
+	return n
+}
+
+// over is the written rollout, with what it leaves out taken from below.
+func (r *rolloutDoc) over(below Rollout) Rollout {
+	out := below
+	out.Stages = slices.Clone(below.Stages)
+	if r == nil {
+		return out
+	}
+	if r.Strategy != "" {
+		out.Strategy, out.Stages = r.Strategy, slices.Clone(r.Stages)
+	}
+	if a := r.Analysis; a != nil {
+		setIf(&out.Analysis.FalseRollback, a.FalseRollback)
+		setIf(&out.Analysis.Tolerance, a.Tolerance)
+		setIf(&out.Analysis.Confidence, a.Confidence)
+		setIf(&out.Analysis.MinSamples, a.MinSamples)
+		setIf(&out.Analysis.MaxHold, a.MaxHold)
+		if a.OnUndecided != "" {
+			out.Analysis.OnUndecided = a.OnUndecided
+		}
+		if a.PreTraffic != nil {
+			out.Analysis.PreTraffic = a.PreTraffic
+		}
+	}
+	return out
+}
+
+func setIf[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}

@@ -1,0 +1,250 @@
+package manifest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// whole checks what only all resources together show: names that clash,
+// references that dangle, cycles, and settings that must fit each other.
+type whole struct {
+	*renderer
+	resources []Resource
+	byRef     map[Ref]int
+	level     []int // how far from what needs nothing
+}
+
+func (w *whole) fault(at Position, path, message, hint string) {
+	w.faults = append(w.faults, Fault{at, path, message, hint})
+}
+
+func (w *whole) check() {
+	w.byRef = make(map[Ref]int, len(w.resources))
+	for i, res := range w.resources {
+		if first, twice := w.byRef[res.Ref]; twice {
+			w.twice(w.resources[first], res)
+			continue
+		}
+		w.byRef[res.Ref] = i
+	}
+	w.checkPhysical()
+	w.checkUses()
+	w.checkCycles()
+	for i := range w.resources {
+		w.checkFit(&w.resources[i])
+	}
+}
+
+// twice reports a Ref made twice. Two manifests were told before; what is
+// left is a managed role beside a Role of that name.
+func (w *whole) twice(a, b Resource) {
+	if a.Parent == b.Parent {
+		return
+	}
+	w.fault(b.Origin, "", b.Ref.String()+" is declared, and made by a function with a role of its own", "the other is at "+a.Origin.String())
+}
+
+func (w *whole) checkPhysical() {
+	type name struct{ kind, physical string }
+	first := make(map[name]int, len(w.resources))
+	for i, res := range w.resources {
+		if res.Parent != (Ref{}) && res.Ref.Kind != KindRole {
+			continue // named within its function
+		}
+		key := name{res.Ref.Kind, res.Physical}
+		j, twice := first[key]
+		if other := w.resources[j]; twice && other.Ref != res.Ref {
+			w.fault(res.Origin, "metadata.name", res.Ref.String()+" and "+other.Ref.String()+" would both be named "+quote(res.Physical),
+				"set metadata.physicalName of one")
+			continue
+		}
+		first[key] = i
+	}
+}
+
+// checkUses follows every written reference.
+func (w *whole) checkUses() {
+	declared := make(map[Ref]bool, len(w.docs.docs))
+	for _, doc := range w.docs.docs {
+		declared[doc.ref] = true // even if it has faults of its own
+	}
+	for _, x := range w.expansions {
+		for _, u := range x.uses {
+			w.checkUse(u, declared)
+		}
+	}
+}
+
+func (w *whole) checkUse(u use, declared map[Ref]bool) {
+	if _, found := w.byRef[u.ref]; !found && !declared[u.ref] {
+		w.fault(u.at, u.path, u.ref.String()+" is not declared", w.nearRef(u.ref))
+		return
+	}
+	known := attributesOf(u.ref.Kind)
+	if !slices.Contains(known, u.attribute) {
+		w.fault(u.at, u.path, "a "+u.ref.Kind+" has no "+u.attribute, "it has "+strings.Join(known, ", "))
+	}
+}
+
+// attributesOf lists what references to a kind can ask for.
+func attributesOf(kind string) []string {
+	if k, found := kinds[kind]; found {
+		return k.attributes
+	}
+	switch kind {
+	case KindAlias:
+		return []string{"arn", "name"}
+	case KindURL:
+		return []string{"url"}
+	}
+	return nil
+}
+
+func (w *whole) nearRef(ref Ref) string {
+	if ref.Kind == KindSecret || ref.Kind == KindParameter {
+		if near := w.nearName(ref); near != "" {
+			return near
+		}
+		return "declare it: kind: " + ref.Kind + ", metadata: {name: " + shorten(ref.Name) + "}"
+	}
+	if attributesOf(ref.Kind) == nil {
+		return didYouMean(ref.Kind, slices.Sorted(maps.Keys(kinds)))
+	}
+	return w.nearName(ref)
+}
+
+func (w *whole) nearName(ref Ref) string {
+	var names []string
+	for other := range w.byRef {
+		if other.Kind == ref.Kind {
+			names = append(names, other.Name)
+		}
+	}
+	slices.Sort(names)
+	if hint := didYouMean(ref.Name, names); strings.HasPrefix(hint, "did you mean ") {
+		return "did you mean " + ref.Kind + "/" + strings.TrimPrefix(hint, "did you mean ")
+	}
+	return ""
+}
+
+// checkCycles finds the level of every resource, and every cycle once.
+func (w *whole) checkCycles() {
+	w.level = make([]int, len(w.resources))
+	state := make([]uint8, len(w.resources)) // 0 new, 1 on the path, 2 done
+	var path []int
+	var visit func(i int)
+	visit = func(i int) {
+		state[i] = 1
+		path = append(path, i)
+		for _, ref := range w.resources[i].Refs {
+			j, found := w.byRef[ref]
+			switch {
+			case !found: // dangling, and told
+			case state[j] == 1:
+				w.cycle(path[slices.Index(path, j):])
+			case state[j] == 0:
+				visit(j)
+				fallthrough
+			default:
+				w.level[i] = max(w.level[i], w.level[j]+1)
+			}
+		}
+		path = path[:len(path)-1]
+		state[i] = 2
+	}
+	for i := range w.resources {
+		if state[i] == 0 && w.byRef[w.resources[i].Ref] == i {
+			visit(i)
+		}
+	}
+}
+
+func (w *whole) cycle(members []int) {
+	var names []string
+	for _, i := range members {
+		names = append(names, w.resources[i].Ref.String())
+	}
+	names = append(names, names[0])
+	w.fault(w.resources[members[0]].Origin, "", "needs itself: "+strings.Join(names, " → "), "break the cycle, for example by an ARN")
+}
+
+// ordered sorts the resources by what needs what, ties by Ref.
+func (w *whole) ordered() []Resource {
+	order := make([]int, len(w.resources))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(w.level[a], w.level[b]), w.resources[a].Ref.Compare(w.resources[b].Ref))
+	})
+	out := make([]Resource, len(order))
+	for i, j := range order {
+		out[i] = w.resources[j]
+	}
+	return out
+}
+
+// checkFit holds neighbours against each other where AWS would refuse them.
+func (w *whole) checkFit(res *Resource) {
+	switch spec := res.Spec.(type) {
+	case *TriggerSpec:
+		queue, ok := w.queue(spec.Queue.Ref)
+		if !ok {
+			return
+		}
+		fn, ok := w.resources[w.byRef[res.Parent]].Spec.(*FunctionConfig)
+		path := "spec.triggers." + res.Key
+		if ok && queue.VisibilityTimeout < fn.Timeout {
+			w.fault(res.Origin, path, "visibilityTimeout "+itoa(queue.VisibilityTimeout)+" of "+spec.Queue.Ref.String()+
+				" is under the function's timeout "+itoa(fn.Timeout), "AWS refuses that; six times the timeout is usual")
+		}
+		if queue.FifoQueue && (spec.BatchSize > 10 || spec.MaximumBatchingWindowInSeconds > 0) {
+			w.fault(res.Origin, path, "a FIFO queue takes batches of 10 and no batching window", "")
+		}
+	case *QueueSpec:
+		if spec.Redrive == nil {
+			return
+		}
+		if dead, ok := w.queue(spec.Redrive.DeadLetter.Ref); ok && dead.FifoQueue != spec.FifoQueue {
+			w.fault(res.Origin, "spec.redrive.deadLetter", "a FIFO queue and its dead-letter queue are both FIFO, or neither", "")
+		}
+	}
+}
+
+func (w *whole) queue(ref Ref) (*QueueSpec, bool) {
+	i, found := w.byRef[ref]
+	if !found {
+		return nil, false
+	}
+	spec, ok := w.resources[i].Spec.(*QueueSpec)
+	return spec, ok
+}
+
+// releaseDigest is over every resource, its name in the provider, and the
+// deliveries.
+func releaseDigest(r *Release) string {
+	b := make([]byte, 0, 128*len(r.Resources))
+	sorted := slices.SortedFunc(slices.Values(r.Resources), func(a, b Resource) int { return a.Ref.Compare(b.Ref) })
+	for _, res := range sorted {
+		b = appendString(b, res.Ref.String())
+		b = append(b, ' ')
+		b = append(b, res.Digest...)
+		b = appendString(b, res.Physical)
+		b = appendString(b, res.RenamedFrom)
+		if res.Adopt {
+			b = append(b, " adopt"...)
+		}
+		if len(res.Labels) > 0 {
+			b = appendCanonical(b, res.Labels)
+		}
+		b = append(b, '\n')
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(r.Functions), Ref.Compare) {
+		b = appendString(b, ref.String())
+		b = appendCanonical(b, r.Functions[ref])
+		b = append(b, '\n')
+	}
+	return digest(b)
+}
