@@ -1,0 +1,235 @@
+// Package bolt keeps the journal in one local file (bbolt). It refuses a file
+// that another daemon has open, one that a newer version wrote, and one that
+// is damaged anywhere it can see; it never repairs and never begins anew over
+// a file that exists, because an empty journal would forget what is owned.
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"mooring.dev/reconciler/journal"
+)
+
+// format is what this version writes; it reads nothing newer.
+const format = 1
+
+const (
+	lockTimeout = 2 * time.Second
+	fileMode    = 0o600
+	readBatch   = 512     // records read in one transaction
+	retained    = 500_000 // records kept before a snapshot, for audit and replay
+	checkBelow  = 64 << 20
+)
+
+var (
+	metaBucket     = []byte("meta")
+	recordBucket   = []byte("records")
+	snapshotBucket = []byte("snapshot")
+	formatKey      = []byte("format")
+	fenceKey       = []byte("fence")
+	snapshotKey    = []byte("newest")
+)
+
+// ErrNewer: a newer version of Mooring wrote this journal.
+var ErrNewer = errors.New("journal: written by a newer version")
+
+// Store is a journal in one file. Safe for concurrent use.
+type Store struct {
+	path string
+	db   *bbolt.DB
+	keep journal.Seq
+}
+
+// Open opens the journal at path and makes a new one when there is no file.
+// Errors: journal.ErrLocked, journal.ErrCorrupt, ErrNewer, and those of the
+// file system.
+func Open(path string) (*Store, error) {
+	if err := create(path); err != nil {
+		return nil, explain(path, "create", err)
+	}
+	if err := inspect(path); err != nil {
+		return nil, explain(path, "open", err)
+	}
+	s := &Store{path: path, keep: retained}
+	if err := s.open(); err != nil {
+		return nil, explain(path, "open", err)
+	}
+	if err := s.verify(); err != nil {
+		_ = s.db.Close() // nothing was written; the damage is what counts
+		return nil, explain(path, "open", err)
+	}
+	return s, nil
+}
+
+// open gives back the file, and with it the lock, when bbolt panics over it.
+func (s *Store) open() error {
+	var file *os.File
+	err := guarded(func() (err error) {
+		s.db, err = bbolt.Open(s.path, fileMode, &bbolt.Options{
+			Timeout:      lockTimeout,
+			FreelistType: bbolt.FreelistMapType,
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				var err error
+				file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
+				return file, err
+			},
+		})
+		return err
+	})
+	if errors.Is(err, journal.ErrCorrupt) && file != nil {
+		_ = file.Close()
+	}
+	return err
+}
+
+// Append implements journal.Store: all records or none, on the disk before it
+// returns.
+func (s *Store) Append(ctx context.Context, fence journal.Fence, recs ...journal.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.update(func(tx *bbolt.Tx) error {
+		if held := readFence(tx); fence == 0 || fence != held {
+			return journal.ErrFenced
+		}
+		return write(tx, recs)
+	})
+	return explain(s.path, "append to", err)
+}
+
+// Acquire implements journal.Store. The file's lock was taken by Open; a new
+// fence ends every older one of this process.
+func (s *Store) Acquire(ctx context.Context, instance string) (journal.Fence, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	var fence journal.Fence
+	err := s.update(func(tx *bbolt.Tx) error {
+		fence = readFence(tx) + 1
+		if err := tx.Bucket(metaBucket).Put(fenceKey, number(uint64(fence))); err != nil {
+			return err
+		}
+		return write(tx, []journal.Record{{Lease: &journal.Lease{Instance: instance, Fence: fence}}})
+	})
+	if err != nil {
+		return 0, explain(s.path, "acquire", err)
+	}
+	return fence, nil
+}
+
+func write(tx *bbolt.Tx, recs []journal.Record) error {
+	b := tx.Bucket(recordBucket)
+	b.FillPercent = 0.95 // keys only grow
+	for _, rec := range recs {
+		n, err := b.NextSequence()
+		if err != nil {
+			return err
+		}
+		rec.Seq = journal.Seq(n)
+		if err := journal.Valid(rec); err != nil {
+			return err
+		}
+		data, err := json.Marshal(rec)
+		if err != nil {
+			return fmt.Errorf("write record %d: %w", n, err)
+		}
+		key := number(n)
+		if err := b.Put(key, sealed(key, data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Records implements journal.Store. It reads in batches, so that whoever
+// ranges over it may append meanwhile.
+func (s *Store) Records(ctx context.Context, after journal.Seq) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		for {
+			batch, err := s.batch(ctx, after)
+			for _, rec := range batch {
+				if !yield(rec, nil) {
+					return
+				}
+				after = rec.Seq
+			}
+			if err != nil {
+				yield(journal.Record{}, explain(s.path, "read", err))
+				return
+			}
+			if len(batch) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// batch reads some records after a number; what was read before a damaged one
+// is still given.
+func (s *Store) batch(ctx context.Context, after journal.Seq) (batch []journal.Record, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = s.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(recordBucket).Cursor()
+		for key, value := c.Seek(number(uint64(after) + 1)); key != nil && len(batch) < readBatch; key, value = c.Next() {
+			data, err := unsealed(key, value)
+			if err != nil {
+				return fmt.Errorf("record after %d: %w", after, err)
+			}
+			var rec journal.Record
+			if err := json.Unmarshal(data, &rec); err != nil {
+				return fmt.Errorf("%w: record %x: %w", journal.ErrCorrupt, key, err)
+			}
+			if len(batch) > 0 && rec.Seq != after+1 {
+				return fmt.Errorf("%w: record %d follows record %d", journal.ErrCorrupt, rec.Seq, after)
+			}
+			batch, after = append(batch, rec), rec.Seq
+		}
+		return nil
+	})
+	return batch, err
+}
+
+// WriteTo writes a backup: a whole journal as of one moment, which Open opens
+// after it was put in the place of a damaged one.
+func (s *Store) WriteTo(w io.Writer) (n int64, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		n, err = tx.WriteTo(w)
+		return err
+	})
+	return n, explain(s.path, "back up", err)
+}
+
+// Close implements journal.Store and frees the file for others.
+func (s *Store) Close() error {
+	return explain(s.path, "close", guarded(s.db.Close))
+}
+
+func (s *Store) update(fn func(*bbolt.Tx) error) error {
+	return guarded(func() error { return s.db.Update(fn) })
+}
+
+func (s *Store) view(fn func(*bbolt.Tx) error) error {
+	return guarded(func() error { return s.db.View(fn) })
+}
+
+func readFence(tx *bbolt.Tx) journal.Fence {
+	value := tx.Bucket(metaBucket).Get(fenceKey)
+	if len(value) != 8 {
+		return 0
+	}
+	return journal.Fence(binary.BigEndian.Uint64(value))
+}
+
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

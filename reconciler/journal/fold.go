@@ -1,0 +1,277 @@
+package journal
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// How much is remembered of what only grows.
+const (
+	keepKnown      = 50
+	keepPromotions = 50
+	keepApprovals  = 200
+	keepHistory    = 500
+	keepChecks     = 64   // contents with check results
+	keepRequests   = 4096 // request ids of our own writes
+	keepRounds     = 4096
+	keepAlerts     = 4096
+	keepOutbox     = 10000
+	keepExpired    = 24 * time.Hour // holds, after they ended
+)
+
+// Fold applies records to a state, in order. It takes the state over: its maps
+// and lists are written to in place, so the argument must not be used again
+// (hand out a Clone to whoever reads meanwhile). Bodies of records are kept as
+// they are and never written to.
+//
+// A gap in the sequence is ErrCorrupt; a record without a number is the next.
+// On an error the state is what came before it.
+func Fold(s State, records iter.Seq2[Record, error]) (State, error) {
+	if s.Environments == nil {
+		s.Environments = map[string]*Environment{}
+	}
+	if s.Alerts == nil {
+		s.Alerts = map[string]AlertState{}
+	}
+	for rec, err := range records {
+		if err != nil {
+			return s, fmt.Errorf("journal after record %d: %w", s.Seq, err)
+		}
+		if rec.Seq == 0 {
+			rec.Seq = s.Seq + 1
+		}
+		if rec.Seq != s.Seq+1 {
+			return s, fmt.Errorf("%w: record %d follows record %d", ErrCorrupt, rec.Seq, s.Seq)
+		}
+		if err := Valid(rec); err != nil {
+			return s, err
+		}
+		s.apply(rec)
+		s.Seq = rec.Seq
+	}
+	return s, nil
+}
+
+// Valid records have exactly one body, and name their environment when the
+// body is about one.
+func Valid(r Record) error {
+	about, of := 0, 0
+	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
+		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
+		r.Resolved != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil} {
+		if set {
+			about++
+		}
+	}
+	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil} {
+		if set {
+			of++
+		}
+	}
+	switch {
+	case about+of != 1:
+		return fmt.Errorf("%w: record %d has %d bodies, want one this version knows", ErrCorrupt, r.Seq, about+of)
+	case about == 1 && r.Environment == "":
+		return fmt.Errorf("%w: record %d names no environment", ErrCorrupt, r.Seq)
+	}
+	return nil
+}
+
+func (s *State) apply(r Record) {
+	switch {
+	case r.Decision != nil:
+		s.DecisionHash = r.Decision.Hash
+	case r.Alert != nil:
+		s.alert(*r.Alert)
+	case r.Delivered != nil:
+		s.delivered(*r.Delivered)
+	case r.Lease != nil:
+		s.Fence = max(s.Fence, r.Lease.Fence)
+	}
+	if r.Environment == "" {
+		return
+	}
+	e := s.Environments[r.Environment]
+	if e == nil {
+		e = newEnvironment(r.Environment)
+		s.Environments[r.Environment] = e
+	}
+	e.tell(r) // before apply: it compares with what was
+	e.apply(r)
+}
+
+func newEnvironment(name string) *Environment {
+	e := &Environment{Name: name}
+	e.fill()
+	return e
+}
+
+// fill makes every map writable.
+func (e *Environment) fill() {
+	fill(&e.Contents)
+	fill(&e.Applied)
+	fill(&e.Intents)
+	fill(&e.Parked)
+	fill(&e.OwnRequests)
+	fill(&e.Holds)
+	fill(&e.Quarantine)
+	fill(&e.Drift)
+	fill(&e.Rounds)
+	fill(&e.Checks)
+	fill(&e.Requests)
+}
+
+func fill[K comparable, V any](m *map[K]V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+}
+
+func (e *Environment) apply(r Record) {
+	switch {
+	case r.Admission != nil:
+		e.admission(r.Admission)
+	case r.Fact != nil:
+		e.fact(*r.Fact)
+	case r.Intent != nil:
+		e.Intents[r.Intent.Ref] = *r.Intent
+	case r.Outcome != nil:
+		e.outcome(*r.Outcome)
+	case r.Rollout != nil:
+		e.Rollout = *r.Rollout
+	case r.Hold != nil:
+		maps.DeleteFunc(e.Holds, func(_ string, h record.Hold) bool { return !h.Active(r.At.Add(-keepExpired)) })
+		e.Holds[r.Hold.ID] = *r.Hold
+	case r.Lift != nil:
+		delete(e.Holds, r.Lift.ID)
+	case r.Approval != nil:
+		e.Approvals = newest(append(e.Approvals, *r.Approval), keepApprovals)
+	case r.Quarantine != nil:
+		e.Quarantine[r.Quarantine.Key] = *r.Quarantine
+	case r.Retry != nil:
+		// A person wants it tried again: what was parked is, too.
+		delete(e.Quarantine, r.Retry.Key)
+		clear(e.Parked)
+	case r.Drift != nil:
+		item := *r.Drift
+		item.Rounds = e.Rounds[item.ID].Count
+		e.Drift[item.ID] = item
+	case r.Resolved != nil:
+		delete(e.Drift, r.Resolved.ID)
+	case r.Check != nil:
+		e.check(*r.Check)
+	case r.Soak != nil:
+		e.Soak = *r.Soak
+	case r.Promotion != nil:
+		e.promotion(*r.Promotion)
+	case r.Request != nil && r.Request.Done:
+		delete(e.Requests, r.Request.ID)
+	case r.Request != nil:
+		e.Requests[r.Request.ID] = *r.Request
+	}
+}
+
+func (e *Environment) admission(a *record.Admission) {
+	e.Branch, e.Judged = a.Release.Commit, a
+	if a.Outcome != "allow" {
+		return
+	}
+	e.Admitted = a
+	if _, known := e.Contents[a.Release.Content]; !known {
+		e.Contents[a.Release.Content] = a.At
+	}
+	if n := len(e.Known); n > 0 && e.Known[n-1].Release == a.Release {
+		e.Known[n-1] = *a
+		return
+	}
+	e.Known = newest(append(e.Known, *a), keepKnown)
+}
+
+func (e *Environment) fact(f record.Fact) {
+	delete(e.Intents, f.Ref) // seen: whatever was answered
+	if f.Gone {
+		delete(e.Applied, f.Ref)
+		return
+	}
+	e.Applied[f.Ref] = f
+}
+
+// outcome ends an intent. A revert that was made counts as a round against
+// every difference it was about, also when the difference is back before the
+// next look: Fold is the only one that counts rounds.
+func (e *Environment) outcome(o record.Outcome) {
+	intent := e.Intents[o.Ref]
+	delete(e.Intents, o.Ref)
+	for _, id := range o.RequestIDs {
+		e.OwnRequests[id] = o.At
+	}
+	bound(e.OwnRequests, keepRequests, func(t time.Time) time.Time { return t }, cmp.Compare[string])
+	switch o.Kind {
+	case "":
+		delete(e.Parked, o.Ref)
+	case providers.Invalid.String(), providers.Denied.String():
+		e.Parked[o.Ref] = o
+	}
+	if o.Kind != "" || intent.Cause != "drift" {
+		return
+	}
+	for id, item := range e.Drift {
+		if item.Response == record.Revert && item.Confirmed() && about(item, o) {
+			item.Rounds = e.Rounds[id].Count + 1
+			e.Rounds[id] = Rounds{Count: item.Rounds, Last: o.At}
+			e.Drift[id] = item
+		}
+	}
+	bound(e.Rounds, keepRounds, func(r Rounds) time.Time { return r.Last }, cmp.Compare[string])
+}
+
+func about(item record.DriftItem, o record.Outcome) bool {
+	return item.Ref == o.Ref || o.Operation == "detach" && item.Parent == o.Ref && o.Ref != (manifest.Ref{})
+}
+
+func (e *Environment) check(c record.CheckResult) {
+	of := e.Checks[c.Key]
+	if of == nil {
+		of = map[string]record.CheckResult{}
+		e.Checks[c.Key] = of
+	}
+	of[c.Name] = c
+	bound(e.Checks, keepChecks, func(of map[string]record.CheckResult) time.Time {
+		var last time.Time
+		for _, c := range of {
+			if c.At.After(last) {
+				last = c.At
+			}
+		}
+		return last
+	}, compareKeys)
+}
+
+// promotion keeps what happened; the same hold again only moves its time.
+func (e *Environment) promotion(p record.Promotion) {
+	if n := len(e.Promotions); n > 0 && samePromotion(e.Promotions[n-1], p) {
+		e.Promotions[n-1] = p
+		return
+	}
+	e.Promotions = newest(append(e.Promotions, p), keepPromotions)
+}
+
+func samePromotion(a, b record.Promotion) bool {
+	return a.From == b.From && a.To == b.To && a.Key == b.Key && a.Commit == b.Commit && a.Outcome == b.Outcome && a.Reason == b.Reason
+}
+
+// newest keeps the last n of a list.
+func newest[T any](list []T, n int) []T {
+	if len(list) > n {
+		return slices.Delete(list, 0, len(list)-n)
+	}
+	return list
+}

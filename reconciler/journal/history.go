@@ -1,0 +1,202 @@
+package journal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+)
+
+// tell adds to the history what people want to read of a record. It is called
+// before the record is applied, so that it can say what changed.
+func (e *Environment) tell(r Record) {
+	kind, ref, text := e.line(r)
+	if text == "" {
+		return
+	}
+	event := Event{Seq: r.Seq, At: r.At, Kind: kind, Text: text, Ref: ref}
+	// What repeats (a call that fails each minute) is one line that moves.
+	const back = 32
+	recent := max(0, len(e.History)-back)
+	same := slices.IndexFunc(e.History[recent:], func(o Event) bool {
+		return o.Kind == kind && o.Ref == ref && o.Text == text
+	})
+	if same >= 0 {
+		e.History = slices.Delete(e.History, recent+same, recent+same+1)
+	}
+	e.History = newest(append(e.History, event), keepHistory)
+}
+
+func (e *Environment) line(r Record) (kind, ref, text string) {
+	switch {
+	case r.Admission != nil:
+		return "admission", "", admissionLine(*r.Admission)
+	case r.Outcome != nil:
+		return "step", r.Outcome.Ref.String(), e.outcomeLine(*r.Outcome)
+	case r.Rollout != nil:
+		return "rollout", "", rolloutLine(e.Rollout, *r.Rollout)
+	case r.Hold != nil:
+		return "hold", r.Hold.Scope.Ref.String(), e.holdLine(*r.Hold)
+	case r.Lift != nil:
+		return "hold", "", said("hold "+r.Lift.ID+" lifted by "+r.Lift.By, r.Lift.Why)
+	case r.Approval != nil:
+		return "approval", "", fmt.Sprintf("%s approved by %s", short(r.Approval.Key.Content), r.Approval.By)
+	case r.Quarantine != nil:
+		return "quarantine", "", said(short(r.Quarantine.Key.Content)+" is not tried again", r.Quarantine.Reason)
+	case r.Retry != nil:
+		return "quarantine", "", fmt.Sprintf("%s may be tried again, says %s", short(r.Retry.Key.Content), r.Retry.By)
+	case r.Drift != nil:
+		return "drift", r.Drift.Ref.String(), e.driftLine(*r.Drift)
+	case r.Resolved != nil:
+		return "drift", e.Drift[r.Resolved.ID].Ref.String(), e.resolvedLine(*r.Resolved)
+	case r.Check != nil:
+		return "check", "", e.checkLine(*r.Check)
+	case r.Promotion != nil:
+		return "promotion", "", promotionLine(*r.Promotion)
+	case r.Request != nil:
+		return "request", "", requestLine(*r.Request)
+	case r.Alert != nil:
+		return "alert", r.Alert.Resource, r.Alert.Status + ": " + r.Alert.Title
+	case r.Delivered != nil && r.Delivered.Dead:
+		return "alert", "", said("alert "+r.Delivered.ID+" refused for good by "+r.Delivered.Receiver, r.Delivered.Error)
+	}
+	return "", "", ""
+}
+
+func admissionLine(a record.Admission) string {
+	text := commit(a.Release) + " "
+	switch a.Outcome {
+	case "allow":
+		text += "admitted"
+	case "hold":
+		text += "held"
+	case "deny":
+		text += "denied"
+	default:
+		text += "not admitted (" + a.Outcome + ")"
+	}
+	if a.Update != "" {
+		text += ", " + strings.ReplaceAll(a.Update, "_", " ")
+	}
+	return said(text, a.Reason)
+}
+
+func (e *Environment) outcomeLine(o record.Outcome) string {
+	text := o.Operation + " " + o.Ref.String()
+	if cause := e.Intents[o.Ref].Cause; cause != "" {
+		text += " (" + cause + ")"
+	}
+	if o.Kind == "" {
+		return text
+	}
+	return said(text+" failed, "+o.Kind, o.Error)
+}
+
+// rolloutLine tells the one thing that changed most.
+func rolloutLine(was, is rollout.State) string {
+	switch {
+	case is.Done && is.Returned != "":
+		return said("back at "+commit(is.Release), is.Reason)
+	case is.Done:
+		return commit(is.Release) + " is in force"
+	case is.Phase == rollout.Back && was.Phase != rollout.Back:
+		return said("returning to "+commit(is.Stable), is.Reason)
+	case is.Failed && !was.Failed:
+		return said(commit(is.Release)+" stopped", is.Reason)
+	case is.Release != was.Release && is.Phase != rollout.Idle:
+		return said(commit(is.Release)+" begins", is.Cause)
+	case is.Paused != "" && is.Paused != was.Paused:
+		return "paused: " + is.Paused
+	case is.Phase == rollout.Shift && (is.Weight != was.Weight || was.Phase != rollout.Shift):
+		return fmt.Sprintf("%s: %d%% of traffic wanted, stage %d of %d", commit(is.Release), is.Weight, is.Stage+1, len(is.Stages))
+	case is.Phase == rollout.Shift && is.Reached && !was.Reached:
+		return fmt.Sprintf("%s: %d%% of traffic in place", commit(is.Release), is.Weight)
+	case is.Phase != was.Phase:
+		return fmt.Sprintf("%s: %s", commit(is.Release), is.Phase)
+	}
+	return ""
+}
+
+func (e *Environment) holdLine(h record.Hold) string {
+	if old, known := e.Holds[h.ID]; known && old.Reason == h.Reason && old.Until.Equal(h.Until) {
+		return ""
+	}
+	text := "held by " + h.Owner
+	if !h.Until.IsZero() {
+		text += " until " + h.Until.UTC().Format("2006-01-02 15:04 MST")
+	}
+	return said(text, h.Reason)
+}
+
+// driftLine speaks when a difference is confirmed, when who made it becomes
+// known, and when the response changes.
+func (e *Environment) driftLine(d record.DriftItem) string {
+	was := e.Drift[d.ID]
+	if !d.Confirmed() || was.Confirmed() && was.Response == d.Response && was.Actor.Name == d.Actor.Name {
+		return ""
+	}
+	text := strings.TrimSpace(d.Path + " " + string(d.Kind))
+	if d.Actor.Name != "" {
+		text += " by " + d.Actor.Name
+	}
+	if d.Response != "" {
+		text += ": " + string(d.Response)
+	}
+	return said(text, d.Reason)
+}
+
+func (e *Environment) resolvedLine(r Resolved) string {
+	d, known := e.Drift[r.ID]
+	if !known || !d.Confirmed() {
+		return ""
+	}
+	return strings.TrimSpace(d.Path+" "+string(d.Kind)) + ": " + r.How
+}
+
+func (e *Environment) checkLine(c record.CheckResult) string {
+	if old, known := e.Checks[c.Key][c.Name]; known && old.Passed == c.Passed {
+		return ""
+	}
+	if c.Passed {
+		return "check " + c.Name + " passed"
+	}
+	return said("check "+c.Name+" failed", c.Detail)
+}
+
+func promotionLine(p record.Promotion) string {
+	return said(fmt.Sprintf("%s from %s to %s: %s", short(p.Key.Content), p.From, p.To, p.Outcome), p.Reason)
+}
+
+func requestLine(r Request) string {
+	if r.Done {
+		return said(r.Kind+" asked by "+r.By+" is done", r.Result)
+	}
+	return said(r.Kind+" asked by "+r.By, r.Reason)
+}
+
+// said adds a reason, when there is one.
+func said(text, why string) string {
+	if why == "" {
+		return text
+	}
+	return text + ": " + why
+}
+
+// commit is how people know a release.
+func commit(r record.Release) string {
+	if r.Commit == "" {
+		return short(r.Digest)
+	}
+	return short(r.Commit)
+}
+
+// short is the first 12 hex digits of a digest or commit.
+func short(digest string) string {
+	digest = strings.TrimPrefix(digest, "sha256:")
+	if len(digest) > 12 {
+		return digest[:12]
+	}
+	return digest
+}

@@ -1,0 +1,69 @@
+package journal
+
+import (
+	"slices"
+	"time"
+)
+
+// alert remembers the newest state of a fingerprint and puts the event into
+// the outbox, once per receiver.
+func (s *State) alert(a Alert) {
+	since := a.At
+	if last, known := s.Alerts[a.Fingerprint]; known && last.Alert.Status == a.Status {
+		since = last.Since
+	}
+	s.Alerts[a.Fingerprint] = AlertState{Alert: a, Since: since}
+	s.forgetAlerts(a.Fingerprint)
+	for _, receiver := range a.Receivers {
+		s.Outbox = append(s.Outbox, Pending{Alert: a, Receiver: receiver})
+	}
+	s.capOutbox()
+}
+
+// forgetAlerts drops the oldest resolved ones; what fires is never forgotten.
+func (s *State) forgetAlerts(but string) {
+	if len(s.Alerts) <= 2*keepAlerts {
+		return
+	}
+	type entry struct {
+		fingerprint string
+		at          time.Time
+	}
+	var resolved []entry
+	for f, a := range s.Alerts {
+		if a.Alert.Status != "firing" && f != but {
+			resolved = append(resolved, entry{f, a.Alert.At})
+		}
+	}
+	slices.SortFunc(resolved, func(a, b entry) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		if a.fingerprint < b.fingerprint {
+			return -1
+		}
+		return 1
+	})
+	for _, e := range resolved[:min(len(resolved), len(s.Alerts)-keepAlerts)] {
+		delete(s.Alerts, e.fingerprint)
+	}
+}
+
+// capOutbox drops the oldest resolved events of an outbox nobody empties; a
+// firing one is never dropped, however long it gets.
+func (s *State) capOutbox() {
+	if len(s.Outbox) <= keepOutbox {
+		return
+	}
+	i := slices.IndexFunc(s.Outbox, func(p Pending) bool { return p.Alert.Status != "firing" })
+	if i >= 0 {
+		s.Outbox = slices.Delete(s.Outbox, i, i+1)
+	}
+}
+
+func (s *State) delivered(d Delivered) {
+	i := slices.IndexFunc(s.Outbox, func(p Pending) bool { return p.Alert.ID == d.ID && p.Receiver == d.Receiver })
+	if i >= 0 {
+		s.Outbox = slices.Delete(s.Outbox, i, i+1)
+	}
+}
