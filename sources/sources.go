@@ -87,12 +87,14 @@ type Source interface {
 
 // Edit asks for Branch to take the whole tree of Source.
 type Edit struct {
-	Branch  string
-	Expect  string // the commit Branch is thought to be at; "" if it should not exist
-	Source  string // the commit whose tree is wanted
-	Path    string // only this subtree, where environments share a branch
-	Message string // trailers included
-	Author  Identity
+	Branch string
+	Expect string // the commit Branch is thought to be at; "" if it should not exist
+	Source string // the commit whose tree is wanted
+	Path   string // only this subtree, where environments share a branch
+	// SourcePath is where that subtree stands in Source; "" if it is at Path.
+	SourcePath string
+	Message    string // trailers included
+	Author     Identity
 }
 
 // Proposal is what became of an Edit.

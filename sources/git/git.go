@@ -14,103 +14,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"mooring.dev/sources"
 )
-
-// Options say which repository, and how to speak to it. URL and Dir are needed.
-type Options struct {
-	// URL is https://…, ssh://…, user@host:path, file:///…, or a path.
-	// http:// is taken for loopback, and elsewhere with AllowInsecure.
-	URL string
-	// Dir is the folder of the bare store. It is created, and kept between
-	// runs; it may be deleted, which costs a full fetch and every commit
-	// that upstream no longer has. One Repository at a time may use it.
-	Dir string
-
-	User      string // for HTTP "git" by default, for SSH what the URL says, else "git"
-	TokenEnv  string // environment variable with the HTTP password or token
-	TokenFile string // file with it; read at every use, so it may be replaced
-
-	SSHKeyFile     string // private key without passphrase; read at every use
-	KnownHostsFile string // needed for SSH: hosts not in it are refused
-	CAFile         string // further certificate authorities for HTTPS, PEM
-	AllowInsecure  bool   // http:// to other machines
-
-	Poll     time.Duration // how often Watch wakes at least; 1 minute by default
-	Jitter   time.Duration // up to this much is added at random; a fifth of Poll by default
-	Debounce time.Duration // how long Watch gathers changes; 50 ms by default
-	Timeout  time.Duration // of one fetch or push; 5 minutes by default
-
-	MaxPack   int64 // bytes received in one fetch; 1 GiB by default
-	MaxObject int64 // bytes of one object; 128 MiB by default
-
-	Author sources.Identity // of merge commits; "Mooring" by default
-	Now    func() time.Time // time.Now by default
-
-	// Notice is told what goes on working less well than it should: file
-	// watching that fell back to polling. nil drops it.
-	Notice func(error)
-}
-
-func (o *Options) setDefaults() {
-	orDuration := func(d *time.Duration, value time.Duration) {
-		if *d == 0 {
-			*d = value
-		}
-	}
-	orDuration(&o.Poll, time.Minute)
-	orDuration(&o.Jitter, o.Poll/5)
-	orDuration(&o.Debounce, 50*time.Millisecond)
-	orDuration(&o.Timeout, 5*time.Minute)
-	if o.MaxPack == 0 {
-		o.MaxPack = 1 << 30
-	}
-	if o.MaxObject == 0 {
-		o.MaxObject = 128 << 20
-	}
-	if o.Author == (sources.Identity{}) {
-		o.Author = sources.Identity{Name: "Mooring", Email: "mooring@localhost"}
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Notice == nil {
-		o.Notice = func(error) {}
-	}
-}
-
-func (o *Options) validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if o.URL == "" {
-		fault("no URL")
-	}
-	if o.Dir == "" {
-		fault("no Dir for the store")
-	}
-	if o.TokenEnv != "" && o.TokenFile != "" {
-		fault("both TokenEnv and TokenFile")
-	}
-	if o.Poll < 0 || o.Jitter < 0 || o.Debounce < 0 || o.Timeout < 0 {
-		fault("a negative duration")
-	}
-	if o.MaxPack < 0 || o.MaxObject < 0 {
-		fault("a negative limit")
-	}
-	return errors.Join(faults...)
-}
 
 // Repository follows one upstream repository. Its methods may be called at
 // the same time.
@@ -215,7 +130,7 @@ func (r *Repository) Fetch(ctx context.Context) (map[string]sources.Snapshot, er
 			return nil, failed // nothing moved: trying again would fail again
 		}
 		if failed = r.bring(ctx, now); failed == nil {
-			return r.record(now)
+			return r.record(ctx, now)
 		}
 		before = now
 	}
@@ -245,13 +160,8 @@ func (r *Repository) bring(ctx context.Context, now heads) error {
 	return nil
 }
 
-const (
-	trackPrefix = "refs/remotes/origin/"
-	keepPrefix  = "refs/mooring/keep/"
-)
-
 // record describes what was fetched and lets references of the store hold it.
-func (r *Repository) record(now heads) (map[string]sources.Snapshot, error) {
+func (r *Repository) record(ctx context.Context, now heads) (map[string]sources.Snapshot, error) {
 	out := make(map[string]sources.Snapshot, len(now.branches))
 	seen := make(map[plumbing.Hash]sources.Snapshot, len(now.branches))
 	r.mu.Lock()
@@ -271,68 +181,16 @@ func (r *Repository) record(now heads) (map[string]sources.Snapshot, error) {
 		}
 		out[branch], seen[hash] = snapshot, snapshot
 	}
-	if err := r.track(out); err != nil {
+	if err := r.track(ctx, out); err != nil {
 		return nil, fail("record branches", nil, err)
+	}
+	if err := r.store.tidy(ctx); err != nil {
+		r.options.Notice(err) // what was fetched is good all the same
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen, r.main = seen, now.main
 	return out, nil
-}
-
-// track makes the store's references say what the upstream's did.
-func (r *Repository) track(branches map[string]sources.Snapshot) error {
-	held, err := r.refs(trackPrefix)
-	if err != nil {
-		return err
-	}
-	for branch := range held {
-		if _, there := branches[branch]; !there {
-			if err := r.removeRef(trackPrefix + branch); err != nil {
-				return err
-			}
-		}
-	}
-	for branch, snapshot := range branches {
-		if hash := plumbing.NewHash(snapshot.Commit.SHA); held[branch] != hash {
-			move := refMove{gitDir: r.store.gitDir, name: trackPrefix + branch, to: hash, force: true}
-			if err := moveRef(context.Background(), move); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// refs are the store's own references below a prefix, by the rest of the name.
-func (r *Repository) refs(prefix string) (map[string]plumbing.Hash, error) {
-	repository, err := gogit.PlainOpen(r.store.gitDir)
-	if err != nil {
-		return nil, err
-	}
-	all, err := repository.References()
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]plumbing.Hash{}
-	err = all.ForEach(func(ref *plumbing.Reference) error {
-		if rest, ok := strings.CutPrefix(ref.Name().String(), prefix); ok && ref.Type() == plumbing.HashReference {
-			found[rest] = ref.Hash()
-		}
-		return nil
-	})
-	return found, err
-}
-
-func (r *Repository) removeRef(name string) error {
-	repository, err := gogit.PlainOpen(r.store.gitDir)
-	if err != nil {
-		return err
-	}
-	if err := repository.Storer.RemoveReference(plumbing.ReferenceName(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // Open returns a commit the store holds.

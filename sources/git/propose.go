@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +56,10 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 	if !validBranch(e.Branch) {
 		return work, errors.New("not a valid branch name")
 	}
-	if e.Path != "" && !fs.ValidPath(e.Path) {
-		return work, fmt.Errorf("path %q is not a path within the repository", e.Path)
+	for _, path := range []string{e.Path, e.SourcePath} {
+		if path != "" && !fs.ValidPath(path) {
+			return work, fmt.Errorf("path %q is not a path within the repository", path)
+		}
 	}
 	if e.Path == "." {
 		work.Path = ""
@@ -104,7 +107,7 @@ func (r *Repository) compose(ctx context.Context, work edit) (plumbing.Hash, err
 	}
 	tree := source.TreeHash
 	if work.Path != "" {
-		if tree, err = r.graft(target.TreeHash, source.TreeHash, work.Path); err != nil {
+		if tree, err = r.graft(target.TreeHash, source.TreeHash, work.Edit); err != nil {
 			return plumbing.ZeroHash, err
 		}
 	}
@@ -143,21 +146,25 @@ func (r *Repository) merge(ctx context.Context, work edit, tree plumbing.Hash) (
 	})
 }
 
-// graft is the tree of onto with the folder or file at path taken from the
-// tree of from.
-func (r *Repository) graft(onto, from plumbing.Hash, path string) (plumbing.Hash, error) {
+// graft is the tree of onto with the folder or file at the edit's path taken
+// from the tree of from.
+func (r *Repository) graft(onto, from plumbing.Hash, e sources.Edit) (plumbing.Hash, error) {
+	source := cmp.Or(e.SourcePath, e.Path)
 	taken := entry{octal: octalTree, hash: from}
-	for part := range strings.SplitSeq(path, "/") {
+	for part := range strings.SplitSeq(source, "/") {
+		if part == "." {
+			continue
+		}
 		entries, err := r.folder(taken)
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
 		var found bool
 		if taken, found = lookup(entries, part); !found {
-			return plumbing.ZeroHash, fmt.Errorf("the source has no %q: nothing is removed by copying", path)
+			return plumbing.ZeroHash, fmt.Errorf("the source has no %q: nothing is removed by copying", source)
 		}
 	}
-	return r.replace(entry{octal: octalTree, hash: onto}, strings.Split(path, "/"), taken)
+	return r.replace(entry{octal: octalTree, hash: onto}, strings.Split(e.Path, "/"), taken)
 }
 
 // folder is the entries of a folder; a file has none.

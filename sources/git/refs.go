@@ -1,8 +1,22 @@
 package git
 
-import "strings"
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
 
-const headsPrefix = "refs/heads/"
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"mooring.dev/sources"
+)
+
+const (
+	headsPrefix = "refs/heads/"          // of an upstream
+	trackPrefix = "refs/remotes/origin/" // of the store: what was fetched last
+	keepPrefix  = "refs/mooring/keep/"   // of the store: what is pinned
+)
 
 // maxRefName bounds a branch name, in bytes: longer ones are no file name.
 const maxRefName = 250
@@ -34,4 +48,59 @@ func validBranch(name string) bool {
 		}
 	}
 	return true
+}
+
+// track makes the store's references say what the upstream's did.
+func (r *Repository) track(ctx context.Context, branches map[string]sources.Snapshot) error {
+	held, err := r.refs(trackPrefix)
+	if err != nil {
+		return err
+	}
+	for branch := range held {
+		if _, there := branches[branch]; !there {
+			if err := r.removeRef(trackPrefix + branch); err != nil {
+				return err
+			}
+		}
+	}
+	for branch, snapshot := range branches {
+		if hash := plumbing.NewHash(snapshot.Commit.SHA); held[branch] != hash {
+			move := refMove{gitDir: r.store.gitDir, name: trackPrefix + branch, to: hash, force: true}
+			if err := moveRef(ctx, move); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// refs are the store's own references below a prefix, by the rest of the name.
+func (r *Repository) refs(prefix string) (map[string]plumbing.Hash, error) {
+	repository, err := gogit.PlainOpen(r.store.gitDir)
+	if err != nil {
+		return nil, err
+	}
+	all, err := repository.References()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]plumbing.Hash{}
+	err = all.ForEach(func(ref *plumbing.Reference) error {
+		if rest, ok := strings.CutPrefix(ref.Name().String(), prefix); ok && ref.Type() == plumbing.HashReference {
+			found[rest] = ref.Hash()
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (r *Repository) removeRef(name string) error {
+	repository, err := gogit.PlainOpen(r.store.gitDir)
+	if err != nil {
+		return err
+	}
+	if err := repository.Storer.RemoveReference(plumbing.ReferenceName(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -108,6 +108,12 @@ func testProposePath(t *testing.T, f Fixture) {
 	for name, want := range wanted {
 		same(t, name, read(t, now, name), want)
 	}
+	// Environments that share a branch have a folder each.
+	must(t, f, sources.Edit{Branch: staging, Expect: now.Commit.SHA, Source: now.Commit.SHA, SourcePath: "shop/deep", Path: "copy/here"})
+	now = fetch(t, f)[staging]
+	same(t, "copied to another folder", read(t, now, "copy/here/b.yaml"), "b")
+	same(t, "and left where it was", read(t, now, "shop/deep/b.yaml"), "b")
+	same(t, "parents within one branch", len(now.Commit.Parents), 1)
 	_, err := propose(t, f, sources.Edit{Branch: staging, Expect: now.Commit.SHA, Source: source, Path: "nowhere"})
 	if err == nil {
 		t.Error("copying a folder the source does not have was accepted")
