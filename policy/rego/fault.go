@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/types"
 )
 
 // Fault is one thing wrong with the policies.
@@ -94,6 +95,9 @@ func explain(e *ast.Error) string {
 	}
 	if name, ok := strings.CutPrefix(e.Message, "undefined function "); ok && refusedOrUnsafe(name) {
 		return e.Message + ": policies are not offered it"
+	}
+	if d, ok := e.Details.(*ast.UnificationErrDetail); ok {
+		return fmt.Sprintf("%s: %.200s is never %.200s", e.Message, types.Sprint(d.Left), types.Sprint(d.Right))
 	}
 	return e.Message
 }

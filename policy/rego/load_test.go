@@ -56,6 +56,10 @@ func TestLoadRefuses(t *testing.T) {
 			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\nallow if input.environment.nam == \"x\"\n"},
 			code:  "rego_type_error", file: "policies/admission/p.rego", line: 3, says: `did you mean "name"?`,
 		},
+		"types that never meet": {
+			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\nallow if input.environment == \"x\"\n"},
+			code:  "rego_type_error", file: "policies/admission/p.rego", line: 3, says: "is never string",
+		},
 		"another point's field": {
 			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\nallow if input.contract.satisfied\n"},
 			code:  "rego_type_error", file: "policies/admission/p.rego", line: 3, says: "release",
@@ -195,6 +199,13 @@ func TestLoadRefuses(t *testing.T) {
 				"admission/b_test.rego": "package policy.admission.b_test\n\nimport data.policy.admission.b\n\ntest_it if {\n\tcount(b.deny) == 1 with input as {\"truncated\": false}\n}\n",
 			},
 			code: "test_failed", file: "policies/admission/b_test.rego", line: 5, says: "test_it",
+		},
+		"a failing case of a test": {
+			files: map[string]string{
+				"admission/b.rego":      "package policy.admission.b\n\ndeny contains \"no\" if input.truncated\n",
+				"admission/b_test.rego": "package policy.admission.b_test\n\nimport data.policy.admission.b\n\ntest_it[name] if {\n\tsome name, t in {\"good\": true, \"bad\": false}\n\tcount(b.deny) == 1 with input as {\"truncated\": t}\n}\n",
+			},
+			code: "test_failed", file: "policies/admission/b_test.rego", line: 5, says: "test_it[bad]",
 		},
 		"a test that errs": {
 			files: map[string]string{

@@ -3,6 +3,7 @@ package rego
 import (
 	"context"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -83,9 +84,23 @@ func judge(r *tester.Result, fs *faults) int {
 	case r.Error != nil:
 		fs.at(r.Location, "test_error", "test %s.%s: %v", r.Package, r.Name, r.Error)
 	case r.Fail:
-		fs.at(r.Location, "test_failed", "test %s.%s fails", r.Package, r.Name)
+		fs.at(r.Location, "test_failed", "test %s.%s%s fails", r.Package, r.Name, failedCases(r))
 	default:
 		return 1
 	}
 	return 0
+}
+
+// failedCases names the cases of a test with cases (test_x[case]) that fail.
+func failedCases(r *tester.Result) string {
+	var names []string
+	for _, name := range sortedKeys(r.SubResults) {
+		if r.SubResults[name].Fail {
+			names = append(names, strings.Trim(name, `"`))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
