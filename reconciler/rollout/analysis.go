@@ -52,7 +52,7 @@ func (s *State) alone(f Function) bool {
 // move add nothing.
 func (s *State) count(f *Function, look Look) bool {
 	w := look.Window
-	if !f.moving() || !w.To.After(w.From) || w.From.Before(f.Measured) || !known(look.Canary) {
+	if !f.shifts() || !w.To.After(w.From) || w.From.Before(f.Measured) || !known(look.Canary) {
 		return false
 	}
 	alone := s.alone(*f)
@@ -131,7 +131,7 @@ func (s *State) judgeStage() {
 	s.Verdict, s.Need, s.Reason = Pass, 0, ""
 	unknown := false
 	for _, f := range s.Functions {
-		if !f.moving() || s.alone(f) || s.safe(f) {
+		if !f.shifts() || s.alone(f) || s.safe(f) {
 			continue
 		}
 		if s.Verdict == Pass {
@@ -161,7 +161,7 @@ func (s *State) looked() bool {
 
 // compared: some function has a baseline beside it.
 func (s *State) compared() bool {
-	return slices.ContainsFunc(s.Functions, func(f Function) bool { return f.moving() && !s.alone(f) })
+	return slices.ContainsFunc(s.Functions, func(f Function) bool { return f.shifts() && !s.alone(f) })
 }
 
 func (s *State) safe(f Function) bool {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *State) begin(st Start) {
 	for _, f := range st.Functions {
 		fresh.Functions = append(fresh.Functions, Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable,
 			New: f.New, Checked: f.Checked || st.Rollout.Analysis.PreTraffic == nil})
-		compared = compared || f.Stable != ""
+		compared = compared || f.Stable != "" && f.Alias != (manifest.Ref{})
 	}
 	slices.SortFunc(fresh.Functions, func(a, b Function) int { return a.Ref.Compare(b.Ref) })
 	whole := st.Blind != "" || st.Stable.Digest == "" || !compared
@@ -137,26 +138,25 @@ func ladder(r manifest.Rollout, whole bool) []manifest.Stage {
 	return stages
 }
 
-// settled fills in what a manifest left out.
+// settled fills in what was left out: everything, when nothing is said. No
+// finite number of calls shows that two rates are equal, so the least
+// tolerance is one call in a thousand.
 func settled(a manifest.Analysis) manifest.Analysis {
+	const leastTolerance = 0.001
+	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic}); a == unsaid {
+		a.Tolerance, a.MinSamples = 0.02, 50
+	}
+	a.Tolerance = max(a.Tolerance, leastTolerance)
 	if a.FalseRollback <= 0 || a.FalseRollback >= 1 {
 		a.FalseRollback = 0.01
-	}
-	if a.Tolerance <= 0 || a.Tolerance >= 1 {
-		a.Tolerance = 0.02
 	}
 	if a.Confidence <= 0 || a.Confidence >= 1 {
 		a.Confidence = 0.95
 	}
-	if a.MinSamples <= 0 {
-		a.MinSamples = 50
-	}
 	if a.MaxHold <= 0 {
 		a.MaxHold = manifest.Duration(30 * time.Minute)
 	}
-	if a.OnUndecided == "" {
-		a.OnUndecided = "hold"
-	}
+	a.OnUndecided = cmp.Or(a.OnUndecided, "hold")
 	return a
 }
 

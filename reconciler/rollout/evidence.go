@@ -121,7 +121,7 @@ func (s *State) harmed() string {
 	compared, worst := 0, -1
 	total := 0.0
 	for i, f := range s.Functions {
-		if !f.moving() {
+		if !f.shifts() {
 			continue
 		}
 		if why := s.collapsed(f); why != "" {
@@ -155,7 +155,7 @@ func (s *State) guard(f *Function) {
 	c, b := f.Canary, f.Baseline
 	among := 0
 	for _, g := range s.Functions {
-		if g.moving() && g.Stable != "" {
+		if g.shifts() && g.Stable != "" {
 			among++
 		}
 	}

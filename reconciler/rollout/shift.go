@@ -56,7 +56,7 @@ func (s State) stage() manifest.Stage {
 // traffic.
 func (s *State) enterShift() {
 	for _, f := range s.Functions {
-		if f.moving() {
+		if f.shifts() {
 			s.Phase = Shift
 			s.enterStage(0)
 			return

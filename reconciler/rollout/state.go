@@ -111,8 +111,11 @@ type Function struct {
 	Guarded bool `json:"guarded,omitempty"`
 }
 
-// moving functions change their version; the others have nothing to shift.
+// moving functions change their version; the others have nothing to check.
 func (f Function) moving() bool { return f.New != f.Stable }
+
+// shifts: its traffic moves. What has no alias takes the new version at once.
+func (f Function) shifts() bool { return f.moving() && f.Alias != (manifest.Ref{}) }
 
 // Counts are calls and errors seen; throttles are apart, in neither.
 type Counts struct {
