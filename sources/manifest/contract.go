@@ -99,7 +99,7 @@ func checkExpects(resources map[Ref]Resource, fn Ref, expects Expects) []Broken 
 	} {
 		for _, name := range want.names {
 			name = strings.TrimPrefix(name, want.kind+"/")
-			if _, found := resources[Ref{want.kind, name}]; !found {
+			if _, found := resources[Ref{want.kind, name}]; !found && !byARN(resources, fn, want.kind, name) {
 				out = append(out, Broken{fn, want.what, name, "no " + want.kind + "/" + name + " is declared"})
 			} else if why := disabled(resources, fn, want.kind, name); why != "" {
 				out = append(out, Broken{fn, want.what, name, why})
@@ -107,6 +107,18 @@ func checkExpects(resources map[Ref]Resource, fn Ref, expects Expects) []Broken 
 		}
 	}
 	return out
+}
+
+// byARN tells of a queue of that name that triggers the function and is not
+// declared here, but named by its ARN.
+func byARN(resources map[Ref]Resource, fn Ref, kind, name string) bool {
+	for _, res := range resources {
+		t, ok := res.Spec.(*TriggerSpec)
+		if ok && kind == KindQueue && res.Parent == fn && strings.HasSuffix(t.Queue.Literal, ":"+name) {
+			return true
+		}
+	}
+	return false
 }
 
 // disabled tells of a queue that is expected, and whose only mapping onto
@@ -118,7 +130,7 @@ func disabled(resources map[Ref]Resource, fn Ref, kind, name string) string {
 	var off string
 	for ref, res := range resources {
 		t, ok := res.Spec.(*TriggerSpec)
-		if !ok || res.Parent != fn || t.Queue.Ref != (Ref{kind, name}) {
+		if !ok || res.Parent != fn || t.Queue.Ref != (Ref{kind, name}) && !strings.HasSuffix(t.Queue.Literal, ":"+name) {
 			continue
 		}
 		if t.Enabled {

@@ -123,12 +123,13 @@ func newOverlay(doc *document) *overlay {
 		}
 		out.faults = append(out.faults, Fault{at.pos(), "metadata.name", "is not the name of the file", "the overlay of NAME is environments/NAME.yaml"})
 	}
-	if len(out.faults) > 0 {
-		return out
-	}
-	out.spec = written.(*overlaySpec)
+	out.spec = written.(*overlaySpec) // with faults, what could be read of it still saves false ones elsewhere
+	out.spec.Patches = slices.DeleteFunc(out.spec.Patches, func(p patch) bool { return p.Patch.node == nil || p.Patch.node.kind != mapNode })
 	out.values.byName = make(map[string]*node, len(out.spec.Values))
 	for name, value := range out.spec.Values {
+		if value.node == nil {
+			continue
+		}
 		checkValue(out, name, value.node)
 		out.values.byName[name] = value.node
 	}

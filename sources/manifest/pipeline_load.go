@@ -69,10 +69,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	d := &decoder{values: &values{}, literal: true}
 	meta, written := d.document(root, kinds[KindPipeline])
 	spec := written.(*pipelineSpec)
-	faults := append(d.faults, d.missing...)
-	if len(faults) > 0 {
-		return nil, faults.sorted()
-	}
+	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
 		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Origin: root.pos(),
 	}
@@ -81,21 +78,18 @@ func readPipeline(root *node) (*Pipeline, error) {
 		if e.Branch == "" {
 			e.Branch = "env/" + e.Name
 		}
-		if !root.hasRollout(i) {
+		if len(e.Rollout.Stages) == 0 { // the file does not say
 			e.Rollout = defaultRollout()
 		}
 	}
-	c := &pipelineCheck{d: d, p: p, list: root.get("spec").get("environments")}
-	c.check(root.get("spec"))
+	if list := root.get("spec").get("environments"); list != nil && len(list.items) == len(p.Environments) {
+		c := &pipelineCheck{d: d, p: p, list: list}
+		c.check(root.get("spec"))
+	}
 	if err := d.faults.sorted(); err != nil {
 		return nil, err
 	}
 	return p, nil
-}
-
-// hasRollout tells whether environment i says how traffic moves.
-func (n *node) hasRollout(i int) bool {
-	return n.get("spec").get("environments").items[i].get("rollout") != nil
 }
 
 // pipelineCheck holds environments against each other.
@@ -119,6 +113,9 @@ func (c *pipelineCheck) check(spec *node) {
 	type place struct{ branch, path string }
 	places := map[place]int{}
 	for i, e := range c.p.Environments {
+		if e.Name == "" {
+			continue // told
+		}
 		if _, twice := names[e.Name]; twice {
 			c.fault(i, "name", "environment "+e.Name+" is declared twice", "")
 		}
@@ -135,12 +132,13 @@ func (c *pipelineCheck) check(spec *node) {
 }
 
 func (c *pipelineCheck) checkTarget(i int, e Environment) {
-	if (e.Provider.AWS == nil) == (e.Provider.Memory == nil) {
+	if provider := c.list.items[i].get("provider"); provider != nil && (e.Provider.AWS == nil) == (e.Provider.Memory == nil) {
 		c.fault(i, "provider", "needs one provider", "as provider: {aws: {region: eu-west-1}}")
 	}
 	seen := map[string]bool{}
 	for _, check := range e.Checks {
 		switch {
+		case check.Invoke == nil: // told
 		case check.Name == "":
 			c.fault(i, "checks", "a check needs a name", "")
 		case seen[check.Name]:
@@ -190,7 +188,7 @@ func (c *pipelineCheck) checkOrder(names map[string]int) {
 		state[name] = 2
 	}
 	for _, e := range c.p.Environments {
-		if state[e.Name] == 0 {
+		if e.Name != "" && state[e.Name] == 0 {
 			visit(e.Name)
 		}
 	}

@@ -79,7 +79,7 @@ func (r *renderer) expandAll() {
 		r.faults = append(r.faults, x.faults...)
 	}
 	for i, p := range r.overlay.spec.Patches {
-		if !used[i] {
+		if !used[i] && len(r.overlay.faults) == 0 {
 			at := p.Patch.node.pos()
 			r.faults = append(r.faults, Fault{at, "spec.patches[" + itoa(i) + "]", "matches nothing", r.nearTarget(p.Target)})
 		}

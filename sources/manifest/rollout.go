@@ -21,7 +21,7 @@ var strategies = []string{AllAtOnce, Canary, Linear, BlueGreen, Custom}
 // rolloutDoc is a Rollout as written: what is absent comes from the
 // environment, and then from the defaults.
 type rolloutDoc struct {
-	Strategy string       `json:"strategy" doc:"allAtOnce, canary, linear or blueGreen, or a name of CodeDeploy's, as Canary10Percent5Minutes."`
+	Strategy strategyName `json:"strategy" doc:"allAtOnce, canary, linear or blueGreen, or a name of CodeDeploy's, as Canary10Percent5Minutes."`
 	Force    bool         `json:"force" doc:"In an environment: whether this holds against what a function says."`
 	Stages   []Stage      `json:"stages" is:"maxitems=100" doc:"Shares of traffic, rising. The last is 100."`
 	Analysis *analysisDoc `json:"analysis" doc:"How each stage is judged."`
@@ -59,19 +59,39 @@ func (r *Rollout) decodeNode(d *decoder, n *node, _ *rule) {
 	r.Force = doc.Force
 }
 
-// check gives strategies their stages, and refuses stages that do not rise.
-func (r *rolloutDoc) check(d *decoder, n *node) {
-	strategy, stages, ok := knownStrategy(r.Strategy)
-	if !ok {
-		d.push("strategy")
-		d.fault(n.get("strategy").pos(), "cannot be "+quote(r.Strategy), strategyHint(r.Strategy))
-		d.pop()
+// strategyName is one of strategies, or a name of CodeDeploy's.
+type strategyName string
+
+func (s *strategyName) decodeNode(d *decoder, n *node, _ *rule) {
+	if d.isHole(n) {
 		return
 	}
+	if n.kind != stringNode {
+		d.wrongType(n, "the name of a strategy", "")
+		return
+	}
+	if _, _, ok := knownStrategy(n.text); !ok || n.text == "" {
+		d.fault(n.pos(), "cannot be "+quote(n.text), strategyHint(n.text))
+		return
+	}
+	*s = strategyName(n.text)
+}
+
+func (s *strategyName) schemaNode(g *schemaMaker, _ *rule) map[string]any {
+	return g.orValue(map[string]any{"anyOf": []any{
+		map[string]any{"enum": strategies},
+		map[string]any{"type": "string", "pattern": codeDeploy.String()},
+	}})
+}
+
+// check gives strategies their stages, and refuses stages that do not rise.
+func (r *rolloutDoc) check(d *decoder, n *node) {
+	written := string(r.Strategy)
+	strategy, stages, _ := knownStrategy(written)
 	if len(r.Stages) > 0 {
-		if strategy == AllAtOnce || strategy != r.Strategy && r.Strategy != "" {
+		if strategy == AllAtOnce || strategy != written && written != "" {
 			d.push("stages")
-			d.fault(n.get("stages").pos(), r.Strategy+" has its own stages", "leave stages out, or use canary or linear")
+			d.fault(n.get("stages").pos(), written+" has its own stages", "leave stages out, or use canary or linear")
 			d.pop()
 			return
 		}
@@ -88,7 +108,7 @@ func (r *rolloutDoc) check(d *decoder, n *node) {
 	if len(stages) > 0 && stages[len(stages)-1].Weight != 100 {
 		stages = append(stages, Stage{Weight: 100})
 	}
-	r.Strategy, r.Stages = strategy, stages
+	r.Strategy, r.Stages = strategyName(strategy), stages
 }
 
 func checkStages(d *decoder, n *node, stages []Stage) {
@@ -164,7 +184,7 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 		return out
 	}
 	if r.Strategy != "" {
-		out.Strategy, out.Stages = r.Strategy, slices.Clone(r.Stages)
+		out.Strategy, out.Stages = string(r.Strategy), slices.Clone(r.Stages)
 	}
 	if a := r.Analysis; a != nil {
 		setIf(&out.Analysis.FalseRollback, a.FalseRollback)

@@ -102,6 +102,9 @@ func attributesOf(kind string) []string {
 	return nil
 }
 
+// referable lists the kinds a reference may name.
+var referable = []string{KindAlias, KindFunction, KindParameter, KindQueue, KindRole, KindSecret, KindURL}
+
 func (w *whole) nearRef(ref Ref) string {
 	if ref.Kind == KindSecret || ref.Kind == KindParameter {
 		if near := w.nearName(ref); near != "" {
@@ -110,7 +113,7 @@ func (w *whole) nearRef(ref Ref) string {
 		return "declare it: kind: " + ref.Kind + ", metadata: {name: " + shorten(ref.Name) + "}"
 	}
 	if attributesOf(ref.Kind) == nil {
-		return didYouMean(ref.Kind, slices.Sorted(maps.Keys(kinds)))
+		return didYouMean(ref.Kind, referable)
 	}
 	return w.nearName(ref)
 }
@@ -195,22 +198,37 @@ func (w *whole) checkFit(res *Resource) {
 			return
 		}
 		fn, ok := w.resources[w.byRef[res.Parent]].Spec.(*FunctionConfig)
-		path := "spec.triggers." + res.Key
+		path := "spec.triggers." + res.Key + ".queue"
 		if ok && queue.VisibilityTimeout < fn.Timeout {
-			w.fault(res.Origin, path, "visibilityTimeout "+itoa(queue.VisibilityTimeout)+" of "+spec.Queue.Ref.String()+
+			w.fault(w.place(res.Parent, path, res.Origin), path, "visibilityTimeout "+itoa(queue.VisibilityTimeout)+" of "+spec.Queue.Ref.String()+
 				" is under the function's timeout "+itoa(fn.Timeout), "AWS refuses that; six times the timeout is usual")
 		}
 		if queue.FifoQueue && (spec.BatchSize > 10 || spec.MaximumBatchingWindowInSeconds > 0) {
-			w.fault(res.Origin, path, "a FIFO queue takes batches of 10 and no batching window", "")
+			w.fault(w.place(res.Parent, path, res.Origin), path, "a FIFO queue takes batches of 10 and no batching window", "")
 		}
 	case *QueueSpec:
 		if spec.Redrive == nil {
 			return
 		}
 		if dead, ok := w.queue(spec.Redrive.DeadLetter.Ref); ok && dead.FifoQueue != spec.FifoQueue {
-			w.fault(res.Origin, "spec.redrive.deadLetter", "a FIFO queue and its dead-letter queue are both FIFO, or neither", "")
+			path := "spec.redrive.deadLetter"
+			w.fault(w.place(res.Ref, path, res.Origin), path, "a FIFO queue and its dead-letter queue are both FIFO, or neither", "")
 		}
 	}
+}
+
+// place finds where a document's reference stands.
+func (w *whole) place(ref Ref, path string, otherwise Position) Position {
+	i, found := slices.BinarySearchFunc(w.expansions, ref, func(x *expansion, ref Ref) int { return x.doc.ref.Compare(ref) })
+	if !found {
+		return otherwise
+	}
+	for _, u := range w.expansions[i].uses {
+		if u.path == path {
+			return u.at
+		}
+	}
+	return otherwise
 }
 
 func (w *whole) queue(ref Ref) (*QueueSpec, bool) {
