@@ -185,7 +185,11 @@ func (c *check) tokens(f *form, object ast.Object, at *step) {
 		if field.form.kind != anyForm {
 			continue
 		}
-		switch object.Get(c.terms[field.name]).Value.(type) {
+		item := object.Get(c.terms[field.name])
+		if item == nil {
+			continue // told already
+		}
+		switch item.Value.(type) {
 		case ast.String, ast.Null:
 		default:
 			c.fault(&step{up: at, name: field.name}, "a sensitive value must be a token")
