@@ -52,6 +52,9 @@ func parseAddress(text string, insecure bool) (address, error) {
 func parsePlain(text string) (address, error) {
 	before, after, colon := strings.Cut(text, ":")
 	if colon && !strings.Contains(before, "/") && len(before) > 1 {
+		if strings.HasPrefix(after, ":") {
+			return address{}, errors.New("URL: no helper programs are run")
+		}
 		at := address{endpoint: transport.Endpoint{Protocol: "ssh", Host: before, Path: after}}
 		if user, host, named := strings.Cut(before, "@"); named {
 			at.user, at.endpoint.Host = user, host

@@ -67,6 +67,13 @@ func (l *listing) commits(ctx context.Context, tip plumbing.Hash) error {
 			continue
 		}
 		commit, err := l.from.commit(top)
+		if errors.Is(err, plumbing.ErrObjectNotFound) && l.from.has(top) {
+			stack = stack[:len(stack)-1]
+			err = l.other(top)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -74,6 +81,22 @@ func (l *listing) commits(ctx context.Context, tip plumbing.Hash) error {
 		stack = append(stack, commit.ParentHashes...)
 	}
 	return nil
+}
+
+// other lists what a branch names that is no commit. It is copied, so that it
+// is not asked for again, and never shown.
+func (l *listing) other(hash plumbing.Hash) error {
+	stream, kind, err := l.from.reader(plumbing.AnyObject, hash)
+	if err != nil {
+		return err
+	}
+	if err := stream.Close(); err != nil {
+		return err
+	}
+	if kind == plumbing.TreeObject {
+		return l.tree(hash, 0)
+	}
+	return l.add(hash)
 }
 
 // finish lists a commit whose parents are listed.

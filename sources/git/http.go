@@ -137,25 +137,32 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 		err := fmt.Errorf("HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 		return nil, errors.Join(err, response.Body.Close())
 	}
-	if request.Method == http.MethodGet {
-		response.Body = &bounded{ReadCloser: response.Body, left: maxAdvertised}
+	if request.Method == http.MethodGet && response.StatusCode < http.StatusMultipleChoices {
+		return wholeList(response)
 	}
 	return response, nil
 }
 
-// bounded fails, rather than ends, at its limit.
-type bounded struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, as(ErrTooLarge, "list of references")
+// wholeList reads a list of references to its end before anything believes
+// it. A list that was cut short, or a page that is no list, would look like a
+// repository whose branches are gone.
+func wholeList(response *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAdvertised+1))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return nil, err
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
+	if len(body) > maxAdvertised {
+		return nil, as(ErrTooLarge, "list of references")
+	}
+	kind := response.Header.Get("Content-Type")
+	service, ok := strings.CutSuffix(strings.TrimPrefix(kind, "application/x-"), "-advertisement")
+	head := fmt.Sprintf("%04x# service=%s\n0000", len(service)+15, service)
+	rest, found := strings.CutPrefix(string(body), head)
+	if !ok || !found || !strings.HasSuffix(rest, "0000") {
+		return nil, errors.New("the answer is no complete list of references of a git server")
+	}
+	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	return response, nil
 }
 
 var _ transport.AuthMethod = (*githttp.BasicAuth)(nil)

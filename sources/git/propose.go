@@ -64,6 +64,9 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 	if e.Path == "." {
 		work.Path = ""
 	}
+	if work.Path == "" && e.SourcePath == "." {
+		work.SourcePath = ""
+	}
 	var err error
 	if work.source, err = parseSHA(e.Source); err != nil {
 		return work, err
@@ -92,7 +95,7 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 // compose finds or writes the commit the branch is to be at.
 func (r *Repository) compose(ctx context.Context, work edit) (plumbing.Hash, error) {
 	if work.target.IsZero() {
-		if work.Path != "" {
+		if work.Path != "" || work.SourcePath != "" {
 			return plumbing.ZeroHash, errors.New("a path is wanted on a branch that does not exist")
 		}
 		return work.source, nil
@@ -106,7 +109,7 @@ func (r *Repository) compose(ctx context.Context, work edit) (plumbing.Hash, err
 		return plumbing.ZeroHash, err
 	}
 	tree := source.TreeHash
-	if work.Path != "" {
+	if work.Path != "" || work.SourcePath != "" {
 		if tree, err = r.graft(target.TreeHash, source.TreeHash, work.Edit); err != nil {
 			return plumbing.ZeroHash, err
 		}
@@ -163,6 +166,12 @@ func (r *Repository) graft(onto, from plumbing.Hash, e sources.Edit) (plumbing.H
 		if taken, found = lookup(entries, part); !found {
 			return plumbing.ZeroHash, fmt.Errorf("the source has no %q: nothing is removed by copying", source)
 		}
+	}
+	if e.Path == "" {
+		if taken.octal != octalTree {
+			return plumbing.ZeroHash, fmt.Errorf("%q is no folder", source)
+		}
+		return taken.hash, nil
 	}
 	return r.replace(entry{octal: octalTree, hash: onto}, strings.Split(e.Path, "/"), taken)
 }

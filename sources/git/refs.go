@@ -26,7 +26,10 @@ const maxRefName = 250
 // that a name never leaves the folder it is stored in.
 func branchOf(ref string) (string, bool) {
 	branch, found := strings.CutPrefix(ref, headsPrefix)
-	return branch, found && validBranch(branch)
+	if !found || !validBranch(branch) {
+		return "", false
+	}
+	return branch, true
 }
 
 // validBranch holds a name against git's rules for references.

@@ -195,7 +195,7 @@ func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.Ad
 		return nil, err
 	}
 	found := packp.NewAdvRefs()
-	err := found.Decode(&bounded{ReadCloser: io.NopCloser(s.out), left: maxAdvertised})
+	err := found.Decode(&listReader{from: s.out, left: maxAdvertised})
 	if err != nil && !errors.Is(err, packp.ErrEmptyAdvRefs) {
 		s.done = true
 		return nil, s.broken(err)
@@ -206,6 +206,27 @@ func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.Ad
 		return nil, transport.ErrEmptyRemoteRepository
 	}
 	return found, nil
+}
+
+// listReader reads a list of references, which says itself where it ends: an
+// end of the stream before that is an error, and so is its limit.
+type listReader struct {
+	from    io.Reader
+	left    int64
+	started bool
+}
+
+func (l *listReader) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, as(ErrTooLarge, "list of references")
+	}
+	n, err := l.from.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	l.started = l.started || n > 0
+	if errors.Is(err, io.EOF) && l.started {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // broken adds what the server said before it hung up. A server that ends the

@@ -2,6 +2,8 @@ package sourcetest
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -18,6 +20,8 @@ type Server struct {
 	*httptest.Server
 	// Repository is the URL to follow.
 	Repository string
+	// Git answers as the server does, without password and faults.
+	Git http.Handler
 
 	mu    sync.Mutex
 	token string
@@ -43,7 +47,9 @@ func Serve(t testing.TB, g *Git, secure bool) *Server {
 			"GIT_CONFIG_NOSYSTEM=1", "HOME=" + g.Dir, "REMOTE_USER=tester",
 		},
 	}
+	s.Git = backend
 	s.Server = httptest.NewUnstartedServer(s.around(backend))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are part of the tests
 	if secure {
 		s.StartTLS()
 	} else {
