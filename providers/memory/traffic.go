@@ -1,0 +1,153 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// Traffic is the steady stream of calls through a function's aliases.
+type Traffic struct {
+	PerSecond float64
+	// Errors is the share of calls that fail, by version number; versions not
+	// named fail at the rate of their code (SetErrors).
+	Errors map[string]float64
+	// Unknown makes Measure answer that it does not know.
+	Unknown bool
+}
+
+// SetTraffic sets the stream to a function.
+func (p *Platform) SetTraffic(physical string, t Traffic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.traffic[physical] = t
+}
+
+// SetErrors makes every version of a code fail a share of its calls.
+func (p *Platform) SetErrors(codeDigest string, rate float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errors[quote(codeDigest)] = rate
+}
+
+// Measure counts a version's calls through an alias. Adjoining windows add up.
+func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+	p := pr.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return providers.Sample{}, err
+	}
+	if err := p.inject("measure", alias.Ref); err != nil {
+		return providers.Sample{}, fmt.Errorf("measure %s: %w", alias.Ref, err)
+	}
+	traffic := p.traffic[alias.Physical]
+	t, ok := p.live(NameOf(alias))
+	if !ok || traffic.Unknown {
+		return providers.Sample{}, nil
+	}
+	from, to := t.share(version, w.From)*traffic.PerSecond, t.share(version, w.To)*traffic.PerSecond
+	rate := p.errorRate(alias.Physical, version, traffic)
+	return providers.Sample{
+		Known:  true,
+		Calls:  int64(math.Floor(to)) - int64(math.Floor(from)),
+		Errors: int64(math.Floor(to*rate)) - int64(math.Floor(from*rate)),
+	}, nil
+}
+
+func (p *Platform) errorRate(physical, version string, traffic Traffic) float64 {
+	if rate, ok := traffic.Errors[version]; ok {
+		return rate
+	}
+	fn, ok := p.live(Name{manifest.KindFunction, physical, ""})
+	if !ok {
+		return 0
+	}
+	return p.errors[fn.versions[version].code]
+}
+
+// share is the traffic-seconds a version had through an alias up to a time:
+// the integral of its weight.
+func (t *thing) share(version string, until time.Time) float64 {
+	total := 0.0
+	for i, m := range t.routes {
+		end := until
+		if i+1 < len(t.routes) && t.routes[i+1].at.Before(until) {
+			end = t.routes[i+1].at
+		}
+		if end.After(m.at) {
+			total += end.Sub(m.at).Seconds() * weightOf(m.to, version)
+		}
+	}
+	return total
+}
+
+func weightOf(r providers.Routing, version string) float64 {
+	canary := float64(r.Weight) / 10000
+	switch version {
+	case r.Canary:
+		return canary
+	case r.Version:
+		return 1 - canary
+	}
+	return 0
+}
+
+// Invocation is one direct call of a version.
+type Invocation struct {
+	Function, Version, Code string
+	Payload                 []byte
+}
+
+// Handle sets what functions answer; without one they answer {"ok":true}, or
+// fail when their code fails every call.
+func (p *Platform) Handle(h func(Invocation) (response []byte, failed bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.handler = h
+}
+
+// Invoke calls one version; qualifier is a version or an alias.
+func (pr *Provider) Invoke(ctx context.Context, fn manifest.Resource, qualifier string, payload []byte) ([]byte, bool, error) {
+	call, handler, rate, err := pr.invocation(ctx, fn, qualifier, payload)
+	if err != nil {
+		return nil, false, fmt.Errorf("invoke %s:%s: %w", fn.Ref, qualifier, err)
+	}
+	if handler != nil {
+		response, failed := handler(call)
+		return response, failed, nil
+	}
+	if rate >= 1 {
+		return []byte(`{"errorMessage":"failed"}`), true, nil
+	}
+	return []byte(`{"ok":true}`), false, nil
+}
+
+func (pr *Provider) invocation(ctx context.Context, fn manifest.Resource, qualifier string, payload []byte) (Invocation, func(Invocation) ([]byte, bool), float64, error) {
+	p := pr.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Invocation{}, nil, 0, err
+	}
+	if err := p.inject("invoke", fn.Ref); err != nil {
+		return Invocation{}, nil, 0, err
+	}
+	t, ok := p.live(NameOf(fn))
+	if !ok {
+		return Invocation{}, nil, 0, providers.Errorf(providers.Conflict, "it does not live")
+	}
+	if alias, ok := p.live(Name{manifest.KindAlias, fn.Physical, qualifier}); ok {
+		qualifier = alias.routing.Version
+	}
+	v, ok := t.versions[qualifier]
+	if !ok {
+		return Invocation{}, nil, 0, providers.Errorf(providers.Invalid, "it has no version %s", qualifier)
+	}
+	call := Invocation{Function: fn.Physical, Version: v.number, Code: v.code, Payload: payload}
+	return call, p.handler, p.errorRate(fn.Physical, v.number, p.traffic[fn.Physical]), nil
+}
