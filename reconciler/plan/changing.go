@@ -3,16 +3,15 @@ package plan
 import (
 	"slices"
 
-	"mooring.dev/providers"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
 
 // Changing lists the functions whose traffic a rollout of in.Target has to
-// move, for rollout.Start: those without a version that carries what is
-// declared, and those whose alias points elsewhere, what an overtaken rollout
-// left included. in.Rollout is the state before the start. Stable is the
-// version of the last rollout that completed, not where traffic happens to be.
+// move, for rollout.Start: those whose stable version does not carry what is
+// declared. in.Rollout is the state before the start. Stable is the version
+// that last proved itself, not where traffic happens to be: an alias somebody
+// repointed is drift, and no reason to roll out.
 func Changing(in Input) []rollout.Function {
 	if in.Target == nil {
 		return nil
@@ -32,14 +31,19 @@ func Changing(in Input) []rollout.Function {
 }
 
 // stableVersion is the version that last proved itself: while a rollout is
-// under way its baseline, else what was last seen in place, else what serves.
+// under way its baseline, or the new version once every stage has held; else
+// what was last seen in place, else what serves.
 func stableVersion(in Input, fn, alias manifest.Ref) string {
-	if in.Rollout.Phase != rollout.Idle {
-		for _, f := range in.Rollout.Functions {
-			if f.Ref == fn && f.Alias == alias {
-				return f.Stable
-			}
+	for _, f := range in.Rollout.Functions {
+		if f.Ref != fn || f.Alias != alias || f.New == "" && f.Stable == "" {
+			continue
 		}
+		switch p := in.Rollout.Phase; {
+		case p == rollout.Idle || p == rollout.Connect || p == rollout.Contract,
+			p == rollout.Shift && in.Rollout.Stable.Digest == "":
+			return f.New
+		}
+		return f.Stable
 	}
 	if f, ok := in.Applied[alias]; ok && !f.Gone && f.Version != "" {
 		return f.Version
@@ -47,16 +51,14 @@ func stableVersion(in Input, fn, alias manifest.Ref) string {
 	return in.Inventory.Live[alias].Routing.Version
 }
 
-// carried is true when the alias sends everything to a version that carries
-// what is declared, and that version is the stable one.
+// carried is true when the stable version carries what is declared.
 func carried(in Input, f rollout.Function) bool {
-	spec, live := in.Specs[f.Ref], in.Inventory.Live[f.Ref]
-	routing := in.Inventory.Live[f.Alias].Routing
+	spec := in.Specs[f.Ref]
 	if spec.Snapshot == "" || len(spec.Unbound) > 0 || f.Stable == "" {
 		return false
 	}
-	v, ok := live.Published[f.Stable]
-	return ok && v.Ready && v.Snapshot == spec.Snapshot && routing == providers.Routing{Version: f.Stable}
+	v, ok := in.Inventory.Live[f.Ref].Published[f.Stable]
+	return ok && v.Ready && v.Snapshot == spec.Snapshot
 }
 
 // Blind says why the change of versions cannot be weighted: Lambda refuses an

@@ -12,9 +12,10 @@ type drifted struct {
 	ref  manifest.Ref
 	diff diff
 	// whole is true when the resource itself is missing or extra.
-	whole bool
-	note  string // the platform's own explanation
-	open  bool   // an extra that lets the public in or grants rights
+	whole  bool
+	note   string       // the platform's own explanation
+	open   bool         // an extra that lets the public in or grants rights
+	parent manifest.Ref // of an extra
 }
 
 // judgement is what the catalogue says where nobody decided.
@@ -78,7 +79,7 @@ func judge(d drifted) judgement {
 
 func judgeExtra(d drifted) judgement {
 	switch {
-	case d.open && d.ref.Kind == manifest.KindRole:
+	case d.open && d.parent.Kind == manifest.KindRole:
 		return granting
 	case d.open:
 		return opened
@@ -113,7 +114,7 @@ func judgeFunction(d diff) judgement {
 	case "vpcConfig", "kmsKeyArn", "fileSystemConfigs":
 		return holdMedium
 	case "layers":
-		if d.inL {
+		if granted(d) != widens { // not only taken away
 			return judgement{severity: "medium", response: record.Alert, reason: "layers are often injected by monitoring tools"}
 		}
 	case "description", "tags", "tracingConfig", "ephemeralStorage", "snapStart":

@@ -36,8 +36,8 @@ func (w *world) once(ref manifest.Ref) bool {
 
 func (w *world) extra(parent *manifest.Resource, e *providers.Extra) {
 	item := w.report(found{
-		drifted: drifted{ref: e.Ref, diff: diff{inL: true}, whole: true, open: e.Open},
-		kind:    record.Extra, parent: e.Parent, at: e.SeenAt,
+		drifted: drifted{ref: e.Ref, diff: diff{inL: true}, whole: true, open: e.Open, parent: e.Parent},
+		kind:    record.Extra, at: e.SeenAt,
 	})
 	if !w.reverts(item) {
 		return

@@ -21,7 +21,6 @@ func itemID(ref manifest.Ref, path string, kind record.DriftKind) string {
 type found struct {
 	drifted
 	kind      record.DriftKind
-	parent    manifest.Ref
 	sensitive bool
 	at        time.Time // of the look
 	res       *manifest.Resource

@@ -47,7 +47,7 @@ func Foresee(in Input) Forecast {
 		road.Steps = append(road.Steps, p.Steps...)
 		in = remember(in, p)
 		for _, s := range p.Steps {
-			in = Apply(in, s)
+			effect(&in, s)
 		}
 		if len(p.Steps) > 0 {
 			continue
@@ -67,19 +67,9 @@ func Foresee(in Input) Forecast {
 // begin starts the rollout that in.Target needs, unless it is moving or in
 // force already. The copy owns its maps.
 func begin(in Input) Input {
-	in.Applied = maps.Clone(in.Applied)
-	in.Specs = maps.Clone(in.Specs)
-	in.Inventory.Live = maps.Clone(in.Inventory.Live)
-	in.Inventory.Orphans = maps.Clone(in.Inventory.Orphans)
-	in.Inventory.Extras = slices.Clone(in.Inventory.Extras)
+	in = owned(in)
 	in.Surveys = 2
 	in.Observing = false
-	if in.Applied == nil {
-		in.Applied = map[manifest.Ref]record.Fact{}
-	}
-	if in.Inventory.Live == nil {
-		in.Inventory.Live = map[manifest.Ref]providers.Live{}
-	}
 	s := in.Rollout
 	if s.Phase != rollout.Idle || s.Release.Digest == in.Target.Digest {
 		return in
@@ -145,49 +135,77 @@ func ahead(in Input, p Plan) (Input, bool) {
 // Apply is the input after a step has taken hold: a model of effects, for
 // looking ahead. Nothing the step does not touch changes; in is left alone.
 func Apply(in Input, s Step) Input {
-	in.Inventory.Live = maps.Clone(in.Inventory.Live)
+	in = owned(in)
+	effect(&in, s)
+	return in
+}
+
+// owned is a copy of the input whose maps may be written to.
+func owned(in Input) Input {
+	in.Applied = cloned(in.Applied)
+	in.Specs = cloned(in.Specs)
+	in.Inventory.Live = cloned(in.Inventory.Live)
+	in.Inventory.Orphans = cloned(in.Inventory.Orphans)
+	in.Inventory.Extras = slices.Clone(in.Inventory.Extras)
+	return in
+}
+
+func cloned[V any](m map[manifest.Ref]V) map[manifest.Ref]V {
+	if m == nil {
+		return map[manifest.Ref]V{}
+	}
+	return maps.Clone(m)
+}
+
+// effect writes a step's effect into an input that owns its maps.
+func effect(in *Input, s Step) {
 	switch s.Operation {
 	case Create:
-		in = applyCreate(in, s)
+		applyCreate(in, s)
 	case Update:
-		in = applyUpdate(in, s)
+		applyUpdate(in, s)
 	case Publish:
-		in = applyPublish(in, s)
+		applyPublish(in, s)
 	case Route:
 		live := in.Inventory.Live[s.Ref]
 		if !live.Exists {
 			live = providers.Live{Exists: true, Spec: in.Specs[s.Ref], SeenAt: in.Now}
+			bound(in, s.Ref)
 		}
 		live.Routing = s.Routing
 		live.Guard += "+"
 		in.Inventory.Live[s.Ref] = live
 	case Delete:
 		delete(in.Inventory.Live, s.Ref)
-		in.Inventory.Orphans = maps.Clone(in.Inventory.Orphans)
 		delete(in.Inventory.Orphans, s.Ref)
-		in.Inventory.Extras = slices.DeleteFunc(slices.Clone(in.Inventory.Extras), func(e providers.Extra) bool { return e.Parent == s.Ref })
+		in.Inventory.Extras = slices.DeleteFunc(in.Inventory.Extras, func(e providers.Extra) bool { return e.Parent == s.Ref })
 	case Detach:
 		delete(in.Inventory.Live, s.Ref)
-		in.Inventory.Extras = slices.DeleteFunc(slices.Clone(in.Inventory.Extras), func(e providers.Extra) bool { return e.Ref == s.Ref })
+		in.Inventory.Extras = slices.DeleteFunc(in.Inventory.Extras, func(e providers.Extra) bool { return e.Ref == s.Ref })
 	}
-	return in
 }
 
-func applyCreate(in Input, s Step) Input {
+func applyCreate(in *Input, s Step) {
 	in.Inventory.Live[s.Ref] = providers.Live{
-		Exists: true, Spec: in.Specs[s.Ref], Guard: "+", SeenAt: in.Now, Owner: owner(in, s.Ref),
+		Exists: true, Spec: in.Specs[s.Ref], Guard: "+", SeenAt: in.Now, Owner: owner(*in, s.Ref),
 		Attributes: map[string]string{"name": s.Change.Resource.Physical},
 	}
-	// What could not be resolved without it is taken for resolved now; the
-	// placeholders stay, for they are all that is known before it lives.
-	in.Specs = maps.Clone(in.Specs)
-	for ref, spec := range in.Specs {
-		if slices.Contains(spec.Unbound, s.Ref) {
-			spec.Unbound = slices.DeleteFunc(slices.Clone(spec.Unbound), func(r manifest.Ref) bool { return r == s.Ref })
-			in.Specs[ref] = spec
+	bound(in, s.Ref)
+}
+
+// bound takes what could not be resolved without ref for resolved; the
+// placeholders stay, for they are all that is known before it lives.
+func bound(in *Input, ref manifest.Ref) {
+	for i := range in.Target.Resources {
+		res := &in.Target.Resources[i]
+		if !slices.Contains(res.Refs, ref) && res.Parent != ref {
+			continue
+		}
+		if spec := in.Specs[res.Ref]; slices.Contains(spec.Unbound, ref) {
+			spec.Unbound = slices.DeleteFunc(slices.Clone(spec.Unbound), func(r manifest.Ref) bool { return r == ref })
+			in.Specs[res.Ref] = spec
 		}
 	}
-	return in
 }
 
 func owner(in Input, ref manifest.Ref) providers.Owner {
@@ -197,7 +215,7 @@ func owner(in Input, ref manifest.Ref) providers.Owner {
 	return providers.Owner{Pipeline: in.Pipeline, Environment: in.Environment.Name, Resource: ref.String(), Release: in.Target.Digest}
 }
 
-func applyUpdate(in Input, s Step) Input {
+func applyUpdate(in *Input, s Step) {
 	live, spec := in.Inventory.Live[s.Ref], in.Specs[s.Ref]
 	fields := maps.Clone(live.Spec.Fields)
 	if fields == nil {
@@ -214,12 +232,11 @@ func applyUpdate(in Input, s Step) Input {
 		live.Spec = spec
 	}
 	live.Guard += "+"
-	live.Owner = owner(in, s.Ref)
+	live.Owner = owner(*in, s.Ref)
 	in.Inventory.Live[s.Ref] = live
-	return in
 }
 
-func applyPublish(in Input, s Step) Input {
+func applyPublish(in *Input, s Step) {
 	live := in.Inventory.Live[s.Ref]
 	live.Published = maps.Clone(live.Published)
 	if live.Published == nil {
@@ -234,5 +251,4 @@ func applyPublish(in Input, s Step) Input {
 	number := strconv.Itoa(last + 1)
 	live.Published[number] = providers.Version{Number: number, Snapshot: in.Specs[s.Ref].Snapshot, Ready: true}
 	in.Inventory.Live[s.Ref] = live
-	return in
 }

@@ -79,19 +79,16 @@ func (w *world) aliasResource(ref manifest.Ref) *manifest.Resource {
 }
 
 // foreign is true when somebody else moved the alias: where it points is
-// neither wanted nor anything this rollout, or the one it overtook, can have
-// asked for.
+// neither wanted nor anything this rollout can have asked for so far. A
+// rollout that is overtaken goes back first, so nothing of it is left. On a
+// first deployment there is nothing to protect, and going back asks nobody.
 func (w *world) foreign(f rollout.Function, live providers.Routing) bool {
 	s := w.in.Rollout
 	stable := providers.Routing{Version: f.Stable}
 	switch {
 	case f.Stable == "" || live == stable || s.Phase == rollout.Back:
 		return false
-	case s.Phase == rollout.Expand || s.Phase == rollout.Check:
-		// What an overtaken rollout left: newer versions beside or in place
-		// of stable. People who step in point at older ones.
-		return newer(f.Stable, live.Version) || live.Canary != "" && newer(f.Stable, live.Canary)
-	case f.New == "":
+	case s.Phase == rollout.Expand || s.Phase == rollout.Check || f.New == "":
 		return true
 	case live == providers.Routing{Version: f.New}:
 		return w.allowed() < providers.Percent(100)

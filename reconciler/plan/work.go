@@ -177,7 +177,7 @@ func (w *world) goingBack() bool {
 func (w *world) wholly(l *look, d diff) found {
 	return found{
 		drifted: drifted{ref: l.res.Ref, diff: d, whole: true},
-		kind:    record.Missing, at: l.live.SeenAt, res: l.res, parent: manifest.Ref{},
+		kind:    record.Missing, at: l.live.SeenAt, res: l.res,
 	}
 }
 
