@@ -1,0 +1,136 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// eventsOf are the names of the events that may have changed a kind of
+// resource. Events carry a date and a version behind them
+// (UpdateAlias20150331v2), which differ between accounts and years.
+var eventsOf = map[string][]string{
+	manifest.KindFunction:    {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "TagResource", "UntagResource", "PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"},
+	manifest.KindAlias:       {"CreateAlias", "UpdateAlias", "DeleteAlias"},
+	manifest.KindTrigger:     {"CreateEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping", "LambdaESMDisabled"},
+	manifest.KindPermission:  {"AddPermission", "RemovePermission"},
+	manifest.KindURL:         {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
+	manifest.KindAsync:       {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
+	manifest.KindConcurrency: {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+	manifest.KindRole:        {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
+	manifest.KindQueue:       {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
+	manifest.KindSecret:      {"CreateSecret", "UpdateSecret", "DeleteSecret", "RestoreSecret", "PutSecretValue"},
+	manifest.KindParameter:   {"PutParameter", "DeleteParameter", "DeleteParameters"},
+}
+
+// pagesOfTrail bounds a look into the trail: it answers twice a second.
+const pagesOfTrail = 4
+
+// Actors lists who changed a resource since a time, newest first. The trail
+// may lag by minutes and is no proof that nobody did.
+func (p *Provider) Actors(ctx context.Context, res manifest.Resource, since time.Time) ([]providers.Actor, error) {
+	in := &cloudtrail.LookupEventsInput{
+		StartTime:        awssdk.Time(since),
+		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyResourceName, AttributeValue: awssdk.String(p.trailName(res))}},
+	}
+	var actors []providers.Actor
+	pages := cloudtrail.NewLookupEventsPaginator(p.front.trail, in)
+	for n := 0; pages.HasMorePages() && n < pagesOfTrail; n++ {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("who changed %s: %w", res.Ref, classify(err))
+		}
+		for _, e := range page.Events {
+			if actor, ok := actorOf(res.Ref.Kind, e); ok && !actor.At.Before(since) {
+				actors = append(actors, actor)
+			}
+		}
+	}
+	sort.SliceStable(actors, func(i, j int) bool { return actors[i].At.After(actors[j].At) })
+	return actors, nil
+}
+
+// trailName is the name the trail files a resource under: a function's for
+// its children.
+func (p *Provider) trailName(res manifest.Resource) string {
+	if res.Ref.Kind == manifest.KindTrigger {
+		if uuid, ok := recall(&p.memory, p.memory.mappings, res.Ref); ok {
+			return uuid
+		}
+	}
+	if res.Ref.Kind == manifest.KindQueue {
+		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {
+			return url
+		}
+	}
+	return res.Physical
+}
+
+// trailEvent is what is read of an event; the rest of it is nobody's business.
+type trailEvent struct {
+	ErrorCode    string `json:"errorCode"`
+	ReadOnly     bool   `json:"readOnly"`
+	RequestID    string `json:"requestID"`
+	SourceIP     string `json:"sourceIPAddress"`
+	UserIdentity struct {
+		Type      string `json:"type"`
+		ARN       string `json:"arn"`
+		UserName  string `json:"userName"`
+		InvokedBy string `json:"invokedBy"`
+	} `json:"userIdentity"`
+}
+
+// actorOf reads one event; ok is false for what changed nothing of this kind.
+func actorOf(kind string, e types.Event) (providers.Actor, bool) {
+	name := awssdk.ToString(e.EventName)
+	var doc trailEvent
+	if text := awssdk.ToString(e.CloudTrailEvent); text != "" {
+		if err := json.Unmarshal([]byte(text), &doc); err != nil {
+			return providers.Actor{}, false
+		}
+	}
+	if doc.ErrorCode != "" || doc.ReadOnly || awssdk.ToString(e.ReadOnly) == "true" || !changes(kind, name) {
+		return providers.Actor{}, false
+	}
+	return providers.Actor{
+		Known: true, Name: actorName(doc, awssdk.ToString(e.Username)), Event: name,
+		At: awssdk.ToTime(e.EventTime), RequestID: doc.RequestID,
+		Service: doc.UserIdentity.Type == "AWSService" || doc.UserIdentity.InvokedBy != "" || strings.HasSuffix(doc.SourceIP, ".amazonaws.com"),
+	}, true
+}
+
+func changes(kind, event string) bool {
+	names, known := eventsOf[kind]
+	if !known {
+		return true // an extra's parent: anything may have made it
+	}
+	for _, name := range names {
+		if rest, ok := strings.CutPrefix(event, name); ok && (rest == "" || rest[0] >= '0' && rest[0] <= '9') {
+			return true
+		}
+	}
+	return false
+}
+
+// actorName is the part of an identity's ARN that people know:
+// assumed-role/Admin/alice, user/bob.
+func actorName(doc trailEvent, username string) string {
+	id := doc.UserIdentity
+	if id.InvokedBy != "" && id.ARN == "" {
+		return id.InvokedBy
+	}
+	if parts := strings.SplitN(id.ARN, ":", 6); len(parts) == 6 && parts[5] != "" {
+		return parts[5]
+	}
+	return orElse(orElse(id.UserName, username), strings.ToLower(id.Type))
+}

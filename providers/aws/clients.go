@@ -1,0 +1,125 @@
+package aws
+
+import (
+	"context"
+	"sync/atomic"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
+	"github.com/aws/smithy-go/transport/http/protocol/awsquery"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/quota"
+)
+
+// clients is one set of service clients behind one gate: the provider keeps
+// one for what is asked for and one for its sweeps, so that each is counted
+// and slowed by its own rule.
+type clients struct {
+	gate       *gate
+	lambda     *lambda.Client
+	sqs        *sqs.Client
+	iam        *iam.Client
+	sts        *sts.Client
+	secrets    *secretsmanager.Client
+	ssm        *ssm.Client
+	tagging    *resourcegroupstaggingapi.Client
+	trail      *cloudtrail.Client
+	cloudwatch *cloudwatch.Client
+}
+
+func newClients(o Options) *clients {
+	g := &gate{model: o.Quota, scope: scopeOf(o), onCall: o.OnCall}
+	cfg := o.Config.Copy()
+	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)], g.register)
+	if cfg.Retryer == nil {
+		cfg.Retryer = newRetryer
+	}
+	return &clients{
+		gate:    g,
+		lambda:  lambda.NewFromConfig(cfg),
+		sqs:     sqs.NewFromConfig(cfg),
+		iam:     iam.NewFromConfig(cfg),
+		sts:     sts.NewFromConfig(cfg),
+		secrets: secretsmanager.NewFromConfig(cfg),
+		ssm:     ssm.NewFromConfig(cfg),
+		tagging: resourcegroupstaggingapi.NewFromConfig(cfg),
+		trail:   cloudtrail.NewFromConfig(cfg),
+		cloudwatch: cloudwatch.NewFromConfig(cfg, func(c *cloudwatch.Options) {
+			switch o.CloudWatchProtocol {
+			case "json":
+				c.Protocol = awsjson.New10(cwschemas.GraniteServiceVersion20100801)
+			case "query":
+				c.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801)
+			}
+		}),
+	}
+}
+
+// scopeOf names the account and region whose rates a provider shares with
+// others of this process.
+func scopeOf(o Options) string {
+	account := o.Target.Account
+	if account == "" {
+		account = o.Target.RoleArn
+	}
+	return account + "/" + o.Config.Region + "/" + o.Target.Endpoint
+}
+
+// gate stands before every attempt of every call: it waits for the lane,
+// counts, and hears refusals.
+type gate struct {
+	model  *quota.Model
+	scope  string
+	onCall func(service, operation, code string)
+	class  atomic.Int32 // quota.Class
+	calls  atomic.Int64
+}
+
+func (g *gate) register(stack *middleware.Stack) error {
+	step := middleware.FinalizeMiddlewareFunc("MooringLane", g.handle)
+	return stack.Finalize.Insert(step, "Retry", middleware.After)
+}
+
+func (g *gate) handle(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	middleware.FinalizeOutput, middleware.Metadata, error) {
+	service, operation := awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
+	lane := g.model.Lane(g.scope, service, operation)
+	if lane != nil {
+		if err := lane.Wait(ctx, quota.Class(g.class.Load())); err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+	}
+	g.calls.Add(1)
+	out, meta, err := next.HandleFinalize(ctx, in)
+	code := codeOf(err)
+	if lane != nil && isRateRefusal(err) {
+		lane.Throttled()
+	}
+	if g.onCall != nil {
+		g.onCall(service, operation, code)
+	}
+	return out, meta, err
+}
+
+// receipt notes a call's request id, to know it again in an audit trail.
+func receipt(metas ...middleware.Metadata) providers.Receipt {
+	var r providers.Receipt
+	for _, m := range metas {
+		if id, ok := awsmiddleware.GetRequestIDMetadata(m); ok && id != "" {
+			r.RequestIDs = append(r.RequestIDs, id)
+		}
+	}
+	return r
+}

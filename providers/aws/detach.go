@@ -1,0 +1,93 @@
+package aws
+
+import (
+	"context"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// Detach takes an extra off an owned parent, if it still is as it was seen.
+func (p *Provider) Detach(ctx context.Context, parent manifest.Resource, extra providers.Extra) (providers.Receipt, error) {
+	defer p.locks.lock(lockName(parent))()
+	defer p.memory.touch(parent)
+	r, err := p.detach(ctx, parent, extra)
+	return r, about("detach", extra.Ref, err)
+}
+
+func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra providers.Extra) (providers.Receipt, error) {
+	name, ok := strings.CutPrefix(extra.Ref.Name, parent.Ref.Name)
+	if !ok || extra.Parent != parent.Ref {
+		return providers.Receipt{}, providers.Errorf(providers.Invalid, "is not on %s", parent.Ref)
+	}
+	name = strings.TrimPrefix(name, ".")
+	if extra.Ref.Kind == KindPolicy {
+		return roleKind{p}.dropPolicy(ctx, parent, extra, name)
+	}
+	l, err := p.look(ctx, p.front, parent.Physical)
+	if err != nil || l.absent {
+		return providers.Receipt{}, err
+	}
+	if err := p.mayDelete(l.owner()); err != nil {
+		return providers.Receipt{}, err
+	}
+	switch extra.Ref.Kind {
+	case manifest.KindTrigger:
+		return p.detachMapping(ctx, parent, extra, name)
+	case manifest.KindPermission:
+		sid, q := splitQualifier(name)
+		return permissionKind{p}.dropGuarded(ctx, parent.Physical, q, sid, extra.Guard)
+	case manifest.KindURL:
+		_, q := splitQualifier(name)
+		return urlKind{p}.drop(ctx, parent.Physical, optional(q), extra.Guard)
+	case manifest.KindAsync:
+		_, q := splitQualifier(name)
+		return asyncKind{p}.drop(ctx, parent.Physical, optional(q), extra.Guard)
+	case manifest.KindAlias:
+		return aliasKind{p}.drop(ctx, parent.Physical, name, extra.Guard)
+	case manifest.KindConcurrency:
+		fn := manifest.Resource{Ref: extra.Ref, Parent: parent.Ref, Physical: parent.Physical}
+		return concurrencyKind{p}.remove(ctx, fn, extra.Guard)
+	}
+	return providers.Receipt{}, providers.Errorf(providers.Invalid, "a %s cannot be detached", extra.Ref.Kind)
+}
+
+// detachMapping deletes an undeclared mapping by its UUID, which is its name.
+func (p *Provider) detachMapping(ctx context.Context, parent manifest.Resource, extra providers.Extra, uuid string) (providers.Receipt, error) {
+	now, err := p.getMapping(ctx, p.front, uuid)
+	if err != nil || now == nil {
+		return providers.Receipt{}, err
+	}
+	if name, _ := functionOf(awssdk.ToString(now.FunctionArn)); name != parent.Physical {
+		return providers.Receipt{}, providers.Errorf(providers.Conflict, "the mapping is not on %s any more", parent.Ref)
+	}
+	k := triggerKind{p}
+	if err := holds(extra.Guard, k.guard(now)); err != nil {
+		return providers.Receipt{}, err
+	}
+	return k.drop(ctx, uuid)
+}
+
+// The qualifier a permission, URL or asynchronous configuration stands on is
+// part of an extra's name where it is not the function's one alias:
+// Permission/checkout.sid@blue, Url/checkout@$LATEST for the function itself.
+
+func withQualifier(name, qualifier string) string { return name + "@" + orElse(qualifier, latest) }
+
+func splitQualifier(name string) (key, qualifier string) {
+	key, qualifier, _ = strings.Cut(name, "@")
+	if qualifier == latest {
+		qualifier = ""
+	}
+	return key, qualifier
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

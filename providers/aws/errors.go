@@ -1,0 +1,253 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+
+	"mooring.dev/providers"
+)
+
+// kindByCode is what AWS's error codes mean for what to do next. A code that
+// is not here is transient: the unknown is tried again.
+var kindByCode = map[string]providers.Kind{
+	"TooManyRequestsException":                providers.Throttled,
+	"Throttling":                              providers.Throttled,
+	"ThrottlingException":                     providers.Throttled,
+	"ThrottledException":                      providers.Throttled,
+	"RequestThrottled":                        providers.Throttled,
+	"RequestThrottledException":               providers.Throttled,
+	"RequestLimitExceeded":                    providers.Throttled,
+	"PriorRequestNotComplete":                 providers.Throttled,
+	"SlowDown":                                providers.Throttled,
+	"AWS.SimpleQueueService.RequestThrottled": providers.Throttled,
+
+	"PreconditionFailedException":                 providers.Conflict,
+	"ResourceConflictException":                   providers.Conflict,
+	"ResourceInUseException":                      providers.Conflict,
+	"ResourceNotReadyException":                   providers.Conflict,
+	"ConflictException":                           providers.Conflict,
+	"ConcurrentModification":                      providers.Conflict,
+	"ConcurrentModificationException":             providers.Conflict,
+	"EntityAlreadyExists":                         providers.Conflict,
+	"EntityTemporarilyUnmodifiable":               providers.Conflict,
+	"DeleteConflict":                              providers.Conflict,
+	"QueueAlreadyExists":                          providers.Conflict,
+	"QueueNameExists":                             providers.Conflict,
+	"AWS.SimpleQueueService.QueueNameExists":      providers.Conflict,
+	"AWS.SimpleQueueService.QueueDeletedRecently": providers.Transient,
+	"QueueDeletedRecently":                        providers.Transient,
+
+	"InvalidParameterValueException":                providers.Invalid,
+	"InvalidParameterValue":                         providers.Invalid,
+	"InvalidParameterException":                     providers.Invalid,
+	"InvalidParameterCombination":                   providers.Invalid,
+	"InvalidRequestContentException":                providers.Invalid,
+	"InvalidRequestException":                       providers.Invalid,
+	"InvalidInput":                                  providers.Invalid,
+	"InvalidAttributeName":                          providers.Invalid,
+	"InvalidAttributeValue":                         providers.Invalid,
+	"InvalidCodeSignatureException":                 providers.Invalid,
+	"InvalidZipFileException":                       providers.Invalid,
+	"CodeSigningConfigNotFoundException":            providers.Invalid,
+	"CodeStorageExceededException":                  providers.Invalid,
+	"CodeVerificationFailedException":               providers.Invalid,
+	"PolicyLengthExceededException":                 providers.Invalid,
+	"PolicyNotAttachable":                           providers.Invalid,
+	"ProvisionedConcurrencyConfigNotFoundException": providers.Invalid,
+	"LimitExceeded":                                 providers.Invalid,
+	"LimitExceededException":                        providers.Invalid,
+	"MalformedPolicyDocument":                       providers.Invalid,
+	"MissingParameter":                              providers.Invalid,
+	"RequestTooLargeException":                      providers.Invalid,
+	"RequestEntityTooLargeException":                providers.Invalid,
+	"UnmodifiableEntity":                            providers.Invalid,
+	"UnsupportedMediaTypeException":                 providers.Invalid,
+	"UnsupportedOperation":                          providers.Invalid,
+	"ValidationError":                               providers.Invalid,
+	"ValidationException":                           providers.Invalid,
+
+	"AccessDenied":                providers.Denied,
+	"AccessDeniedException":       providers.Denied,
+	"AuthFailure":                 providers.Denied,
+	"AuthorizationError":          providers.Denied,
+	"InvalidClientTokenId":        providers.Denied,
+	"InvalidSignatureException":   providers.Denied,
+	"KMSAccessDeniedException":    providers.Denied,
+	"NotAuthorized":               providers.Denied,
+	"OptInRequired":               providers.Denied,
+	"SignatureDoesNotMatch":       providers.Denied,
+	"UnauthorizedOperation":       providers.Denied,
+	"UnrecognizedClientException": providers.Denied,
+}
+
+// absentCodes say that the thing asked about is not there.
+var absentCodes = map[string]bool{
+	"ResourceNotFoundException":               true,
+	"ResourceNotFound":                        true,
+	"NoSuchEntity":                            true,
+	"NoSuchEntityException":                   true,
+	"QueueDoesNotExist":                       true,
+	"AWS.SimpleQueueService.NonExistentQueue": true,
+	"ParameterNotFound":                       true,
+	"FunctionNotFound":                        true,
+}
+
+// passing are phrases of InvalidParameterValueException that stand for
+// something not yet consistent, not for a bad value.
+var passing = []string{
+	"cannot be assumed by Lambda",
+	"execution role does not have permissions",
+	"ensure the role can perform",
+	"throttled by EC2",
+	"KMS key is invalid for CreateGrant",
+}
+
+// codeOf is AWS's error code; "" for no error, "unreachable" when no answer
+// came, "UnknownError" for an answer that is not AWS's.
+func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return "unreachable"
+}
+
+// isAbsent tells an answer "it is not there" from every other.
+func isAbsent(err error) bool { return err != nil && absentCodes[codeOf(err)] }
+
+// isUnknownOperation: what answers (an emulator) does not know the operation.
+// AWS itself always names what it could not find.
+func isUnknownOperation(err error) bool {
+	if err == nil || isAbsent(err) {
+		return false
+	}
+	switch codeOf(err) {
+	case "UnknownOperationException", "NotImplemented", "InvalidAction", "UnknownOperation":
+		return true
+	}
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) {
+		return false
+	}
+	status := response.HTTPStatusCode()
+	return status == http.StatusNotFound && !known(codeOf(err)) || status == http.StatusNotImplemented
+}
+
+func known(code string) bool { _, ok := kindByCode[code]; return ok || absentCodes[code] }
+
+// isRateRefusal tells refusals for the account's rate from refusals for a
+// function's concurrency.
+func isRateRefusal(err error) bool {
+	var tooMany *lambdatypes.TooManyRequestsException
+	if errors.As(err, &tooMany) {
+		return tooMany.Reason == "" || tooMany.Reason == lambdatypes.ThrottleReasonCallerRateLimitExceeded
+	}
+	return kindByCode[codeOf(err)] == providers.Throttled
+}
+
+// classify makes a provider's error of an SDK's. What it returns holds no
+// secret: AWS echoes whole environments in one of its messages.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	var done *providers.Error
+	if errors.As(err, &done) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	operation := "aws"
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		operation = strings.ToLower(strings.ReplaceAll(op.Service(), " ", "")) + ":" + op.Operation()
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return providers.Errorf(providers.Transient, "%s: no answer: %s", operation, scrub(cause(err)))
+	}
+	code, message := api.ErrorCode(), scrub(api.ErrorMessage())
+	kind := kindOfAnswer(code, message)
+	text := fmt.Sprintf("%s: %s: %s", operation, code, message)
+	if kind == providers.Denied && !strings.Contains(message, ":"+operationName(op)) {
+		text += fmt.Sprintf(" (missing action: %s)", operation)
+	}
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) && response.ServiceRequestID() != "" {
+		text += " (request " + response.ServiceRequestID() + ")"
+	}
+	return providers.Errorf(kind, "%s", text)
+}
+
+func kindOfAnswer(code, message string) providers.Kind {
+	if absentCodes[code] {
+		// A write to what is not there was planned against something else.
+		return providers.Conflict
+	}
+	kind := kindByCode[code]
+	if code != "InvalidParameterValueException" {
+		return kind
+	}
+	for _, phrase := range passing {
+		if strings.Contains(message, phrase) {
+			return providers.Transient
+		}
+	}
+	if strings.Contains(strings.ToLower(message), "codesha256") && strings.Contains(message, "different from current") {
+		return providers.Conflict
+	}
+	return kind
+}
+
+func operationName(op *smithy.OperationError) string {
+	if op == nil {
+		return ""
+	}
+	return op.Operation()
+}
+
+// cause is the innermost error: the outer ones repeat the operation.
+func cause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// echoes start the parts of messages that repeat what was sent.
+var echoes = []string{"String measured", "Policy document:", "Environment variables:"}
+
+const longestMessage = 400
+
+// scrub cuts a message where it begins to repeat values, and to a length that
+// can be read.
+func scrub(message string) string {
+	phrases := echoes
+	if strings.Contains(strings.ToLower(message), "environment") {
+		phrases = append([]string{"Value '", "value '", "Variables"}, echoes...)
+	}
+	for _, phrase := range phrases {
+		if i := strings.Index(message, phrase); i >= 0 {
+			message = strings.TrimRight(message[:i], " .:,'") + " […]"
+		}
+	}
+	message = strings.Join(strings.Fields(message), " ")
+	if len(message) > longestMessage {
+		message = strings.ToValidUTF8(message[:longestMessage], "") + "…"
+	}
+	return message
+}

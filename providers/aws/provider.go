@@ -1,0 +1,233 @@
+// Package aws is the AWS provider: functions, what is around them, and what
+// people do to both. It is the only reader of AWS's answers: it turns them
+// into canonical form, guards every write, and says what it could not see. It
+// refuses to plan, to wait for long, to decide, and to let a secret's value
+// leave it.
+package aws
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/sources/artifact"
+	"mooring.dev/sources/manifest"
+)
+
+// Artifacts fetches code by digest; it returns only bytes that have it.
+// *artifact.Store is one.
+type Artifacts interface {
+	Fetch(ctx context.Context, a manifest.Artifact) (artifact.Blob, error)
+}
+
+// Options of a Provider. Config, Pipeline and Environment are required.
+type Options struct {
+	Config      awssdk.Config // see Load
+	Target      manifest.AWSTarget
+	Pipeline    string // value of the ownership tag
+	Environment string
+	Artifacts   Artifacts // nil: only image functions can be written
+	// Tokens keys the tokens that stand for sensitive values. Equal keys make
+	// equal values show equal tokens across restarts; empty draws a key for
+	// this process alone.
+	Tokens []byte
+	Now    func() time.Time // nil: time.Now
+	// LayerAge is how old a look at a per-resource layer may become before a
+	// survey renews it. Default 10 minutes.
+	LayerAge time.Duration
+	// Quota is the model of the account's rates, shared by all providers of
+	// the process. nil: one of its own.
+	Quota *quota.Model
+	// OnCall hears of every call and its error code ("" for success).
+	OnCall func(service, operation, code string)
+	// CloudWatchProtocol is "" (what the SDK speaks), or "json" or "query" for
+	// emulators that know only those.
+	CloudWatchProtocol string
+	MetricPeriod       time.Duration // of a CloudWatch datapoint; default 60s
+	KeepVersions       int           // versions Clean keeps when told none; default 3
+	Parallel           int           // looks at a time; default 8
+}
+
+// Provider is one environment on AWS. It is safe for concurrent use.
+type Provider struct {
+	o     Options
+	front *clients // writes, and looks asked for
+	sweep *clients // surveys
+	kinds map[string]kind
+
+	memory memory
+	sweeps sweeps
+	locks  keyedLocks
+}
+
+var (
+	_ providers.Provider       = (*Provider)(nil)
+	_ providers.Meter          = (*Provider)(nil)
+	_ providers.Invoker        = (*Provider)(nil)
+	_ providers.ActorFinder    = (*Provider)(nil)
+	_ providers.AccountChecker = (*Provider)(nil)
+	_ providers.Cleaner        = (*Provider)(nil)
+)
+
+// kind is what the provider can do with one kind of resource.
+type kind interface {
+	// canonical is pure.
+	canonical(res manifest.Resource, b *builder) error
+	// observe reads every layer now; absent is a zero Live.
+	observe(ctx context.Context, cl *clients, res manifest.Resource) (providers.Live, error)
+	put(ctx context.Context, c providers.Change) (providers.Receipt, error)
+	remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error)
+}
+
+// New makes a Provider. It makes no call.
+func New(o Options) (*Provider, error) {
+	if o.Pipeline == "" || o.Environment == "" {
+		return nil, fmt.Errorf("aws provider: pipeline and environment must be named, they mark what is owned")
+	}
+	if o.Config.Region == "" {
+		o.Config.Region = o.Target.Region
+	}
+	if o.Config.Region == "" {
+		return nil, fmt.Errorf("aws provider: no region")
+	}
+	switch o.CloudWatchProtocol {
+	case "", "json", "query":
+	default:
+		return nil, fmt.Errorf("aws provider: CloudWatch protocol %q: want json, query or nothing", o.CloudWatchProtocol)
+	}
+	if len(o.Tokens) == 0 {
+		o.Tokens = make([]byte, 32)
+		_, _ = rand.Read(o.Tokens) // never fails
+	}
+	o.defaults()
+	p := &Provider{o: o}
+	p.front, p.sweep = newClients(o), newClients(o)
+	p.kinds = map[string]kind{
+		manifest.KindFunction:    functionKind{p},
+		manifest.KindAlias:       aliasKind{p},
+		manifest.KindTrigger:     triggerKind{p},
+		manifest.KindPermission:  permissionKind{p},
+		manifest.KindURL:         urlKind{p},
+		manifest.KindAsync:       asyncKind{p},
+		manifest.KindConcurrency: concurrencyKind{p},
+		manifest.KindRole:        roleKind{p},
+		manifest.KindQueue:       queueKind{p},
+		manifest.KindSecret:      secretKind{p},
+		manifest.KindParameter:   parameterKind{p},
+	}
+	p.memory.init()
+	return p, nil
+}
+
+func (o *Options) defaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.LayerAge <= 0 {
+		o.LayerAge = 10 * time.Minute
+	}
+	if o.Quota == nil {
+		o.Quota = quota.New(quota.Options{})
+	}
+	if o.MetricPeriod <= 0 {
+		o.MetricPeriod = time.Minute
+	}
+	if o.KeepVersions <= 0 {
+		o.KeepVersions = 3
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 8
+	}
+}
+
+// Lanes tells how much of the account's rates is used.
+func (p *Provider) Lanes() []quota.Use { return p.o.Quota.Lanes() }
+
+func (p *Provider) kindOf(ref manifest.Ref) (kind, error) {
+	k, ok := p.kinds[ref.Kind]
+	if !ok {
+		return nil, providers.Errorf(providers.Invalid, "%s: the AWS provider knows no kind %s", ref, ref.Kind)
+	}
+	return k, nil
+}
+
+// Canonical is the form AWS would show for res.
+func (p *Provider) Canonical(res manifest.Resource, b providers.Bindings) (providers.Spec, error) {
+	k, err := p.kindOf(res.Ref)
+	if err != nil {
+		return providers.Spec{}, err
+	}
+	builder := p.builder(b)
+	if err := k.canonical(res, builder); err != nil {
+		return providers.Spec{}, fmt.Errorf("canonical form of %s: %w", res.Ref, err)
+	}
+	return builder.spec(), nil
+}
+
+// Put creates or updates one resource.
+func (p *Provider) Put(ctx context.Context, c providers.Change) (providers.Receipt, error) {
+	k, err := p.kindOf(c.Resource.Ref)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	defer p.locks.lock(lockName(c.Resource))()
+	defer p.memory.touch(c.Resource)
+	receipt, err := k.put(ctx, c)
+	return receipt, about("put", c.Resource.Ref, err)
+}
+
+// Delete removes one owned resource.
+func (p *Provider) Delete(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
+	k, err := p.kindOf(res.Ref)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	defer p.locks.lock(lockName(res))()
+	defer p.memory.touch(res)
+	receipt, err := k.remove(ctx, res, guard)
+	return receipt, about("delete", res.Ref, err)
+}
+
+// about says what was being done. The kind of the error stays.
+func about(doing string, ref manifest.Ref, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", doing, ref, err)
+}
+
+// lockName makes writes to a function and its children take turns: they share
+// revisions that AWS moves under all of them.
+func lockName(res manifest.Resource) string {
+	if res.Parent.Kind == manifest.KindFunction && res.Ref.Kind != manifest.KindRole {
+		return manifest.KindFunction + " " + res.Physical
+	}
+	return res.Ref.Kind + " " + res.Physical
+}
+
+// keyedLocks is one lock per name.
+type keyedLocks struct {
+	mu    sync.Mutex
+	locks map[string]*sync.Mutex
+}
+
+func (k *keyedLocks) lock(name string) (unlock func()) {
+	k.mu.Lock()
+	if k.locks == nil {
+		k.locks = map[string]*sync.Mutex{}
+	}
+	l := k.locks[name]
+	if l == nil {
+		l = &sync.Mutex{}
+		k.locks[name] = l
+	}
+	k.mu.Unlock()
+	l.Lock()
+	return l.Unlock
+}

@@ -1,0 +1,190 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"golang.org/x/sync/errgroup"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/sources/manifest"
+)
+
+// Layers of observation, as Inventory.Layers names them.
+const (
+	layerConfiguration = "configuration" // code and configuration, in bulk: every survey
+	layerMappings      = "mappings"      // event source mappings, in bulk: every survey
+	layerFunctions     = "functions"     // state, tags, concurrency, versions, aliases, policies, URLs, async: in rotation
+	layerRoles         = "roles"
+	layerQueues        = "queues"
+	layerSecrets       = "secrets"
+	layerParameters    = "parameters"
+	layerOwnership     = "ownership" // what else carries this environment's tags
+)
+
+// sweeps is what one survey hands to the next.
+type sweeps struct {
+	mu   sync.Mutex // one survey at a time
+	last time.Time
+}
+
+// sweep is one survey.
+type sweep struct {
+	p     *Provider
+	cl    *clients
+	want  []manifest.Resource
+	byRef map[manifest.Ref]manifest.Resource
+	at    time.Time
+	since time.Duration // since the last survey
+
+	bulk         map[string]*types.FunctionConfiguration // by name
+	bulkErr      error
+	mappings     []types.EventSourceMappingConfiguration
+	mappingsErr  error
+	orphanARNs   map[string]map[string]string // tags by ARN, of owned things not wanted
+	functionErrs map[string]error             // by physical name
+
+	mu  sync.Mutex
+	inv providers.Inventory
+}
+
+// Survey looks at everything wanted, everything else this environment owns,
+// and extras. Code, configuration and mappings are looked at in bulk each
+// time; what costs a call per resource is looked at in rotation, within
+// Options.LayerAge, and at once where the bulk shows a change or we wrote.
+func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
+	p.sweeps.mu.Lock()
+	defer p.sweeps.mu.Unlock()
+	s := &sweep{
+		p: p, cl: p.sweep, want: want, at: p.o.Now(), byRef: map[manifest.Ref]manifest.Resource{},
+		functionErrs: map[string]error{},
+		inv: providers.Inventory{
+			Complete: true, Live: map[manifest.Ref]providers.Live{}, Orphans: map[manifest.Ref]providers.Live{},
+			Errors: map[manifest.Ref]error{}, Layers: map[string]time.Time{},
+		},
+	}
+	for _, res := range want {
+		s.byRef[res.Ref] = res
+	}
+	if !p.sweeps.last.IsZero() {
+		s.since = s.at.Sub(p.sweeps.last)
+		s.cl.gate.class.Store(int32(quota.Background))
+	}
+	before := s.cl.gate.calls.Load()
+	s.lookInBulk(ctx)
+	s.lookForOrphans(ctx)
+	s.queues(ctx) // before functions: triggers are found by their queues
+	s.functions(ctx)
+	s.roles(ctx)
+	s.secrets(ctx)
+	s.parameters(ctx)
+	s.inv.At = s.at
+	s.inv.Calls = int(s.cl.gate.calls.Load() - before)
+	if err := ctx.Err(); err != nil {
+		return providers.Inventory{}, err
+	}
+	p.sweeps.last = s.at
+	return s.inv, nil
+}
+
+// see puts an answer about a wanted resource into the inventory.
+func (s *sweep) see(ref manifest.Ref, live providers.Live) {
+	if live.SeenAt.IsZero() {
+		live.SeenAt = s.at
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inv.Live[ref] = live
+}
+
+// fail notes a question that was not answered.
+func (s *sweep) fail(ref manifest.Ref, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inv.Complete = false
+	s.inv.Errors[ref] = errors.Join(s.inv.Errors[ref], err)
+	delete(s.inv.Live, ref)
+}
+
+func (s *sweep) extra(e providers.Extra) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.SeenAt.IsZero() {
+		e.SeenAt = s.at
+	}
+	s.inv.Extras = append(s.inv.Extras, e)
+}
+
+// orphan notes an owned thing nobody wants. Its Attributes["name"] is the
+// physical name to delete it by.
+func (s *sweep) orphan(ref manifest.Ref, live providers.Live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, wanted := s.byRef[ref]; wanted { // the name moved on to another thing
+		ref.Name += "@" + live.Attributes["name"]
+	}
+	if live.SeenAt.IsZero() {
+		live.SeenAt = s.at
+	}
+	s.inv.Orphans[ref] = live
+}
+
+// layer notes a look of a layer; the oldest counts.
+func (s *sweep) layer(name string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, ok := s.inv.Layers[name]; !ok || at.Before(old) {
+		s.inv.Layers[name] = at
+	}
+}
+
+// ofKind are the wanted resources of a kind, by physical name.
+func (s *sweep) ofKind(kind string) []manifest.Resource {
+	var out []manifest.Resource
+	for _, res := range s.want {
+		if res.Ref.Kind == kind {
+			out = append(out, res)
+		}
+	}
+	return out
+}
+
+// due picks what is looked at now: what never was, what is too old, and as
+// many of the oldest as keep the rotation going evenly.
+func (s *sweep) due(names []string, lookedAt func(name string) time.Time) map[string]bool {
+	sorted := append([]string(nil), names...)
+	sort.Slice(sorted, func(i, j int) bool {
+		a, b := lookedAt(sorted[i]), lookedAt(sorted[j])
+		if !a.Equal(b) {
+			return a.Before(b)
+		}
+		return sorted[i] < sorted[j]
+	})
+	share := int(float64(len(sorted)) * float64(s.since) / float64(s.p.o.LayerAge))
+	due := map[string]bool{}
+	for i, name := range sorted {
+		at := lookedAt(name)
+		if i < share || at.IsZero() || s.at.Sub(at) >= s.p.o.LayerAge {
+			due[name] = true
+		}
+	}
+	return due
+}
+
+// parallel does the same for each, some at a time.
+func parallel[T any](limit int, items []T, do func(T)) {
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for _, item := range items {
+		group.Go(func() error {
+			do(item)
+			return nil
+		})
+	}
+	_ = group.Wait() // the goroutines return no error
+}

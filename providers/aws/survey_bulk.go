@@ -1,0 +1,263 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	taggingtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// lookInBulk lists all functions and all mappings of the region: every
+// setting of every function, and mappings nobody declared, at fifty and a
+// hundred a call.
+func (s *sweep) lookInBulk(ctx context.Context) {
+	s.bulk = map[string]*types.FunctionConfiguration{}
+	pages := lambda.NewListFunctionsPaginator(s.cl.lambda, &lambda.ListFunctionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			s.bulkErr = fmt.Errorf("list functions: %w", classify(err))
+			s.fail(manifest.Ref{}, s.bulkErr)
+			break
+		}
+		for i := range page.Functions {
+			s.bulk[awssdk.ToString(page.Functions[i].FunctionName)] = &page.Functions[i]
+		}
+	}
+	if s.bulkErr == nil {
+		s.layer(layerConfiguration, s.at)
+	}
+	s.mappings, s.mappingsErr = s.p.listMappings(ctx, s.cl, "")
+	if s.mappingsErr != nil {
+		s.mappingsErr = fmt.Errorf("list event source mappings: %w", s.mappingsErr)
+		s.fail(manifest.Ref{}, s.mappingsErr)
+		return
+	}
+	s.layer(layerMappings, s.at)
+}
+
+// ownedLook is the last listing of what carries this environment's tags.
+type ownedLook struct {
+	at    time.Time
+	byARN map[string]map[string]string
+}
+
+// lookForOrphans lists what is tagged as this environment's, in rotation, and
+// keeps what nobody wants.
+func (s *sweep) lookForOrphans(ctx context.Context) {
+	look := s.p.ownedListed()
+	if look.at.IsZero() || s.at.Sub(look.at) >= s.p.o.LayerAge {
+		fresh, err := s.listOwned(ctx)
+		if err != nil {
+			s.fail(manifest.Ref{}, fmt.Errorf("list what is owned: %w", err))
+		} else {
+			look = ownedLook{at: s.at, byARN: fresh}
+			s.p.memory.mu.Lock()
+			s.p.memory.owned = look
+			s.p.memory.mu.Unlock()
+		}
+	}
+	if !look.at.IsZero() {
+		s.layer(layerOwnership, look.at)
+	}
+	wanted := map[string]bool{}
+	for _, res := range s.want {
+		wanted[arnService(res.Ref.Kind)+" "+res.Physical] = true
+	}
+	s.orphanARNs = map[string]map[string]string{}
+	for arn, tags := range look.byARN {
+		if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && !wanted[parts[2]+" "+nameOfARN(arn)] {
+			s.orphanARNs[arn] = tags
+		}
+	}
+}
+
+func (p *Provider) ownedListed() ownedLook {
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	return p.memory.owned
+}
+
+func arnService(kind string) string {
+	switch kind {
+	case manifest.KindFunction:
+		return "lambda"
+	case manifest.KindQueue:
+		return "sqs"
+	}
+	return kind
+}
+
+func (s *sweep) listOwned(ctx context.Context) (map[string]map[string]string, error) {
+	filter := func(key, value string) taggingtypes.TagFilter {
+		return taggingtypes.TagFilter{Key: awssdk.String(key), Values: []string{value}}
+	}
+	pages := resourcegroupstaggingapi.NewGetResourcesPaginator(s.cl.tagging, &resourcegroupstaggingapi.GetResourcesInput{
+		TagFilters:          []taggingtypes.TagFilter{filter(tagPipeline, s.p.o.Pipeline), filter(tagEnvironment, s.p.o.Environment)},
+		ResourceTypeFilters: []string{"lambda:function", "sqs"},
+	})
+	owned := map[string]map[string]string{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, classify(err)
+		}
+		for _, m := range page.ResourceTagMappingList {
+			tags := map[string]string{}
+			for _, t := range m.Tags {
+				tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
+			}
+			owned[awssdk.ToString(m.ResourceARN)] = tags
+		}
+	}
+	return owned, nil
+}
+
+// orphansOf are the owned, unwanted things of a kind, by physical name.
+func (s *sweep) orphansOf(service string) map[string]manifest.Resource {
+	out := map[string]manifest.Resource{}
+	for arn, tags := range s.orphanARNs {
+		ref, err := manifest.ParseRef(tags[tagResource])
+		if parts := strings.SplitN(arn, ":", 6); err != nil || len(parts) != 6 || parts[2] != service {
+			continue
+		}
+		out[nameOfARN(arn)] = manifest.Resource{Ref: ref, Physical: nameOfARN(arn)}
+	}
+	return out
+}
+
+// queues looks at queues in rotation: SQS has no bulk reading.
+func (s *sweep) queues(ctx context.Context) {
+	resources := s.ofKind(manifest.KindQueue)
+	orphans := s.orphansOf("sqs")
+	for _, name := range sortedKeys(orphans) {
+		resources = append(resources, orphans[name])
+	}
+	due := s.dueResources(resources, func(name string) time.Time {
+		if l, ok := recall(&s.p.memory, s.p.memory.queues, name); ok && l != nil {
+			return l.at
+		}
+		return time.Time{}
+	})
+	k := queueKind{s.p}
+	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
+		l, known := recall(&s.p.memory, s.p.memory.queues, res.Physical)
+		if touches := s.p.memory.touches(lockName(res)); due[res.Physical] || !known || l == nil || l.touched != touches {
+			var err error
+			if l, err = s.p.lookQueue(ctx, s.cl, res.Physical); err != nil {
+				s.fail(res.Ref, about("observe", res.Ref, err))
+				return
+			}
+			if l != nil {
+				l.touched = touches
+			}
+			remember(&s.p.memory, s.p.memory.queues, res.Physical, l)
+		}
+		live := providers.Live{}
+		if l != nil {
+			live = k.live(res, l)
+			s.layer(layerQueues, l.at)
+		}
+		if _, isOrphan := orphans[res.Physical]; !isOrphan {
+			s.see(res.Ref, live)
+		} else if live.Exists && s.p.owns(live.Owner) {
+			s.orphan(res.Ref, live)
+		}
+	})
+}
+
+// dueResources is due for resources, by physical name.
+func (s *sweep) dueResources(resources []manifest.Resource, lookedAt func(string) time.Time) map[string]bool {
+	names := make([]string, 0, len(resources))
+	for _, res := range resources {
+		names = append(names, res.Physical)
+	}
+	return s.due(names, lookedAt)
+}
+
+type secretLook struct {
+	live    providers.Live
+	touched int
+}
+
+// secrets looks at secrets in rotation. The bulk listing may lag by minutes;
+// asking for each does not.
+func (s *sweep) secrets(ctx context.Context) {
+	resources := s.ofKind(manifest.KindSecret)
+	due := s.dueResources(resources, func(name string) time.Time {
+		l, _ := recall(&s.p.memory, s.p.memory.secrets, name)
+		return l.live.SeenAt
+	})
+	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
+		l, known := recall(&s.p.memory, s.p.memory.secrets, res.Physical)
+		if touches := s.p.memory.touches(lockName(res)); due[res.Physical] || !known || l.touched != touches {
+			live, err := s.p.observe(ctx, s.cl, res)
+			if err != nil {
+				s.fail(res.Ref, err)
+				return
+			}
+			live.SeenAt = s.at
+			l = secretLook{live: live, touched: touches}
+			remember(&s.p.memory, s.p.memory.secrets, res.Physical, l)
+		}
+		s.layer(layerSecrets, l.live.SeenAt)
+		s.see(res.Ref, l.live)
+	})
+}
+
+type paramsLook struct {
+	at    time.Time
+	found map[string]providers.Live // by name
+}
+
+// parameters asks for fifty a call, so all are asked for together.
+func (s *sweep) parameters(ctx context.Context) {
+	resources := s.ofKind(manifest.KindParameter)
+	if len(resources) == 0 {
+		return
+	}
+	s.p.memory.mu.Lock()
+	look := s.p.memory.params
+	s.p.memory.mu.Unlock()
+	due := look.at.IsZero() || s.at.Sub(look.at) >= s.p.o.LayerAge
+	var names []string
+	for _, res := range resources {
+		_, asked := look.found[res.Physical]
+		due = due || !asked
+		names = append(names, res.Physical)
+	}
+	if due {
+		found, err := s.p.describeParameters(ctx, s.cl, names)
+		if err != nil {
+			for _, res := range resources {
+				s.fail(res.Ref, about("observe", res.Ref, err))
+			}
+			return
+		}
+		look = paramsLook{at: s.at, found: map[string]providers.Live{}}
+		for _, res := range resources {
+			var live providers.Live
+			if m, ok := found[res.Physical]; ok {
+				live = parameterKind{s.p}.live(res, m)
+			}
+			live.SeenAt = s.at
+			look.found[res.Physical] = live
+		}
+		s.p.memory.mu.Lock()
+		s.p.memory.params = look
+		s.p.memory.mu.Unlock()
+	}
+	s.layer(layerParameters, look.at)
+	for _, res := range resources {
+		s.see(res.Ref, look.found[res.Physical])
+	}
+}

@@ -1,0 +1,425 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// functionLayers is what costs calls per function: one look at all of it.
+type functionLayers struct {
+	at       time.Time
+	touched  int
+	aliases  []types.AliasConfiguration
+	policies map[string]*policyLook // by qualifier, "" for the function itself
+	urls     []types.FunctionUrlConfig
+	async    []types.FunctionEventInvokeConfig
+}
+
+// subject is one function of a survey with its wanted children.
+type subject struct {
+	physical string
+	function manifest.Resource // zero Ref when only children are wanted
+	orphan   bool
+	children []manifest.Resource
+	look     *functionLook
+	layers   *functionLayers
+}
+
+// subjects are the functions this survey is about.
+func (s *sweep) subjects() []*subject {
+	byName := map[string]*subject{}
+	at := func(physical string) *subject {
+		if byName[physical] == nil {
+			byName[physical] = &subject{physical: physical}
+		}
+		return byName[physical]
+	}
+	for _, res := range s.want {
+		switch {
+		case res.Ref.Kind == manifest.KindFunction:
+			at(res.Physical).function = res
+		case res.Parent.Kind == manifest.KindFunction && res.Ref.Kind != manifest.KindRole:
+			sub := at(res.Physical)
+			sub.children = append(sub.children, res)
+		}
+	}
+	for physical, res := range s.orphansOf("lambda") {
+		if byName[physical] == nil {
+			sub := at(physical)
+			sub.function, sub.orphan = res, true
+		}
+	}
+	out := make([]*subject, 0, len(byName))
+	for _, physical := range sortedKeys(byName) {
+		out = append(out, byName[physical])
+	}
+	return out
+}
+
+// functions looks at each function: in rotation, at once where the bulk
+// shows something new, and once more where the bulk does not show it at all.
+func (s *sweep) functions(ctx context.Context) {
+	subjects := s.subjects()
+	names := make([]string, 0, len(subjects))
+	for _, sub := range subjects {
+		names = append(names, sub.physical)
+	}
+	due := s.due(names, func(name string) time.Time {
+		if l, ok := recall(&s.p.memory, s.p.memory.layers, name); ok {
+			return l.at
+		}
+		return time.Time{}
+	})
+	parallel(s.p.o.Parallel, subjects, func(sub *subject) {
+		if err := s.lookAt(ctx, sub, due[sub.physical]); err != nil {
+			s.failSubject(sub, err)
+			return
+		}
+		if sub.layers != nil {
+			s.layer(layerFunctions, sub.layers.at)
+		}
+		s.report(ctx, sub)
+	})
+}
+
+// failSubject: nothing is known of the function and its children.
+func (s *sweep) failSubject(sub *subject, err error) {
+	if sub.function.Ref != (manifest.Ref{}) {
+		s.fail(sub.function.Ref, about("observe", sub.function.Ref, err))
+	}
+	for _, child := range sub.children {
+		s.fail(child.Ref, about("observe", child.Ref, err))
+	}
+}
+
+// lookAt brings what is remembered of a function up to date.
+func (s *sweep) lookAt(ctx context.Context, sub *subject, due bool) error {
+	if s.bulkErr != nil {
+		return s.bulkErr
+	}
+	bulk := s.bulk[sub.physical]
+	if bulk == nil {
+		// Not in the listing: asked once more by name, in the lane that is idle.
+		look, err := s.p.look(ctx, s.cl, sub.physical)
+		if err != nil {
+			return err
+		}
+		sub.look = look
+		if look.absent {
+			forget(&s.p.memory, s.p.memory.layers, sub.physical)
+			return nil
+		}
+		bulk, due = &look.config, true
+	}
+	fingerprint := digestOf(bulk)
+	name := manifest.KindFunction + " " + sub.physical
+	touches := s.p.memory.touches(name)
+	look, known := recall(&s.p.memory, s.p.memory.functions, sub.physical)
+	changed := !known || look.absent || look.fingerprint != fingerprint
+	settling := false
+	if known && !look.absent {
+		settling, _ = functionState(&look.config)
+	}
+	layers, looked := recall(&s.p.memory, s.p.memory.layers, sub.physical)
+	due = due || !looked || layers.touched != touches
+	var err error
+	if changed || settling || due {
+		if look, err = s.p.look(ctx, s.cl, sub.physical); err != nil {
+			return err
+		}
+		if look.absent { // gone since the listing
+			sub.look = look
+			return nil
+		}
+		look.fingerprint = fingerprint
+		if err = s.p.lookVersions(ctx, s.cl, sub.physical, look); err != nil {
+			return err
+		}
+	}
+	if changed || due {
+		if layers, err = s.lookLayers(ctx, sub); err != nil {
+			return err
+		}
+		layers.touched = touches
+		remember(&s.p.memory, s.p.memory.layers, sub.physical, layers)
+	}
+	sub.look, sub.layers = look, layers
+	return nil
+}
+
+// lookLayers asks for everything that stands around a function.
+func (s *sweep) lookLayers(ctx context.Context, sub *subject) (*functionLayers, error) {
+	l := &functionLayers{at: s.at, policies: map[string]*policyLook{}}
+	var err error
+	if l.aliases, err = s.p.listAliases(ctx, s.cl, sub.physical); err != nil {
+		return nil, err
+	}
+	qualifiers := []string{""}
+	for _, a := range l.aliases {
+		qualifiers = append(qualifiers, awssdk.ToString(a.Name))
+	}
+	for _, q := range qualifiers {
+		if l.policies[q], err = s.p.lookPolicy(ctx, s.cl, sub.physical, q); err != nil {
+			return nil, err
+		}
+	}
+	if l.urls, err = s.listURLs(ctx, sub.physical, qualifiers); err != nil {
+		return nil, err
+	}
+	if l.async, err = s.listAsync(ctx, sub.physical); err != nil {
+		return nil, err
+	}
+	return l, s.p.lookSigning(ctx, s.cl, sub.physical)
+}
+
+// listURLs lists a function's URLs. A platform that cannot list them is asked
+// for each qualifier.
+func (s *sweep) listURLs(ctx context.Context, physical string, qualifiers []string) ([]types.FunctionUrlConfig, error) {
+	var all []types.FunctionUrlConfig
+	pages := lambda.NewListFunctionUrlConfigsPaginator(s.cl.lambda, &lambda.ListFunctionUrlConfigsInput{FunctionName: &physical})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isAbsent(err) {
+			return nil, nil
+		}
+		if isUnknownOperation(err) {
+			return s.askURLs(ctx, physical, qualifiers)
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
+		all = append(all, page.FunctionUrlConfigs...)
+	}
+	return all, nil
+}
+
+func (s *sweep) askURLs(ctx context.Context, physical string, qualifiers []string) ([]types.FunctionUrlConfig, error) {
+	var all []types.FunctionUrlConfig
+	known := map[string]bool{}
+	for _, q := range qualifiers {
+		u, err := s.p.getURL(ctx, s.cl, physical, optional(q))
+		if err != nil {
+			return nil, err
+		}
+		if u != nil && !known[awssdk.ToString(u.FunctionUrl)] {
+			known[awssdk.ToString(u.FunctionUrl)] = true
+			all = append(all, *u)
+		}
+	}
+	return all, nil
+}
+
+func (s *sweep) listAsync(ctx context.Context, physical string) ([]types.FunctionEventInvokeConfig, error) {
+	var all []types.FunctionEventInvokeConfig
+	pages := lambda.NewListFunctionEventInvokeConfigsPaginator(s.cl.lambda, &lambda.ListFunctionEventInvokeConfigsInput{FunctionName: &physical})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isAbsent(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
+		all = append(all, page.FunctionEventInvokeConfigs...)
+	}
+	return all, nil
+}
+
+// report turns looks into answers about the function, its children, and what
+// nobody declared.
+func (s *sweep) report(ctx context.Context, sub *subject) {
+	if sub.look.absent {
+		if !sub.orphan && sub.function.Ref != (manifest.Ref{}) {
+			s.see(sub.function.Ref, providers.Live{})
+		}
+		for _, child := range sub.children {
+			if child.Ref.Kind != manifest.KindTrigger { // a mapping outlives its function
+				s.see(child.Ref, providers.Live{})
+			}
+		}
+		s.reportMappings(ctx, sub)
+		return
+	}
+	if sub.function.Ref != (manifest.Ref{}) {
+		live, err := s.p.functionLive(sub.function, sub.look)
+		switch {
+		case err != nil:
+			s.fail(sub.function.Ref, err)
+		case sub.orphan && s.p.owns(live.Owner):
+			s.orphan(sub.function.Ref, live)
+		case !sub.orphan:
+			// Code and configuration are as fresh as the bulk; what is older is
+			// told by the layer.
+			s.see(sub.function.Ref, live)
+		}
+	}
+	s.reportChildren(sub)
+	s.reportMappings(ctx, sub)
+}
+
+// reportChildren answers for aliases, permissions, URLs, asynchronous
+// invocation and concurrency.
+func (s *sweep) reportChildren(sub *subject) {
+	owner := sub.look.owner()
+	for _, child := range sub.children {
+		live, err := s.child(sub, child, owner)
+		switch {
+		case err != nil:
+			s.fail(child.Ref, err)
+		case child.Ref.Kind != manifest.KindTrigger:
+			if live.SeenAt.IsZero() {
+				live.SeenAt = sub.layers.at
+			}
+			s.see(child.Ref, live)
+		}
+	}
+	if !sub.orphan && s.p.owns(owner) && sub.function.Ref != (manifest.Ref{}) {
+		s.extrasOf(sub)
+	}
+}
+
+func (s *sweep) child(sub *subject, child manifest.Resource, owner providers.Owner) (providers.Live, error) {
+	l := sub.layers
+	switch spec := child.Spec.(type) {
+	case *manifest.AliasSpec:
+		for i := range l.aliases {
+			if awssdk.ToString(l.aliases[i].Name) == child.Key {
+				return aliasKind{s.p}.live(child.Ref, &l.aliases[i], owner), nil
+			}
+		}
+	case *manifest.PermissionSpec:
+		q := qualifierOf(child, spec.Alias)
+		if policy := l.policies[q]; policy != nil {
+			if statement := policy.statement(child.Key, q); statement != nil {
+				return permissionKind{s.p}.live(child.Ref, statement, owner), nil
+			}
+		}
+	case *manifest.URLSpec:
+		for i := range l.urls {
+			if _, q := functionOf(awssdk.ToString(l.urls[i].FunctionArn)); q == qualifierOf(child, spec.Alias) {
+				return urlKind{s.p}.live(child.Ref, &l.urls[i], owner), nil
+			}
+		}
+	case *manifest.AsyncSpec:
+		for i := range l.async {
+			if asyncQualifier(&l.async[i]) == qualifierOf(child, spec.Alias) {
+				return asyncKind{s.p}.live(child.Ref, &l.async[i], owner), nil
+			}
+		}
+	case *manifest.ConcurrencySpec:
+		return concurrencyKind{s.p}.live(child.Ref, sub.look), nil
+	case *manifest.TriggerSpec:
+	default:
+		return providers.Live{}, wrongSpec(child)
+	}
+	return providers.Live{}, nil
+}
+
+// asyncQualifier: AWS names the function itself $LATEST here.
+func asyncQualifier(c *types.FunctionEventInvokeConfig) string {
+	_, q := functionOf(awssdk.ToString(c.FunctionArn))
+	if q == latest {
+		return ""
+	}
+	return q
+}
+
+// reportMappings answers for triggers, and for mappings nobody declared.
+func (s *sweep) reportMappings(ctx context.Context, sub *subject) {
+	if s.mappingsErr != nil {
+		for _, child := range sub.children {
+			if child.Ref.Kind == manifest.KindTrigger {
+				s.fail(child.Ref, about("observe", child.Ref, s.mappingsErr))
+			}
+		}
+		return
+	}
+	k := triggerKind{s.p}
+	taken := map[string]bool{}
+	var failed error
+	for _, child := range sub.children {
+		if child.Ref.Kind != manifest.KindTrigger {
+			continue
+		}
+		live, uuid, err := s.trigger(ctx, k, sub, child)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			s.fail(child.Ref, about("observe", child.Ref, err))
+			continue
+		}
+		taken[uuid] = uuid != ""
+		s.see(child.Ref, live)
+	}
+	if failed == nil {
+		s.strayMappings(ctx, k, sub, taken)
+	}
+}
+
+func (s *sweep) trigger(ctx context.Context, k triggerKind, sub *subject, child manifest.Resource) (providers.Live, string, error) {
+	if uuid, ok := recall(&s.p.memory, s.p.memory.mappings, child.Ref); ok {
+		if c := s.mappingByID(uuid, sub.physical); c != nil {
+			live, err := s.triggerLive(ctx, k, sub, child, c)
+			return live, uuid, err
+		}
+	}
+	c, err := k.match(ctx, s.cl, child, s.mappings)
+	if err != nil || c == nil {
+		return providers.Live{}, "", err
+	}
+	live, err := s.triggerLive(ctx, k, sub, child, c)
+	return live, awssdk.ToString(c.UUID), err
+}
+
+func (s *sweep) mappingByID(uuid, physical string) *types.EventSourceMappingConfiguration {
+	for i := range s.mappings {
+		if name, _ := functionOf(awssdk.ToString(s.mappings[i].FunctionArn)); awssdk.ToString(s.mappings[i].UUID) == uuid && name == physical {
+			return &s.mappings[i]
+		}
+	}
+	return nil
+}
+
+func (s *sweep) triggerLive(ctx context.Context, k triggerKind, sub *subject, child manifest.Resource, c *types.EventSourceMappingConfiguration) (providers.Live, error) {
+	owner, err := s.p.mappingOwner(ctx, s.cl, c, child.Ref, sub.look.owner())
+	if err != nil {
+		return providers.Live{}, err
+	}
+	return k.live(child.Ref, c, owner), nil
+}
+
+// strayMappings are mappings on our function that nobody wants: our own ones
+// are orphans, all others extras.
+func (s *sweep) strayMappings(ctx context.Context, k triggerKind, sub *subject, taken map[string]bool) {
+	for i := range s.mappings {
+		c := &s.mappings[i]
+		uuid := awssdk.ToString(c.UUID)
+		if name, _ := functionOf(awssdk.ToString(c.FunctionArn)); name != sub.physical || taken[uuid] {
+			continue
+		}
+		tags, err := s.p.mappingTags(ctx, s.cl, c)
+		if err != nil {
+			s.fail(manifest.Ref{}, err)
+			continue
+		}
+		live := k.live(manifest.Ref{}, c, ownerOf(tags))
+		ref, err := manifest.ParseRef(tags[tagResource])
+		switch {
+		case s.p.owns(live.Owner) && err == nil:
+			s.orphan(ref, live)
+		case sub.look.absent || sub.orphan || !s.p.owns(sub.look.owner()):
+		default:
+			s.extra(providers.Extra{
+				Ref:    manifest.Ref{Kind: manifest.KindTrigger, Name: sub.function.Ref.Name + "." + uuid},
+				Parent: sub.function.Ref, Spec: live.Spec, Guard: live.Guard,
+			})
+		}
+	}
+}
