@@ -19,7 +19,7 @@ import (
 type EvaluatorOptions struct {
 	PackageDeadline  time.Duration // for one package; default 2s
 	DecisionDeadline time.Duration // for all of a decision; default 5s
-	MaxInput         int           // bytes of JSON; default 2 MiB
+	MaxInput         int           // bytes of JSON; default 8 MiB
 	MaxResult        int           // bytes of one package's result; default 256 KiB
 	MaxFindings      int           // items of one package's result; default 200
 	// OwnFaults are kinds of events about Mooring itself, which no policy can
@@ -46,7 +46,7 @@ const maxLeft = 8
 func New(b *Bundle, o EvaluatorOptions) *Evaluator {
 	o.PackageDeadline = cmp.Or(o.PackageDeadline, 2*time.Second)
 	o.DecisionDeadline = cmp.Or(o.DecisionDeadline, 5*time.Second)
-	o.MaxInput = cmp.Or(o.MaxInput, 2<<20)
+	o.MaxInput = cmp.Or(o.MaxInput, 8<<20)
 	o.MaxResult = cmp.Or(o.MaxResult, 256<<10)
 	o.MaxFindings = cmp.Or(o.MaxFindings, 200)
 	if o.OwnFaults == nil {
@@ -73,12 +73,24 @@ func (e *Evaluator) Left() int { return int(e.keeper.left.Load()) }
 // that could not be evaluated; the Decision then has Outcome Error and is
 // closed.
 func (e *Evaluator) Evaluate(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
-	in = in.Complete(p)
-	doc, err := json.Marshal(in)
+	doc, in, err := e.written(in.Complete(p))
 	if err != nil {
 		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
 	}
 	return e.evaluate(ctx, p, doc, in)
+}
+
+// written is the input as JSON. Of more changes than fit only the first are
+// shown, and Truncated says so, which holds the decision for a person.
+func (e *Evaluator) written(in policy.Input) ([]byte, policy.Input, error) {
+	for {
+		doc, err := json.Marshal(in)
+		if err != nil || len(doc) <= e.o.MaxInput || len(in.Changes) == 0 {
+			return doc, in, err
+		}
+		fit := len(in.Changes) * e.o.MaxInput / len(doc)
+		in.Changes, in.Truncated = in.Changes[:fit*9/10], true
+	}
 }
 
 // EvaluateDocument decides about an input that is JSON already: a recorded one,

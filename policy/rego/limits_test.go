@@ -170,3 +170,16 @@ func TestClosed(t *testing.T) {
 		}
 	}
 }
+
+// Changes beyond the limit are not shown, and their absence is not hidden.
+func TestTooManyChangesAreCut(t *testing.T) {
+	e := New(mustLoad(t, packs(policy.Admission, allow)), EvaluatorOptions{MaxInput: 100_000})
+	in := manyChanges(1000)
+	d := decide(t, e, policy.Admission, in)
+	if d.Outcome != policy.Hold || d.Findings[0].Code != "truncated" || len(in.Changes) != 1000 || in.Truncated {
+		t.Errorf("%s %v", d.Outcome, d.Findings)
+	}
+	if len(d.Record) > 110_000 {
+		t.Errorf("a record of %d bytes", len(d.Record))
+	}
+}

@@ -1,0 +1,111 @@
+package rego
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"mooring.dev/policy"
+)
+
+// manyChanges is an admission of n changed functions.
+func manyChanges(n int) policy.Input {
+	in := sample(policy.Admission)
+	change := in.Changes[0]
+	in.Changes = nil
+	for i := range n {
+		c := change
+		c.Resource = fmt.Sprintf("Function/f%04d", i)
+		in.Changes = append(in.Changes, c)
+	}
+	in.Summary.Updated = n
+	return in
+}
+
+// The whole decision, record and all.
+func BenchmarkAdmission1000Changes(b *testing.B) {
+	e, in := New(shop(b), EvaluatorOptions{}), manyChanges(1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := decide(b, e, policy.Admission, in); d.Outcome != policy.Hold {
+			b.Fatal(d.Outcome, d.Findings)
+		}
+	}
+}
+
+// Only the packages, which is what the budget of 10 ms is for.
+func BenchmarkAdmission1000ChangesEvaluationOnly(b *testing.B) {
+	e, in := New(shop(b), EvaluatorOptions{}), manyChanges(1000).Complete(policy.Admission)
+	value, err := e.read(policy.Admission, must(json.Marshal(in)), e.facts(in))
+	if err != nil {
+		b.Fatal(err)
+	}
+	q := question{input: value, now: time.Unix(0, in.Request.TimeNS)}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, a := range e.ask(context.Background(), policy.Admission, q, e.facts(in)) {
+			if a.err != nil {
+				b.Fatal(a.err)
+			}
+		}
+	}
+}
+
+// Only reading: JSON to values, and the check against the schema.
+func BenchmarkAdmission1000ChangesReadingOnly(b *testing.B) {
+	doc := must(json.Marshal(manyChanges(1000).Complete(policy.Admission)))
+	b.SetBytes(int64(len(doc)))
+	b.Run("convert", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ast.ValueFromReader(bytes.NewReader(doc)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("validate", func(b *testing.B) {
+		value, err := ast.ValueFromReader(bytes.NewReader(doc))
+		if err != nil {
+			b.Fatal(err)
+		}
+		v := newValidator(inputForm(policy.Admission))
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := v.validate(value); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkPromotion(b *testing.B) {
+	e, in := New(shop(b), EvaluatorOptions{}), sample(policy.Promotion)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := e.Evaluate(context.Background(), policy.Promotion, in); err != nil || d.Outcome != policy.Allow {
+			b.Fatal(d.Outcome, err)
+		}
+	}
+}
+
+func BenchmarkDrift(b *testing.B) {
+	e, in := New(shop(b), EvaluatorOptions{}), sample(policy.Drift)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := e.Evaluate(context.Background(), policy.Drift, in); err != nil || d.Outcome != policy.Allow {
+			b.Fatal(d.Outcome, err)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		shop(b)
+	}
+}
