@@ -40,7 +40,9 @@ func Serve(t testing.TB, g *Git, secure bool) *Server {
 	}
 	g.Run(nil, "config", "http.receivepack", "true")
 	s := &Server{}
+	silent := log.New(io.Discard, "", 0) // broken connections are part of the tests
 	backend := &cgi.Handler{
+		Logger: silent, Stderr: io.Discard,
 		Path: filepath.Join(strings.TrimSpace(string(libexec)), "git-http-backend"),
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + filepath.Dir(g.Dir), "GIT_HTTP_EXPORT_ALL=1",
@@ -49,7 +51,7 @@ func Serve(t testing.TB, g *Git, secure bool) *Server {
 	}
 	s.Git = backend
 	s.Server = httptest.NewUnstartedServer(s.around(backend))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are part of the tests
+	s.Config.ErrorLog = silent
 	if secure {
 		s.StartTLS()
 	} else {
