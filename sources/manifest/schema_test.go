@@ -169,7 +169,7 @@ func TestSchemasRefuse(t *testing.T) {
 			t.Errorf("%s: accepted %s", name, text)
 		}
 	}
-	if err := schemas[KindQueue].Validate(documentsOf(t, []byte(head + `spec: {delaySeconds: "${x}"}`))[0]); err != nil {
+	if err := schemas[KindQueue].Validate(documentsOf(t, []byte(head+`spec: {delaySeconds: "${x}"}`))[0]); err != nil {
 		t.Errorf("a value is refused: %v", err)
 	}
 }

@@ -33,11 +33,13 @@ func (w *walker) refuse(name, message, hint string) {
 
 // printable keeps a hostile name on one line.
 func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) || len(name) > 1024 {
+	if strings.ContainsFunc(name, unprintable) || len(name) > 1024 {
 		return quote(name)
 	}
 	return name
 }
+
+func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }
 
 func (w *walker) walk(dir string, depth int) error {
 	if depth > MaxNesting {
@@ -63,7 +65,7 @@ func (w *walker) entry(dir string, e fs.DirEntry, depth int) error {
 	name := path.Join(dir, e.Name())
 	switch {
 	case !plainName(e.Name()):
-		w.refuse(dir+"/"+e.Name(), "has a name that leaves its folder", "remove it")
+		w.refuse(dir+"/"+e.Name(), "has a name that is none", "letters, digits and the like")
 	case strings.HasPrefix(e.Name(), "."): // hidden folders and files are not ours
 	case e.Type()&fs.ModeSymlink != 0:
 		w.refuse(name, "is a symbolic link", "put the file itself there")
@@ -102,7 +104,7 @@ func (w *walker) candidate(name string, e fs.DirEntry) error {
 // plainName tells a name of one entry from a path in disguise.
 func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && fs.ValidPath(name) &&
-		!strings.ContainsAny(name, "/\\\x00") && !(len(name) > 1 && name[1] == ':')
+		!strings.ContainsAny(name, `/\`) && !strings.ContainsFunc(name, unprintable) && !(len(name) > 1 && name[1] == ':')
 }
 
 func isYAML(name string) bool {
