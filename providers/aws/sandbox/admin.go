@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/logs"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -19,6 +21,7 @@ import (
 //	GET    actors              POST {"accessKey","type","name","arn"} registers one
 //	GET    time                POST {"advance":"10m"} moves the clock
 //	POST   rates               {"enforce":true} switches the rate lanes
+//	GET    logs                ?function= &account= &region= the newest lines of a function
 func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	handlers := map[string]http.HandlerFunc{
 		"GET health":    func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"ok": true, "url": s.URL()}) },
@@ -33,6 +36,7 @@ func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		"GET time":      func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"now": s.Now()}) },
 		"POST time":     s.adminTime,
 		"POST rates":    s.adminRates,
+		"GET logs":      s.adminLogs,
 	}
 	handle, ok := handlers[r.Method+" "+strings.TrimPrefix(r.URL.Path, adminPath)]
 	if !ok {
@@ -196,4 +200,16 @@ func (s *Sandbox) adminRates(w http.ResponseWriter, r *http.Request) {
 	}
 	s.lanes.set(in.Enforce)
 	done(w)
+}
+
+func (s *Sandbox) adminLogs(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	at := place{account: cmp.Or(q.Get("account"), s.options.Account), region: cmp.Or(q.Get("region"), s.options.Region)}
+	st, err := s.site(at)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	out := []logs.Line{}
+	writeJSON(w, append(out, st.functionLines(q.Get("function"))...))
 }

@@ -16,8 +16,12 @@ const grace = 2 * time.Second
 func (s *Sandbox) Close() error {
 	s.mu.Lock()
 	server, served := s.server, s.served
-	s.server, s.served = nil, nil
+	again := s.closed
+	s.server, s.served, s.closed = nil, nil, true
 	s.mu.Unlock()
+	if again {
+		return nil
+	}
 	var faults []error
 	if server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
@@ -29,5 +33,6 @@ func (s *Sandbox) Close() error {
 			faults = append(faults, err)
 		}
 	}
+	s.ticking.Wait()
 	return errors.Join(append(faults, s.closeSites())...)
 }

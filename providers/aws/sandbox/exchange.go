@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -28,6 +29,7 @@ type exchange struct {
 // of it, which is returned.
 func (e exchange) serve(w http.ResponseWriter) wire.Call {
 	c := *e.call
+	w.Header().Set("X-Amzn-Requestid", c.ID)
 	e.service.Serve(w, e.request, e.body, &c)
 	c.ReadOnly = e.call.ReadOnly
 	return c
@@ -54,13 +56,19 @@ func (e exchange) detached() exchange {
 	return e
 }
 
-// reply is how the pipeline itself answers.
-func (e exchange) reply() wire.Reply {
-	return wire.Reply{
+// refuse answers with an error as the service words its own.
+func (e exchange) refuse(w http.ResponseWriter, err error) {
+	if e.call.Service == "lambda" {
+		w.Header().Set("X-Amzn-Requestid", e.call.ID)
+		lambda.WriteError(w, wire.AsError(err))
+		return
+	}
+	reply := wire.Reply{
 		Protocol:  wire.ProtocolOf(e.call.Service, e.request),
 		Operation: e.call.Operation,
 		RequestID: e.call.ID,
 	}
+	reply.WriteError(w, err)
 }
 
 // answer holds a reply until it is known what becomes of it.

@@ -28,24 +28,31 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.serveFunctionURL(w, r) {
 		return
 	}
-	body, err := readBody(r)
+	scope, signed := wire.ParseScope(r)
+	body, err := readBody(r, scope.Service != "s3")
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	e, err := s.identify(r, body)
+	if !signed || scope.Region == "" {
+		scope.Region = s.options.Region
+	}
+	if !signed {
+		scope.Service = unsignedService(r, body)
+	}
+	e, err := s.identify(r, body, scope)
 	if err != nil {
-		e.reply().WriteError(w, err)
+		e.refuse(w, err)
 		return
 	}
 	s.answer(w, e)
 }
 
-// readBody reads the whole request, unpacked when it is compressed. S3 keeps
-// what it is given as it is.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads the whole request, unpacked when it is compressed, except for
+// S3, which keeps what it is given.
+func readBody(r *http.Request, unpack bool) ([]byte, error) {
 	in := io.Reader(r.Body)
-	if r.Header.Get("Content-Encoding") == "gzip" && r.Header.Get("X-Amz-Content-Sha256") == "" {
+	if unpack && r.Header.Get("Content-Encoding") == "gzip" {
 		unpacked, err := gzip.NewReader(r.Body)
 		if err != nil {
 			return nil, fmt.Errorf("unpack the request: %w", err)
@@ -63,15 +70,8 @@ func readBody(r *http.Request) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// identify finds actor, account, region, service and operation.
-func (s *Sandbox) identify(r *http.Request, body []byte) (exchange, error) {
-	scope, signed := wire.ParseScope(r)
-	if !signed || scope.Region == "" {
-		scope.Region = s.options.Region
-	}
-	if !signed {
-		scope.Service = unsignedService(r, body)
-	}
+// identify finds actor, account, service and operation of a call in a scope.
+func (s *Sandbox) identify(r *http.Request, body []byte, scope wire.Scope) (exchange, error) {
 	actor := s.ids.of(scope.AccessKey)
 	e := exchange{request: r, body: body, call: &wire.Call{
 		ID: wire.NewID(), At: s.clock.Now(), Service: scope.Service,
@@ -159,7 +159,7 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 	effect := Effect{}
 	if refusal := s.room(e); refusal != nil {
 		c.Fault = faultRate
-		e.reply().WriteError(a, refusal)
+		e.refuse(a, refusal)
 	} else {
 		effect = s.Faults.meet(e.call, paramsOf(e))
 		pause(e.request.Context(), effect.Latency)
@@ -168,7 +168,7 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 	}
 	c.Status, c.ErrorCode = a.status, a.errorCode()
 	c.Duration = time.Since(started)
-	s.record(e, c)
+	s.record(c)
 	if effect.Drop {
 		panic(http.ErrAbortHandler) // net/http's own way to cut a connection
 	}
@@ -191,10 +191,10 @@ func (s *Sandbox) room(e exchange) *wire.Error {
 func (s *Sandbox) run(a *answer, e exchange, effect Effect) wire.Call {
 	switch {
 	case effect.Throttle:
-		e.reply().WriteError(a, throttled(e.call.Service))
+		e.refuse(a, throttled(e.call.Service))
 		return *e.call
 	case effect.Status != 0:
-		e.reply().WriteError(a, injected(effect))
+		e.refuse(a, injected(effect))
 		return *e.call
 	case e.call.ReadOnly:
 		s.stale.remember(e.detached())
@@ -207,7 +207,7 @@ func (s *Sandbox) run(a *answer, e exchange, effect Effect) wire.Call {
 	c := e.serve(a)
 	if effect.FailAfter {
 		*a = *newAnswer()
-		e.reply().WriteError(a, injected(Effect{Status: 500}))
+		e.refuse(a, injected(Effect{Status: 500}))
 	}
 	return c
 }
@@ -224,10 +224,10 @@ func injected(e Effect) *wire.Error {
 }
 
 // record keeps the call, and lets the trail know.
-func (s *Sandbox) record(e exchange, c wire.Call) {
+func (s *Sandbox) record(c wire.Call) {
 	s.records.add(c)
 	if c.Fault == faultFailAfter || c.Fault == faultDrop { // it happened all the same
 		c.ErrorCode, c.Status = "", http.StatusOK
 	}
-	e.site.audit(c)
+	s.audit(c)
 }

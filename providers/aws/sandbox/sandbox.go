@@ -91,10 +91,13 @@ type Sandbox struct {
 	mu     sync.Mutex
 	sites  map[place]*site
 	roles  map[string]*account
+	closed bool
 	server *http.Server
 	url    string
 	served chan error
 	temp   string // a folder of ours to remove
+
+	ticking sync.WaitGroup
 }
 
 // New makes a sandbox that is not listening yet.
@@ -148,7 +151,24 @@ func (s *Sandbox) Start(ctx context.Context) error {
 		served <- server.Serve(listener)
 	}(s.server, s.served)
 	context.AfterFunc(serving, func() { _ = listener.Close() })
+	s.ticking.Go(func() { s.tick(serving) })
 	return nil
+}
+
+// tick fires what is scheduled, until ctx ends.
+func (s *Sandbox) tick(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, st := range s.all() {
+				st.bus.Tick(ctx)
+			}
+		}
+	}
 }
 
 // URL is where the sandbox listens, "" before Start.

@@ -1,12 +1,26 @@
 package sandbox
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
-	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/cloudtrail"
+	"mooring.dev/providers/aws/sandbox/cloudwatch"
+	"mooring.dev/providers/aws/sandbox/events"
 	"mooring.dev/providers/aws/sandbox/iam"
+	"mooring.dev/providers/aws/sandbox/lambda"
+	"mooring.dev/providers/aws/sandbox/logs"
+	"mooring.dev/providers/aws/sandbox/secrets"
 	"mooring.dev/providers/aws/sandbox/sqs"
+	"mooring.dev/providers/aws/sandbox/ssm"
+	"mooring.dev/providers/aws/sandbox/tagging"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -22,8 +36,12 @@ type account struct {
 // site is one account in one region, with its services by signing name.
 type site struct {
 	place
-	services map[string]wire.Service
-	queues   *sqs.Service
+	services  map[string]wire.Service
+	queues    *sqs.Service
+	metrics   *cloudwatch.Service
+	trail     *cloudtrail.Service
+	bus       *events.Service
+	functions *lambda.Service
 }
 
 // account finds or makes an account.
@@ -62,12 +80,29 @@ func (s *Sandbox) site(at place) (*site, error) {
 	if st, ok := s.sites[at]; ok {
 		return st, nil
 	}
+	if s.closed {
+		return nil, errors.New("the sandbox is closed")
+	}
 	st, err := s.build(at)
 	if err != nil {
 		return nil, fmt.Errorf("set up account %s in %s: %w", at.account, at.region, err)
 	}
 	s.sites[at] = st
 	return st, nil
+}
+
+// all are the sites there are, in order.
+func (s *Sandbox) all() []*site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*site, 0, len(s.sites))
+	for _, st := range s.sites {
+		out = append(out, st)
+	}
+	slices.SortFunc(out, func(a, b *site) int {
+		return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(a.region, b.region))
+	})
+	return out
 }
 
 // quiet is how long SQS remembers deleted names and purges: 60 seconds where
@@ -79,24 +114,93 @@ func (s *Sandbox) quiet() time.Duration {
 	return 0
 }
 
+// build makes a site's services; the caller holds the lock.
 func (s *Sandbox) build(at place) (*site, error) {
+	now := s.clock.Now
 	a := s.accountLocked(at.account)
-	st := &site{place: at}
-	st.queues = sqs.New(sqs.Options{
-		Now: s.clock.Now, Account: at.account, Region: at.region, PublicURL: s.URL, Quiet: s.quiet(),
-	})
+	st := &site{
+		place: at,
+		queues: sqs.New(sqs.Options{
+			Now: now, Account: at.account, Region: at.region, PublicURL: s.URL, Quiet: s.quiet(),
+		}),
+		metrics: cloudwatch.New(cloudwatch.Options{Now: now, Account: at.account, Region: at.region, Period: s.options.Period}),
+		trail:   cloudtrail.New(cloudtrail.Options{Now: now, Lag: s.options.TrailLag}),
+	}
+	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.deliver})
+	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
+	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
+	groups := logs.New(logs.Options{Now: now, Account: at.account, Region: at.region, Lines: st.functionLines})
+	tags := tagging.New(st.functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, secret.Tagged, parameters.Tagged, groups.Tagged)
+	dir := filepath.Join(s.options.DataDir, at.account, at.region)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	var err error
+	if st.functions, err = s.newFunctions(st, dir); err != nil {
+		return nil, err
+	}
 	st.services = map[string]wire.Service{}
-	for _, service := range []wire.Service{st.queues, a.iam, a.sts, s.objects} {
+	for _, service := range []wire.Service{
+		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, secret, parameters, groups, tags, st.functions,
+	} {
 		st.services[service.Name()] = service
 	}
 	return st, nil
 }
 
-// audit is told of every call that was answered.
-func (st *site) audit(wire.Call) {}
+// deliver hands an event to a target: a queue or a function, anywhere.
+func (s *Sandbox) deliver(ctx context.Context, arn string, payload []byte) error {
+	if strings.HasPrefix(arn, "arn:aws:sqs:") {
+		return queuesFor{s}.Send(ctx, arn, string(payload))
+	}
+	st, err := s.siteOf(arn, "lambda")
+	if err != nil {
+		return err
+	}
+	return st.invoke(ctx, arn, payload)
+}
 
-func (s *Sandbox) serveFunctionURL(http.ResponseWriter, *http.Request) bool { return false }
+// audit puts a call on the trail, and a change on the bus, of where its events
+// are: global services' are in us-east-1.
+func (s *Sandbox) audit(c wire.Call) {
+	st, err := s.site(place{account: c.Account, region: c.Region})
+	if err != nil { // the sandbox is closing
+		return
+	}
+	e, kept := st.trail.Record(c)
+	if !kept {
+		return
+	}
+	// An event that cannot be written has nobody to be told.
+	_, _ = st.bus.Publish(context.Background(), events.Event{
+		Source: "aws." + c.Service, DetailType: "AWS API Call via CloudTrail", Detail: e.Record, At: c.At, ReadOnly: c.ReadOnly,
+	})
+}
 
-func (s *Sandbox) makeFolder() error { return nil }
+// makeFolder makes the folder functions live in.
+func (s *Sandbox) makeFolder() error {
+	if s.options.DataDir != "" {
+		if err := os.MkdirAll(s.options.DataDir, 0o700); err != nil {
+			return fmt.Errorf("sandbox: make its folder: %w", err)
+		}
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "mooring-sandbox-")
+	if err != nil {
+		return fmt.Errorf("sandbox: make its folder: %w", err)
+	}
+	s.options.DataDir, s.temp = dir, dir
+	return nil
+}
 
-func (s *Sandbox) closeSites() error { return nil }
+// closeSites ends every function's processes and removes a folder of ours.
+func (s *Sandbox) closeSites() error {
+	var faults []error
+	for _, st := range s.all() {
+		faults = append(faults, st.functions.Close())
+	}
+	if s.temp != "" {
+		faults = append(faults, os.RemoveAll(s.temp))
+	}
+	return errors.Join(faults...)
+}

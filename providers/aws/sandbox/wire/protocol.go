@@ -154,18 +154,24 @@ func (p Reply) WriteError(w http.ResponseWriter, err error) {
 	case RESTXML:
 		body = p.restError(e)
 	case CBOR:
+		queryCode(w, e)
 		body = cborOf(errorTree(e))
 	case RESTJSON:
 		w.Header().Set("X-Amzn-Errortype", e.Code)
 		body = jsonOf(errorTree(e))
 	default:
-		if e.QueryCode != "" {
-			w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";"+fault(e))
-		}
+		queryCode(w, e)
 		body = jsonOf(errorTree(e))
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)
+}
+
+// queryCode tells older clients the code they know.
+func queryCode(w http.ResponseWriter, e *Error) {
+	if e.QueryCode != "" {
+		w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";"+fault(e))
+	}
 }
 
 // AsError is err as an AWS error.
@@ -193,10 +199,14 @@ func fault(e *Error) string {
 }
 
 func (p Reply) queryError(e *Error) []byte {
+	code := e.QueryCode
+	if code == "" {
+		code = e.Code
+	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "<ErrorResponse xmlns=%q><Error>", p.Namespace)
 	element(&out, "Type", fault(e))
-	element(&out, "Code", e.Code)
+	element(&out, "Code", code)
 	element(&out, "Message", e.Message)
 	fmt.Fprintf(&out, "</Error><RequestId>%s</RequestId></ErrorResponse>", p.RequestID)
 	return out.Bytes()

@@ -1,0 +1,257 @@
+package events
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mooring.dev/providers/aws/sandbox/wire"
+)
+
+// allManagement is the state of rules that see reading calls too.
+const allManagement = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+// Event is an event before it is on the bus.
+type Event struct {
+	Source, DetailType string
+	Detail             any
+	At                 time.Time
+	Resources          []string
+	ReadOnly           bool // of a recorded call
+}
+
+// Publish puts an event on the bus and delivers it to the targets of the rules
+// it fits; it answers the event's identifier. What cannot be delivered is lost,
+// as it is on AWS once the retries are over.
+func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
+	if e.At.IsZero() {
+		e.At = s.options.Now()
+	}
+	if e.Resources == nil {
+		e.Resources = []string{}
+	}
+	id := wire.NewID()
+	raw, err := json.Marshal(map[string]any{
+		"version": "0", "id": id, "detail-type": e.DetailType, "source": e.Source, "account": s.options.Account,
+		"time": e.At.UTC().Format(time.RFC3339), "region": s.options.Region, "resources": e.Resources, "detail": e.Detail,
+	})
+	if err != nil {
+		return "", fmt.Errorf("write an event of %s: %w", e.Source, err)
+	}
+	var event map[string]any
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return "", fmt.Errorf("read an event of %s: %w", e.Source, err)
+	}
+	for _, t := range s.fitting(event, e.ReadOnly) {
+		_ = s.options.Deliver(ctx, t.arn(), t.payload(raw, event)) // lost, as said
+	}
+	return id, nil
+}
+
+// fitting are the targets of the rules an event fits, by rule name.
+func (s *Service) fitting(event map[string]any, readOnly bool) []target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []target
+	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
+		r := s.rules[name]
+		awake := r.State == allManagement || r.State == "ENABLED" && !readOnly
+		if awake && r.pattern != nil && r.pattern.Matches(event) {
+			out = append(out, r.targets...)
+		}
+	}
+	return out
+}
+
+// payload is what a target gets: the event, its own Input, the part at its
+// InputPath, or what its InputTransformer makes of the event.
+func (t target) payload(raw []byte, event map[string]any) []byte {
+	if input, ok := t["Input"].(string); ok && input != "" {
+		return []byte(input)
+	}
+	if path, ok := t["InputPath"].(string); ok && path != "" {
+		return encode(at(event, path))
+	}
+	if transformer, ok := t["InputTransformer"].(map[string]any); ok {
+		return transform(transformer, event)
+	}
+	return raw
+}
+
+func encode(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return []byte("null") // what came from JSON goes back to it
+	}
+	return raw
+}
+
+// at is the part of an event that a path like $.detail.state names.
+func at(event any, path string) any {
+	for _, name := range strings.Split(strings.TrimPrefix(path, "$"), ".") {
+		if name == "" {
+			continue
+		}
+		m, ok := event.(map[string]any)
+		if !ok {
+			return nil
+		}
+		event = m[name]
+	}
+	return event
+}
+
+// transform fills a template's <names> with the parts of the event they stand
+// for: as text inside a JSON string, as JSON elsewhere.
+func transform(transformer map[string]any, event map[string]any) []byte {
+	template, _ := transformer["InputTemplate"].(string)
+	paths, _ := transformer["InputPathsMap"].(map[string]any)
+	var out bytes.Buffer
+	quoted := false
+	for i := 0; i < len(template); i++ {
+		if template[i] == '"' && (i == 0 || template[i-1] != '\\') {
+			quoted = !quoted
+		}
+		name, _, closed := strings.Cut(template[i+1:], ">")
+		path, known := paths[name].(string)
+		if template[i] != '<' || !closed || !known {
+			out.WriteByte(template[i])
+			continue
+		}
+		value := encode(at(event, path))
+		if _, isText := at(event, path).(string); isText && quoted {
+			value = value[1 : len(value)-1]
+		}
+		out.Write(value)
+		i += len(name) + 1
+	}
+	return out.Bytes()
+}
+
+type entryInput struct {
+	Source, DetailType, Detail, EventBusName string
+	Resources                                []string
+	Time                                     time.Time
+}
+
+type putEventsInput struct{ Entries []entryInput }
+
+type entryOutput struct{ EventId, ErrorCode, ErrorMessage string }
+
+type putEventsOutput struct {
+	FailedEntryCount int
+	Entries          []entryOutput
+}
+
+func (s *Service) putEvents(ctx context.Context, _ *wire.Call, in *putEventsInput) (putEventsOutput, error) {
+	out := putEventsOutput{Entries: []entryOutput{}}
+	if len(in.Entries) < 1 || len(in.Entries) > 10 {
+		return out, fail("ValidationException", "Entries must have between 1 and 10 members")
+	}
+	for _, e := range in.Entries {
+		result := s.putEvent(ctx, e)
+		if result.ErrorCode != "" {
+			out.FailedEntryCount++
+		}
+		out.Entries = append(out.Entries, result)
+	}
+	return out, nil
+}
+
+func (s *Service) putEvent(ctx context.Context, e entryInput) entryOutput {
+	var detail map[string]any
+	switch {
+	case e.Source == "" || e.DetailType == "":
+		return entryOutput{ErrorCode: "InvalidArgument", ErrorMessage: "Source and DetailType are required."}
+	case strings.HasPrefix(e.Source, "aws."):
+		return entryOutput{ErrorCode: "NotAuthorizedForSourceException", ErrorMessage: "Not authorized for the source."}
+	case json.Unmarshal([]byte(e.Detail), &detail) != nil:
+		return entryOutput{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
+	case onDefault(e.EventBusName) != nil:
+		return entryOutput{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus does not exist."}
+	}
+	id, err := s.Publish(ctx, Event{Source: e.Source, DetailType: e.DetailType, Detail: detail, At: e.Time, Resources: e.Resources})
+	if err != nil {
+		return entryOutput{ErrorCode: "InternalFailure", ErrorMessage: err.Error()}
+	}
+	return entryOutput{EventId: id}
+}
+
+type testInput struct{ EventPattern, Event string }
+
+type testOutput struct{ Result bool }
+
+func (s *Service) testPattern(_ context.Context, _ *wire.Call, in *testInput) (testOutput, error) {
+	p, err := ParsePattern(in.EventPattern)
+	if err != nil {
+		return testOutput{}, fail("InvalidEventPatternException", "Event pattern is not valid. Reason: "+err.Error())
+	}
+	var event map[string]any
+	if json.Unmarshal([]byte(in.Event), &event) != nil {
+		return testOutput{}, fail("ValidationException", "Parameter Event is not valid.")
+	}
+	return testOutput{Result: p.Matches(event)}, nil
+}
+
+// parseSchedule reads rate(5 minutes), and takes cron(…) of six fields, whose
+// rules are kept and never fire.
+func parseSchedule(text string) (time.Duration, error) {
+	invalid := fail("ValidationException", "Parameter ScheduleExpression is not valid.")
+	if inner, ok := strings.CutPrefix(text, "cron("); ok && strings.HasSuffix(inner, ")") {
+		if len(strings.Fields(strings.TrimSuffix(inner, ")"))) != 6 {
+			return 0, invalid
+		}
+		return 0, nil
+	}
+	inner, ok := strings.CutPrefix(text, "rate(")
+	fields := strings.Fields(strings.TrimSuffix(inner, ")"))
+	if !ok || !strings.HasSuffix(inner, ")") || len(fields) != 2 {
+		return 0, invalid
+	}
+	n, err := strconv.Atoi(fields[0])
+	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[strings.TrimSuffix(fields[1], "s")]
+	if err != nil || n < 1 || unit == 0 || (n == 1) == strings.HasSuffix(fields[1], "s") {
+		return 0, invalid
+	}
+	return time.Duration(n) * unit, nil
+}
+
+// Tick delivers to the targets of rate schedules that are due.
+func (s *Service) Tick(ctx context.Context) {
+	now := s.options.Now()
+	type firing struct {
+		arn     string
+		targets []target
+	}
+	var due []firing
+	s.mu.Lock()
+	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
+		r := s.rules[name]
+		if r.every <= 0 || now.Before(r.due) {
+			continue
+		}
+		for !now.Before(r.due) { // missed times do not fire late
+			r.due = r.due.Add(r.every)
+		}
+		if r.State != "DISABLED" {
+			due = append(due, firing{arn: r.Arn, targets: slices.Clone(r.targets)})
+		}
+	}
+	s.mu.Unlock()
+	for _, f := range due {
+		event := map[string]any{
+			"version": "0", "id": wire.NewID(), "detail-type": "Scheduled Event", "source": "aws.events",
+			"account": s.options.Account, "time": now.UTC().Format(time.RFC3339), "region": s.options.Region,
+			"resources": []any{f.arn}, "detail": map[string]any{},
+		}
+		for _, t := range f.targets {
+			_ = s.options.Deliver(ctx, t.arn(), t.payload(encode(event), event)) // lost when it fails
+		}
+	}
+}
