@@ -1,0 +1,236 @@
+package git
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"mooring.dev/sources"
+	"mooring.dev/sources/sourcetest"
+)
+
+// diverged is a preview ahead of base and a staging with a hotfix of its own.
+func diverged(g *sourcetest.Git) (preview, staging string) {
+	g.Commit(sourcetest.Change{Branch: "env/preview", Files: files{"a.yaml": "1"}})
+	staging = g.Commit(sourcetest.Change{Branch: "env/staging", Files: files{"a.yaml": "hotfix"}})
+	preview = g.Commit(sourcetest.Change{Branch: "env/preview", Files: files{"a.yaml": "2"}})
+	return preview, staging
+}
+
+func edit1(preview, staging string) sources.Edit {
+	return sources.Edit{Branch: "env/staging", Expect: staging, Source: preview, Message: "Promote\n"}
+}
+
+func isPush(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "git-receive-pack")
+}
+
+// TestPushLosesTheRace moves the branch after it was looked at: the server
+// compares once more, and the loser is told.
+func TestPushLosesTheRace(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	server := sourcetest.Serve(t, g, false)
+	r := follow(t, Options{URL: server.Repository})
+	preview, staging := diverged(g)
+	fetch(t, r)
+	var winner atomic.Value
+	server.Break(func(_ http.ResponseWriter, request *http.Request) bool {
+		if isPush(request) {
+			winner.Store(g.Commit(sourcetest.Change{Branch: "env/staging", Files: files{"a.yaml": "winner"}}))
+		}
+		return false
+	})
+	if _, err := r.Propose(t.Context(), edit1(preview, staging)); !errors.Is(err, sources.ErrMoved) {
+		t.Errorf("got %v, want ErrMoved", err)
+	}
+	if got := g.Head("env/staging"); got != winner.Load() {
+		t.Errorf("the branch is at %s, want the winner's %v", got, winner.Load())
+	}
+}
+
+// TestAnswerToPushIsLost: the server took the push, and the connection died.
+func TestAnswerToPushIsLost(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	server := sourcetest.Serve(t, g, false)
+	r := follow(t, Options{URL: server.Repository})
+	preview, staging := diverged(g)
+	fetch(t, r)
+	server.Break(func(_ http.ResponseWriter, request *http.Request) bool {
+		if isPush(request) {
+			server.Git.ServeHTTP(httptest.NewRecorder(), request)
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	got, err := r.Propose(t.Context(), edit1(preview, staging))
+	if err != nil || got.SHA != g.Head("env/staging") {
+		t.Errorf("got %+v, %v; the branch is at %s", got, err, g.Head("env/staging"))
+	}
+}
+
+func TestPushIsRefused(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	server := sourcetest.Serve(t, g, false)
+	r := follow(t, Options{URL: server.Repository})
+	preview, staging := diverged(g)
+	fetch(t, r)
+	hook := filepath.Join(g.Dir, "hooks", "pre-receive")
+	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho branch is protected >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Propose(t.Context(), edit1(preview, staging))
+	if !errors.Is(err, sources.ErrRefused) || !strings.Contains(err.Error(), "branch is protected") {
+		t.Errorf("by a hook: %v, want ErrRefused with its words", err)
+	}
+	if err := os.Remove(hook); err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[int]error{401: sources.ErrUnauthorized, 403: sources.ErrRefused, 500: sources.ErrUnreachable} {
+		server.Break(func(w http.ResponseWriter, request *http.Request) bool {
+			refuse := isPush(request) || request.URL.Query().Get("service") == "git-receive-pack"
+			if refuse {
+				w.WriteHeader(code)
+			}
+			return refuse
+		})
+		if _, err := r.Propose(t.Context(), edit1(preview, staging)); !errors.Is(err, want) {
+			t.Errorf("HTTP %d: %v, want %v", code, err, want)
+		}
+	}
+	if got := g.Head("env/staging"); got != staging {
+		t.Errorf("the branch moved to %s", got)
+	}
+}
+
+// TestPushBringsWhatTheServerForgot promotes a kept commit that upstream no
+// longer has: a rollback after a rewrite.
+func TestPushBringsWhatTheServerForgot(t *testing.T) {
+	for _, far := range []bool{false, true} {
+		g := sourcetest.NewGit(t, true)
+		url := g.Dir
+		if far {
+			url = sourcetest.Serve(t, g, false).Repository
+		}
+		r := follow(t, Options{URL: url})
+		g.Commit(sourcetest.Change{Branch: "main", Files: files{"deep/a.yaml": "before"}})
+		old := g.Commit(sourcetest.Change{Branch: "main", Files: files{"deep/a.yaml": "good", "deep/er/b.yaml": "good"}})
+		fetch(t, r)
+		bad := g.Commit(sourcetest.Change{Branch: "main", Files: files{"x": "bad"}, Root: true})
+		g.Forget()
+		fetch(t, r)
+		if _, err := r.Propose(t.Context(), sources.Edit{Branch: "main", Expect: bad, Source: old, Message: "Roll back"}); err != nil {
+			t.Fatalf("far %v: %v", far, err)
+		}
+		g.Run(nil, "fsck", "--full", "--strict")
+		if got := g.Run(nil, "show", "main:deep/er/b.yaml"); got != "good" {
+			t.Errorf("far %v: git reads %q", far, got)
+		}
+	}
+}
+
+// TestMergeIsDeterministic: the same edit at the same time is the same commit.
+func TestMergeIsDeterministic(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 999, time.FixedZone("x", 3600))
+	var shas []string
+	for range 2 {
+		g := sourcetest.NewGit(t, true)
+		r := follow(t, Options{URL: g.Dir, Now: func() time.Time { return at }, Author: sources.Identity{Name: "Bot <x>\n", Email: "bot@example.com"}})
+		preview, staging := diverged(g)
+		fetch(t, r)
+		got, err := r.Propose(t.Context(), edit1(preview, staging))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shas = append(shas, got.SHA)
+		g.Run(nil, "fsck", "--full", "--strict")
+		if who := g.Run(nil, "log", "-1", "--format=%an|%ae|%ad", "--date=iso-strict", "env/staging"); who != "Bot x|bot@example.com|2026-01-02T02:04:05+00:00" {
+			t.Errorf("by %q", who)
+		}
+	}
+	if shas[0] != shas[1] {
+		t.Errorf("two names for one merge: %v", shas)
+	}
+}
+
+// TestMovesExcludeEachOther lets many race for one branch: one wins.
+func TestMovesExcludeEachOther(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	base := g.Commit(sourcetest.Change{Branch: "main", Files: files{"a": "1"}})
+	var targets []string
+	for i := range 8 {
+		targets = append(targets, g.Commit(sourcetest.Change{Branch: fmt.Sprintf("b%d", i), Files: files{"a": fmt.Sprint(i)}}))
+	}
+	var won, moved atomic.Int64
+	var group sync.WaitGroup
+	for _, target := range targets {
+		group.Go(func() {
+			err := moveRef(t.Context(), refMove{gitDir: g.Dir, name: "refs/heads/main", old: plumbing.NewHash(base), to: plumbing.NewHash(target)})
+			switch {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, sources.ErrMoved):
+				moved.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if won.Load() != 1 || moved.Load() != int64(len(targets)-1) {
+		t.Errorf("%d won, %d were told that it moved", won.Load(), moved.Load())
+	}
+}
+
+func TestMoveRespectsGitsLockAndNames(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	base := plumbing.NewHash(g.Commit(sourcetest.Change{Branch: "env/a", Files: files{"a": "1"}}))
+	move := func(t *testing.T, name string, old plumbing.Hash) error {
+		return moveRef(t.Context(), refMove{gitDir: g.Dir, name: name, old: old, to: base})
+	}
+	lock := filepath.Join(g.Dir, "refs", "heads", "env", "a.lock")
+	if err := os.WriteFile(lock, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := move(t, "refs/heads/env/a", base); !errors.Is(err, sources.ErrUnreachable) {
+			t.Errorf("locked by somebody else: %v", err)
+		}
+	})
+	if _, err := os.Stat(lock); err != nil {
+		t.Errorf("somebody else's lock is gone: %v", err)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	for _, pack := range []bool{false, true} {
+		if pack {
+			g.Run(nil, "pack-refs", "--all", "--prune")
+		}
+		for _, name := range []string{"refs/heads/env", "refs/heads/env/a/b"} {
+			if err := move(t, name, plumbing.ZeroHash); !errors.Is(err, sources.ErrRefused) {
+				t.Errorf("packed %v: %s beside env/a: %v, want ErrRefused", pack, name, err)
+			}
+		}
+	}
+	if err := move(t, "refs/heads/env/a", plumbing.NewHash(strings.Repeat("1", 40))); !errors.Is(err, sources.ErrMoved) {
+		t.Errorf("packed and elsewhere: %v", err)
+	}
+	if err := move(t, "refs/heads/env/a", base); err != nil {
+		t.Errorf("packed and expected: %v", err)
+	}
+	g.Run(nil, "fsck", "--full")
+}
