@@ -27,6 +27,7 @@ type expansion struct {
 	resources []Resource
 	function  Ref // of a Function
 	delivery  Delivery
+	sum       string // digest of all of it, for the release's
 	uses      []use
 	faults    Faults
 }
@@ -99,6 +100,20 @@ func cut(name string, most int) string {
 	}
 	sum := sha256.Sum256([]byte(name))
 	return name[:most-9] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// seal makes the digest of what the document came to.
+func (x *expansion) seal() {
+	var b []byte
+	for _, res := range x.resources {
+		b = appendCanonical(b, []any{res.Ref.String(), res.Digest, res.Physical, res.RenamedFrom, res.Adopt})
+		b = appendCanonical(b, res.Labels)
+		b = append(b, '\n')
+	}
+	if x.function != (Ref{}) {
+		b = appendCanonical(b, x.delivery)
+	}
+	x.sum = digest(b)
 }
 
 func arnService(arn string) string {

@@ -147,6 +147,7 @@ func (r *renderer) expandNow(doc *document, patches []int) *expansion {
 	}
 	x.name()
 	doc.kind.expand(x)
+	x.seal()
 	return x
 }
 
@@ -157,18 +158,19 @@ func (r *renderer) release() *Release {
 	for _, x := range r.expansions {
 		count += len(x.resources)
 	}
-	out.Resources = make([]Resource, 0, count)
+	w := &whole{renderer: r, resources: make([]*Resource, 0, count)}
 	for _, x := range r.expansions {
-		out.Resources = append(out.Resources, x.resources...)
+		for i := range x.resources {
+			w.resources = append(w.resources, &x.resources[i])
+		}
 		if x.function != (Ref{}) {
 			out.Functions[x.function] = x.delivery
 		}
 	}
-	w := &whole{renderer: r, resources: out.Resources}
 	w.check()
 	if len(r.faults) == 0 {
 		out.Resources = w.ordered()
-		out.Digest = releaseDigest(out)
+		out.Digest = releaseDigest(r.expansions)
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 // references that dangle, cycles, and settings that must fit each other.
 type whole struct {
 	*renderer
-	resources []Resource
+	resources []*Resource
 	byRef     map[Ref]int
 	level     []int // how far from what needs nothing
 }
@@ -33,13 +33,13 @@ func (w *whole) check() {
 	w.checkUses()
 	w.checkCycles()
 	for i := range w.resources {
-		w.checkFit(&w.resources[i])
+		w.checkFit(w.resources[i])
 	}
 }
 
 // twice reports a Ref made twice. Two manifests were told before; what is
 // left is a managed role beside a Role of that name.
-func (w *whole) twice(a, b Resource) {
+func (w *whole) twice(a, b *Resource) {
 	if a.Parent == b.Parent {
 		return
 	}
@@ -48,15 +48,15 @@ func (w *whole) twice(a, b Resource) {
 
 func (w *whole) checkPhysical() {
 	type name struct{ kind, physical string }
-	first := make(map[name]int, len(w.resources))
+	first := make(map[name]int, len(w.expansions))
 	for i, res := range w.resources {
 		if res.Parent != (Ref{}) && res.Ref.Kind != KindRole {
 			continue // named within its function
 		}
 		key := name{res.Ref.Kind, res.Physical}
 		j, twice := first[key]
-		if other := w.resources[j]; twice && other.Ref != res.Ref {
-			w.fault(res.Origin, "metadata.name", res.Ref.String()+" and "+other.Ref.String()+" would both be named "+quote(res.Physical),
+		if twice && w.resources[j].Ref != res.Ref {
+			w.fault(res.Origin, "metadata.name", res.Ref.String()+" and "+w.resources[j].Ref.String()+" would both be named "+quote(res.Physical),
 				"set metadata.physicalName of one")
 			continue
 		}
@@ -175,16 +175,28 @@ func (w *whole) cycle(members []int) {
 
 // ordered sorts the resources by what needs what, ties by Ref.
 func (w *whole) ordered() []Resource {
-	order := make([]int, len(w.resources))
-	for i := range order {
-		order[i] = i
+	type group struct {
+		level int
+		kind  string
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(w.level[a], w.level[b]), w.resources[a].Ref.Compare(w.resources[b].Ref))
+	groups := map[group][]*Resource{}
+	for i, res := range w.resources {
+		key := group{w.level[i], res.Ref.Kind}
+		groups[key] = append(groups[key], res)
+	}
+	keys := slices.SortedFunc(maps.Keys(groups), func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.level, b.level), strings.Compare(a.kind, b.kind))
 	})
-	out := make([]Resource, len(order))
-	for i, j := range order {
-		out[i] = w.resources[j]
+	byName := func(a, b *Resource) int { return strings.Compare(a.Ref.Name, b.Ref.Name) }
+	out := make([]Resource, 0, len(w.resources))
+	for _, key := range keys {
+		members := groups[key]
+		if !slices.IsSortedFunc(members, byName) { // documents come sorted, so most groups are
+			slices.SortFunc(members, byName)
+		}
+		for _, res := range members {
+			out = append(out, *res)
+		}
 	}
 	return out
 }
@@ -240,28 +252,12 @@ func (w *whole) queue(ref Ref) (*QueueSpec, bool) {
 	return spec, ok
 }
 
-// releaseDigest is over every resource, its name in the provider, and the
-// deliveries.
-func releaseDigest(r *Release) string {
-	b := make([]byte, 0, 128*len(r.Resources))
-	sorted := slices.SortedFunc(slices.Values(r.Resources), func(a, b Resource) int { return a.Ref.Compare(b.Ref) })
-	for _, res := range sorted {
-		b = appendString(b, res.Ref.String())
-		b = append(b, ' ')
-		b = append(b, res.Digest...)
-		b = appendString(b, res.Physical)
-		b = appendString(b, res.RenamedFrom)
-		if res.Adopt {
-			b = append(b, " adopt"...)
-		}
-		if len(res.Labels) > 0 {
-			b = appendCanonical(b, res.Labels)
-		}
-		b = append(b, '\n')
-	}
-	for _, ref := range slices.SortedFunc(maps.Keys(r.Functions), Ref.Compare) {
-		b = appendString(b, ref.String())
-		b = appendCanonical(b, r.Functions[ref])
+// releaseDigest is over everything the expansions came to: every resource,
+// its name in the provider, and the deliveries.
+func releaseDigest(expansions []*expansion) string {
+	b := make([]byte, 0, 80*len(expansions))
+	for _, x := range expansions {
+		b = append(b, x.sum...)
 		b = append(b, '\n')
 	}
 	return digest(b)
