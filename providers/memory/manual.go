@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"mooring.dev/providers"
@@ -54,6 +55,19 @@ func (h Hand) Explain(n Name, note string) error {
 func (h Hand) Fail(n Name, why string) error {
 	return h.edit(n, func(t *thing) error {
 		t.failed = why
+		return nil
+	})
+}
+
+// Address gives a thing another address, as when it was made again elsewhere:
+// what refers to this attribute ("arn", "url", "name") has to follow.
+func (h Hand) Address(n Name, attribute, value string) error {
+	return h.edit(n, func(t *thing) error {
+		t.addresses = maps.Clone(t.addresses)
+		if t.addresses == nil {
+			t.addresses = map[string]string{}
+		}
+		t.addresses[attribute] = value
 		return nil
 	})
 }

@@ -101,6 +101,7 @@ type thing struct {
 	failed    string
 	note      string
 	open      bool
+	addresses map[string]string // attributes other than the usual
 	versions  map[string]published
 	last      int
 	routing   providers.Routing

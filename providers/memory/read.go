@@ -75,6 +75,7 @@ func (p *Platform) look(n Name) providers.Live {
 			live.Published[number] = providers.Version{Number: number, Snapshot: v.snapshot, Ready: !now.Before(v.ready)}
 		}
 	}
+	maps.Copy(live.Attributes, t.addresses)
 	return live
 }
 

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"encoding/json"
+
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -36,7 +38,7 @@ func (w *world) once(ref manifest.Ref) bool {
 
 func (w *world) extra(parent *manifest.Resource, e *providers.Extra) {
 	item := w.report(found{
-		drifted: drifted{ref: e.Ref, diff: diff{inL: true}, whole: true, open: e.Open, parent: e.Parent},
+		drifted: drifted{ref: e.Ref, diff: diff{inL: true, l: contents(e.Spec)}, whole: true, open: e.Open, parent: e.Parent},
 		kind:    record.Extra, at: e.SeenAt,
 	})
 	if !w.reverts(item) {
@@ -47,6 +49,22 @@ func (w *world) extra(parent *manifest.Resource, e *providers.Extra) {
 		return
 	}
 	w.detach(parent, *e, Drift, []string{item.ID})
+}
+
+// contents is an extra's fields as canonical JSON, secrets as tokens.
+func contents(spec providers.Spec) string {
+	if len(spec.Fields) == 0 {
+		return ""
+	}
+	fields := make(map[string]json.RawMessage, len(spec.Fields))
+	for path, value := range spec.Fields {
+		fields[path] = json.RawMessage(value)
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return "" // a provider's field that is no JSON is not shown
+	}
+	return string(text)
 }
 
 // detach proposes to take a thing off an owned parent.

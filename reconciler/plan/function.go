@@ -95,14 +95,17 @@ func (w *world) functionInForce(l *look, items []record.DriftItem, needs bool) {
 	w.staleness(l)
 }
 
-// staleness tells that what serves does not carry what is declared.
+// staleness tells that the version which is to serve does not carry what is
+// declared. Where somebody pointed the alias is another matter.
 func (w *world) staleness(l *look) {
-	alias := w.in.Target.Functions[l.res.Ref].Alias
-	if alias == (manifest.Ref{}) || w.unknown(alias) != "" {
+	alias, ok := w.declared(w.in.Target.Functions[l.res.Ref].Alias)
+	if !ok || l.spec.Snapshot == "" || len(l.spec.Unbound) > 0 {
 		return
 	}
-	v, ok := l.live.Published[w.in.Inventory.Live[alias].Routing.Version]
-	if ok && l.spec.Snapshot != "" && v.Snapshot != l.spec.Snapshot && l.applied && l.fact.Snapshot != l.spec.Snapshot {
+	fact, applied := w.fact(alias)
+	want, known := w.resting(&look{res: alias, fact: fact, applied: applied})
+	v, published := l.live.Published[want.Version]
+	if known && published && v.Snapshot != l.spec.Snapshot {
 		w.plan.Stale = append(w.plan.Stale, l.res.Ref)
 	}
 }

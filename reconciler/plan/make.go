@@ -209,7 +209,10 @@ func (w *world) finish() Plan {
 		if c := a.Ref.Compare(b.Ref); c != 0 {
 			return c
 		}
-		return strings.Compare(a.For, b.For)
+		if c := strings.Compare(a.For, b.For); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Why, b.Why)
 	})
 	slices.SortFunc(p.Steps, w.byOrder)
 	slices.SortFunc(p.Holds, func(a, b record.Hold) int { return strings.Compare(a.ID, b.ID) })

@@ -144,6 +144,12 @@ func (w *world) remove(r removal, left []removal, guarded string) {
 		if parent == nil {
 			return // it goes with its parent
 		}
+		if _, stays := w.declared(r.parent); !stays && guarded != "" {
+			// Its function stays until somebody approves, and works until then.
+			w.wait(r.ref, "hold", guarded)
+			w.unready = w.unready || w.phase() != rollout.Back
+			return
+		}
 		w.unready = true
 		w.detach(parent, *r.extra, cause, nil)
 		return
@@ -218,10 +224,10 @@ func (w *world) shape(r removal) manifest.Resource {
 func needers(w *world, r removal, left []removal) []manifest.Ref {
 	var refs []manifest.Ref
 	for _, other := range left {
-		if other.ref == r.ref || removalRank(other.ref.Kind) >= removalRank(r.ref.Kind) {
+		res, known := w.before(other.ref)
+		if other.ref == r.ref || !known && removalRank(other.ref.Kind) >= removalRank(r.ref.Kind) {
 			continue
 		}
-		res, known := w.before(other.ref)
 		if known && res.Parent != r.ref && !slices.Contains(res.Refs, r.ref) {
 			continue
 		}

@@ -149,6 +149,10 @@ func (w *world) dependenciesInPlace(l *look, s *Step) bool {
 			unwidened = append(unwidened, ref)
 		}
 	}
+	if slices.ContainsFunc(lacking, func(ref manifest.Ref) bool { return w.blind[ref] }) {
+		w.wait(l.res.Ref, "unknown", "what it needs could not be seen", lacking...)
+		return false
+	}
 	if len(lacking) > 0 {
 		w.wait(l.res.Ref, "dependency", "what it needs does not live yet", lacking...)
 		return false

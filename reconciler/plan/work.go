@@ -51,8 +51,16 @@ func (w *world) due(l *look, c class) bool {
 	if works && c <= upto {
 		return true
 	}
-	w.wait(l.res.Ref, "phase", "it waits for "+c.String())
+	w.wait(l.res.Ref, "phase", w.later("it", c))
 	return false
+}
+
+// later says when work that is not due will be.
+func (w *world) later(what string, c class) string {
+	if _, works := reach(w.phase()); !works {
+		return what + " waits until traffic has moved"
+	}
+	return what + " waits for " + c.String()
 }
 
 // unfinishedUpTo marks work that this phase must see done.
@@ -133,7 +141,7 @@ func (w *world) update(l *look, items []record.DriftItem, work bool) {
 			fields = append(fields, d)
 			cause = w.cause(d.origin)
 		default:
-			w.wait(l.res.Ref, "phase", d.path+" waits for "+d.class.String())
+			w.wait(l.res.Ref, "phase", w.later(d.path, d.class))
 		}
 	}
 	if w.phase() == rollout.Idle {
