@@ -92,11 +92,15 @@ func likelihood(seen Counts, p, q float64) float64 {
 type arm struct{ rate, calls float64 }
 
 // nearest is the point on the line pc = pb + d nearest to the guess: the zero
-// of a derivative that only rises, found by halving.
+// of a derivative that only rises, found by halving. For d = 0 it is the mean.
 func nearest(c, b arm, d float64) (pc, pb float64) {
 	const edge = 1e-12
+	if d == 0 {
+		p := (c.calls*c.rate + b.calls*b.rate) / (c.calls + b.calls)
+		return p, p
+	}
 	low, high := edge, 1-d-edge
-	for range 100 {
+	for range 60 {
 		mid := (low + high) / 2
 		if slope(c, mid+d)+slope(b, mid) < 0 {
 			low = mid

@@ -1,0 +1,114 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// firesFor is how long Alertmanager keeps an alert that is not said again.
+// Mooring speaks when something changes, not every minute, so it must be far
+// longer than any repeat.
+const firesFor = 7 * 24 * time.Hour
+
+// Alertmanager posts alerts to Prometheus Alertmanager's API v2, which groups
+// and silences. An alert there is its labels; the words are annotations. The
+// severity is a label because people route by it, so an alert whose severity
+// rose is two there, and resolving resolves it in every severity.
+type Alertmanager struct {
+	url    Secret
+	client *http.Client
+}
+
+// NewAlertmanager posts to the Alertmanager at url (without /api/v2).
+// transport may be nil.
+func NewAlertmanager(url Secret, transport http.RoundTripper) *Alertmanager {
+	return &Alertmanager{url: url, client: client(transport)}
+}
+
+type alertmanagerAlert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
+}
+
+// Notify implements Notifier.
+func (a *Alertmanager) Notify(ctx context.Context, e Event) error {
+	base, err := read("Alertmanager's URL", a.url)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(alertsOf(e))
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: write the alert: %w", err))
+	}
+	header := http.Header{}
+	header.Set("Idempotency-Key", e.ID)
+	return post(ctx, a.client, request{url: strings.TrimSuffix(base, "/") + "/api/v2/alerts", body: body, header: header})
+}
+
+// alertsOf is one alert while it fires.
+func alertsOf(e Event) []alertmanagerAlert {
+	alerts := []alertmanagerAlert{alertOf(e)}
+	if e.Status == Firing {
+		return alerts
+	}
+	for _, severity := range []string{"low", "medium", "high", "critical"} {
+		if other := e; severity != e.Severity {
+			other.Severity = severity
+			alerts = append(alerts, alertOf(other))
+		}
+	}
+	return alerts
+}
+
+func alertOf(e Event) alertmanagerAlert {
+	starts := e.At
+	if !e.Since.IsZero() {
+		starts = e.Since
+	}
+	out := alertmanagerAlert{Labels: labels(e), StartsAt: starts, EndsAt: e.At.Add(firesFor), GeneratorURL: e.Link,
+		Annotations: map[string]string{"summary": e.Title, "description": e.Text}}
+	if e.Status != Firing {
+		out.EndsAt = e.At
+	}
+	return out
+}
+
+// labels never lets an event's own labels hide what the alert is.
+func labels(e Event) map[string]string {
+	out := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
+		out[labelName(name)] = e.Labels[name]
+	}
+	for name, value := range map[string]string{"alertname": e.Kind, "environment": e.Environment, "severity": e.Severity,
+		"resource": e.Resource, "fingerprint": e.Fingerprint} {
+		out[name] = value
+	}
+	if out["alertname"] == "" {
+		out["alertname"] = "mooring"
+	}
+	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
+	return out
+}
+
+// labelName makes a name that Prometheus takes.
+func labelName(name string) string {
+	out := strings.Map(func(r rune) rune {
+		if r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+	if out == "" || out[0] >= '0' && out[0] <= '9' {
+		return "_" + out
+	}
+	return out
+}

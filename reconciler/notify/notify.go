@@ -1,0 +1,87 @@
+// Package notify brings events to people: which state of an alert is worth a
+// message, the sinks that carry one, and the worker that empties an outbox
+// into them. An event is delivered at least once, with the same idempotency
+// key each time, and in order for each fingerprint. It refuses to decide who
+// is told (that is policy's), to remember anything itself (that is the
+// queue's), and to let a secret into an error.
+package notify
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Statuses of an Event.
+const (
+	Firing   = "firing"
+	Resolved = "resolved"
+)
+
+// Event is one message about one alert.
+type Event struct {
+	ID          string            `json:"id"`          // idempotency key: the same for every delivery
+	Fingerprint string            `json:"fingerprint"` // of the alert; its text may vary
+	Status      string            `json:"status"`      // firing | resolved
+	Kind        string            `json:"kind"`        // drift, rollout, hold, …
+	Severity    string            `json:"severity"`    // low | medium | high | critical
+	Title       string            `json:"title"`
+	Text        string            `json:"text"`
+	Resource    string            `json:"resource,omitempty"`
+	Environment string            `json:"environment,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	At          time.Time         `json:"at"`
+	Since       time.Time         `json:"since,omitzero"` // firing since; zero: since At
+	Link        string            `json:"link,omitempty"` // to the page
+}
+
+// Notifier carries an event to one receiver. An error is worth another try
+// unless IsPermanent; its text holds no secret. Safe for concurrent use.
+type Notifier interface {
+	Notify(ctx context.Context, e Event) error
+}
+
+// permanent marks an error that no repetition will cure.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// Permanent marks an error as final: the event goes to the dead letters.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanent{err}
+}
+
+// IsPermanent is true for errors marked by Permanent.
+func IsPermanent(err error) bool {
+	var p permanent
+	return errors.As(err, &p)
+}
+
+// later carries the wait a receiver asked for.
+type later struct {
+	error
+	wait time.Duration
+}
+
+func (l later) Unwrap() error { return l.error }
+
+// Later says that the receiver wants no further try before this wait is over.
+func Later(err error, wait time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return later{err, wait}
+}
+
+// asked is the wait a receiver asked for, 0 if none.
+func asked(err error) time.Duration {
+	var l later
+	if errors.As(err, &l) {
+		return l.wait
+	}
+	return 0
+}

@@ -1,0 +1,74 @@
+package notify
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Webhook posts each event as JSON: the members of Event, "version" and
+// "sentAt". Headers:
+//
+//	Idempotency-Key       the event's id, the same for every delivery of it
+//	X-Mooring-Timestamp   when this delivery was sent, Unix seconds, as sentAt
+//	X-Mooring-Signature   sha256= and the hex HMAC-SHA256 of the body, when there is a key
+//
+// The body holds the time, so the signature covers it: a receiver that checks
+// both refuses old deliveries.
+type Webhook struct {
+	url    Secret
+	key    Secret // nil: unsigned
+	client *http.Client
+}
+
+// NewWebhook posts to url, signing with key unless it is nil. transport may
+// be nil.
+func NewWebhook(url, key Secret, transport http.RoundTripper) *Webhook {
+	return &Webhook{url: url, key: key, client: client(transport)}
+}
+
+type webhookBody struct {
+	Version int `json:"version"`
+	Event
+	SentAt time.Time `json:"sentAt"`
+}
+
+// Notify implements Notifier.
+func (w *Webhook) Notify(ctx context.Context, e Event) error {
+	address, err := read("webhook's URL", w.url)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	body, err := json.Marshal(webhookBody{Version: 1, Event: e, SentAt: now})
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: write the event: %w", err))
+	}
+	header := http.Header{}
+	header.Set("Idempotency-Key", e.ID)
+	header.Set("X-Mooring-Timestamp", fmt.Sprint(now.Unix()))
+	if w.key != nil {
+		key, err := read("webhook's key", w.key)
+		if err != nil {
+			return err
+		}
+		if key == "" {
+			return errors.New("notify: the webhook's key is empty")
+		}
+		header.Set("X-Mooring-Signature", Sign([]byte(key), body))
+	}
+	return post(ctx, w.client, request{url: address, body: body, header: header})
+}
+
+// Sign is the signature of a body, as in X-Mooring-Signature.
+func Sign(key, body []byte) string {
+	mac := hmac.New(sha256.New, key)
+	_, _ = mac.Write(body) // a hash never fails
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,203 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// worker serves one receiver. Failures wait at two levels: the fingerprint
+// that failed waits by its own count, so that an event the receiver chokes on
+// does not hold up the others; and the receiver as a whole waits by the
+// failures since it last took anything, so that one that is down is not asked
+// once per fingerprint.
+type worker struct {
+	*Options
+	receiver string
+	poke     chan struct{}
+	blocked  map[string]block     // by fingerprint
+	sent     map[string]sentEvent // taken by the receiver, not yet recorded
+	failures int                  // in a row, of any fingerprint
+	rest     time.Time            // the receiver is left alone until then
+}
+
+type block struct {
+	tries int
+	until time.Time
+}
+
+// sentEvent is how the delivery to be recorded went.
+type sentEvent struct {
+	dead bool
+	text string
+}
+
+func newWorker(o *Options, receiver string) *worker {
+	return &worker{Options: o, receiver: receiver, poke: make(chan struct{}, 1), blocked: map[string]block{}, sent: map[string]sentEvent{}}
+}
+
+func (w *worker) wake() {
+	select {
+	case w.poke <- struct{}{}:
+	default:
+	}
+}
+
+// run serves until ctx ends. What is under way then goes on, and what is due
+// gets one last try, within Drain.
+func (w *worker) run(ctx context.Context) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(w.Drain):
+			cancel()
+		case <-work.Done():
+		}
+	})
+	defer stop()
+	for {
+		next, wait := w.round(work)
+		var timer <-chan time.Time
+		if wait {
+			timer = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			w.round(work)
+			return
+		case <-w.poke:
+		case <-timer:
+		}
+	}
+}
+
+// round tries everything that is due, in order, and says when to come again.
+func (w *worker) round(ctx context.Context) (next time.Time, wait bool) {
+	later := map[string]bool{} // fingerprints of which an earlier event still waits
+	soon := func(t time.Time) {
+		if !wait || t.Before(next) {
+			next, wait = t, true
+		}
+	}
+	pending := w.pending()
+	w.forget(pending)
+	// Those that failed less go first, or what the receiver chokes on would
+	// use up every moment it is asked. Within a fingerprint order stays.
+	slices.SortStableFunc(pending, func(a, b Event) int {
+		return w.blocked[a.Fingerprint].tries - w.blocked[b.Fingerprint].tries
+	})
+	for _, e := range pending {
+		if later[e.Fingerprint] {
+			continue
+		}
+		due := w.blocked[e.Fingerprint].until
+		if w.rest.After(due) {
+			due = w.rest
+		}
+		if time.Now().Before(due) || ctx.Err() != nil {
+			later[e.Fingerprint] = true
+			soon(due)
+			continue
+		}
+		if !w.try(ctx, e) {
+			later[e.Fingerprint] = true
+			soon(w.blocked[e.Fingerprint].until)
+		}
+	}
+	return next, wait
+}
+
+func (w *worker) pending() []Event {
+	var events []Event
+	for _, item := range w.Queue.Pending() {
+		if item.Receiver == w.receiver {
+			events = append(events, item.Event)
+		}
+	}
+	return events
+}
+
+// forget drops what is remembered of events no longer in the queue.
+func (w *worker) forget(pending []Event) {
+	ids, prints := map[string]bool{}, map[string]bool{}
+	for _, e := range pending {
+		ids[e.ID], prints[e.Fingerprint] = true, true
+	}
+	for id := range w.sent {
+		if !ids[id] {
+			delete(w.sent, id)
+		}
+	}
+	for print := range w.blocked {
+		if !prints[print] {
+			delete(w.blocked, print)
+		}
+	}
+}
+
+// try sends and records one event; false when it has to be tried again. What
+// was sent but could not be recorded is only recorded again, so that a
+// duplicate takes a crash in between.
+func (w *worker) try(ctx context.Context, e Event) bool {
+	done, sent := w.sent[e.ID]
+	if !sent {
+		err := w.send(ctx, e)
+		switch {
+		case IsPermanent(err):
+			done = sentEvent{dead: true, text: err.Error()}
+		case err != nil:
+			w.failed(e, "retry", err)
+			return false
+		}
+		w.sent[e.ID] = done
+		w.failures, w.rest = 0, time.Time{}
+	}
+	if err := w.Queue.Delivered(ctx, e.ID, w.receiver, done.dead, done.text); err != nil {
+		w.failed(e, "unrecorded", err)
+		return false
+	}
+	attempt := Attempt{Receiver: w.receiver, Event: e.ID, Outcome: "delivered", Tries: w.blocked[e.Fingerprint].tries + 1}
+	if done.dead {
+		attempt.Outcome, attempt.Err = "dead", errors.New(done.text)
+	}
+	delete(w.sent, e.ID)
+	delete(w.blocked, e.Fingerprint)
+	w.Observe(attempt)
+	return true
+}
+
+func (w *worker) send(ctx context.Context, e Event) error {
+	notifier, known := w.Resolve(w.receiver)
+	if !known {
+		return errors.New("no receiver has this name now")
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	defer cancel()
+	return notifier.Notify(ctx, e)
+}
+
+// failed makes the fingerprint and the receiver wait.
+func (w *worker) failed(e Event, outcome string, err error) {
+	b := w.blocked[e.Fingerprint]
+	b.tries++
+	wait := max(w.backoff(b.tries), asked(err))
+	b.until = time.Now().Add(wait)
+	w.blocked[e.Fingerprint] = b
+	if outcome == "retry" {
+		w.failures++
+		w.rest = time.Now().Add(max(w.backoff(w.failures), asked(err)))
+	}
+	w.Observe(Attempt{Receiver: w.receiver, Event: e.ID, Outcome: outcome, Tries: b.tries, Wait: wait, Err: err})
+}
+
+// backoff doubles up to Most; half of it is chance, so that receivers that
+// failed together are not asked together.
+func (w *worker) backoff(tries int) time.Duration {
+	wait := w.Most
+	if tries < 32 {
+		wait = min(w.Most, w.First<<(tries-1))
+	}
+	return wait/2 + time.Duration(w.Random()*float64(wait/2))
+}
