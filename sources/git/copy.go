@@ -225,11 +225,12 @@ func writePack(ctx context.Context, w io.Writer, from *store, order []plumbing.H
 	if _, err := buffered.Write(head); err != nil {
 		return err
 	}
+	squeeze := zlib.NewWriter(buffered) // made once: it costs most of a megabyte
 	for _, hash := range order {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := writePackEntry(buffered, from, hash); err != nil {
+		if err := writePackEntry(buffered, squeeze, from, hash); err != nil {
 			return fmt.Errorf("object %s: %w", hash, err)
 		}
 	}
@@ -240,7 +241,7 @@ func writePack(ctx context.Context, w io.Writer, from *store, order []plumbing.H
 	return err
 }
 
-func writePackEntry(w *bufio.Writer, from *store, hash plumbing.Hash) error {
+func writePackEntry(w *bufio.Writer, squeeze *zlib.Writer, from *store, hash plumbing.Hash) error {
 	size, err := from.size(hash)
 	if err != nil {
 		return err
@@ -252,7 +253,7 @@ func writePackEntry(w *bufio.Writer, from *store, hash plumbing.Hash) error {
 	if _, err := w.Write(entryHeader(kind, size)); err != nil {
 		return errors.Join(err, stream.Close())
 	}
-	squeeze := zlib.NewWriter(w)
+	squeeze.Reset(w)
 	n, err := io.Copy(squeeze, stream)
 	if err == nil && n != size {
 		err = io.ErrUnexpectedEOF

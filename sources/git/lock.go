@@ -26,8 +26,8 @@ type refMove struct {
 }
 
 const (
-	lockTries = 20
-	lockPause = 50 * time.Millisecond
+	lockTries = 100
+	lockPause = 10 * time.Millisecond
 )
 
 // moveRef moves a reference by git's own protocol: take name.lock, compare,
