@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,6 +26,7 @@ type target struct {
 	alias     bool
 	version   string
 	run       *runtime.Function
+	settings  settings
 	code      *bundle
 	layers    []*bundle
 	started   time.Time
@@ -33,21 +35,34 @@ type target struct {
 // enter chooses the version, checks that it may run and takes its place in the
 // concurrency limits; leave gives the place back.
 func (s *Service) enter(ref reference) (*target, error) {
+	t, busy, err := s.take(ref)
+	switch {
+	case err == nil:
+		s.put(t, "ConcurrentExecutions", float64(busy))
+	case t != nil: // it was there, but there was no room
+		s.put(t, "Throttles", 1)
+		t = nil
+	}
+	return t, err
+}
+
+// take is enter without its metrics, which must not be published under the
+// mutex. A target that comes with an error was throttled.
+func (s *Service) take(ref reference) (t *target, busy int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, v, err := s.aim(ref)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if err := s.admit(t); err != nil {
-		return nil, err
+	if err := s.admit(t.function); err != nil {
+		return t, 0, err
 	}
 	if err := s.equip(t, v); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s.inflight[t.function]++
-	s.publishConcurrency(t)
-	return t, nil
+	return t, s.inflight[t.function], nil
 }
 
 func (s *Service) leave(t *target) {
@@ -95,11 +110,9 @@ func (s *Service) choose(a *alias, now time.Time) string {
 }
 
 // admit holds an event against the concurrency limits.
-func (s *Service) admit(t *target) error {
-	f := s.functions[t.function]
-	if f.reserved != nil {
-		if s.inflight[f.name] >= *f.reserved {
-			s.publishThrottle(t)
+func (s *Service) admit(name string) error {
+	if f := s.functions[name]; f.reserved != nil {
+		if s.inflight[name] >= *f.reserved {
 			return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
 		}
 		return nil
@@ -111,7 +124,6 @@ func (s *Service) admit(t *target) error {
 		}
 	}
 	if busy >= s.unreserved("") {
-		s.publishThrottle(t)
 		return throttled("ConcurrentInvocationLimitExceeded")
 	}
 	return nil
@@ -127,7 +139,7 @@ func (s *Service) equip(t *target, v *version) error {
 	if f.log == nil {
 		f.log = &runtime.Log{}
 	}
-	t.code = s.code[v.Code.Hex]
+	t.settings, t.code = v.settings, s.code[v.Code.Hex]
 	for _, arn := range v.Layers {
 		if l := s.ofLayer(arn); l != nil {
 			t.layers = append(t.layers, s.code[l.code.Hex])
@@ -135,13 +147,14 @@ func (s *Service) equip(t *target, v *version) error {
 	}
 	group := s.qualifiedARN(f.name, v.number)
 	t.run = &runtime.Function{Group: group, Key: group + "#" + strconv.FormatUint(v.change, 10), Name: f.name, Version: v.number, ARN: group,
-		Runtime: v.Runtime, Handler: v.Handler, Memory: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second, Log: f.log,
-		Variables: s.variables(f, v)}
+		Runtime: v.Runtime, Handler: v.Handler, Memory: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second, Log: f.log}
 	return nil
 }
 
-// place unzips what was not unzipped yet.
+// place does what needs no mutex: it unzips what was not unzipped yet, and asks
+// for credentials.
 func (s *Service) place(t *target) error {
+	t.run.Variables = s.variables(t.function, t.settings)
 	var err error
 	if t.run.TaskRoot, err = s.unzipped(t.code); err != nil {
 		return fault(http.StatusBadGateway, "InvalidZipFileException", "%v", err)
@@ -156,17 +169,15 @@ func (s *Service) place(t *target) error {
 	return nil
 }
 
-func (s *Service) variables(f *function, v *version) map[string]string {
+func (s *Service) variables(function string, c settings) map[string]string {
 	out := map[string]string{}
-	if v.Environment != nil {
-		for name, value := range v.Environment.Variables {
-			out[name] = value
-		}
+	if c.Environment != nil {
+		maps.Copy(out, c.Environment.Variables)
 	}
-	keys := s.opts.Credentials(v.Role, f.name)
+	keys := s.opts.Credentials(c.Role, function)
 	out["AWS_ACCESS_KEY_ID"], out["AWS_SECRET_ACCESS_KEY"], out["AWS_SESSION_TOKEN"] = keys.AccessKey, keys.SecretKey, keys.SessionToken
 	out["AWS_REGION"], out["AWS_DEFAULT_REGION"] = s.opts.Region, s.opts.Region
-	out["AWS_LAMBDA_LOG_GROUP_NAME"] = v.Logging.LogGroup
+	out["AWS_LAMBDA_LOG_GROUP_NAME"] = c.Logging.LogGroup
 	if url := s.opts.PublicURL(); url != "" && out["AWS_ENDPOINT_URL"] == "" {
 		out["AWS_ENDPOINT_URL"] = url
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	Now     func() time.Time // nil: time.Now
 	Account string           // twelve digits; "" is 000000000000
 	Region  string           // "" is us-east-1
-	DataDir string           // where code is kept; "" is a temporary folder removed by Close
+	DataDir string           // where code is kept, emptied by New; "" is a temporary folder removed by Close
 
 	// PublicURL is the sandbox's base URL, without a trailing slash. Function
 	// URLs and code locations start with it, and functions reach AWS there.
@@ -142,6 +142,9 @@ func New(o Options) (*Service, error) {
 		s.opts.DataDir, s.ownDir = dir, true
 	}
 	for _, sub := range []string{"code", "tasks", "runtime"} {
+		if err := os.RemoveAll(filepath.Join(s.opts.DataDir, sub)); err != nil { // of a process that was killed
+			return nil, fmt.Errorf("clear the folder for function code: %w", err)
+		}
 		if err := os.MkdirAll(filepath.Join(s.opts.DataDir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("make the folder for function code: %w", err)
 		}

@@ -50,3 +50,14 @@ func running(pid string) bool {
 	status, err := os.ReadFile("/proc/" + pid + "/status")
 	return err == nil && !strings.Contains(string(status), "State:\tZ")
 }
+
+// printed are the lines a function wrote that start with a word.
+func (w *world) printed(function, word string) string {
+	var out []string
+	for _, l := range w.service.Logs(function) {
+		if strings.HasPrefix(l.Text, word) {
+			out = append(out, l.Text)
+		}
+	}
+	return strings.Join(out, "\n")
+}

@@ -299,7 +299,7 @@ func TestFiltersDropWhatDoesNotMatch(t *testing.T) {
 	q.send(t, orders, `{"kind": "order.new", "total": 15}`, `{"kind": "order.new", "total": 25}`, `{"kind": "refund", "total": 15}`,
 		`{"kind": "order.new", "total": 15, "test": true}`, `plain`, `{"kind": "order.old", "total": 20}`)
 	await(t, func() bool { _, _, deleted := q.counts(orders); return deleted == 6 })
-	log := fmt.Sprint(w.service.Logs("f"))
+	log := w.printed("f", "BATCH")
 	if strings.Contains(log, "refund") || strings.Contains(log, "25") || strings.Contains(log, "plain") || strings.Contains(log, "test") ||
 		!strings.Contains(log, "order.new") || !strings.Contains(log, "order.old") {
 		t.Errorf("the function saw %s", log)

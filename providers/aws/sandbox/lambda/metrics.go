@@ -37,6 +37,8 @@ func (s *Service) put(t *target, metric string, value float64) {
 	}
 }
 
+// publishInvocation: what is throttled is not seen here, since throttles are
+// neither invocations nor errors.
 func (s *Service) publishInvocation(t *target, r runtime.Result) {
 	failed := 0.0
 	if r.Error != "" {
@@ -46,11 +48,4 @@ func (s *Service) publishInvocation(t *target, r runtime.Result) {
 	s.put(t, "Errors", failed)
 	s.put(t, "Throttles", 0)
 	s.put(t, "Duration", float64(r.Duration)/float64(time.Millisecond))
-}
-
-// publishThrottle: throttles are neither invocations nor errors.
-func (s *Service) publishThrottle(t *target) { s.put(t, "Throttles", 1) }
-
-func (s *Service) publishConcurrency(t *target) {
-	s.put(t, "ConcurrentExecutions", float64(s.inflight[t.function]))
 }

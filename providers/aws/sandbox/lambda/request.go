@@ -58,6 +58,9 @@ func (s *Service) Operation(r *http.Request, _ []byte) string {
 
 // Serve answers one call and fills in what c should remember of it.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, c *wire.Call) {
+	if c.ID != "" {
+		w.Header().Set("X-Amzn-Requestid", c.ID)
+	}
 	found, path := match(s.routes, r)
 	if found == nil {
 		s.refuse(w, c, fault(http.StatusNotFound, "UnknownOperationException", "Lambda has no operation %s %s", r.Method, r.URL.Path))

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -120,6 +121,9 @@ func (s *Service) updateURL(q *request) (reply, error) {
 	}
 	if in.Cors != nil {
 		u.cors = in.Cors
+		if reflect.ValueOf(*in.Cors).IsZero() { // an empty one clears
+			u.cors = nil
+		}
 	}
 	u.modified = s.opts.Now()
 	return ok(s.showURL(f, qualifier, u))
