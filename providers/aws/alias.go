@@ -59,6 +59,9 @@ func (k aliasKind) live(ref manifest.Ref, a *types.AliasConfiguration, parent pr
 		"arn": awssdk.ToString(a.AliasArn), "name": awssdk.ToString(a.Name), "id": awssdk.ToString(a.AliasArn),
 	}
 	remember(&k.p.memory, k.p.memory.known, ref, live.Attributes)
+	if function, _ := functionOf(awssdk.ToString(a.AliasArn)); function != "" {
+		remember(&k.p.memory, k.p.memory.fronts, function, awssdk.ToString(a.Name))
+	}
 	return live
 }
 

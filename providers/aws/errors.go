@@ -125,8 +125,8 @@ func codeOf(err error) string {
 // isAbsent tells an answer "it is not there" from every other.
 func isAbsent(err error) bool { return err != nil && absentCodes[codeOf(err)] }
 
-// isUnknownOperation: what answers (an emulator) does not know the operation.
-// AWS itself always names what it could not find.
+// isUnknownOperation: what answers (an emulator) does not know the operation,
+// or answers in another form. AWS itself always names what it could not find.
 func isUnknownOperation(err error) bool {
 	if err == nil || isAbsent(err) {
 		return false
@@ -140,6 +140,9 @@ func isUnknownOperation(err error) bool {
 		return false
 	}
 	status := response.HTTPStatusCode()
+	if status == http.StatusOK && codeOf(err) == "unreachable" {
+		return true // an answer that cannot be read
+	}
 	return status == http.StatusNotFound && !known(codeOf(err)) || status == http.StatusNotImplemented
 }
 

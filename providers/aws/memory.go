@@ -24,6 +24,7 @@ type memory struct {
 	wrote     map[manifest.Ref]written           // eventually consistent writes of our own
 	known     map[manifest.Ref]map[string]string // attributes seen of resources
 
+	fronts  map[string]string          // the alias last seen, by a function's physical name
 	layers  map[string]*functionLayers // by physical name
 	roles   map[string]*roleLook       // by name; nil for one that is not there
 	queues  map[string]*queueLook      // by name; nil for one that is not there
@@ -89,6 +90,7 @@ func (m *memory) init() {
 	m.owners = map[string]ownerLook{}
 	m.wrote = map[manifest.Ref]written{}
 	m.known = map[manifest.Ref]map[string]string{}
+	m.fronts = map[string]string{}
 	m.layers = map[string]*functionLayers{}
 	m.roles = map[string]*roleLook{}
 	m.queues = map[string]*queueLook{}

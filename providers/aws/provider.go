@@ -49,9 +49,12 @@ type Options struct {
 	// CloudWatchProtocol is "" (what the SDK speaks), or "json" or "query" for
 	// emulators that know only those.
 	CloudWatchProtocol string
-	MetricPeriod       time.Duration // of a CloudWatch datapoint; default 60s
-	KeepVersions       int           // versions Clean keeps when told none; default 3
-	Parallel           int           // looks at a time; default 8
+	// Emulator is "", or "moto": its mappings name the version their alias
+	// pointed at once, and are read as naming the alias.
+	Emulator     string
+	MetricPeriod time.Duration // of a CloudWatch datapoint; default 60s
+	KeepVersions int           // versions Clean keeps when told none; default 3
+	Parallel     int           // looks at a time; default 8
 }
 
 // Provider is one environment on AWS. It is safe for concurrent use.
@@ -101,6 +104,9 @@ func New(o Options) (*Provider, error) {
 	default:
 		return nil, fmt.Errorf("aws provider: CloudWatch protocol %q: want json, query or nothing", o.CloudWatchProtocol)
 	}
+	if o.Emulator != "" && o.Emulator != "moto" {
+		return nil, fmt.Errorf("aws provider: emulator %q: only moto is known", o.Emulator)
+	}
 	if len(o.Tokens) == 0 {
 		o.Tokens = make([]byte, 32)
 		_, _ = rand.Read(o.Tokens) // never fails
@@ -140,6 +146,9 @@ func (o *Options) defaults() {
 	}
 	if o.KeepVersions <= 0 {
 		o.KeepVersions = 3
+	}
+	if o.Emulator == "moto" {
+		o.CloudWatchProtocol = orElse(o.CloudWatchProtocol, "json")
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = 8

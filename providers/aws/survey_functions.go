@@ -6,22 +6,11 @@ import (
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
 )
-
-// functionLayers is what costs calls per function: one look at all of it.
-type functionLayers struct {
-	at       time.Time
-	touched  int
-	aliases  []types.AliasConfiguration
-	policies map[string]*policyLook // by qualifier, "" for the function itself
-	urls     []types.FunctionUrlConfig
-	async    []types.FunctionEventInvokeConfig
-}
 
 // subject is one function of a survey with its wanted children.
 type subject struct {
@@ -155,84 +144,6 @@ func (s *sweep) lookAt(ctx context.Context, sub *subject, due bool) error {
 	return nil
 }
 
-// lookLayers asks for everything that stands around a function.
-func (s *sweep) lookLayers(ctx context.Context, sub *subject) (*functionLayers, error) {
-	l := &functionLayers{at: s.at, policies: map[string]*policyLook{}}
-	var err error
-	if l.aliases, err = s.p.listAliases(ctx, s.cl, sub.physical); err != nil {
-		return nil, err
-	}
-	qualifiers := []string{""}
-	for _, a := range l.aliases {
-		qualifiers = append(qualifiers, awssdk.ToString(a.Name))
-	}
-	for _, q := range qualifiers {
-		if l.policies[q], err = s.p.lookPolicy(ctx, s.cl, sub.physical, q); err != nil {
-			return nil, err
-		}
-	}
-	if l.urls, err = s.listURLs(ctx, sub.physical, qualifiers); err != nil {
-		return nil, err
-	}
-	if l.async, err = s.listAsync(ctx, sub.physical); err != nil {
-		return nil, err
-	}
-	return l, s.p.lookSigning(ctx, s.cl, sub.physical)
-}
-
-// listURLs lists a function's URLs. A platform that cannot list them is asked
-// for each qualifier.
-func (s *sweep) listURLs(ctx context.Context, physical string, qualifiers []string) ([]types.FunctionUrlConfig, error) {
-	var all []types.FunctionUrlConfig
-	pages := lambda.NewListFunctionUrlConfigsPaginator(s.cl.lambda, &lambda.ListFunctionUrlConfigsInput{FunctionName: &physical})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if isAbsent(err) {
-			return nil, nil
-		}
-		if isUnknownOperation(err) {
-			return s.askURLs(ctx, physical, qualifiers)
-		}
-		if err != nil {
-			return nil, classify(err)
-		}
-		all = append(all, page.FunctionUrlConfigs...)
-	}
-	return all, nil
-}
-
-func (s *sweep) askURLs(ctx context.Context, physical string, qualifiers []string) ([]types.FunctionUrlConfig, error) {
-	var all []types.FunctionUrlConfig
-	known := map[string]bool{}
-	for _, q := range qualifiers {
-		u, err := s.p.getURL(ctx, s.cl, physical, optional(q))
-		if err != nil {
-			return nil, err
-		}
-		if u != nil && !known[awssdk.ToString(u.FunctionUrl)] {
-			known[awssdk.ToString(u.FunctionUrl)] = true
-			all = append(all, *u)
-		}
-	}
-	return all, nil
-}
-
-func (s *sweep) listAsync(ctx context.Context, physical string) ([]types.FunctionEventInvokeConfig, error) {
-	var all []types.FunctionEventInvokeConfig
-	pages := lambda.NewListFunctionEventInvokeConfigsPaginator(s.cl.lambda, &lambda.ListFunctionEventInvokeConfigsInput{FunctionName: &physical})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if isAbsent(err) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, classify(err)
-		}
-		all = append(all, page.FunctionEventInvokeConfigs...)
-	}
-	return all, nil
-}
-
 // report turns looks into answers about the function, its children, and what
 // nobody declared.
 func (s *sweep) report(ctx context.Context, sub *subject) {
@@ -261,7 +172,7 @@ func (s *sweep) report(ctx context.Context, sub *subject) {
 			s.see(sub.function.Ref, live)
 		}
 	}
-	s.reportChildren(sub)
+	s.reportChildren(sub) // before mappings: they are found by the alias
 	s.reportMappings(ctx, sub)
 }
 

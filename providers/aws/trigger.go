@@ -250,7 +250,19 @@ func (p *Provider) getMapping(ctx context.Context, cl *clients, uuid string) (*t
 		return nil, nil
 	}
 	c := mappingOf(*out)
+	p.adapt(&c)
 	return &c, nil
+}
+
+// adapt undoes what an emulator is known to do to mappings.
+func (p *Provider) adapt(c *types.EventSourceMappingConfiguration) {
+	if p.o.Emulator != "moto" {
+		return
+	}
+	name, version := functionOf(awssdk.ToString(c.FunctionArn))
+	if alias, ok := recall(&p.memory, p.memory.fronts, name); ok && published(version) {
+		c.FunctionArn = qualified(c.FunctionArn, alias)
+	}
 }
 
 // listMappings lists the region's mappings, or those of one source.
@@ -267,6 +279,9 @@ func (p *Provider) listMappings(ctx context.Context, cl *clients, source string)
 			return nil, classify(err)
 		}
 		all = append(all, page.EventSourceMappings...)
+	}
+	for i := range all {
+		p.adapt(&all[i])
 	}
 	return all, nil
 }

@@ -1,0 +1,82 @@
+package aws
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"mooring.dev/sources/manifest"
+)
+
+// motoDiffers is where moto 5.2 is known not to do what AWS does, and so
+// cannot testify, with the reason. Options.Emulator adapts to what would
+// otherwise keep a daemon from settling.
+var motoDiffers = map[string]string{}
+
+// startMoto runs moto_server on a free port for one test. Without moto the
+// test is skipped, in CI it fails.
+func startMoto(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("moto_server")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("moto_server is not installed, and this is CI")
+		}
+		t.Skip("moto_server is not installed: pip install 'moto[server]'")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
+	cmd.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+testAccount)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	endpoint := fmt.Sprintf("http://127.0.0.1:%d", port)
+	awaitAnswer(t, endpoint+"/moto-api/data.json")
+	return endpoint
+}
+
+func awaitAnswer(t *testing.T, url string) {
+	t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for time.Now().Before(deadline) {
+		response, err := http.Get(url)
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // another process starts: nothing else tells
+	}
+	t.Fatal("moto_server did not answer within a minute")
+}
+
+func TestMotoAsWitness(t *testing.T) {
+	o := testOptions(t, startMoto(t))
+	o.Emulator = "moto"
+	w := newWorld(t, o)
+	w.fixed = motoDiffers
+	all := w.shop("preview")
+	w.converge(all)
+	w.inPlace(all)
+
+	fn := all[3]
+	if fn.Ref.Kind != manifest.KindFunction {
+		t.Fatal("the shop changed")
+	}
+}
