@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"mooring.dev/policy"
 )
 
@@ -182,4 +184,24 @@ func TestTooManyChangesAreCut(t *testing.T) {
 	if len(d.Record) > 110_000 {
 		t.Errorf("a record of %d bytes", len(d.Record))
 	}
+}
+
+// No document makes the evaluator fall over, and none but a complete one is
+// decided.
+func FuzzDocument(f *testing.F) {
+	e := New(mustLoad(f, packs(policy.Drift, "action contains {\"item\": i.id, \"do\": \"revert\"} if some i in input.items\n")), EvaluatorOptions{})
+	v := newValidator(inputForm(policy.Drift))
+	f.Add(string(must(json.Marshal(sample(policy.Drift).Complete(policy.Drift)))))
+	f.Add(`{"api":"policy/v1","changes":[{"sensitive":true}],"items":[{"sensitive":true,"live":[]}]}`)
+	f.Add(`{"items":null}`)
+	f.Fuzz(func(t *testing.T, doc string) {
+		d, err := e.EvaluateDocument(context.Background(), policy.Drift, []byte(doc))
+		if (err != nil) != (d.Outcome == policy.Error) || len(d.Record) == 0 {
+			t.Fatalf("%s, %v", d.Outcome, err)
+		}
+		value, perr := ast.ValueFromReader(strings.NewReader(doc))
+		if err == nil && (perr != nil || v.validate(value) != nil) {
+			t.Fatalf("decided about an incomplete document: %s", doc)
+		}
+	})
 }

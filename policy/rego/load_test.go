@@ -1,12 +1,16 @@
 package rego
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/tester"
 
 	"mooring.dev/policy"
 )
@@ -260,6 +264,35 @@ func TestLoadLimits(t *testing.T) {
 			t.Errorf("%s: %v", name, found)
 		}
 	}
+	// A link is not followed, wherever it leads.
+	link["policies/lib/x.rego"].Data = []byte("../../elsewhere.rego")
+	link["elsewhere.rego"] = &fstest.MapFile{Data: []byte("package policy.lib.x\n")}
+	if found := loadFaults(t, link); found[0].Msg != "not a regular file" {
+		t.Errorf("a link: %v", found)
+	}
+}
+
+// Tests that were not run are no tests that passed.
+func TestSuiteCutShort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	none := make(chan *tester.Result)
+	close(none)
+	if passed, found := collect(ctx, none, time.Second); passed != 0 || len(found) != 1 || found[0].Code != "test_error" {
+		t.Errorf("%d passed, %v", passed, found)
+	}
+}
+
+// A test that never ends is left behind.
+func TestSuiteStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan *tester.Result)
+		began := time.Now()
+		if _, found := collect(t.Context(), stuck, time.Minute); len(found) != 1 || time.Since(began) != time.Minute+time.Second {
+			t.Errorf("%v after %v", found, time.Since(began))
+		}
+		close(stuck)
+	})
 }
 
 func TestLoadSuiteDeadline(t *testing.T) {

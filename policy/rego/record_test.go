@@ -73,6 +73,29 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A document written by hand is recorded as it is digested, however it was
+// laid out.
+func TestRecordOfADocument(t *testing.T) {
+	in := sample(policy.Promotion)
+	in.Commit.Message = "MARK"
+	doc, err := json.MarshalIndent(in.Complete(policy.Promotion), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc = bytes.Replace(doc, []byte("MARK"), []byte("a <b> & c"), 1)
+	d, err := New(shop(t), EvaluatorOptions{}).EvaluateDocument(t.Context(), policy.Promotion, doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		Input  json.RawMessage
+		Digest string `json:"input_digest"`
+	}
+	if err := json.Unmarshal(d.Record, &r); err != nil || digest(r.Input) != r.Digest {
+		t.Errorf("%v: %s of\n%s", err, r.Digest, r.Input)
+	}
+}
+
 // A token is all that is ever seen of a sensitive value: in the record, in
 // findings made of it, and in errors about it.
 func TestSensitiveValuesStayTokens(t *testing.T) {
