@@ -196,6 +196,10 @@ var layouts = makeLayouts(
 	reflect.TypeFor[URLSpec](), reflect.TypeFor[AsyncSpec](), reflect.TypeFor[ConcurrencySpec](),
 	reflect.TypeFor[Artifact](), reflect.TypeFor[Redrive](), reflect.TypeFor[Delivery](), reflect.TypeFor[Rollout](),
 	reflect.TypeFor[Analysis](), reflect.TypeFor[Stage](), reflect.TypeFor[EphemeralStorage](), reflect.TypeFor[Expects](),
+	reflect.TypeFor[VpcConfig](), reflect.TypeFor[Target](), reflect.TypeFor[TracingConfig](), reflect.TypeFor[FileSystem](),
+	reflect.TypeFor[ImageConfig](), reflect.TypeFor[SnapStart](), reflect.TypeFor[LoggingConfig](), reflect.TypeFor[Cors](),
+	reflect.TypeFor[metadata](), reflect.TypeFor[asyncDoc](), reflect.TypeFor[urlDoc](), reflect.TypeFor[permissionDoc](),
+	reflect.TypeFor[rolloutDoc](), reflect.TypeFor[analysisDoc](),
 	reflect.TypeFor[functionSpec](), reflect.TypeFor[queueTrigger](), reflect.TypeFor[trigger](), reflect.TypeFor[functionRole](),
 )
 

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// contractSpec is mooring.contract.yaml inside an artifact.
+const kindContract = "Contract"
+
 var contractPlans = plansOf[Expects]()
 
 // ParseContract reads the contract shipped inside an artifact: a document
@@ -18,7 +19,7 @@ func ParseContract(data []byte) (Expects, error) {
 		return Expects{}, faults.sorted()
 	}
 	file := Position{File: ContractFile}
-	if len(raws) != 1 || raws[0].kind != "Contract" {
+	if len(raws) != 1 || raws[0].kind != kindContract {
 		return Expects{}, Faults{{Position: file, Message: "holds no contract", Hint: "one document: apiVersion: " + APIVersion + ", kind: Contract, spec: {environment: [NAME]}"}}
 	}
 	d := &decoder{values: &values{}, literal: true, plans: contractPlans}

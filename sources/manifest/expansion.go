@@ -44,9 +44,23 @@ func (x *expansion) fault(field, message, hint string) {
 // top adds the resource the document is.
 func (x *expansion) top(spec any, refs []Ref) {
 	x.add(Resource{
-		Ref: x.doc.ref, RenamedFrom: x.meta.RenamedFrom, Labels: x.meta.Labels,
+		Ref: x.doc.ref, RenamedFrom: x.renamedFrom(), Labels: x.meta.Labels,
 		Spec: spec, Stateful: x.doc.kind.stateful,
 	}, refs)
+}
+
+// renamedFrom is the Ref text of the resource's former name, which may be
+// written with its kind or without.
+func (x *expansion) renamedFrom() string {
+	from := x.meta.RenamedFrom
+	if from == "" {
+		return ""
+	}
+	from = x.doc.ref.Kind + "/" + strings.TrimPrefix(from, x.doc.ref.Kind+"/")
+	if from == x.doc.ref.String() {
+		x.fault("renamedFrom", "is the name it has", "leave it out")
+	}
+	return from
 }
 
 // child adds a resource that belongs to the document's.

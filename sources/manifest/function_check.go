@@ -29,6 +29,9 @@ func (f *functionSpec) check(d *decoder, n *node) {
 	if f.Alias == "none" && f.Rollout != nil && len(f.Rollout.Stages) > 1 {
 		d.fault(n.get("rollout").pos(), "alias: none leaves no traffic to move", "leave out rollout, or give the function an alias")
 	}
+	if f.Rollout != nil && f.Rollout.Force {
+		d.fault(n.get("rollout").get("force").pos(), "force is for environments", "a function's own rollout holds unless its environment forces another")
+	}
 	if l := f.LoggingConfig; l != nil && l.LogFormat != "JSON" && (l.ApplicationLogLevel != "" || l.SystemLogLevel != "") {
 		d.fault(n.get("loggingConfig").pos(), "log levels need logFormat: JSON", "")
 	}

@@ -2,7 +2,7 @@ package manifest
 
 import "reflect"
 
-// kinds is every kind a repository may declare. A further kind is one file
+// allKinds is every kind a repository may declare. A further kind is one file
 // that makes a kind, and one line here.
 func allKinds() []*kind {
 	return []*kind{
@@ -52,16 +52,16 @@ func indexKinds(list []*kind) map[string]*kind {
 	return out
 }
 
-func kindNames() []string {
-	var out []string
-	for _, name := range kindOrder {
-		out = append(out, name)
+// kindOrder is the order of the reference.
+var kindOrder = namesOf(allKinds())
+
+func namesOf(list []*kind) []string {
+	out := make([]string, 0, len(list))
+	for _, k := range list {
+		out = append(out, k.name)
 	}
 	return out
 }
-
-// kindOrder is the order of the reference.
-var kindOrder = []string{KindPipeline, KindEnvironment, KindFunction, KindQueue, KindRole, KindSecret, KindParameter}
 
 // KindInfo is a kind's row in the reference.
 type KindInfo struct {

@@ -100,6 +100,9 @@ func newParsedFile(name string, data []byte) *parsedFile {
 	raws, faults := parseFile(name, data)
 	p := &parsedFile{faults: faults}
 	for _, raw := range raws {
+		if raw.kind == kindContract && path.Base(name) == ContractFile {
+			continue // belongs to the code beside it
+		}
 		p.docs = append(p.docs, newDocument(raw))
 	}
 	return p

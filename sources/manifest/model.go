@@ -97,7 +97,7 @@ type Resource struct {
 	// Key is a child's own part of its name: the alias name, the trigger's
 	// key, the statement id. Empty for the others.
 	Key         string
-	RenamedFrom string // metadata.renamedFrom
+	RenamedFrom string // metadata.renamedFrom, as the text of a Ref
 	Adopt       bool   // metadata.adopt: take over an existing resource without tags
 	Labels      map[string]string
 	// Spec is a pointer to one of the spec types of this package, by kind:

@@ -62,7 +62,7 @@ func (c *converter) document(n *yaml.Node) (rawDocument, bool) {
 	case c.stopped:
 		return rawDocument{}, false
 	case kind == nil || kind.kind != stringNode:
-		c.fault(version, "the manifest has no kind", "one of "+strings.Join(kindNames(), ", "))
+		c.fault(version, "the manifest has no kind", "one of "+strings.Join(kindOrder, ", "))
 		return rawDocument{}, false
 	}
 	return rawDocument{kind: kind.text, root: root}, true

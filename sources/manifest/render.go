@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -34,7 +35,7 @@ func Render(docs *Documents, p *Pipeline, environment, commit string) (*Release,
 }
 
 func newSettings(p *Pipeline, e Environment) *settings {
-	s := &settings{environment: e.Name, pipeline: p.Name, naming: p.Naming, rollout: e.Rollout}
+	s := &settings{environment: e.Name, pipeline: p.Name, naming: cmp.Or(p.Naming, "${environment}-${name}"), rollout: e.Rollout}
 	if len(s.rollout.Stages) == 0 { // a Pipeline made in Go rather than read
 		force := s.rollout.Force
 		s.rollout = defaultRollout()
@@ -71,8 +72,11 @@ func (r *renderer) expandAll() {
 				patches, used[i] = append(patches, i), true
 			}
 		}
-		if len(doc.faults) > 0 {
-			continue // told already, and nothing can be made of it
+		if len(doc.faults) > 0 { // told already, and nothing can be made of it
+			if len(patches) == 0 {
+				r.faults = append(r.faults, doc.missing...)
+			}
+			continue
 		}
 		x := r.expand(doc, patches)
 		r.expansions = append(r.expansions, x)

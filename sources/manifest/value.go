@@ -270,6 +270,9 @@ func (t Duration) MarshalText() ([]byte, error) { return []byte(t.String()), nil
 // UnmarshalText reads what MarshalText wrote.
 func (t *Duration) UnmarshalText(text []byte) error {
 	got, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("read a duration: %w", err)
+	}
 	*t = Duration(got)
-	return err
+	return nil
 }

@@ -32,8 +32,9 @@ func (w *whole) check() {
 	w.checkPhysical()
 	w.checkUses()
 	w.checkCycles()
-	for i := range w.resources {
-		w.checkFit(w.resources[i])
+	for _, res := range w.resources {
+		w.checkFit(res)
+		w.checkRenamed(res)
 	}
 }
 
@@ -103,7 +104,15 @@ func attributesOf(kind string) []string {
 }
 
 // referable lists the kinds a reference may name.
-var referable = []string{KindAlias, KindFunction, KindParameter, KindQueue, KindRole, KindSecret, KindURL}
+func referable() []string {
+	out := []string{KindAlias, KindURL}
+	for _, name := range kindOrder {
+		if kinds[name].attributes != nil {
+			out = append(out, name)
+		}
+	}
+	return out
+}
 
 func (w *whole) nearRef(ref Ref) string {
 	if ref.Kind == KindSecret || ref.Kind == KindParameter {
@@ -113,7 +122,7 @@ func (w *whole) nearRef(ref Ref) string {
 		return "declare it: kind: " + ref.Kind + ", metadata: {name: " + shorten(ref.Name) + "}"
 	}
 	if attributesOf(ref.Kind) == nil {
-		return didYouMean(ref.Kind, referable)
+		return didYouMean(ref.Kind, referable())
 	}
 	return w.nearName(ref)
 }
@@ -241,6 +250,18 @@ func (w *whole) place(ref Ref, path string, otherwise Position) Position {
 		}
 	}
 	return otherwise
+}
+
+// checkRenamed refuses a rename from what is still declared.
+func (w *whole) checkRenamed(res *Resource) {
+	if res.RenamedFrom == "" {
+		return
+	}
+	if from, err := ParseRef(res.RenamedFrom); err == nil && from != res.Ref {
+		if i, found := w.byRef[from]; found {
+			w.fault(res.Origin, "metadata.renamedFrom", from.String()+" is still declared", "at "+w.resources[i].Origin.String())
+		}
+	}
 }
 
 func (w *whole) queue(ref Ref) (*QueueSpec, bool) {
