@@ -65,7 +65,10 @@ func (s *State) count(f *Function, look Look) bool {
 	f.Measured = w.To
 	canary, baseline := counts(look.Canary), counts(look.Baseline)
 	if alone {
-		f.Solo = f.Solo.plus(canary)
+		f.Solo, f.Run = f.Solo.plus(canary), f.Run.plus(canary)
+		if 2*f.Run.failures() <= f.Run.trials() {
+			f.Run = Counts{}
+		}
 	}
 	before := pair{canary: f.Canary, baseline: f.Baseline}
 	now := pair{canary: canary, baseline: baseline}

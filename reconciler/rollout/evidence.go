@@ -191,8 +191,11 @@ func lgamma(x float64) float64 {
 // collapsed judges calls that have no baseline beside them (full weight, a
 // function that is new), and only by what needs none: the first five all
 // failed, or, where the baseline was seen healthy earlier in this rollout,
-// most calls fail. A baseline that was red itself excuses both: a fix that
-// does not fix is no harm.
+// most calls of the newest looks fail. The second begins anew after every look
+// that is not mostly failures, so hours of good calls do not hide it; from a
+// baseline that fails less than one call in four it is far enough away for
+// that to cost nothing. A baseline that was red itself excuses both: a fix
+// that does not fix is no harm.
 func (s *State) collapsed(f Function) string {
 	const (
 		first   = 5
@@ -206,15 +209,16 @@ func (s *State) collapsed(f Function) string {
 		return ""
 	case k == n:
 		return fmt.Sprintf("%s: the first %d calls of version %s all failed", f.Ref, n, f.New)
-	case seen >= 20 && mostFail(k, n) >= -math.Log(s.Analysis.FalseRollback):
-		return fmt.Sprintf("%s: %d of %d calls of version %s failed at full traffic", f.Ref, k, n, f.New)
+	case seen >= 20 && mostFail(f.Run) >= -math.Log(s.Analysis.FalseRollback):
+		return fmt.Sprintf("%s: %d of %d calls of version %s failed at full traffic", f.Ref, f.Run.failures(), f.Run.trials(), f.New)
 	}
 	return ""
 }
 
 // mostFail is the log evidence that more than half of all calls fail: a
 // Beta(½,½) mixture against one half.
-func mostFail(k, n int64) float64 {
+func mostFail(c Counts) float64 {
+	k, n := c.failures(), c.trials()
 	if 2*k <= n {
 		return 0
 	}

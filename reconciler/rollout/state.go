@@ -107,6 +107,8 @@ type Function struct {
 	// Solo are the new version's calls with no baseline beside them: at full
 	// weight, or where there was no version before.
 	Solo Counts `json:"solo,omitzero"`
+	// Run are those of the newest looks in a row of which most failed.
+	Run Counts `json:"run,omitzero"`
 	// Guarded: the one look of the hard guard was taken.
 	Guarded bool `json:"guarded,omitempty"`
 }
