@@ -34,6 +34,15 @@ func Changing(in Input) []rollout.Function {
 // under way its baseline, or the new version once every stage has held; else
 // what was last seen in place, else what serves.
 func stableVersion(in Input, fn, alias manifest.Ref) string {
+	version := proven(in, fn, alias)
+	live := in.Inventory.Live[fn]
+	if _, ok := live.Published[version]; !ok && live.Exists {
+		return in.Inventory.Live[alias].Routing.Version // the function was made again since
+	}
+	return version
+}
+
+func proven(in Input, fn, alias manifest.Ref) string {
 	for _, f := range in.Rollout.Functions {
 		if f.Ref != fn || f.Alias != alias || f.New == "" && f.Stable == "" {
 			continue

@@ -89,7 +89,11 @@ func (w *world) functionInForce(l *look, items []record.DriftItem, needs bool) {
 		w.update(l, items, false)
 	case needs && l.fact.Snapshot != l.spec.Snapshot:
 		w.publish(l, Binding)
-	case !needs:
+	case needs:
+		// The version is gone with a function that was made again. A version
+		// serves nobody by itself; its alias is a difference of its own.
+		w.publish(l, Drift)
+	default:
 		w.settled(l, w.serving(l))
 	}
 	w.staleness(l)

@@ -228,7 +228,8 @@ func needers(w *world, r removal, left []removal) []manifest.Ref {
 		if other.ref == r.ref || !known && removalRank(other.ref.Kind) >= removalRank(r.ref.Kind) {
 			continue
 		}
-		if known && res.Parent != r.ref && !slices.Contains(res.Refs, r.ref) {
+		onIt := known && res.Parent == r.ref && !standsAlone(other.ref)
+		if known && !onIt && !slices.Contains(res.Refs, r.ref) {
 			continue
 		}
 		if !known && other.extra != nil && other.ref.Kind != manifest.KindTrigger {

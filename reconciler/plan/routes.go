@@ -39,6 +39,13 @@ func (w *world) routeOne(f rollout.Function) {
 	if live.Exists && live.Routing == want {
 		return
 	}
+	if _, ok := w.declared(f.Alias); !ok && !live.Exists {
+		return // stable had none: it is a matter of removal
+	}
+	if w.unknown(f.Ref) == "" && !w.in.Inventory.Live[f.Ref].Exists {
+		w.orphaned(f)
+		return
+	}
 	w.strayed = true
 	if live.Exists && w.foreign(f, live.Routing) {
 		who := f.Alias.String() + " sends calls to " + describe(live.Routing) + ", which this rollout never asked for"
@@ -55,6 +62,18 @@ func (w *world) routeOne(f rollout.Function) {
 	if res := w.aliasResource(f.Alias); res != nil {
 		w.route(res, live, want, w.shiftCause(f, want))
 	}
+}
+
+// orphaned is a function of the rollout that somebody deleted: there is
+// nothing to route. Going on is impossible; going back is over for it, and its
+// return is a matter of drift.
+func (w *world) orphaned(f rollout.Function) {
+	w.wait(f.Alias, "dependency", "its function is gone", f.Ref)
+	if w.phase() == rollout.Back {
+		return
+	}
+	w.strayed = true
+	w.impossible(f.Ref, "somebody deleted it")
 }
 
 // shiftCause: towards stable is a rollback, whatever brought it about.
@@ -195,23 +214,27 @@ func (w *world) movingAlias(l *look, items []record.DriftItem, work bool) {
 // rollout left it, or was last seen in place, or, new, the version that
 // carries what is declared.
 func (w *world) resting(l *look) (providers.Routing, bool) {
+	fn := w.in.Inventory.Live[l.res.Parent]
+	unseen := w.unknown(l.res.Parent) != ""
+	stands := func(r providers.Routing) bool {
+		_, ok := fn.Published[r.Version]
+		return r.Version != "" && (unseen || ok)
+	}
 	if f := w.last[l.res.Ref]; f != nil && w.phase() == rollout.Idle {
-		if want := w.in.Rollout.Wanted(*f); want != (providers.Routing{}) {
+		if want := w.in.Rollout.Wanted(*f); stands(want) {
 			return want, true
 		}
 	}
-	if l.applied && l.fact.Version != "" {
-		return restingFact(l.fact), true
+	if want := (providers.Routing{Version: l.fact.Version}); l.applied && stands(want) {
+		return want, true
 	}
-	fn := w.in.Inventory.Live[l.res.Parent]
+	// It is new, or the version it had is gone with the function it was of.
 	v, ok := Carrier(fn, w.in.Specs[l.res.Parent])
-	if w.in.Inventory.Errors[l.res.Parent] != nil || !ok || !v.Ready {
+	if unseen || !ok || !v.Ready {
 		return providers.Routing{}, false
 	}
 	return providers.Routing{Version: v.Number}, true
 }
-
-func restingFact(f record.Fact) providers.Routing { return providers.Routing{Version: f.Version} }
 
 // misrouted is an alias nobody of ours moved.
 func (w *world) misrouted(l *look, want providers.Routing) {

@@ -30,6 +30,7 @@ type shop struct {
 	failing  map[manifest.Ref]bool
 	partial  bool
 	acted    []Step
+	known    map[string]*manifest.Release // by digest
 	fault    func(op string, ref manifest.Ref) error
 }
 
@@ -38,7 +39,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 const pipelineID = "shop"
 
 func newShop(o memory.Options) *shop {
-	s := &shop{now: start, failing: map[manifest.Ref]bool{}}
+	s := &shop{now: start, failing: map[manifest.Ref]bool{}, known: map[string]*manifest.Release{}}
 	o.Now = func() time.Time { return s.now }
 	o.Partial = func() bool { return s.partial }
 	o.Inject = func(op string, ref manifest.Ref) error {
@@ -99,6 +100,7 @@ func render(t testing.TB, files map[string]string, commit string) *manifest.Rele
 // target makes a release the one to be in force, and starts its rollout.
 func (s *shop) target(rel *manifest.Release) {
 	s.in.Previous, s.in.Target, s.in.Surveys = s.in.Target, rel, 0
+	s.known[rel.Digest] = rel
 	s.look()
 	stages := []manifest.Stage{{Weight: 10}, {Weight: 100}}
 	if s.in.Previous == nil || Blind(s.input()) != "" {

@@ -97,7 +97,9 @@ func (w *world) present(l *look) {
 	case l.live.Failed != "" && len(l.diffs) == 0:
 		w.unfinished(l.res.Ref)
 		w.wait(l.res.Ref, "parked", "its last change did not take hold: "+l.live.Failed)
-		w.impossible(l.res.Ref, l.live.Failed)
+		if w.in.Wrote[l.res.Ref] == w.in.Target.Digest || l.live.Owner.Release == w.in.Target.Digest {
+			w.impossible(l.res.Ref, l.live.Failed) // what failed was this release's change
+		}
 	case l.res.Ref.Kind == manifest.KindFunction:
 		w.function(l, items, work)
 	case l.res.Ref.Kind == manifest.KindAlias:
