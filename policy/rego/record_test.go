@@ -18,7 +18,7 @@ func TestDecisionsAreDeterministic(t *testing.T) {
 	one, other := New(shop(t), EvaluatorOptions{}), New(shop(t), EvaluatorOptions{})
 	for _, p := range points {
 		first := timeless(t, decide(t, other, p, sample(p)).Record)
-		for range 200 {
+		for range 60 {
 			if got := timeless(t, decide(t, one, p, sample(p)).Record); !bytes.Equal(first, got) {
 				t.Fatalf("%s differs:\n%s\n%s", p, first, got)
 			}

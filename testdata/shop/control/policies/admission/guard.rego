@@ -1,6 +1,8 @@
 # What no release of the shop may do, in any environment.
 package policy.admission.guard
 
+import future.keywords.not
+
 # A queue keeps its dead-letter queue: without it, an order that cannot be
 # processed is lost.
 deny contains finding if {
@@ -19,13 +21,15 @@ deny contains finding if {
 	}
 }
 
-# Nobody but named principals may invoke the shop's functions.
+# Nobody but named principals may invoke the shop's functions; "*" only with a
+# condition beside it (a source, an organisation, a function URL).
 deny contains finding if {
 	some c in input.changes
 	c.kind == "Permission"
 	some f in c.fields
 	f.path == "principal"
 	f.after == "*"
+	not _conditional(c)
 	finding := {
 		"code": "open_permission",
 		"msg": sprintf("%s would let anybody invoke the function", [c.resource]),
@@ -33,6 +37,12 @@ deny contains finding if {
 		"path": f.path,
 		"remediation": "name the principal, or use a function URL with authType AWS_IAM",
 	}
+}
+
+_conditional(c) if {
+	some f in c.fields
+	f.path in {"sourceArn", "sourceAccount", "principalOrgID", "functionUrlAuthType"}
+	f.after != null
 }
 
 # No role may do everything.

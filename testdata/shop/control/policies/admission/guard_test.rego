@@ -31,6 +31,12 @@ test_open_permission if {
 	_codes(_change("Permission", "principal", null, "sns.amazonaws.com")) == set()
 }
 
+test_conditional_permission if {
+	some change in _change("Permission", "principal", null, "*")
+	source := {"path": "sourceArn", "before": null, "after": "arn:aws:sns:eu-west-1:111111111111:t", "sensitive": false}
+	_codes([object.union(change, {"fields": array.concat(change.fields, [source])})]) == set()
+}
+
 test_closing_a_permission if {
 	_codes(_change("Permission", "principal", "*", "sns.amazonaws.com")) == set()
 }

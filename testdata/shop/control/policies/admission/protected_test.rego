@@ -55,7 +55,7 @@ test_frozen if {
 }
 
 test_too_much_at_once if {
-	i := object.union(_input(true, {}, "unsigned"), {"summary": {"created": 21}})
+	i := object.union(_input(true, {}, "unsigned"), {"summary": {"created": 50}})
 	_codes(protected.require) == {"blast_radius"} with input as i
 }
 
