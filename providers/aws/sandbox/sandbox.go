@@ -184,6 +184,10 @@ func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 // Advance moves the sandbox's time forward.
 func (s *Sandbox) Advance(d time.Duration) { s.clock.advance(d) }
 
+// EnforceRates switches the account's rate lanes on or off; their budgets start
+// full.
+func (s *Sandbox) EnforceRates(on bool) { s.lanes.set(on) }
+
 // RegisterActor gives an access key a name. An empty ARN is made of the type
 // and name, in the default account.
 func (s *Sandbox) RegisterActor(accessKey string, a wire.Actor) { s.ids.register(accessKey, a) }

@@ -48,8 +48,8 @@ func ProtocolOf(service string, r *http.Request) Protocol {
 func OperationOf(p Protocol, r *http.Request, body []byte) string {
 	switch p {
 	case JSON10, JSON11:
-		_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		return op
+		target := r.Header.Get("X-Amz-Target")
+		return target[strings.LastIndexByte(target, '.')+1:]
 	case CBOR:
 		return r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	case Query:
