@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -155,6 +156,9 @@ func (l *listing) add(hash plumbing.Hash) error {
 // transfer writes objects into the store: few as files of their own, many as
 // one pack. maxObject bounds each, in bytes.
 func (s *store) transfer(ctx context.Context, from *store, order []plumbing.Hash, maxObject int64) error {
+	if s.damaged {
+		order = slices.DeleteFunc(order, s.has)
+	}
 	for _, hash := range order {
 		size, err := from.size(hash)
 		if err != nil {

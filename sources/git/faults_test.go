@@ -321,7 +321,7 @@ func TestURLs(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	for name, o := range map[string]Options{
-		"nothing": {}, "no URL": {Dir: dir}, "no store": {URL: dir}, "two tokens": {URL: dir, Dir: dir, TokenEnv: "A", TokenFile: "b"},
+		"nothing": {}, "no URL": {Dir: dir}, "no store": {URL: dir},
 		"negative": {URL: dir, Dir: dir, Poll: -1}, "limits": {URL: dir, Dir: dir, MaxPack: -1},
 		"ssh without known hosts": {URL: "git@example.com:x", Dir: dir, SSHKeyFile: "key"},
 		"CA":                      {URL: "https://example.com/x", Dir: dir, CAFile: filepath.Join(dir, "none")},

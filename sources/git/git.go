@@ -65,6 +65,12 @@ func Open(options Options) (*Repository, error) {
 		return nil, fmt.Errorf("open repository: store: %w", err)
 	}
 	r.store = newStore(dir)
+	if r.store.damaged, err = recoverStore(dir); err != nil {
+		return nil, fmt.Errorf("open repository: store: %w", err)
+	}
+	if r.store.damaged {
+		options.Notice(errors.New("the store was damaged, likely by a loss of power: everything is fetched again"))
+	}
 	return r, nil
 }
 
@@ -98,7 +104,15 @@ func sweep(dir string) error {
 }
 
 // Close frees the files the store holds open.
-func (r *Repository) Close() error { return r.store.close() }
+func (r *Repository) Close() error {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
+	err := r.store.close()
+	if !r.store.damaged { // else the next one must look again
+		err = errors.Join(err, closed(r.store.gitDir))
+	}
+	return err
+}
 
 // DefaultBranch is the branch the upstream's HEAD named at the last Fetch, or "".
 func (r *Repository) DefaultBranch() string {
@@ -141,7 +155,7 @@ func (r *Repository) Fetch(ctx context.Context) (map[string]sources.Snapshot, er
 func (r *Repository) bring(ctx context.Context, now heads) error {
 	var wants []plumbing.Hash
 	for _, hash := range now.branches {
-		if !r.store.has(hash) && !slices.Contains(wants, hash) {
+		if !r.store.complete(hash) && !slices.Contains(wants, hash) {
 			wants = append(wants, hash)
 		}
 	}
@@ -157,6 +171,7 @@ func (r *Repository) bring(ctx context.Context, now heads) error {
 			return fail("fetch", nil, as(sources.ErrUnreachable, "%s was promised and not sent", want))
 		}
 	}
+	r.store.damaged = false
 	return nil
 }
 

@@ -74,18 +74,16 @@ func (h *overHTTP) dial() (link, error) {
 	return made, nil
 }
 
-// token reads the credential where it stands now.
+// token reads the credential where it stands now; "" is none.
 func (h *overHTTP) token() (string, error) {
-	switch {
-	case h.options.TokenFile != "":
+	if h.options.TokenFile != "" {
 		text, err := readCredential(h.options.TokenFile)
 		return strings.TrimSpace(string(text)), err
-	case h.options.TokenEnv != "":
-		token := strings.TrimSpace(os.Getenv(h.options.TokenEnv))
-		if token == "" {
-			return "", fmt.Errorf("environment variable %s is empty", h.options.TokenEnv)
+	}
+	if h.options.TokenEnv != "" {
+		if token := strings.TrimSpace(os.Getenv(h.options.TokenEnv)); token != "" {
+			return token, nil
 		}
-		return token, nil
 	}
 	return h.at.password, nil
 }

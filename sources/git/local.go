@@ -129,7 +129,7 @@ func (u *local) bring(ctx context.Context, into *store, wants []plumbing.Hash) (
 	}
 	from := newStore(where.gitDir)
 	defer func() { err = errors.Join(err, from.close()) }()
-	order, err := missing(ctx, from, wants, into.has)
+	order, err := missing(ctx, from, wants, into.complete)
 	if err != nil {
 		return fail(doing, sources.ErrUnreachable, err, u.secrets...)
 	}

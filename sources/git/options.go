@@ -18,9 +18,13 @@ type Options struct {
 	// that upstream no longer has. One Repository at a time may use it.
 	Dir string
 
-	User      string // for HTTP "git" by default, for SSH what the URL says, else "git"
-	TokenEnv  string // environment variable with the HTTP password or token
-	TokenFile string // file with it; read at every use, so it may be replaced
+	User string // for HTTP "git" by default, for SSH what the URL says, else "git"
+	// TokenFile holds the HTTP password or token. It is read at every use, so
+	// it may be replaced. Without it TokenEnv names an environment variable
+	// with the token; where that is empty too, the URL's password is used,
+	// or no credential at all.
+	TokenFile string
+	TokenEnv  string
 
 	SSHKeyFile     string // private key without passphrase; read at every use
 	KnownHostsFile string // needed for SSH: hosts not in it are refused
@@ -78,9 +82,6 @@ func (o *Options) validate() error {
 	}
 	if o.Dir == "" {
 		fault("no Dir for the store")
-	}
-	if o.TokenEnv != "" && o.TokenFile != "" {
-		fault("both TokenEnv and TokenFile")
 	}
 	if o.Poll < 0 || o.Jitter < 0 || o.Debounce < 0 || o.Timeout < 0 {
 		fault("a negative duration")

@@ -72,7 +72,7 @@ func (s *store) unpack(ctx context.Context, file io.Reader, wants []plumbing.Has
 		return as(sources.ErrUnreachable, "unpack: %v", err)
 	}
 	from := newMemory(objects)
-	order, err := missing(ctx, from, wants, s.has)
+	order, err := missing(ctx, from, wants, s.complete)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return as(sources.ErrUnreachable, "the pack is incomplete: %v", err)
 	}

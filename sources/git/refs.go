@@ -55,7 +55,7 @@ func validBranch(name string) bool {
 
 // track makes the store's references say what the upstream's did.
 func (r *Repository) track(ctx context.Context, branches map[string]sources.Snapshot) error {
-	held, err := r.refs(trackPrefix)
+	held, err := r.store.refs(trackPrefix)
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (r *Repository) track(ctx context.Context, branches map[string]sources.Snap
 }
 
 // refs are the store's own references below a prefix, by the rest of the name.
-func (r *Repository) refs(prefix string) (map[string]plumbing.Hash, error) {
-	repository, err := gogit.PlainOpen(r.store.gitDir)
+func (s *store) refs(prefix string) (map[string]plumbing.Hash, error) {
+	repository, err := gogit.PlainOpen(s.gitDir)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -51,6 +52,9 @@ func (l link) failed(doing string, err error) error {
 		switch *l.status {
 		case http.StatusUnauthorized, http.StatusForbidden:
 			kind = sources.ErrUnauthorized
+			if l.auth == nil {
+				err = fmt.Errorf("%w (no credential was given)", err)
+			}
 		case http.StatusNotFound:
 			// Hosts hide what credentials may not see behind a 404.
 			kind = sources.ErrUnauthorized
@@ -178,7 +182,10 @@ const (
 
 // haves tells what the store has, from its references and some way back.
 func haves(ctx context.Context, s *store) ([]plumbing.Hash, error) {
-	held, err := (&Repository{store: s}).refs("refs/")
+	if s.damaged {
+		return nil, nil // all of it again
+	}
+	held, err := s.refs("refs/")
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +198,9 @@ func haves(ctx context.Context, s *store) ([]plumbing.Hash, error) {
 	seen := map[plumbing.Hash]bool{}
 	for _, name := range tips {
 		left := havesDeep
+		if !s.has(held[name]) {
+			continue
+		}
 		err := s.history(ctx, []plumbing.Hash{held[name]}, func(c *object.Commit) (bool, error) {
 			if len(known) >= maxHaves || seen[c.Hash] {
 				return false, nil

@@ -39,6 +39,9 @@ type storage interface {
 // outside gc: what is not found is looked for once more in a fresh storage.
 type store struct {
 	gitDir string
+	// damaged says that what is here may lack parts: only being there then
+	// proves nothing. Written by Open and Fetch alone, under their lock.
+	damaged bool
 
 	mu      sync.Mutex
 	layers  []storage // the repository, then its alternates
@@ -146,6 +149,10 @@ func (s *store) has(hash plumbing.Hash) bool {
 	defer s.mu.Unlock()
 	return s.each(func(l storage) error { return l.HasEncodedObject(hash) }) == nil
 }
+
+// complete reports whether the object is here with all it needs. Objects are
+// written after what they need, so being here is enough, but for damage.
+func (s *store) complete(hash plumbing.Hash) bool { return !s.damaged && s.has(hash) }
 
 // size is the length of an object in bytes, from its header.
 func (s *store) size(hash plumbing.Hash) (int64, error) {

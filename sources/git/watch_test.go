@@ -102,20 +102,18 @@ func TestWatchSees(t *testing.T) {
 // TestWatchGathers: many changes at once are few wakes.
 func TestWatchGathers(t *testing.T) {
 	g := sourcetest.NewGit(t, true)
-	r := follow(t, Options{URL: g.Dir, Debounce: 300 * time.Millisecond})
+	r := follow(t, Options{URL: g.Dir, Debounce: 100 * time.Millisecond})
 	head := g.Commit(sourcetest.Change{Branch: "main", Files: files{"a": "1"}})
 	wakes := watching(t, r)
 	n := 0
 	settled(t, wakes, func() { n++; g.Run(nil, "update-ref", "refs/heads/b"+time.Duration(n).String(), head) })
-	for wokenWithin(wakes, 500*time.Millisecond) {
-	}
 	var input string
 	for i := range 100 {
 		input += "create refs/heads/many/" + time.Duration(i).String() + " " + head + "\n"
 	}
 	g.Run([]byte(input), "update-ref", "--stdin")
 	count := 0
-	for wokenWithin(wakes, 700*time.Millisecond) {
+	for wokenWithin(wakes, 300*time.Millisecond) {
 		count++
 	}
 	if count < 1 || count > 3 {
