@@ -23,7 +23,11 @@ const (
 	Deny  Outcome = "deny"
 	Allow Outcome = "allow"
 	Hold  Outcome = "hold"
-	Error Outcome = "error" // could not be evaluated: closed
+	// Error: something could not be evaluated. It is never an allow: at
+	// admission it denies, at promotion it holds, a rollout stays at its
+	// weight, drift is alerted and not touched, an event goes to the default
+	// receiver. What other packages said is among the findings all the same.
+	Error Outcome = "error"
 )
 
 // Finding is one reason.
@@ -60,8 +64,10 @@ type Decision struct {
 	Point    Point     `json:"point"`
 	Outcome  Outcome   `json:"outcome"`
 	Findings []Finding `json:"findings"`
-	// Default is true when no package spoke: the caller's built-in default
-	// applied (and is Outcome).
+	// Default is true when no package decided (none is there, or none allowed,
+	// denied or held): the built-in default applied and is Outcome. At Rollout
+	// it means "follow the analysis", at Drift "use the catalogue", at Notify
+	// "the default receiver".
 	Default   bool     `json:"default,omitempty"`
 	RecheckNS int64    `json:"recheck_ns,omitempty"` // when to ask again; 0: no time known
 	Flags     []string `json:"flags,omitempty"`

@@ -69,9 +69,11 @@ func Closed(why error) *Evaluator {
 // Left is how many evaluations went past their deadline and are running still.
 func (e *Evaluator) Left() int { return int(e.keeper.left.Load()) }
 
-// Evaluate implements policy.Evaluator. The error, if any, names every package
-// that could not be evaluated; the Decision then has Outcome Error and is
-// closed.
+// Evaluate implements policy.Evaluator. Input.Request must have an ID, which
+// becomes the decision's, and a time. The error, if any, names every package
+// that could not be evaluated, or is an *InputError; the Decision then has
+// Outcome Error and is closed. A worker process can stand in for this method
+// by handing the same document to EvaluateDocument.
 func (e *Evaluator) Evaluate(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
 	doc, in, err := e.written(in.Complete(p))
 	if err != nil {
