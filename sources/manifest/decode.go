@@ -23,6 +23,8 @@ type decoder struct {
 	holes   []hole
 	dynamic bool // the result depends on values
 	strings int  // open text: "${" in strings
+	filled  int  // bytes, about, that values stand for so far
+	full    bool // that is too much, and was told
 	uses    []use
 }
 

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -145,6 +146,9 @@ func contentDigest(doc *document, holes []hole) string {
 	b = appendCanonical(b, meta)
 	b = append(b, '\n')
 	b = appendCanonical(b, doc.written)
+	holes = slices.SortedFunc(slices.Values(holes), func(a, b hole) int {
+		return cmp.Or(strings.Compare(a.path, b.path), strings.Compare(a.text, b.text))
+	})
 	for _, h := range holes {
 		b = append(b, '\n')
 		b = appendCanonical(b, []any{h.path, h.text})

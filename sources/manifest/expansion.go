@@ -27,6 +27,7 @@ type expansion struct {
 	resources []Resource
 	function  Ref // of a Function
 	delivery  Delivery
+	filled    int    // bytes, about, that values and patches added
 	sum       string // digest of all of it, for the release's
 	uses      []use
 	faults    Faults

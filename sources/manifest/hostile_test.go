@@ -187,3 +187,62 @@ spec:
 		t.Fatalf("got %v", err)
 	}
 }
+
+// Values and patches cannot be made to stand for more than a machine holds.
+func TestOverlayBombs(t *testing.T) {
+	overlay := func(spec string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("apiVersion: mooring.dev/v1\nkind: Environment\nmetadata: {name: preview}\nspec: {" + spec + "}\n")}
+	}
+	many := fstest.MapFS{"environments/preview.yaml": overlay("patches: [{target: {kind: Queue, labels: {a: b}}, patch: {spec: {policy: {Statement: [" +
+		strings.TrimSuffix(strings.Repeat("{},", 20_000), ",") + "]}}}}]")}
+	for i := range 200 {
+		many[fmt.Sprintf("q%d.yaml", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "apiVersion: mooring.dev/v1\nkind: Queue\nmetadata: {name: q%d, labels: {a: b}}\n", i)}
+	}
+	for name, test := range map[string]struct {
+		tree fstest.MapFS
+		want string
+	}{
+		"a list in many places": {fstest.MapFS{
+			"environments/preview.yaml": overlay("values: {x: [" + strings.TrimSuffix(strings.Repeat("1,", 5_000), ",") + "]}"),
+			"f.yaml":                    {Data: []byte(queueText + "spec: {redrive: {deadLetter: Queue/q, maxReceiveCount: 1}, policy: {Statement: [" + strings.TrimSuffix(strings.Repeat("{value: x},", 1_000), ",") + "]}}")},
+		}, "stand for too much"},
+		"long text in many places": {fstest.MapFS{
+			"environments/preview.yaml": overlay("values: {x: " + strings.Repeat("x", 100_000) + "}"),
+			"f.yaml":                    {Data: []byte(queueText + "spec: {tags: {a: \"" + strings.Repeat("${x}", 1_000) + "\"}}")},
+		}, "stand for too much"},
+		"a large patch of many": {many, "stand for too much"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			docs, err := new(Loader).Load(test.tree, LoadOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Render(docs, testPipeline("preview"), "preview", "")
+			var faults Faults
+			if !errors.As(err, &faults) || strings.Count(err.Error(), test.want) != 1 {
+				t.Fatalf("got %.500v", err)
+			}
+		})
+	}
+}
+
+// The size of all files together is bounded before any is read.
+func TestTreeTooLarge(t *testing.T) {
+	tree := fstest.MapFS{}
+	large := bytes.Repeat([]byte("#\n"), MaxFileSize/2)
+	for i := range maxTree/MaxFileSize + 1 {
+		tree[fmt.Sprintf("f%d.yaml", i)] = &fstest.MapFile{Data: large}
+	}
+	_, err := new(Loader).Load(sizesOnly{newFlat(tree)}, LoadOptions{})
+	var faults Faults
+	if !errors.As(err, &faults) || !strings.Contains(faults[0].Message, "256 MiB") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// sizesOnly is a tree whose files cannot be opened.
+type sizesOnly struct{ flat }
+
+func (sizesOnly) Open(name string) (fs.File, error) {
+	panic("opened " + name)
+}

@@ -58,7 +58,9 @@ func (l *Loader) Load(tree fs.FS, opts LoadOptions) (*Documents, error) {
 	w := &walker{tree: tree}
 	err := w.walk(".", 0)
 	if errors.Is(err, errTooMany) {
-		w.refuse(".", "the tree has more than "+itoa(maxEntries)+" files", "")
+		w.refuse(".", "the tree has more than "+itoa(maxEntries)+" files, or more than 256 MiB of YAML", "split it, or name a path")
+		docs := gather(nil, w)
+		return docs, docs.faults.sorted()
 	} else if err != nil {
 		return nil, err
 	}

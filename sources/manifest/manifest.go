@@ -23,5 +23,8 @@ const (
 	MaxManifests = 20_000  // documents of one tree
 	MaxNesting   = 64      // of a document, and of folders
 	maxEntries   = 500_000 // files and folders walked
+	maxTree      = 1 << 28 // bytes of all candidate files together
 	maxAliased   = 10_000  // nodes a file's aliases may stand for
+	maxFilledOne = 1 << 20 // bytes, about, that values and patches add to one manifest
+	maxFilled    = 1 << 27 // and to all manifests of an environment together
 )

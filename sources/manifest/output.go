@@ -28,6 +28,19 @@ func (r *Release) MarshalJSON() ([]byte, error) {
 	}), nil
 }
 
+// MarshalYAML gives the same document as MarshalJSON.
+func (r *Release) MarshalYAML() (any, error) {
+	text, err := r.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	var plain any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		return nil, fmt.Errorf("render release: %w", err)
+	}
+	return wholeNumbers(plain), nil
+}
+
 // RenderYAML writes the resources of a release as a stream of YAML
 // documents, in order, as `mooring render` shows them.
 func (r *Release) RenderYAML() ([]byte, error) {

@@ -31,7 +31,7 @@ spec:
 // overlaySpec is environments/NAME.yaml.
 type overlaySpec struct {
 	Values  map[string]raw `json:"values" is:"keys=value,maxitems=10000" doc:"What ${name} stands for in this environment."`
-	Patches []patch        `json:"patches" is:"maxitems=10000" doc:"RFC 7386 merge patches, applied in order."`
+	Patches []patch        `json:"patches" is:"maxitems=5000" doc:"RFC 7386 merge patches, applied in order."`
 }
 
 type patch struct {
@@ -126,12 +126,13 @@ func newOverlay(doc *document) *overlay {
 	out.spec = written.(*overlaySpec) // with faults, what could be read of it still saves false ones elsewhere
 	out.spec.Patches = slices.DeleteFunc(out.spec.Patches, func(p patch) bool { return p.Patch.node == nil || p.Patch.node.kind != mapNode })
 	out.values.byName = make(map[string]*node, len(out.spec.Values))
+	out.values.cost = make(map[string]int, len(out.spec.Values))
 	for name, value := range out.spec.Values {
 		if value.node == nil {
 			continue
 		}
 		checkValue(out, name, value.node)
-		out.values.byName[name] = value.node
+		out.values.byName[name], out.values.cost[name] = value.node, value.node.cost()
 	}
 	out.values.names = slices.Sorted(maps.Keys(out.values.byName))
 	out.digest = digest(appendNode(nil, doc.root.get("spec")))
@@ -149,80 +150,4 @@ func checkValue(o *overlay, name string, n *node) {
 	for _, e := range n.entries {
 		checkValue(o, name, e.value)
 	}
-}
-
-// matches tells whether a patch is for the document.
-func (t *patchTarget) matches(doc *document) bool {
-	if doc.ref.Kind != t.Kind || t.Name != "" && t.Name != doc.ref.Name {
-		return false
-	}
-	for key, value := range t.Labels {
-		if got, found := doc.meta.Labels[key]; !found || got != value {
-			return false
-		}
-	}
-	return true
-}
-
-// mergePatch applies RFC 7386: mappings merge, null removes, all else
-// replaces. Neither argument is written to.
-func mergePatch(target, patch *node) *node {
-	if patch.kind != mapNode {
-		return patch
-	}
-	out := *patch
-	out.entries = nil
-	if target != nil && target.kind == mapNode {
-		out.file, out.line, out.col = target.file, target.line, target.col
-		out.entries = slices.Clone(target.entries)
-	}
-	for _, e := range patch.entries {
-		i := slices.IndexFunc(out.entries, func(have entry) bool { return have.key == e.key })
-		switch {
-		case e.value.kind == nullNode && i >= 0:
-			out.entries = slices.Delete(out.entries, i, i+1)
-		case e.value.kind == nullNode:
-		case i >= 0:
-			out.entries[i] = entry{e.key, e.line, e.col, mergePatch(out.entries[i].value, e.value)}
-		default:
-			out.entries = append(out.entries, entry{e.key, e.line, e.col, mergePatch(nil, e.value)})
-		}
-	}
-	return &out
-}
-
-// appendNode writes a node as JSON with sorted keys; numbers keep their text
-// unless plain.
-func appendNode(b []byte, n *node) []byte {
-	if n == nil {
-		return append(b, "{}"...)
-	}
-	switch n.kind {
-	case listNode:
-		b = append(b, '[')
-		for i, item := range n.items {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendNode(b, item)
-		}
-		return append(b, ']')
-	case mapNode:
-		b = append(b, '{')
-		sorted := slices.SortedFunc(slices.Values(n.entries), func(a, b entry) int { return strings.Compare(a.key, b.key) })
-		for i, e := range sorted {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendString(b, e.key)
-			b = append(b, ':')
-			b = appendNode(b, e.value)
-		}
-		return append(b, '}')
-	case stringNode:
-		return appendString(b, n.text)
-	case nullNode:
-		return append(b, "null"...)
-	}
-	return append(b, n.text...)
 }

@@ -39,7 +39,7 @@ func (m mapping) with(key string, value any) mapping {
 
 func drawModel(t *rapid.T) model {
 	var m model
-	count := rapid.IntRange(1, 4).Draw(t, "queues")
+	count := rapid.IntRange(2, 4).Draw(t, "queues")
 	for i := range count {
 		m.queues = append(m.queues, mapping{
 			{"apiVersion", APIVersion}, {"kind", "Queue"},
@@ -60,7 +60,10 @@ func drawModel(t *rapid.T) model {
 				{"timeout", rapid.IntRange(1, 900).Draw(t, "timeout")},
 				{"environment", mapping{{"LEVEL", "${level}"}, {"COUNT", 3}, {"URL", mapping{{"ref", "Queue/q0"}, {"attribute", "url"}}}}},
 				{"role", mapping{{"statements", []any{mapping{{"Effect", "Allow"}, {"Action", "s3:GetObject"}, {"Resource", "*"}}}}}},
-				{"triggers", mapping{{"main", mapping{{"queue", "Queue/q0"}, {"batchSize", 5}}}}},
+				{"triggers", mapping{
+					{"main", mapping{{"queue", "Queue/q0"}, {"batchSize", "${delay}"}}},
+					{"other", mapping{{"queue", "Queue/q1"}, {"batchSize", "${batch}"}}},
+				}},
 			}},
 		})
 	}
@@ -156,7 +159,7 @@ const propertyOverlay = `apiVersion: mooring.dev/v1
 kind: Environment
 metadata: {name: preview}
 spec:
-  values: {delay: 5, level: info}
+  values: {delay: 5, batch: 7, level: info}
   patches: [{target: {kind: Function, name: f0}, patch: {spec: {memorySize: 256}}}]
 `
 

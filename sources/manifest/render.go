@@ -64,13 +64,12 @@ type renderer struct {
 // expandAll expands every document, those that did not change from memory.
 func (r *renderer) expandAll() {
 	used := make([]bool, len(r.overlay.spec.Patches))
-	byKind := r.patchesByKind()
+	index := newPatchIndex(r.overlay.spec.Patches)
+	filled := 0
 	for _, doc := range r.docs.docs {
-		var patches []int
-		for _, i := range byKind[doc.ref.Kind] {
-			if r.overlay.spec.Patches[i].Target.matches(doc) {
-				patches, used[i] = append(patches, i), true
-			}
+		patches := index.of(doc)
+		for _, i := range patches {
+			used[i] = true
 		}
 		if len(doc.faults) > 0 { // told already, and nothing can be made of it
 			if len(patches) == 0 {
@@ -81,21 +80,22 @@ func (r *renderer) expandAll() {
 		x := r.expand(doc, patches)
 		r.expansions = append(r.expansions, x)
 		r.faults = append(r.faults, x.faults...)
+		if filled += x.filled; filled > maxFilled {
+			r.faults = append(r.faults, Fault{doc.position(), "", "values and patches of " + r.settings.environment + " stand for too much", "at most 128 MiB in all manifests"})
+			return
+		}
 	}
+	r.unusedPatches(used)
+}
+
+// unusedPatches reports patches that match nothing.
+func (r *renderer) unusedPatches(used []bool) {
 	for i, p := range r.overlay.spec.Patches {
 		if !used[i] && len(r.overlay.faults) == 0 {
 			at := p.Patch.node.pos()
 			r.faults = append(r.faults, Fault{at, "spec.patches[" + itoa(i) + "]", "matches nothing", r.nearTarget(p.Target)})
 		}
 	}
-}
-
-func (r *renderer) patchesByKind() map[string][]int {
-	out := map[string][]int{}
-	for i, p := range r.overlay.spec.Patches {
-		out[p.Target.Kind] = append(out[p.Target.Kind], i)
-	}
-	return out
 }
 
 func (r *renderer) nearTarget(t patchTarget) string {
@@ -138,10 +138,13 @@ func (r *renderer) expandNow(doc *document, patches []int) *expansion {
 	if doc.dynamic || len(patches) > 0 {
 		root := doc.root
 		for _, i := range patches {
-			root = mergePatch(root, r.overlay.spec.Patches[i].Patch.node)
+			body := r.overlay.spec.Patches[i].Patch.node
+			root = mergePatch(root, body)
+			x.filled += body.cost()
 		}
 		d := &decoder{values: r.overlay.values}
 		x.meta, x.written = d.document(root, doc.kind)
+		x.filled += d.filled
 		x.uses, x.faults = d.uses, append(d.faults, d.missing...)
 	} else {
 		x.faults = slices.Clone(doc.missing)

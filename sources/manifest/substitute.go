@@ -8,13 +8,23 @@ import (
 type values struct {
 	environment string
 	byName      map[string]*node
+	cost        map[string]int // of filling it in once, in bytes, about
 	names       []string
 }
 
-// find reports an undefined name.
+// find reports an undefined name, and values that are filled in until there
+// is no end to it.
 func (v *values) find(d *decoder, at *node, name string) *node {
 	if found, ok := v.byName[name]; ok {
-		return found
+		if d.full {
+			return nil
+		}
+		if d.filled += v.cost[name]; d.filled <= maxFilledOne {
+			return found
+		}
+		d.full = true
+		d.fault(at.pos(), "values stand for too much", "at most 1 MiB in one manifest")
+		return nil
 	}
 	hint := didYouMean(name, v.names)
 	if hint == "" || !strings.HasPrefix(hint, "did") {
@@ -22,6 +32,18 @@ func (v *values) find(d *decoder, at *node, name string) *node {
 	}
 	d.fault(at.pos(), "no value "+quote(name)+" for environment "+v.environment, hint)
 	return nil
+}
+
+// cost is about what n takes in memory.
+func (n *node) cost() int {
+	total := 64 + len(n.text)
+	for _, item := range n.items {
+		total += item.cost()
+	}
+	for _, e := range n.entries {
+		total += len(e.key) + e.value.cost()
+	}
+	return total
 }
 
 // lookup is {value: name}; nil when open, or undefined, which is reported.

@@ -20,12 +20,13 @@ type file struct {
 type walker struct {
 	tree    fs.FS
 	entries int
+	size    int64
 	files   []file
 	faults  Faults
 }
 
 // errTooMany stops a walk of a tree without end.
-var errTooMany = errors.New("too many files")
+var errTooMany = errors.New("too many files, or too large together")
 
 func (w *walker) refuse(name, message, hint string) {
 	w.faults = append(w.faults, Fault{Position: Position{File: printable(name)}, Message: message, Hint: hint})
@@ -92,6 +93,9 @@ func (w *walker) candidate(name string, e fs.DirEntry) error {
 	if info.Size() > MaxFileSize {
 		w.refuse(name, "is over 1 MiB", "split it")
 		return nil
+	}
+	if w.size += info.Size(); w.size > maxTree {
+		return errTooMany
 	}
 	f := file{path: name}
 	if id, ok := info.Sys().(interface{ String() string }); ok {
