@@ -65,6 +65,9 @@ func (q *queues) Receive(ctx context.Context, arn string, most int, _, wait time
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
+		if ctx.Err() != nil { // a poller that was stopped takes nothing any more
+			return nil, ctx.Err()
+		}
 		q.mu.Lock()
 		if _, found := q.visibility[arn]; !found {
 			q.mu.Unlock()

@@ -56,7 +56,7 @@ func (c *clock) Advance(d time.Duration) {
 // world is a service behind a plain HTTP server, and a real client of it.
 type world struct {
 	*awslambda.Client
-	t       *testing.T
+	t       testing.TB
 	ctx     context.Context
 	service *lambda.Service
 	clock   *clock
@@ -71,7 +71,7 @@ type setting func(*lambda.Options)
 // instantly removes the windows in which updates are in progress.
 func instantly(o *lambda.Options) { o.Updating = 0 }
 
-func newWorld(t *testing.T, settings ...setting) *world {
+func newWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	var server *httptest.Server
@@ -130,7 +130,7 @@ type file struct {
 	mode          os.FileMode
 }
 
-func zipped(t *testing.T, files ...file) []byte {
+func zipped(t testing.TB, files ...file) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
@@ -159,7 +159,7 @@ def handler(event, context):
     return event
 `
 
-func python(t *testing.T, source string) []byte {
+func python(t testing.TB, source string) []byte {
 	t.Helper()
 	return zipped(t, file{name: "app.py", content: source})
 }

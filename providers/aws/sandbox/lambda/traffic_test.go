@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"fmt"
 	"maps"
 	"sync"
 	"testing"
@@ -110,5 +111,27 @@ func TestThrottlesAreNeitherInvocationsNorErrors(t *testing.T) {
 	_, failed := m.sum("Errors", dims)
 	if throttles != 1 || called || failed {
 		t.Errorf("%v throttles, invocations %v, errors %v", throttles, called, failed)
+	}
+}
+
+// BenchmarkWarmInvoke is one call of a warm function, over HTTP and the SDK.
+func BenchmarkWarmInvoke(b *testing.B) {
+	w := newWorld(b, instantly)
+	w.make("f", zipped(b, file{name: "app.py", content: echo}), nil)
+	w.invoke("f", `{}`)
+	for b.Loop() {
+		w.invoke("f", `{}`)
+	}
+}
+
+// BenchmarkListFunctionsPage is one page of 50 out of 1,000 functions.
+func BenchmarkListFunctionsPage(b *testing.B) {
+	w := newWorld(b, instantly)
+	code := zipped(b, file{name: "app.py", content: echo})
+	for i := range 1000 {
+		w.make(fmt.Sprintf("f%04d", i), code, nil)
+	}
+	for b.Loop() {
+		must(w.ListFunctions(w.ctx, &awslambda.ListFunctionsInput{}))
 	}
 }

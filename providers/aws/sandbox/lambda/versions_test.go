@@ -147,6 +147,7 @@ func weights(pairs map[string]float64) *types.AliasRoutingConfiguration {
 func TestAliasWeightRules(t *testing.T) {
 	w := newWorld(t, instantly)
 	twoVersions(w)
+	third := w.published("f", "three")
 	must(w.UpdateFunctionConfiguration(w.ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Role: aws.String(role + "-other")}))
 	otherRole := *must(w.PublishVersion(w.ctx, &awslambda.PublishVersionInput{FunctionName: aws.String("f")})).Version
 	must(w.UpdateFunctionConfiguration(w.ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Role: aws.String(role),
@@ -158,7 +159,7 @@ func TestAliasWeightRules(t *testing.T) {
 		code    string
 		status  int
 	}{
-		"two extra versions":          {"1", map[string]float64{"2": 0.1, otherRole: 0.1}, "InvalidParameterValueException", 400},
+		"two extra versions":          {"1", map[string]float64{"2": 0.1, third: 0.1}, "InvalidParameterValueException", 400},
 		"over one":                    {"1", map[string]float64{"2": 1.1}, "ValidationException", 400},
 		"below nought":                {"1", map[string]float64{"2": -0.1}, "ValidationException", 400},
 		"$LATEST as extra":            {"1", map[string]float64{"$LATEST": 0.1}, "ValidationException", 400},

@@ -17,7 +17,26 @@ import (
 	"mooring.dev/providers/aws/sandbox/lambda/runtime"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// childFolder names the folder of a host in a process that is to be killed.
+const childFolder = "MOORING_TEST_HOST_FOLDER"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childFolder); dir != "" {
+		child(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// child runs one function that notes its process and never ends.
+func child(dir string) {
+	h, err := runtime.New(runtime.Options{Dir: dir})
+	if err != nil {
+		panic(err)
+	}
+	f := &runtime.Function{Group: "f", Key: "f#1", Name: "f", Version: "1", Runtime: "python3.12", Handler: "app.handler", Timeout: time.Hour, TaskRoot: dir}
+	_, _ = h.Invoke(context.Background(), f, runtime.Invocation{ID: "a"}) // ends with this process
+}
 
 func newHost(t *testing.T, o runtime.Options) *runtime.Host {
 	t.Helper()
