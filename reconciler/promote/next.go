@@ -1,0 +1,190 @@
+package promote
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// Next names the moves that are due, in the pipeline's order: for each
+// environment that comes after others, the content that all of them have in
+// force and that it does not carry yet. A move that must wait says why. It is
+// a function of its input alone.
+func Next(in Input) []Move {
+	places := make(map[string]*Place, len(in.Places))
+	for i := range in.Places {
+		places[in.Places[i].Environment.Name] = &in.Places[i]
+	}
+	var moves []Move
+	for i := range in.Places {
+		to := &in.Places[i]
+		if len(to.Environment.After) == 0 {
+			continue
+		}
+		if m, due := next(in, places, to); due {
+			moves = append(moves, m)
+		}
+	}
+	return moves
+}
+
+// next is the move into one environment; due is false when there is nothing
+// to move.
+func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
+	ups, ok := upstream(places, to)
+	if !ok {
+		return Move{}, false
+	}
+	from := ups[0]
+	if from.InForce.Content == "" {
+		return Move{}, false // nothing is in force there to be moved
+	}
+	key, rendered := in.Rendered[from.Environment.Name][to.Environment.Name]
+	if rendered && key == to.HeadKey && !to.HeadInvalid || from.InForceTree == to.Tree && to.Tree != "" {
+		return Move{}, false // it is there already
+	}
+	m := Move{From: from.Environment.Name, To: to.Environment.Name, Commit: from.InForce.Commit, Expect: to.Head, Key: key}
+	m.Code, m.Held, m.RecheckAt = judge(in, ups, to, key, rendered)
+	return m, true
+}
+
+// upstream finds every environment a target comes after, in the order the
+// target names them; ok is false when one is unknown.
+func upstream(places map[string]*Place, to *Place) ([]*Place, bool) {
+	var ups []*Place
+	for _, name := range to.Environment.After {
+		p, ok := places[name]
+		if !ok {
+			return nil, false
+		}
+		ups = append(ups, p)
+	}
+	return ups, true
+}
+
+// judge says why a move is not to be made now; the empty code when it may be.
+// What only people can change is told before what time will.
+func judge(in Input, ups []*Place, to *Place, key record.Key, rendered bool) (code, why string, recheck time.Time) {
+	if !rendered {
+		return "invalid", "the content does not render for " + to.Environment.Name, time.Time{}
+	}
+	for _, rule := range []func() (string, string){
+		func() (string, string) { return together(ups) },
+		func() (string, string) { return fit(in, ups, to, key) },
+		func() (string, string) { return held(in.Now, ups, to) },
+		func() (string, string) { return evidence(ups) },
+		func() (string, string) { return wanted(in, to) },
+	} {
+		if code, why := rule(); code != "" {
+			return code, why, time.Time{}
+		}
+	}
+	return soaked(in.Now, ups)
+}
+
+// together: all of several upstreams have released the very same content.
+func together(ups []*Place) (string, string) {
+	for _, up := range ups {
+		switch {
+		case up.InForce.Content == "":
+			return "waiting", up.Environment.Name + " has nothing in force"
+		case up.InForce.Content != ups[0].InForce.Content:
+			return "waiting", fmt.Sprintf("%s and %s have different contents in force", ups[0].Environment.Name, up.Environment.Name)
+		case up.Moving:
+			return "waiting", up.Environment.Name + " is moving to another release"
+		}
+	}
+	return "", ""
+}
+
+// fit: the target can take it.
+func fit(in Input, ups []*Place, to *Place, key record.Key) (string, string) {
+	name := to.Environment.Name
+	switch {
+	case to.Quarantined[key]:
+		return "quarantined", "this content failed in " + name + " before: it is not tried again until it changes or a person retries it"
+	case diverged(ups, to) && !in.Approved[name][key]:
+		return "diverged", name + " carries content that was never seen upstream: approve this one if it is to win"
+	case len(to.BrokenContract) > 0:
+		return "contract", name + " lacks what the code expects: " + strings.Join(to.BrokenContract, "; ")
+	}
+	return "", ""
+}
+
+// diverged: the target's head holds what no upstream ever admitted. A branch
+// that does not exist yet, or holds what the target itself never took, cannot
+// have gone another way.
+func diverged(ups []*Place, to *Place) bool {
+	if to.Head == "" {
+		return false
+	}
+	if to.HeadInvalid {
+		return true // nobody knows what it holds
+	}
+	return !slices.ContainsFunc(ups, func(up *Place) bool { return up.Seen[to.HeadKey.Content] })
+}
+
+// held: an active hold on either side stops it.
+func held(now time.Time, ups []*Place, to *Place) (string, string) {
+	for _, p := range append(slices.Clone(ups), to) {
+		for _, h := range p.Holds {
+			if h.Active(now) && h.Scope.Item == "" && h.Scope.Ref == (manifest.Ref{}) {
+				return "hold", fmt.Sprintf("%s is held by %s: %s", p.Environment.Name, h.Owner, h.Reason)
+			}
+		}
+	}
+	return "", ""
+}
+
+// evidence: every upstream is healthy, and its declared checks have passed on
+// this content. A check that was not run has not passed.
+func evidence(ups []*Place) (string, string) {
+	for _, up := range ups {
+		if !up.Healthy {
+			return "unhealthy", up.Environment.Name + " is not healthy"
+		}
+		for _, check := range up.Environment.Checks {
+			i := slices.IndexFunc(up.Checks, func(r record.CheckResult) bool {
+				return r.Name == check.Name && r.Key == up.InForce.Key()
+			})
+			switch {
+			case i < 0:
+				return "checks", fmt.Sprintf("check %s of %s has not run on this content", check.Name, up.Environment.Name)
+			case !up.Checks[i].Passed:
+				return "checks", fmt.Sprintf("check %s of %s failed: %s", check.Name, up.Environment.Name, up.Checks[i].Detail)
+			}
+		}
+	}
+	return "", ""
+}
+
+// wanted: the environment takes content by itself, or a person asked.
+func wanted(in Input, to *Place) (string, string) {
+	switch {
+	case in.Requested[to.Environment.Name] || to.Environment.Promotion == "auto":
+		return "", ""
+	case to.Environment.Promotion == "pullRequest":
+		return "pullRequest", "moves into " + to.Environment.Name + " are made by pull request, which this version does not propose yet: promote by hand or merge"
+	}
+	return "manual", to.Environment.Name + " takes content when a person asks for it"
+}
+
+// soaked: every upstream was watched in force and healthy for its time.
+func soaked(now time.Time, ups []*Place) (code, why string, recheck time.Time) {
+	for _, up := range ups {
+		need := time.Duration(up.Environment.Soak)
+		if up.Soak >= need {
+			continue
+		}
+		if at := now.Add(need - up.Soak); at.After(recheck) {
+			recheck = at
+		}
+		code = "soak"
+		why = fmt.Sprintf("%s has soaked %s of %s", up.Environment.Name, up.Soak.Round(time.Second), need)
+	}
+	return code, why, recheck
+}

@@ -1,0 +1,194 @@
+package promote
+
+import (
+	"testing"
+	"time"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+	"pgregory.net/rapid"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// ready is a pipeline of three in which preview's content may move on.
+func ready() Input {
+	a, b := record.Release{Commit: "c2", Content: "new", Overlay: "o-preview", Digest: "r2"}, record.Release{Commit: "c1", Content: "old", Overlay: "o", Digest: "r1"}
+	place := func(name string, after ...string) Place {
+		return Place{
+			Environment: manifest.Environment{Name: name, After: after, Promotion: "auto"},
+			Head:        "head-" + name, Tree: "t1", HeadKey: record.Key{Content: "old", Overlay: "o-" + name},
+			InForce: b, InForceTree: "t1", Healthy: true, Soak: time.Hour, Seen: map[string]bool{"old": true},
+		}
+	}
+	preview := place("preview")
+	preview.InForce, preview.InForceTree, preview.Tree = a, "t2", "t2"
+	preview.HeadKey = a.Key()
+	preview.Seen["new"] = true
+	preview.Environment.Soak = manifest.Duration(30 * time.Minute)
+	preview.Environment.Checks = []manifest.Check{{Name: "smoke"}}
+	preview.Checks = []record.CheckResult{{Key: a.Key(), Name: "smoke", Passed: true}}
+	staging, production := place("staging", "preview"), place("production", "staging")
+	return Input{
+		Now: now, Places: []Place{preview, staging, production},
+		Rendered: map[string]map[string]record.Key{
+			"preview": {"staging": {Content: "new", Overlay: "o-staging"}, "production": {Content: "new", Overlay: "o-production"}},
+			"staging": {"production": {Content: "old", Overlay: "o-production"}},
+		},
+	}
+}
+
+func TestContentMovesOneEnvironmentOn(t *testing.T) {
+	moves := Next(ready())
+	if len(moves) != 1 {
+		t.Fatalf("want one move, got %+v", moves)
+	}
+	m := moves[0]
+	want := Move{From: "preview", To: "staging", Commit: "c2", Expect: "head-staging", Key: record.Key{Content: "new", Overlay: "o-staging"}}
+	if m != want {
+		t.Errorf("got %+v, want %+v", m, want)
+	}
+}
+
+// Each reason for which a move waits, and the name it is told by.
+func TestAMoveWaitsFor(t *testing.T) {
+	cases := []struct {
+		code string
+		why  func(*Input)
+	}{
+		{"checks", func(in *Input) { in.Places[0].Checks = nil }},
+		{"checks", func(in *Input) { in.Places[0].Checks[0].Passed = false }},
+		{"checks", func(in *Input) { in.Places[0].Checks[0].Key.Content = "old" }},
+		{"checks", func(in *Input) { in.Places[0].Checks[0].Key.Overlay = "another" }},
+		{"soak", func(in *Input) { in.Places[0].Soak = 29 * time.Minute }},
+		{"unhealthy", func(in *Input) { in.Places[0].Healthy = false }},
+		{"hold", func(in *Input) { in.Places[1].Holds = []record.Hold{{Owner: "ann", Reason: "freeze"}} }},
+		{"hold", func(in *Input) { in.Places[0].Holds = []record.Hold{{Owner: "ann", Reason: "freeze"}} }},
+		{"diverged", func(in *Input) { in.Places[1].HeadKey.Content = "hotfix" }},
+		{"diverged", func(in *Input) { in.Places[1].HeadInvalid = true }},
+		{"contract", func(in *Input) { in.Places[1].BrokenContract = []string{"secret shop/stripe is gone"} }},
+		{"quarantined", func(in *Input) {
+			in.Places[1].Quarantined = map[record.Key]bool{{Content: "new", Overlay: "o-staging"}: true}
+		}},
+		{"manual", func(in *Input) { in.Places[1].Environment.Promotion = "manual" }},
+		{"manual", func(in *Input) { in.Places[1].Environment.Promotion = "" }},
+		{"pullRequest", func(in *Input) { in.Places[1].Environment.Promotion = "pullRequest" }},
+		{"invalid", func(in *Input) { delete(in.Rendered["preview"], "staging") }},
+		{"waiting", func(in *Input) { in.Places[0].Moving = true }},
+	}
+	for _, c := range cases {
+		in := ready()
+		c.why(&in)
+		moves := Next(in)
+		if len(moves) != 1 || moves[0].Code != c.code || moves[0].Held == "" {
+			t.Errorf("want one move held for %s, got %+v", c.code, moves)
+		}
+	}
+}
+
+func TestNothingIsDue(t *testing.T) {
+	cases := map[string]func(*Input){
+		"the target's head carries it already":     func(in *Input) { in.Places[1].HeadKey = record.Key{Content: "new", Overlay: "o-staging"} },
+		"the trees are the same":                   func(in *Input) { in.Places[1].Tree = "t2" },
+		"nothing is in force upstream":             func(in *Input) { in.Places[0].InForce = record.Release{} },
+		"the upstream is no environment":           func(in *Input) { in.Places[1].Environment.After = []string{"nowhere"} },
+		"the target comes after nobody":            func(in *Input) { in.Places[1].Environment.After = nil },
+		"one of two upstreams has nothing to give": func(in *Input) { in.Places[1].Environment.After = []string{"nowhere", "preview"} },
+	}
+	for name, change := range cases {
+		in := ready()
+		change(&in)
+		if moves := Next(in); len(moves) != 0 {
+			t.Errorf("%s: got %+v", name, moves)
+		}
+	}
+}
+
+func TestSoakSaysWhenToLookAgain(t *testing.T) {
+	in := ready()
+	in.Places[0].Soak = 10 * time.Minute
+	if got := Next(in)[0].RecheckAt; !got.Equal(now.Add(20 * time.Minute)) {
+		t.Errorf("recheck at %v", got)
+	}
+}
+
+func TestAPersonMayAskAndSayWhichWins(t *testing.T) {
+	in := ready()
+	in.Places[1].Environment.Promotion = "manual"
+	in.Requested = map[string]bool{"staging": true}
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("asked for, yet held: %+v", m)
+	}
+	in.Places[1].HeadKey.Content = "hotfix"
+	if m := Next(in)[0]; m.Code != "diverged" {
+		t.Errorf("asking is not saying which wins: %+v", m)
+	}
+	in.Approved = map[string]map[record.Key]bool{"staging": {{Content: "new", Overlay: "o-staging"}: true}}
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("approved, yet held: %+v", m)
+	}
+}
+
+func TestAllUpstreamsMustHaveIt(t *testing.T) {
+	in := ready()
+	in.Places[2].Environment.After = []string{"preview", "staging"}
+	in.Places[1].Tree, in.Places[1].HeadKey = "t2", record.Key{Content: "new", Overlay: "o-staging"}
+	moves := Next(in)
+	if len(moves) != 1 || moves[0].To != "production" || moves[0].Code != "waiting" {
+		t.Fatalf("staging has old content in force: %+v", moves)
+	}
+	in.Places[1].InForce.Content = "new"
+	if m := Next(in); len(m) != 1 || m[0].Code != "" {
+		t.Errorf("both have it: %+v", m)
+	}
+}
+
+// An expired hold, a hold on one resource and one on a drift item stop no
+// promotion.
+func TestHoldsThatDoNotStopAPromotion(t *testing.T) {
+	in := ready()
+	in.Places[1].Holds = []record.Hold{
+		{Until: now}, {Scope: record.HoldScope{Item: "abc"}}, {Scope: record.HoldScope{Ref: manifest.Ref{Kind: "Queue", Name: "q"}}},
+	}
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("held: %+v", m)
+	}
+}
+
+// Taking evidence away never frees a move that was held; adding a hold, a
+// quarantine or a broken contract neither.
+func TestLessEvidenceNeverMovesMore(t *testing.T) {
+	worsen := []func(*Place){
+		func(p *Place) { p.Checks = nil },
+		func(p *Place) { p.Healthy = false },
+		func(p *Place) { p.Soak = 0 },
+		func(p *Place) { p.Holds = append(p.Holds, record.Hold{Owner: "x", Reason: "y"}) },
+		func(p *Place) { p.BrokenContract = []string{"gone"} },
+		func(p *Place) { p.Seen = nil },
+		func(p *Place) { p.InForce = record.Release{} },
+		func(p *Place) { p.Environment.Promotion = "manual" },
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		in := ready()
+		for range rapid.IntRange(0, 3).Draw(rt, "before") {
+			worsen[rapid.IntRange(0, len(worsen)-1).Draw(rt, "how")](&in.Places[rapid.IntRange(0, 2).Draw(rt, "where")])
+		}
+		free := freed(in)
+		worsen[rapid.IntRange(0, len(worsen)-1).Draw(rt, "last")](&in.Places[rapid.IntRange(0, 2).Draw(rt, "at")])
+		for to := range freed(in) {
+			if !free[to] {
+				rt.Fatalf("less evidence freed the move into %s", to)
+			}
+		}
+	})
+}
+
+func freed(in Input) map[string]bool {
+	free := map[string]bool{}
+	for _, m := range Next(in) {
+		if m.Code == "" {
+			free[m.To] = true
+		}
+	}
+	return free
+}
