@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -92,9 +93,10 @@ func (p *Provider) look(ctx context.Context, cl *clients, physical string) (*fun
 	return l, nil
 }
 
-// lookOrRecall answers from memory if it can: for what rarely changes.
+// lookOrRecall answers from memory if it can: for what rarely changes. That a
+// function is not there is remembered for a second only, for its children.
 func (p *Provider) lookOrRecall(ctx context.Context, cl *clients, physical string) (*functionLook, error) {
-	if l, ok := recall(&p.memory, p.memory.functions, physical); ok && !l.absent {
+	if l, ok := recall(&p.memory, p.memory.functions, physical); ok && (!l.absent || p.o.Now().Sub(l.at) < time.Second) {
 		return l, nil
 	}
 	return p.look(ctx, cl, physical)

@@ -255,7 +255,7 @@ func (f *functionPut) updateSigning(ctx context.Context) (providers.Receipt, err
 // tag writes the tags that are missing or differ; with tags to take away,
 // that is the one call, and the next Put adds.
 func (f *functionPut) tag(ctx context.Context) (providers.Receipt, error) {
-	plan := f.p.planTags(f.c, f.spec.Tags, f.look.tags, false)
+	plan := f.p.planTags(f.c, f.spec.Tags, f.look.tags, !f.p.owns(f.look.owner()))
 	if plan.empty() {
 		return providers.Receipt{Guard: f.guard()}, nil
 	}

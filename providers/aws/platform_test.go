@@ -106,7 +106,8 @@ type world struct {
 	ctx   context.Context
 	clock *clock
 	zips  *zips
-	fixed map[string]string // "Kind path" of what this platform is known to show otherwise
+	also  func(time.Duration) // moves the platform's time too
+	fixed map[string]string   // "Kind path" of what this platform is known to show otherwise
 }
 
 // options are those of a provider in front of endpoint.
@@ -119,7 +120,7 @@ func testOptions(t *testing.T, endpoint string) Options {
 		},
 		Target:   manifest.AWSTarget{Region: testRegion, Account: testAccount, Endpoint: endpoint},
 		Pipeline: "shop", Environment: "preview", Tokens: []byte("a key for tokens"),
-		Quota: quota.New(quota.Options{Share: 1, Background: 1}),
+		Quota: quota.New(quota.Options{Share: 1, Background: 1, Scale: 1000}),
 	}
 }
 
@@ -200,6 +201,13 @@ func (w *world) look(all []manifest.Resource) (map[manifest.Ref]providers.Live, 
 		}
 	}
 	return live, b
+}
+
+func (w *world) advance(d time.Duration) {
+	w.clock.Advance(d)
+	if w.also != nil {
+		w.also(d)
+	}
 }
 
 // step takes at most one step for a resource, as a reconciler would; false
@@ -286,7 +294,7 @@ func (w *world) converge(all []manifest.Resource) {
 		if !busy {
 			return
 		}
-		w.clock.Advance(2 * time.Second)
+		w.advance(2 * time.Second)
 	}
 	live, b := w.look(all)
 	for _, res := range all {

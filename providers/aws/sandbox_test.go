@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"testing"
-	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -37,7 +36,9 @@ func newBoxed(t *testing.T, o sandbox.Options, change ...func(*Options)) *boxed 
 	for _, c := range change {
 		c(&options)
 	}
-	return &boxed{world: newWorld(t, options), box: box}
+	b := &boxed{world: newWorld(t, options), box: box}
+	b.also = box.Advance
+	return b
 }
 
 // as is the configuration of somebody else in the same account.
@@ -55,6 +56,3 @@ func TestShopConvergesOnSandbox(t *testing.T) {
 	b.converge(all)
 	b.inPlace(all)
 }
-
-// settle waits in real time while the sandbox's updates take theirs.
-func (b *boxed) settle() { time.Sleep(20 * time.Millisecond) }

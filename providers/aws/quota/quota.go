@@ -33,12 +33,15 @@ const (
 type Options struct {
 	Share      float64 // of each lane that this process may use, 0..1; default 0.33
 	Background float64 // of each lane that sweeps may use, 0..1; default 0.2
+	// Scale multiplies the rates, for platforms whose rates are not AWS's
+	// (emulators, the demo). Default 1.
+	Scale float64
 }
 
 // Model is the lanes of all accounts this process reaches. One Model is shared
 // by all providers of a process.
 type Model struct {
-	share, background float64
+	share, background, scale float64
 
 	mu    sync.Mutex
 	lanes map[key]*Lane
@@ -54,7 +57,10 @@ func New(o Options) *Model {
 	if o.Background <= 0 || o.Background > o.Share {
 		o.Background = math.Min(0.2, o.Share)
 	}
-	return &Model{share: o.Share, background: o.Background, lanes: map[key]*Lane{}}
+	if o.Scale <= 0 {
+		o.Scale = 1
+	}
+	return &Model{share: o.Share, background: o.Background, scale: o.Scale, lanes: map[key]*Lane{}}
 }
 
 // Lane returns the lane a call drives in, or nil for calls that have none
@@ -69,7 +75,7 @@ func (m *Model) Lane(scope, service, operation string) *Lane {
 	k := key{scope, name}
 	lane := m.lanes[k]
 	if lane == nil {
-		lane = newLane(scope, name, perSecond, m)
+		lane = newLane(scope, name, perSecond*m.scale, m)
 		m.lanes[k] = lane
 	}
 	return lane
