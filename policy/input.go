@@ -141,7 +141,8 @@ type Change struct {
 }
 
 // FieldChange is one field, before and after, as JSON values. null means the
-// field is absent on that side; nothing else is ever null. A sensitive value
+// field is absent on that side; nothing else is ever null. Where the platform
+// always shows a field, "" or 0 is what it shows for nothing. A sensitive value
 // is a token (a string): equal values have equal tokens.
 type FieldChange struct {
 	Path      string          `json:"path"`

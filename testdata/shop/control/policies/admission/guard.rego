@@ -10,8 +10,8 @@ deny contains finding if {
 	c.kind == "Queue"
 	some f in c.fields
 	startswith(f.path, "redrive")
-	f.before != null
-	f.after == null
+	not _empty(f.before)
+	_empty(f.after)
 	finding := {
 		"code": "no_dead_letter",
 		"msg": sprintf("%s would lose its dead-letter queue", [c.resource]),
@@ -42,7 +42,7 @@ deny contains finding if {
 _conditional(c) if {
 	some f in c.fields
 	f.path in {"sourceArn", "sourceAccount", "principalOrgID", "functionUrlAuthType"}
-	f.after != null
+	not _empty(f.after)
 }
 
 # No role may do everything.
@@ -77,3 +77,6 @@ deny contains finding if {
 		"remediation": "stay within policies/data/limits.yaml, or raise the limit there",
 	}
 }
+
+# A field that is taken away is null, or what the platform shows for nothing.
+_empty(value) if value in {null, "", 0}

@@ -15,11 +15,16 @@ _codes(changes) := codes if {
 
 test_dead_letter_removed if {
 	_codes(_change("Queue", "redrive", {"maxReceiveCount": 5}, null)) == {"no_dead_letter"}
-	_codes(_change("Queue", "redrivePolicy.maxReceiveCount", 5, null)) == {"no_dead_letter"}
+	_codes(_change("Queue", "redrivePolicy.deadLetterTargetArn", "arn:aws:sqs:eu-west-1:111111111111:d", "")) == {"no_dead_letter"}
+	_codes(_change("Queue", "redrivePolicy.maxReceiveCount", 5, 0)) == {"no_dead_letter"}
 }
 
 test_dead_letter_changed if {
 	_codes(_change("Queue", "redrive", {"maxReceiveCount": 5}, {"maxReceiveCount": 3})) == set()
+}
+
+test_never_had_one if {
+	_codes(_change("Queue", "redrivePolicy.deadLetterTargetArn", null, "")) == set()
 }
 
 test_other_queue_field_removed if {
@@ -35,6 +40,10 @@ test_conditional_permission if {
 	some change in _change("Permission", "principal", null, "*")
 	source := {"path": "sourceArn", "before": null, "after": "arn:aws:sns:eu-west-1:111111111111:t", "sensitive": false}
 	_codes([object.union(change, {"fields": array.concat(change.fields, [source])})]) == set()
+
+	# An empty condition is none.
+	nothing := object.union(source, {"after": ""})
+	_codes([object.union(change, {"fields": array.concat(change.fields, [nothing])})]) == {"open_permission"}
 }
 
 test_closing_a_permission if {
@@ -42,8 +51,8 @@ test_closing_a_permission if {
 }
 
 test_wildcard_action if {
-	statements := [{"Effect": "Allow", "Action": ["sqs:SendMessage", "*"], "Resource": "*"}]
-	_codes(_change("Role", "statements", [], statements)) == {"wildcard_action"}
+	document := {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sqs:SendMessage", "*"], "Resource": "*"}]}
+	_codes(_change("Role", "statements", "", document)) == {"wildcard_action"}
 	_codes(_change("Role", "statements", [], {"Action": "*"})) == {"wildcard_action"}
 }
 
