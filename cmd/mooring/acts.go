@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/web"
+)
+
+func statusCommand() *cobra.Command {
+	var c client
+	var output string
+	var watch bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "where everything stands",
+		Example: "  mooring status\n  mooring status --watch\n  mooring status -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for {
+				var s web.Status
+				if err := c.get(cmd.Context(), "/api/v1/status", &s); err != nil {
+					return err
+				}
+				if watch && isTerminal(os.Stdout) {
+					fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
+				}
+				if err := print(cmd, output, s, func(w io.Writer) { statusTable(w, s) }); err != nil || !watch {
+					return err
+				}
+				select {
+				case <-cmd.Context().Done():
+					return nil
+				case <-time.After(time.Second):
+				}
+			}
+		},
+	}
+	c.flags(cmd)
+	outputFlag(cmd, &output)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again every second, until interrupted")
+	return cmd
+}
+
+func statusTable(w io.Writer, s web.Status) {
+	row(w, "ENVIRONMENT", "STATE", "COMMIT", "CONTENT", "ROLLOUT", "DRIFT", "WHY")
+	for _, e := range s.Environments {
+		row(w, e.Name, colour(stateColour(e.State), e.State), short(e.Commit), short(e.Content), rolloutText(e.Rollout), driftCount(e.Drift), e.Reason)
+		for _, h := range e.Holds {
+			row(w, "", "hold", h.ID, h.Kind, h.Resource, "", h.Reason)
+		}
+		if e.Promotion != "" {
+			row(w, "", "waits", "", "", "", "", e.Promotion)
+		}
+	}
+	for _, f := range s.Faults {
+		fmt.Fprintln(w, "fault:", f)
+	}
+}
+
+func rolloutText(r web.RolloutStatus) string {
+	if r.Phase == "" {
+		return "-"
+	}
+	text := r.Phase
+	if r.Stage > 0 {
+		text = fmt.Sprintf("%d%% (stage %d of %d) %s", r.Weight, r.Stage, r.Stages, r.Verdict)
+	}
+	for _, f := range r.Functions {
+		text += fmt.Sprintf(" %s %d/%d vs %d/%d", f.Resource, f.Canary.Errors, f.Canary.Calls, f.Baseline.Errors, f.Baseline.Calls)
+	}
+	return text
+}
+
+func driftCount(d map[string]int) int {
+	n := 0
+	for _, c := range d {
+		n += c
+	}
+	return n
+}
+
+func stateColour(state string) string {
+	switch state {
+	case "in_sync":
+		return "32"
+	case "progressing":
+		return "36"
+	case "drifted", "held":
+		return "33"
+	}
+	return "31"
+}
+
+func historyCommand() *cobra.Command {
+	var c client
+	var output, environment string
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "history",
+		Short:   "what happened, newest first",
+		Example: "  mooring history --environment production --limit 20",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var events []web.Event
+			if err := c.get(cmd.Context(), fmt.Sprintf("/api/v1/history?environment=%s&limit=%d", environment, limit), &events); err != nil {
+				return err
+			}
+			return print(cmd, output, events, func(w io.Writer) {
+				for _, e := range events {
+					row(w, e.At.Local().Format("2006-01-02 15:04:05"), e.Environment, e.Kind, e.Resource, e.Text)
+				}
+			})
+		},
+	}
+	c.flags(cmd)
+	outputFlag(cmd, &output)
+	cmd.Flags().StringVar(&environment, "environment", "", "only this environment")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many lines")
+	return cmd
+}
+
+// acting makes a command that asks the daemon to do something in one
+// environment.
+func acting(use, short, example, path string, flags func(cmd *cobra.Command)) *cobra.Command {
+	var c client
+	var environment string
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if environment == "" {
+				return fmt.Errorf("%s: name the environment with --environment", cmd.Name())
+			}
+			body := map[string]string{}
+			for _, name := range []string{"to", "reason"} {
+				if f := cmd.Flags().Lookup(name); f != nil {
+					body[name] = f.Value.String()
+				}
+			}
+			if len(args) == 1 {
+				body["hold"] = args[0]
+			}
+			if err := c.post(cmd.Context(), "/api/v1/environments/"+environment+path, body, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s: accepted; `mooring status` shows what comes of it\n", cmd.Name(), environment)
+			return nil
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&environment, "environment", "", "name of the environment")
+	if flags != nil {
+		flags(cmd)
+	}
+	return cmd
+}
+
+func promoteCommand() *cobra.Command {
+	return acting("promote", "let content that waits move into an environment", "  mooring promote --environment production", "/promote", nil)
+}
+
+func syncCommand() *cobra.Command {
+	return acting("sync", "let an environment with sync: manual take its admitted release", "  mooring sync --environment production", "/sync", nil)
+}
+
+func retryCommand() *cobra.Command {
+	return acting("retry", "take failed content out of quarantine", "  mooring retry --environment staging", "/retry", nil)
+}
+
+func rollbackCommand() *cobra.Command {
+	return acting("rollback", "return to an earlier release, traffic first, and hold there",
+		"  mooring rollback --environment production --reason \"orders fail\"\n  mooring rollback --environment production --to 3f2a91c07d11 --reason \"back to last week\"",
+		"/rollback", func(cmd *cobra.Command) {
+			cmd.Flags().String("to", "", "release or commit to return to (default: the one before)")
+			cmd.Flags().String("reason", "", "why; it is recorded and shown")
+		})
+}
+
+func resumeCommand() *cobra.Command {
+	return acting("resume [HOLD]", "lift a hold, or all holds, of an environment", "  mooring resume --environment production hold-1a2b3c4d", "/resume", nil)
+}
+
+func holdCommand() *cobra.Command {
+	var c client
+	var r web.HoldRequest
+	var until string
+	cmd := &cobra.Command{
+		Use:     "hold [RESOURCE | ITEM]",
+		Short:   "stop every write but rollback, with a reason and an end",
+		Example: "  mooring hold --environment production --reason \"incident 4711\" --until 2h\n  mooring hold --environment production Function/checkout --reason \"looking at it\" --until 30m",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if r.For, err = untilDuration(until, time.Now()); err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				r.Resource = args[0]
+			}
+			if r.Environment == "" {
+				return fmt.Errorf("hold: name the environment with --environment")
+			}
+			var h record.Hold
+			if err := c.post(cmd.Context(), "/api/v1/environments/"+r.Environment+"/holds", r, &h); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is held until %s; lift it with: mooring resume --environment %s %s\n",
+				r.Environment, h.Until.Local().Format(time.RFC3339), r.Environment, h.ID)
+			return nil
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&r.Environment, "environment", "", "name of the environment")
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why; it is recorded and shown")
+	cmd.Flags().StringVar(&until, "until", "1h", "for how long (2h), or until when (2026-11-23T18:00:00Z)")
+	return cmd
+}
+
+// untilDuration reads a duration or a time.
+func untilDuration(text string, now time.Time) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return d, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || !t.After(now) {
+		return 0, fmt.Errorf("--until %q: want a duration (2h) or a time to come (%s)", text, now.Add(2*time.Hour).UTC().Format(time.RFC3339))
+	}
+	return t.Sub(now), nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// client speaks to the daemon.
+type client struct {
+	server string
+}
+
+func (c *client) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.server, "server", envOr("MOORING_SERVER", "http://127.0.0.1:8420"), "address of the daemon")
+	if cmd.Flags().Lookup("state") == nil {
+		cmd.Flags().String("state", envOr("MOORING_STATE", defaultState()), "state folder of a daemon on this machine, for its token")
+	}
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if os.Getenv("MOORING_TOKEN") != "" {
+			return
+		}
+		state, err := cmd.Flags().GetString("state")
+		if err != nil {
+			return
+		}
+		if token, err := os.ReadFile(filepath.Join(state, "token")); err == nil {
+			// For this process alone: the token of a daemon on this machine.
+			_ = os.Setenv("MOORING_TOKEN", strings.TrimSpace(string(token)))
+		}
+	}
+}
+
+func (c *client) get(ctx context.Context, path string, into any) error {
+	return c.call(ctx, http.MethodGet, path, nil, into)
+}
+
+func (c *client) post(ctx context.Context, path string, body, into any) error {
+	return c.call(ctx, http.MethodPost, path, body, into)
+}
+
+func (c *client) call(ctx context.Context, method, path string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("ask the daemon: %w", err)
+		}
+		payload = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server, "/")+path, payload)
+	if err != nil {
+		return fmt.Errorf("ask the daemon at %s: %w", c.server, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Mooring-User", userName())
+	if token := os.Getenv("MOORING_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
+	if err != nil {
+		return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server", c.server, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return answer(resp, into)
+}
+
+// answer reads a response; what the daemon refuses is an error with its words.
+func answer(resp *http.Response, into any) error {
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		var refusal struct {
+			Error string `json:"error"`
+			Hint  string `json:"hint"`
+		}
+		if json.Unmarshal(data, &refusal) != nil || refusal.Error == "" {
+			return fmt.Errorf("the daemon answers %s", resp.Status)
+		}
+		if refusal.Hint != "" {
+			return fmt.Errorf("%s; %s", refusal.Error, refusal.Hint)
+		}
+		return fmt.Errorf("%s", refusal.Error)
+	}
+	if into == nil || len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// userName is who types; it is a claim, and recorded as unverified.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return envOr("USER", "unknown")
+}

@@ -1,0 +1,81 @@
+// Command mooring keeps serverless systems where Git says they should be.
+//
+// It is thin: one file per subcommand, and the only place that lists concrete
+// sources, providers, stores and receivers (wiring.go).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, stable.
+const (
+	exitDone    = 0
+	exitError   = 1
+	exitChanges = 2
+	exitHeld    = 3
+	exitDenied  = 4
+)
+
+// exit ends the program with a code that is no failure to run: the answer
+// itself.
+type exit struct{ code int }
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+func main() { os.Exit(Main()) }
+
+// Main runs the command line and returns its exit code. Tests run it inside
+// their own binary.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return execute(ctx, os.Args[1:])
+}
+
+func execute(ctx context.Context, args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var answer exit
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &answer):
+		return answer.code
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "mooring:", err)
+	return exitError
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mooring",
+		Short: "keep serverless systems where Git says they should be",
+		Long: `Mooring watches a Git repository of environment state (one branch per
+environment), judges each commit with Rego policies, detects and reverts manual
+drift, and moves functions to the committed versions in judged steps.
+
+Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 denied.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		runCommand(), demoCommand(), sandboxCommand(),
+		validateCommand(), renderCommand(), planCommand(), driftCommand(),
+		statusCommand(), historyCommand(),
+		promoteCommand(), rollbackCommand(), holdCommand(), resumeCommand(), syncCommand(), retryCommand(),
+		schemaCommand(), versionCommand(),
+	)
+	return root
+}

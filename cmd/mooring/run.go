@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sync/errgroup"
+
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/journal/bolt"
+	"mooring.dev/reconciler/web"
+)
+
+type runFlags struct {
+	place
+	listen       string
+	environments []string
+	once         bool
+	timeout      time.Duration
+	insecure     bool
+	openMetrics  bool
+	logFormat    string
+	verbose      bool
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "the daemon: reconcile every environment of a repository",
+		Example: `  mooring run --repo /srv/git/shop.git --state /var/lib/mooring
+  mooring run --repo https://git.example.com/shop.git --environment production
+  mooring run --repo shop.git --once --timeout 10m   # until nothing moves; exits by outcome`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.place.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", envOr("MOORING_LISTEN", "127.0.0.1:8420"), "address of the page, the API and the metrics")
+	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
+	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
+	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "how long --once may take")
+	flags.BoolVar(&f.insecure, "insecure-loopback", false, "let everybody on this machine use the page and the API without a token")
+	flags.BoolVar(&f.openMetrics, "open-metrics", false, "serve /metrics to other machines too")
+	flags.StringVar(&f.logFormat, "log-format", "auto", "json, console, or auto (console on a terminal)")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log at debug level")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	log, err := newLogger(f.logFormat, f.verbose)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }() // a terminal cannot be synced; nothing to do about it
+	metrics := web.NewMetrics(version)
+	tokens, err := tokenKey(f.state)
+	if err != nil {
+		return err
+	}
+	platforms := &platforms{
+		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall,
+	}
+	opts, err := f.options(log, platforms)
+	if err != nil {
+		return err
+	}
+	store, err := bolt.Open(filepath.Join(f.state, "journal.db"))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			log.Error("journal could not be closed", zap.Error(err))
+		}
+	}()
+	opts.Store, opts.Environments, opts.Metrics = store, f.environments, metrics
+	daemon, err := reconciler.New(cmd.Context(), opts)
+	if err != nil {
+		return err
+	}
+	if f.once {
+		return f.runOnce(cmd, daemon)
+	}
+	return f.serve(cmd.Context(), daemon, metrics, log)
+}
+
+// serve runs the daemon and its page until asked to stop.
+func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, log *zap.Logger) error {
+	token, err := keptSecret(filepath.Join(f.state, "token"), 24)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
+	}
+	handler, err := web.New(web.Options{
+		View: daemon, Control: daemon, Metrics: metrics, Token: string(token), InsecureLoopback: f.insecure,
+		Loopback: isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", filepath.Join(f.state, "token")))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return daemon.Run(ctx) })
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve %s: %w", f.listen, err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return server.Shutdown(farewell)
+	})
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// runOnce makes passes until nothing moves and turns the outcome into an exit
+// code: error over denied over held over changes.
+func (f *runFlags) runOnce(cmd *cobra.Command, daemon *reconciler.Daemon) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+	defer cancel()
+	reports, err := daemon.Once(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not everything came to rest within %s; run again, or give it longer with --timeout", f.timeout)
+	}
+	for _, r := range reports {
+		fmt.Fprintf(cmd.OutOrStdout(), "%-14s %-11s %s\n", r.Environment, r.Outcome, r.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	if code := onceCode(reports); code != exitDone {
+		return exit{code}
+	}
+	return nil
+}
+
+func onceCode(reports []reconciler.Report) int {
+	code := exitDone
+	rank := map[int]int{exitDone: 0, exitChanges: 1, exitHeld: 2, exitDenied: 3, exitError: 4}
+	for _, r := range reports {
+		c := exitDone
+		switch r.Outcome {
+		case "error":
+			c = exitError
+		case "denied":
+			c = exitDenied
+		case "held", "progressing":
+			c = exitHeld
+		case "drifted":
+			c = exitChanges
+		default:
+			if r.Changed {
+				c = exitChanges
+			}
+		}
+		if rank[c] > rank[code] {
+			code = c
+		}
+	}
+	return code
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+func newLogger(format string, verbose bool) (*zap.Logger, error) {
+	cfg := zap.NewProductionConfig()
+	if format == "console" || format == "auto" && isTerminal(os.Stderr) {
+		cfg = zap.NewDevelopmentConfig()
+		cfg.DisableCaller, cfg.DisableStacktrace = true, true
+		cfg.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+	} else if format != "json" && format != "auto" {
+		return nil, fmt.Errorf("--log-format %q: want json, console or auto", format)
+	}
+	cfg.Sampling = nil
+	cfg.Level = zap.NewAtomicLevelAt(zap.InfoLevel)
+	if verbose {
+		cfg.Level = zap.NewAtomicLevelAt(zap.DebugLevel)
+	}
+	cfg.DisableStacktrace = true
+	return cfg.Build()
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

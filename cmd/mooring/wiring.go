@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"mooring.dev/policy"
+	"mooring.dev/policy/rego"
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws"
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/notify"
+	"mooring.dev/sources"
+	"mooring.dev/sources/artifact"
+	"mooring.dev/sources/dir"
+	"mooring.dev/sources/git"
+	"mooring.dev/sources/manifest"
+)
+
+// place says which repository is meant, and how it is reached: the flags that
+// every command reading the world shares.
+type place struct {
+	repo      string
+	path      string // a working folder instead of a repository
+	control   string
+	state     string
+	artifacts string
+	poll      time.Duration
+
+	tokenFile, user, sshKey, knownHosts, caFile string
+	cloudwatch, emulator                        string
+}
+
+func (p *place) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.repo, "repo", os.Getenv("MOORING_REPO"), "repository of environment state: a path or URL")
+	f.StringVar(&p.path, "path", "", "a working folder instead of a repository; it stands for the control branch and every environment")
+	f.StringVar(&p.control, "control", envOr("MOORING_CONTROL", "main"), "branch that mooring.yaml and policies/ are read from")
+	f.StringVar(&p.state, "state", envOr("MOORING_STATE", defaultState()), "folder of the journal and caches")
+	f.StringVar(&p.artifacts, "artifacts", os.Getenv("MOORING_ARTIFACTS"), "folder below which file: artifacts lie")
+	f.StringVar(&p.tokenFile, "git-token-file", os.Getenv("MOORING_GIT_TOKEN_FILE"), "file with the HTTPS token of the repository (or set MOORING_GIT_TOKEN)")
+	f.StringVar(&p.user, "git-user", os.Getenv("MOORING_GIT_USER"), "user for the repository, where the host wants another than git")
+	f.StringVar(&p.sshKey, "git-ssh-key", os.Getenv("MOORING_GIT_SSH_KEY"), "private key file for an SSH repository")
+	f.StringVar(&p.knownHosts, "git-known-hosts", os.Getenv("MOORING_GIT_KNOWN_HOSTS"), "known_hosts file; SSH hosts not in it are refused")
+	f.StringVar(&p.caFile, "ca-file", os.Getenv("MOORING_CA_FILE"), "further certificate authorities for the repository, PEM")
+	f.StringVar(&p.cloudwatch, "cloudwatch-protocol", os.Getenv("MOORING_CLOUDWATCH_PROTOCOL"), "json or query, for AWS emulators that do not speak what the SDK does")
+	f.StringVar(&p.emulator, "emulator", os.Getenv("MOORING_EMULATOR"), "moto, when AWS_ENDPOINT_URL is one: its known differences are allowed for")
+}
+
+func envOr(name, def string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return def
+}
+
+// defaultState is where a user's daemon keeps its memory.
+func defaultState() string {
+	if base := os.Getenv("XDG_STATE_HOME"); base != "" {
+		return filepath.Join(base, "mooring")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".mooring"
+	}
+	return filepath.Join(home, ".local", "state", "mooring")
+}
+
+// source opens what is declared. cache is a folder for a repository's store.
+func (p *place) source(cache string, notice func(error)) (sources.Source, sources.Proposer, error) {
+	switch {
+	case p.path != "" && p.repo != "":
+		return nil, nil, errors.New("--repo and --path exclude each other: name one")
+	case p.path != "":
+		folder, err := dir.Open(dir.Options{Dir: p.path, Branches: p.branches, Notice: notice})
+		return folder, nil, err
+	case p.repo == "":
+		return nil, nil, errors.New("no repository: name one with --repo PATH_OR_URL (or a working folder with --path DIR)")
+	}
+	repo, err := git.Open(git.Options{
+		URL: p.repo, Dir: cache, User: p.user, TokenEnv: "MOORING_GIT_TOKEN", TokenFile: p.tokenFile, SSHKeyFile: p.sshKey,
+		KnownHostsFile: p.knownHosts, CAFile: p.caFile, Poll: p.poll, Notice: notice,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return repo, repo, nil
+}
+
+// branches a working folder stands for.
+func (p *place) branches(tree fs.FS) []string {
+	out := []string{p.control}
+	pipeline, err := manifest.LoadPipeline(tree)
+	if err != nil {
+		return out
+	}
+	for _, e := range pipeline.Environments {
+		out = append(out, e.Branch)
+	}
+	return out
+}
+
+// policies loads a control tree's policies for the reconciler.
+func policies(tree fs.FS, revision string) (policy.Evaluator, error) {
+	bundle, err := rego.Load(tree, rego.LoadOptions{Revision: revision})
+	if err != nil {
+		return nil, err
+	}
+	return rego.New(bundle, rego.EvaluatorOptions{}), nil
+}
+
+func closedPolicies(err error) policy.Evaluator { return rego.Closed(err) }
+
+// platforms opens providers. The quota model and the token key are shared by
+// all environments of the process.
+type platforms struct {
+	place    *place
+	instance string
+	tokens   []byte
+	quota    *quota.Model
+	onCall   func(service, operation, code string)
+
+	mu     sync.Mutex
+	memory *memory.Platform
+}
+
+// open is one environment's platform.
+func (f *platforms) open(ctx context.Context, p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
+	switch {
+	case e.Provider.AWS != nil:
+		return f.openAWS(ctx, p, e)
+	case e.Provider.Memory != nil:
+		return f.openMemory(p, e)
+	}
+	return nil, providers.Errorf(providers.Invalid, "environment %s names no provider; give it provider: {aws: {region: …}}", e.Name)
+}
+
+func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
+	cfg, err := aws.Load(ctx, aws.LoadOptions{Target: *e.Provider.AWS, Instance: f.instance, AppID: "mooring-" + version})
+	if err != nil {
+		return nil, err
+	}
+	store, err := artifact.New(artifact.Options{
+		Root: f.place.artifacts, CacheDir: filepath.Join(f.place.state, "artifacts"),
+		S3: artifact.S3{Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = emulated(cfg) })},
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := aws.Options{
+		Config: cfg, Target: *e.Provider.AWS, Pipeline: p.Name, Environment: e.Name, Artifacts: store,
+		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
+	}
+	if emulated(cfg) {
+		// An emulator on this machine has no account to share: look often.
+		o.LayerAge, o.MetricPeriod = max(time.Second, time.Duration(e.Drift.Interval)), time.Second
+	}
+	return aws.New(o)
+}
+
+// openMemory is a platform in this process's memory, shared by its
+// environments; it is gone with the process.
+func (f *platforms) openMemory(p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.memory == nil {
+		f.memory = memory.New(memory.Options{Now: time.Now})
+	}
+	return f.memory.Environment(p.Name, e.Name), nil
+}
+
+// emulated: the endpoint is an AWS on this machine.
+func emulated(cfg awssdk.Config) bool {
+	endpoint := os.Getenv("AWS_ENDPOINT_URL")
+	if cfg.BaseEndpoint != nil {
+		endpoint = *cfg.BaseEndpoint
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || endpoint == "" {
+		return false
+	}
+	host := u.Hostname()
+	return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1"
+}
+
+// openNotifier makes a receiver of the pipeline's.
+func openNotifier(name string, r manifest.Receiver) (notify.Notifier, error) {
+	switch {
+	case r.Webhook != nil:
+		var key notify.Secret
+		if r.Webhook.Secret != nil {
+			key = secret(*r.Webhook.Secret)
+		}
+		return notify.NewWebhook(secret(r.Webhook.URL), key, nil), nil
+	case r.Alertmanager != nil:
+		return notify.NewAlertmanager(secret(r.Alertmanager.URL), nil), nil
+	}
+	return nil, fmt.Errorf("receiver %s names no kind; give it webhook: or alertmanager:", name)
+}
+
+// secret reads a value that stays out of the repository, anew at each use.
+func secret(s manifest.Secret) notify.Secret {
+	return func() (string, error) {
+		switch {
+		case s.FromEnv != "":
+			v := os.Getenv(s.FromEnv)
+			if v == "" {
+				return "", fmt.Errorf("environment variable %s is not set", s.FromEnv)
+			}
+			return v, nil
+		case s.FromFile != "":
+			data, err := os.ReadFile(s.FromFile)
+			if err != nil {
+				return "", err
+			}
+			return strings.TrimSpace(string(data)), nil
+		}
+		return s.Inline, nil
+	}
+}
+
+// options of a reconciler over a place, without its store.
+func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, error) {
+	cache := filepath.Join(p.state, "repository")
+	if err := os.MkdirAll(p.state, 0o700); err != nil {
+		return reconciler.Options{}, fmt.Errorf("state folder: %w", err)
+	}
+	source, proposer, err := p.source(cache, func(err error) { log.Info("watching", zap.Error(err)) })
+	if err != nil {
+		return reconciler.Options{}, err
+	}
+	return reconciler.Options{
+		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Policies: policies, Closed: closedPolicies,
+		Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
+	}, nil
+}
+
+// rates are AWS's, of which Mooring takes a polite share; an emulator on this
+// machine has nobody to share with.
+func rates() quota.Options {
+	if emulated(awssdk.Config{}) {
+		return quota.Options{Share: 1, Background: 1, Scale: 20}
+	}
+	return quota.Options{}
+}
+
+// pace is quick against an emulator, and AWS's own minute otherwise.
+func pace() reconciler.Pace {
+	if emulated(awssdk.Config{}) {
+		return reconciler.Pace{SecondLook: 300 * time.Millisecond, Settle: 150 * time.Millisecond, Look: time.Second, Retry: 500 * time.Millisecond, RetryMax: 15 * time.Second, Check: 2 * time.Second}
+	}
+	return reconciler.Pace{MetricDelay: 90 * time.Second, MetricPeriod: time.Minute}
+}
+
+// tokenKey keys the tokens that stand for sensitive values. It is made once
+// and kept in the state folder, so that tokens stay the same over restarts.
+func tokenKey(state string) ([]byte, error) { return keptSecret(filepath.Join(state, "token.key"), 32) }
+
+// keptSecret reads a secret of this state folder, making it at first.
+func keptSecret(path string, size int) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err == nil && len(data) >= size {
+		return []byte(strings.TrimSpace(string(data))), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make %s: %w", path, err)
+	}
+	raw := make([]byte, size)
+	if _, err := rand.Read(raw); err != nil {
+		return nil, fmt.Errorf("make %s: %w", path, err)
+	}
+	text := []byte(hex.EncodeToString(raw))
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		return nil, fmt.Errorf("make %s: %w", path, err)
+	}
+	return text, nil
+}
+
+// instanceName tells daemons apart in the journal and in audit trails.
+func instanceName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}

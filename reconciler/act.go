@@ -1,0 +1,189 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// act carries out the plan's steps, a few at a time: the intents first into
+// the journal, then the calls, then what was answered. What really happened
+// is for the next pass to see.
+func (p *pass) act(ctx context.Context) error {
+	steps := p.due()
+	if len(steps) == 0 {
+		return nil
+	}
+	if err := p.e.checkAccount(ctx); err != nil {
+		return err
+	}
+	intents := make([]journal.Record, 0, len(steps))
+	for _, s := range steps {
+		intents = append(intents, journal.Record{Intent: &record.Intent{
+			Ref: s.Ref, Operation: string(s.Operation), Cause: string(s.Cause), Release: s.Change.Release,
+			Guard: s.Change.Guard, At: p.e.d.opts.Now(),
+		}})
+	}
+	if err := p.remember(ctx, intents...); err != nil {
+		return err
+	}
+	outcomes := make([]record.Outcome, len(steps))
+	var g errgroup.Group
+	g.SetLimit(p.e.d.opts.Pace.Parallel)
+	for i, s := range steps {
+		g.Go(func() error {
+			outcomes[i] = p.carryOut(ctx, s)
+			return nil
+		})
+	}
+	_ = g.Wait() // no step returns an error: each has its outcome
+	p.wrote = len(steps)
+	return p.answered(ctx, steps, outcomes)
+}
+
+// due leaves out what failed a moment ago.
+func (p *pass) due() []plan.Step {
+	var out []plan.Step
+	for _, s := range p.plan.Steps {
+		if b, ok := p.e.backoff[s.Ref]; ok && p.now.Before(b.next) {
+			p.timers = append(p.timers, b.next)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// carryOut makes one step's call.
+func (p *pass) carryOut(ctx context.Context, s plan.Step) record.Outcome {
+	out := record.Outcome{Ref: s.Ref, Operation: string(s.Operation), Input: stepInput(s)}
+	if ctx.Err() != nil { // a cancelled pass starts no write
+		out.Kind, out.Error, out.At = providers.Transient.String(), ctx.Err().Error(), p.e.d.opts.Now()
+		return out
+	}
+	receipt, err := p.call(ctx, s)
+	out.RequestIDs, out.At = receipt.RequestIDs, p.e.d.opts.Now()
+	if err != nil {
+		out.Kind, out.Error = providers.KindOf(err).String(), fmt.Errorf("%s %s: %w", s.Operation, s.Ref, err).Error()
+	}
+	return out
+}
+
+func (p *pass) call(ctx context.Context, s plan.Step) (providers.Receipt, error) {
+	switch s.Operation {
+	case plan.Create, plan.Update:
+		return p.e.provider.Put(ctx, s.Change)
+	case plan.Publish:
+		_, receipt, err := p.e.provider.Publish(ctx, s.Change)
+		return receipt, err
+	case plan.Route:
+		return p.e.provider.Route(ctx, s.Change, s.Routing)
+	case plan.Delete:
+		return p.e.provider.Delete(ctx, s.Change.Resource, s.Change.Guard)
+	case plan.Detach:
+		return p.e.provider.Detach(ctx, s.Change.Resource, s.Extra)
+	}
+	return providers.Receipt{}, providers.Errorf(providers.Invalid, "unknown operation %q", s.Operation)
+}
+
+// stepInput is what a permanent failure was about: the same input is not
+// tried again.
+func stepInput(s plan.Step) string { return s.Input() }
+
+// answered remembers the answers, and asks for the looks that tell what
+// became of the calls.
+func (p *pass) answered(ctx context.Context, steps []plan.Step, outcomes []record.Outcome) error {
+	recs := make([]journal.Record, 0, len(outcomes))
+	var failed []error
+	for i := range outcomes {
+		out, s := &outcomes[i], steps[i]
+		recs = append(recs, journal.Record{Outcome: out})
+		p.afterStep(s, *out)
+		if out.Error != "" {
+			failed = append(failed, errors.New(out.Error))
+		}
+	}
+	// A farewell write under its own deadline: an answer must not be lost
+	// because the daemon was asked to stop meanwhile.
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+	}
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	return p.alertSteps(ctx, steps, outcomes, failed)
+}
+
+func (p *pass) afterStep(s plan.Step, out record.Outcome) {
+	now := p.e.d.opts.Now()
+	p.e.look.touch(s.Ref, now)
+	if s.Operation == plan.Detach || s.Operation == plan.Delete {
+		p.e.look.resurvey = now
+	}
+	fields := []zap.Field{zap.Stringer("resource", s.Ref), zap.String("operation", string(s.Operation)), zap.String("cause", string(s.Cause))}
+	if out.Error == "" {
+		delete(p.e.backoff, s.Ref)
+		p.e.log.Info("step", fields...)
+		return
+	}
+	kind := providers.Transient
+	for _, k := range []providers.Kind{providers.Conflict, providers.Throttled, providers.Invalid, providers.Denied} {
+		if k.String() == out.Kind {
+			kind = k
+		}
+	}
+	p.e.log.Warn("step refused", append(fields, zap.String("kind", out.Kind), zap.String("error", out.Error))...)
+	if kind == providers.Conflict {
+		return // look and plan again at once
+	}
+	b := p.e.backoff[s.Ref]
+	b.tries++
+	b.next = now.Add(doubled(p.e.d.opts.Pace.Retry, b.tries, p.e.d.opts.Pace.RetryMax))
+	p.e.backoff[s.Ref] = b
+}
+
+// clean removes versions that nothing needs any more, after a release has
+// come to rest.
+func (p *pass) clean(ctx context.Context) error {
+	cleaner, ok := p.e.provider.(providers.Cleaner)
+	if !ok || p.st.Rollout.Phase != rollout.Idle || p.target == nil || len(p.holds()) > 0 {
+		return nil
+	}
+	var failed []error
+	for _, res := range p.target.Resources {
+		if res.Ref.Kind != manifest.KindFunction {
+			continue
+		}
+		live := p.e.look.inventory.Live[res.Ref]
+		if len(live.Published) <= keepVersions+2 {
+			continue
+		}
+		receipt, err := cleaner.Clean(ctx, res, []string{p.st.Applied[res.Ref].Version}, keepVersions)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("clean versions of %s: %w", res.Ref, err))
+			continue
+		}
+		if err := p.remember(ctx, journal.Record{Outcome: &record.Outcome{
+			Ref: res.Ref, Operation: "clean", RequestIDs: receipt.RequestIDs, At: p.e.d.opts.Now()}}); err != nil {
+			return err
+		}
+		p.e.look.touch(res.Ref, p.e.d.opts.Now())
+	}
+	return errors.Join(failed...)
+}
+
+// keepVersions is how many versions beside those in use are kept to go back to.
+const keepVersions = 5

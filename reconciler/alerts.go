@@ -1,0 +1,205 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/policy"
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+)
+
+// event is something people may have to hear of. kind and key are its
+// identity; title and text may vary without making it another.
+type event struct {
+	kind, key, severity, title, text, resource string
+	labels                                     map[string]string
+}
+
+func (e *environment) fingerprint(kind, key string) string {
+	return strings.Join([]string{e.name, kind, key}, "/")
+}
+
+// fire raises an alert: once per fingerprint while it lasts.
+func (p *pass) fire(ctx context.Context, ev event) error { return p.e.alert(ctx, p.w, ev, "firing") }
+
+// resolve ends an alert that is firing.
+func (p *pass) resolve(ctx context.Context, kind, key string) error {
+	return p.e.alert(ctx, p.w, event{kind: kind, key: key}, "resolved")
+}
+
+// alert puts a change of an alert's state into the outbox.
+func (e *environment) alert(ctx context.Context, w *world, ev event, status string) error {
+	fp := e.fingerprint(ev.kind, ev.key)
+	before, known := e.d.ledger.alert(fp)
+	firing := known && before.Alert.Status == "firing"
+	switch {
+	case status == "firing" && firing && before.Alert.Title == ev.title:
+		return nil
+	case status == "resolved" && !firing:
+		return nil
+	case status == "resolved":
+		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
+	}
+	a := journal.Alert{
+		ID: newID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
+		Resource: ev.resource, Labels: ev.labels, At: e.d.opts.Now(),
+	}
+	a.Receivers = e.route(ctx, w, a)
+	if status == "firing" {
+		e.log.Warn("alert", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
+	} else {
+		e.log.Info("alert resolved", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
+	}
+	if err := e.remember(ctx, journal.Record{Alert: &a}); err != nil {
+		return err
+	}
+	e.d.wakeOutbox()
+	return nil
+}
+
+// ownFaults can be muted by nobody.
+var ownFaults = []string{"policy_error", "journal_error", "environment_error", faultPipeline, faultSource}
+
+// route asks notify policy where an alert goes. Broken policy, or none, means
+// the default receiver: an alert is never lost to a policy.
+func (e *environment) route(ctx context.Context, w *world, a journal.Alert) []string {
+	all := slices.Sorted(maps.Keys(w.pipeline.Receivers))
+	defaults := all
+	if slices.Contains(all, "default") {
+		defaults = []string{"default"}
+	}
+	if w.evaluator == nil {
+		return defaults
+	}
+	in := policy.Input{
+		Request:     policy.Request{ID: newID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
+		Environment: policy.Environment{Name: e.name, Window: policy.Window{Open: true}},
+		NotifyFacts: &policy.NotifyFacts{Receivers: all, Event: policy.Event{
+			Kind: a.Kind, Fingerprint: a.Fingerprint, Severity: a.Severity, Title: a.Title, Text: a.Text,
+			Environment: e.name, Resource: a.Resource, Status: a.Status,
+		}},
+	}
+	d, err := w.evaluator.Evaluate(ctx, policy.Notify, in)
+	switch {
+	case err != nil || d.Outcome == policy.Error || d.Default:
+		return defaults
+	case d.Muted && !slices.Contains(ownFaults, a.Kind):
+		return nil
+	}
+	var out []string
+	for _, r := range d.Routes {
+		if slices.Contains(all, r.Receiver) && !slices.Contains(out, r.Receiver) {
+			out = append(out, r.Receiver)
+		}
+	}
+	if len(out) == 0 {
+		return defaults
+	}
+	return out
+}
+
+// alertAdmission tells about a commit that is not let in, and takes it back
+// when one is.
+func (p *pass) alertAdmission(ctx context.Context, adm record.Admission) error {
+	p.e.log.Info("admission", zap.String("commit", short(adm.Release.Commit)), zap.String("outcome", adm.Outcome), zap.String("reason", adm.Reason))
+	if adm.Outcome == "allow" {
+		return p.resolve(ctx, "admission", "")
+	}
+	return p.fire(ctx, event{
+		kind: "admission", severity: "medium",
+		title: fmt.Sprintf("commit %s on %s: %s", short(adm.Release.Commit), p.spec.Branch, adm.Outcome),
+		text:  adm.Reason + "\nThe release admitted before stays in force.",
+	})
+}
+
+// alertRollout tells about a rollout that failed, is stuck, or came to rest.
+func (p *pass) alertRollout(ctx context.Context, before, after rollout.State) error {
+	key := "rollout"
+	switch {
+	case after.Phase == rollout.Back && before.Phase != rollout.Back:
+		return p.fire(ctx, event{
+			kind: "rollout", key: key, severity: "critical",
+			title: fmt.Sprintf("release %s of %s returns to stable", short(after.Release.Commit), p.e.name),
+			text:  after.Reason,
+		})
+	case after.Paused != "" && after.Paused != before.Paused:
+		return p.fire(ctx, event{
+			kind: "rollout_paused", key: key, severity: "medium",
+			title: fmt.Sprintf("release %s of %s waits at %d%%", short(after.Release.Commit), p.e.name, after.Weight),
+			text:  after.Paused,
+		})
+	case after.Paused == "" && before.Paused != "":
+		return p.resolve(ctx, "rollout_paused", key)
+	case after.Phase == rollout.Idle && before.Phase == rollout.Contract:
+		return p.resolve(ctx, "rollout", key)
+	}
+	return nil
+}
+
+// alertDrift tells what differs, who did it, and what is done about it.
+func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
+	if item.Response == record.Ignore {
+		return nil
+	}
+	who := "unknown"
+	if item.Actor.Known {
+		who = item.Actor.Name + " by " + item.Actor.Event
+	}
+	response := item.Response
+	if item.Decision == "" {
+		response = "waits for who did it"
+	}
+	subject := item.Ref.String()
+	if item.Path != "" {
+		subject += " " + item.Path
+	}
+	return p.fire(ctx, event{
+		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
+		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
+		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, response, item.Reason),
+		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
+	})
+}
+
+// alertSteps tells about steps that fail for good.
+func (p *pass) alertSteps(ctx context.Context, steps []plan.Step, outcomes []record.Outcome, failed []error) error {
+	var errs []error
+	for i, out := range outcomes {
+		key := steps[i].Ref.String()
+		switch out.Kind {
+		case providers.Invalid.String(), providers.Denied.String():
+			errs = append(errs, p.fire(ctx, event{
+				kind: "step", key: key, severity: "critical", resource: key,
+				title: fmt.Sprintf("%s: %s %s is refused for good", p.e.name, out.Operation, key), text: out.Error,
+			}))
+		case "":
+			errs = append(errs, p.resolve(ctx, "step", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// alertEnvironment tells about an environment that cannot be worked on at
+// all, once it is more than a hiccup.
+func (p *pass) alertEnvironment(ctx context.Context, err error) error {
+	if err == nil {
+		return p.resolve(ctx, "environment_error", "")
+	}
+	if ctx.Err() != nil || p.e.failures < 2 && !providers.KindOf(err).Permanent() {
+		return nil
+	}
+	return p.fire(ctx, event{
+		kind: "environment_error", severity: "critical",
+		title: fmt.Sprintf("%s cannot be reconciled (%s)", p.e.name, providers.KindOf(err)), text: err.Error(),
+	})
+}

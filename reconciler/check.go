@@ -1,0 +1,319 @@
+package reconciler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// broken is one expectation of a function's code that the live environment
+// does not fulfil.
+type broken struct {
+	function manifest.Ref
+	expects  string // "secret shop/stripe"
+	why      string
+}
+
+func (b broken) text() string {
+	return fmt.Sprintf("%s expects %s: %s", b.function, b.expects, b.why)
+}
+
+// contract holds what the code of a release expects against what lives now.
+// What is not in the last look is asked for; what cannot be seen is broken:
+// no answer is not yes.
+func (p *pass) contract(ctx context.Context, rel *manifest.Release) []broken {
+	if rel == nil {
+		return nil
+	}
+	live := p.seen(ctx, rel)
+	var out []broken
+	for _, res := range rel.Resources {
+		d, ok := rel.Functions[res.Ref]
+		if !ok {
+			continue
+		}
+		for _, name := range d.Expects.Secrets {
+			out = append(out, expectExisting(res.Ref, "secret "+name, manifest.Ref{Kind: manifest.KindSecret, Name: name}, live)...)
+		}
+		for _, name := range d.Expects.Parameters {
+			out = append(out, expectExisting(res.Ref, "parameter "+name, manifest.Ref{Kind: manifest.KindParameter, Name: name}, live)...)
+		}
+		for _, name := range d.Expects.Queues {
+			out = append(out, expectQueue(res.Ref, name, rel, live)...)
+		}
+	}
+	return out
+}
+
+// seen is the last look, completed for what rel expects and was never asked.
+func (p *pass) seen(ctx context.Context, rel *manifest.Release) map[manifest.Ref]providers.Live {
+	live := maps.Clone(p.e.look.inventory.Live)
+	if live == nil {
+		live = map[manifest.Ref]providers.Live{}
+	}
+	var ask []manifest.Resource
+	for _, res := range rel.Resources {
+		switch res.Ref.Kind {
+		case manifest.KindSecret, manifest.KindParameter:
+			if _, ok := live[res.Ref]; !ok {
+				ask = append(ask, res)
+			}
+		}
+	}
+	if len(ask) == 0 {
+		return live
+	}
+	seen, err := p.e.provider.Observe(ctx, ask...)
+	if err != nil {
+		p.e.log.Debug("contract could not be looked at whole", zap.Error(err))
+	}
+	maps.Copy(live, seen)
+	return live
+}
+
+func expectExisting(fn manifest.Ref, what string, ref manifest.Ref, live map[manifest.Ref]providers.Live) []broken {
+	l, looked := live[ref]
+	switch {
+	case !looked:
+		return []broken{{fn, what, "it could not be looked at"}}
+	case !l.Exists:
+		return []broken{{fn, what, "it does not exist"}}
+	case l.Spec.Fields["scheduledForDeletion"] == "true":
+		return []broken{{fn, what, "it is scheduled for deletion"}}
+	}
+	return nil
+}
+
+// expectQueue: the queue is there, and a mapping the release declares from it
+// onto the function is enabled. A mapping the release is about to make is not
+// missing.
+func expectQueue(fn manifest.Ref, name string, rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
+	queue := manifest.Ref{Kind: manifest.KindQueue, Name: name}
+	what := "queue " + name
+	if _, declared := rel.Resource(queue); !declared {
+		return []broken{{fn, what, "the release does not declare it"}}
+	}
+	if l, looked := live[queue]; looked && !l.Exists && l.SeenAt.IsZero() {
+		return nil
+	}
+	for _, res := range rel.Resources {
+		t, ok := res.Spec.(*manifest.TriggerSpec)
+		if !ok || res.Parent != fn || t.Queue.Ref != queue {
+			continue
+		}
+		if l := live[res.Ref]; l.Exists && t.Enabled && l.Spec.Fields["enabled"] == "false" {
+			return []broken{{fn, what, "its mapping is disabled"}}
+		}
+	}
+	return nil
+}
+
+// check runs the environment's checks on the content in force, remembers the
+// results as evidence, and looks whether the contract holds.
+func (p *pass) check(ctx context.Context) error {
+	p.broken = p.contract(ctx, p.target)
+	if err := p.alertContract(ctx); err != nil {
+		return err
+	}
+	if !p.atRest() {
+		return nil
+	}
+	key := p.st.Rollout.Release.Key()
+	var recs []journal.Record
+	for _, c := range p.spec.Checks {
+		name := checkName(c)
+		if old, ok := p.st.Checks[key][name]; ok && old.Passed {
+			continue
+		}
+		if next := p.e.lastCheck[name].Add(p.e.d.opts.Pace.Check); p.now.Before(next) && !p.e.lastCheck[name].IsZero() {
+			p.timers = append(p.timers, next)
+			continue
+		}
+		p.e.lastCheck[name] = p.now
+		recs = append(recs, journal.Record{Check: p.runCheck(ctx, key, name, c)})
+	}
+	p.changed = p.changed || len(recs) > 0
+	return errors.Join(p.remember(ctx, recs...), p.clean(ctx))
+}
+
+// atRest: the release in force is wholly applied and nothing moves.
+func (p *pass) atRest() bool {
+	return p.st.Rollout.Phase == rollout.Idle && p.st.Rollout.Release.Digest != "" && p.target != nil && len(p.plan.Steps) == 0
+}
+
+func (p *pass) runCheck(ctx context.Context, key record.Key, name string, c manifest.Check) *record.CheckResult {
+	result := &record.CheckResult{Key: key, Name: name, At: p.now}
+	if c.Invoke == nil {
+		result.Detail = "this check asks nothing"
+		return result
+	}
+	ref := manifest.Ref{Kind: manifest.KindFunction, Name: c.Invoke.Function}
+	res, ok := p.target.Resource(ref)
+	if !ok {
+		result.Detail = fmt.Sprintf("%s is not declared here", ref)
+		return result
+	}
+	qualifier := p.target.Functions[ref].Alias.Name
+	if _, alias, ok := strings.Cut(qualifier, "."); ok {
+		qualifier = alias
+	}
+	passed, detail, err := p.e.invoke(ctx, res, qualifier, *c.Invoke)
+	result.Passed, result.Detail = passed, detail
+	if err != nil {
+		result.Detail = err.Error()
+	}
+	return result
+}
+
+func checkName(c manifest.Check) string {
+	if c.Name != "" {
+		return c.Name
+	}
+	if c.Invoke != nil {
+		return "invoke " + c.Invoke.Function
+	}
+	return "check"
+}
+
+func (p *pass) alertContract(ctx context.Context) error {
+	if len(p.broken) == 0 {
+		return p.resolve(ctx, "contract", "")
+	}
+	lines := make([]string, len(p.broken))
+	for i, b := range p.broken {
+		lines[i] = b.text()
+	}
+	return p.fire(ctx, event{
+		kind: "contract", severity: "critical", title: fmt.Sprintf("%s breaks what its code expects: %s", p.e.name, lines[0]),
+		text: strings.Join(lines, "\n") + "\nNothing is promoted into this environment until it holds again.",
+	})
+}
+
+// soak accrues the time the release in force was observed healthy.
+func (p *pass) soak(ctx context.Context) error {
+	s := p.st.Soak
+	digest := p.st.Rollout.Release.Digest
+	if !p.atRest() || !p.healthy() {
+		if s.Release == "" || s.Tick.IsZero() {
+			return nil
+		}
+		p.changed = true
+		return p.remember(ctx, journal.Record{Soak: &journal.Soak{Release: digest, Reset: true}})
+	}
+	switch {
+	case s.Release != digest || s.Tick.IsZero():
+		s = journal.Soak{Release: digest, Tick: p.now}
+	case p.now.Sub(s.Tick) < saveEvery && p.now.After(s.Tick):
+		return nil
+	default:
+		if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit {
+			s.Elapsed += d
+		}
+		s.Tick, s.Reset = p.now, false
+	}
+	return p.remember(ctx, journal.Record{Soak: &s})
+}
+
+// soaked is how long the release in force was observed healthy, up to now.
+func (p *pass) soaked() time.Duration {
+	s := p.st.Soak
+	if s.Release != p.st.Rollout.Release.Digest || s.Tick.IsZero() {
+		return 0
+	}
+	if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit && p.atRest() && p.healthy() {
+		return s.Elapsed + d
+	}
+	return s.Elapsed
+}
+
+// healthy: no failed check of this content, no broken contract, nothing that
+// failed on the platform.
+func (p *pass) healthy() bool {
+	for _, c := range p.st.Checks[p.st.Rollout.Release.Key()] {
+		if !c.Passed {
+			return false
+		}
+	}
+	if len(p.broken) > 0 {
+		return false
+	}
+	for _, live := range p.e.look.inventory.Live {
+		if live.Failed != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// expect holds a JSON response against assertions by path ("$.ok": true) and
+// says what does not hold, without quoting the response.
+func expect(response []byte, want map[string]any) string {
+	if len(want) == 0 {
+		return ""
+	}
+	var got any
+	if err := json.Unmarshal(response, &got); err != nil {
+		return "the response is not JSON"
+	}
+	for _, path := range slices.Sorted(maps.Keys(want)) {
+		value, ok := at(got, path)
+		if !ok {
+			return path + " is missing in the response"
+		}
+		if !equal(value, want[path]) {
+			return path + " is not what is expected"
+		}
+	}
+	return ""
+}
+
+// at follows a path of member names and indexes: $.items[0].id
+func at(value any, path string) (any, bool) {
+	rest, ok := strings.CutPrefix(path, "$")
+	if !ok {
+		return nil, false
+	}
+	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		switch v := value.(type) {
+		case map[string]any:
+			if value, ok = v[part]; !ok {
+				return nil, false
+			}
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(v) {
+				return nil, false
+			}
+			value = v[i]
+		default:
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+// equal compares JSON values by meaning: 1 and 1.0 are the same.
+func equal(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	if errX != nil || errY != nil {
+		return false
+	}
+	var u, v any
+	return json.Unmarshal(x, &u) == nil && json.Unmarshal(y, &v) == nil && reflect.DeepEqual(u, v)
+}

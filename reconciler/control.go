@@ -1,0 +1,183 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// ownerMooring owns the holds that the daemon makes itself.
+const ownerMooring = "mooring"
+
+// ErrUnknown: there is no such environment, hold or release.
+var ErrUnknown = errors.New("unknown")
+
+// holdID is a hold's name: the same cause makes the same hold.
+func holdID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "|")))
+	return parts[0] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// do hands an act to an environment's goroutine and waits for it.
+func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context, e *environment) error) error {
+	e := d.environment(name)
+	if e == nil {
+		return fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(d.names(), ", "))
+	}
+	a := act{do: f, done: make(chan error, 1)}
+	select {
+	case e.inbox <- a:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Hold stops every write but rollback, with owner, reason and end.
+func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, error) {
+	h := record.Hold{ID: newID("hold"), Owner: r.By, Kind: "manual", Reason: r.Reason, Since: d.opts.Now(), Until: d.opts.Now().Add(r.For)}
+	if r.Suspend {
+		h.Kind = "suspend"
+	}
+	if r.Reason == "" || r.For <= 0 {
+		return h, fmt.Errorf("hold %s: a hold needs a reason and an end (--reason, --until)", r.Environment)
+	}
+	if r.Resource != "" {
+		ref, err := manifest.ParseRef(r.Resource)
+		if err != nil {
+			return h, fmt.Errorf("hold %s: %w", r.Environment, err)
+		}
+		h.Scope.Ref = ref
+	}
+	h.Scope.Item = r.Item
+	return h, d.do(ctx, r.Environment, func(ctx context.Context, e *environment) error {
+		return e.remember(ctx, journal.Record{Hold: &h})
+	})
+}
+
+// Resume lifts a hold by id, or every hold that a person may lift with "".
+// What the hold guarded counts as approved by whoever lifts it.
+func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
+	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		st := e.state()
+		var recs []journal.Record
+		for _, h := range st.Holds {
+			if id != "" && h.ID != id {
+				continue
+			}
+			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: h.ID, By: by, Why: "resumed"}})
+			recs = append(recs, e.consequences(st, h, by)...)
+		}
+		if len(recs) == 0 {
+			return fmt.Errorf("hold %q in %s: %w; `mooring status` lists the holds", id, name, ErrUnknown)
+		}
+		if err := e.remember(ctx, recs...); err != nil {
+			return err
+		}
+		for _, r := range recs {
+			if r.Lift != nil {
+				if err := e.alert(ctx, d.world.Load(), event{kind: "hold", key: r.Lift.ID}, "resolved"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// consequences of lifting a hold: what it kept from happening may happen now.
+func (e *environment) consequences(st *journal.Environment, h record.Hold, by string) []journal.Record {
+	now := e.d.opts.Now()
+	switch h.Kind {
+	case "forced_update", "empty":
+		return []journal.Record{{Request: &journal.Request{ID: newID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
+	case "deletion_guard", "adoption":
+		key := st.Rollout.Release.Key()
+		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now}}}
+	case "mitigation":
+		if item, ok := st.Drift[h.About]; ok {
+			item.Response, item.Reason, item.Decision = record.Revert, "resumed by "+by, "person"
+			return []journal.Record{{Drift: &item}}
+		}
+	}
+	return nil
+}
+
+// Rollback returns an environment to an earlier release, traffic first, and
+// holds it there.
+func (d *Daemon) Rollback(ctx context.Context, name, to, by, reason string) error {
+	if reason == "" {
+		return fmt.Errorf("roll back %s: a rollback needs a reason (--reason)", name)
+	}
+	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		now := d.opts.Now()
+		st := e.state()
+		p := &pass{e: e, st: st, now: now}
+		if _, err := p.returnTarget(to); err != nil && (st.Rollout.Phase == "" || to != "") {
+			return fmt.Errorf("roll back: %w", err)
+		}
+		return e.remember(ctx,
+			journal.Record{Request: &journal.Request{ID: newID("req"), Kind: requestRollback, By: by, Reason: reason, To: to, At: now}},
+			journal.Record{Hold: &record.Hold{ID: newID("hold"), Owner: by, Kind: "rollback", Reason: "rolled back: " + reason, Since: now, Until: now.Add(mitigationHold)}})
+	})
+}
+
+// Promote asks for content to move into an environment.
+func (d *Daemon) Promote(ctx context.Context, environment, by string) error {
+	return d.request(ctx, environment, journal.Request{Kind: requestPromote, By: by})
+}
+
+// Sync lets a manually synced environment take its admitted release.
+func (d *Daemon) Sync(ctx context.Context, environment, by string) error {
+	return d.request(ctx, environment, journal.Request{Kind: requestSync, By: by})
+}
+
+// Retry takes failed content out of quarantine.
+func (d *Daemon) Retry(ctx context.Context, name, by string) error {
+	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		st := e.state()
+		if st.Admitted == nil {
+			return fmt.Errorf("retry %s: nothing was admitted yet", name)
+		}
+		if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad {
+			return fmt.Errorf("retry %s: its content is not quarantined", name)
+		}
+		return e.remember(ctx, journal.Record{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: by}})
+	})
+}
+
+func (d *Daemon) request(ctx context.Context, name string, r journal.Request) error {
+	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		r.ID, r.At = newID("req"), d.opts.Now()
+		return e.remember(ctx, journal.Record{Request: &r})
+	})
+}
+
+// names of the environments at work, in the pipeline's order.
+func (d *Daemon) names() []string {
+	w := d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return nil
+	}
+	var out []string
+	for _, e := range w.pipeline.Environments {
+		if len(d.opts.Environments) == 0 || slices.Contains(d.opts.Environments, e.Name) {
+			out = append(out, e.Name)
+		}
+	}
+	return out
+}

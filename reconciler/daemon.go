@@ -1,0 +1,333 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/web"
+)
+
+// Daemon reconciles the environments of one pipeline.
+type Daemon struct {
+	opts   Options
+	ledger *ledger
+	world  atomic.Pointer[world]
+
+	mu           sync.Mutex
+	environments map[string]*environment
+
+	fetchWake  chan struct{}
+	outboxWake chan struct{}
+}
+
+// New opens the journal and takes it over. Faults of the options are reported
+// all at once.
+func New(ctx context.Context, opts Options) (*Daemon, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	l, err := openLedger(ctx, opts.Store, opts.Instance, opts.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &Daemon{
+		opts: opts, ledger: l, environments: map[string]*environment{},
+		fetchWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
+	}, nil
+}
+
+// Run reconciles until ctx ends. It returns an error only when going on would
+// be unsafe: the journal is lost or another daemon took over.
+func (d *Daemon) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.opts.Source.Watch(ctx, d.nudgeFetch) })
+	g.Go(func() error { return d.deliver(ctx) })
+	g.Go(func() error { return d.follow(ctx, g) })
+	err := g.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// follow reads the repository whenever woken and keeps one goroutine at work
+// for each environment.
+func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
+	trigger, failures := "startup", 0
+	for {
+		started, err := d.refresh(ctx, trigger)
+		for _, e := range started {
+			g.Go(func() error { return e.serve(ctx) })
+		}
+		retry := time.Duration(0)
+		if err != nil && ctx.Err() == nil {
+			failures++
+			retry = doubled(d.opts.Pace.Retry, failures, d.opts.Pace.RetryMax)
+			d.opts.Log.Warn("repository could not be read", zap.Error(err), zap.Int("failures", failures))
+			if fatal := d.sourceFault(ctx, err, failures); fatal != nil {
+				return fatal
+			}
+		} else {
+			failures = 0
+		}
+		if !d.await(ctx, retry) {
+			return nil
+		}
+		trigger = d.opts.Trigger
+	}
+}
+
+// await waits for a wake, or for the retry; false when ctx ended.
+func (d *Daemon) await(ctx context.Context, retry time.Duration) bool {
+	var timer <-chan time.Time
+	if retry > 0 {
+		t := time.NewTimer(retry)
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-d.fetchWake:
+	case <-timer:
+	}
+	return true
+}
+
+// refresh reads the world again, wakes whom it concerns, and returns the
+// environments that are new.
+func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, error) {
+	before := d.world.Load()
+	w, err := d.read(ctx, before, trigger)
+	if err != nil {
+		d.opts.Metrics.Fetch("error", d.stale())
+		return nil, err
+	}
+	d.opts.Metrics.Fetch("ok", 0)
+	d.world.Store(w)
+	if err := d.controlFaults(ctx, w); err != nil {
+		return nil, err
+	}
+	if w.pipeline == nil {
+		return nil, w.faults[faultPipeline]
+	}
+	var started []*environment
+	d.mu.Lock()
+	for _, name := range d.names() {
+		if d.environments[name] == nil {
+			e := newEnvironment(d, name)
+			d.environments[name] = e
+			started = append(started, e)
+		}
+	}
+	d.mu.Unlock()
+	for _, name := range d.names() {
+		if changedFor(before, w, name) {
+			d.environment(name).nudge()
+		}
+	}
+	return started, nil
+}
+
+// changedFor: the new world says something else to an environment.
+func changedFor(before, after *world, name string) bool {
+	if before == nil || before.pipeline == nil || before.policies != after.policies || before.control.Commit.SHA != after.control.Commit.SHA {
+		return true
+	}
+	spec, _ := after.pipeline.Environment(name)
+	return before.snapshots[spec.Branch].Commit.SHA != after.snapshots[spec.Branch].Commit.SHA
+}
+
+// stale is how long ago the repository was read with success, in seconds.
+func (d *Daemon) stale() float64 {
+	if w := d.world.Load(); w != nil {
+		return d.opts.Now().Sub(w.at).Seconds()
+	}
+	return 0
+}
+
+// controlFaults tells about a broken control branch, and takes it back.
+func (d *Daemon) controlFaults(ctx context.Context, w *world) error {
+	if w.pipeline == nil {
+		return nil // nobody is configured to be told; it is logged
+	}
+	mouth := d.mouth()
+	var errs []error
+	for _, kind := range []string{faultPipeline, faultPolicy, faultSource} {
+		if err, bad := w.faults[kind]; bad {
+			errs = append(errs, mouth.alert(ctx, w, event{
+				kind: kind, severity: "critical", title: fmt.Sprintf("%s of branch %s at %s", kind, d.opts.Control, short(w.control.Commit.SHA)),
+				text: err.Error() + "\nWhat was active before stays active.",
+			}, "firing"))
+			continue
+		}
+		errs = append(errs, mouth.alert(ctx, w, event{kind: kind}, "resolved"))
+	}
+	return d.fatal(errors.Join(errs...))
+}
+
+// mouth speaks for the pipeline as a whole.
+func (d *Daemon) mouth() *environment { return newEnvironment(d, "") }
+
+// sourceFault tells about a repository that cannot be read for a while.
+func (d *Daemon) sourceFault(ctx context.Context, err error, failures int) error {
+	w := d.world.Load()
+	if w == nil || w.pipeline == nil || failures < 3 {
+		return nil
+	}
+	return d.fatal(d.mouth().alert(ctx, w, event{
+		kind: faultSource, severity: "critical", title: "the repository cannot be read",
+		text: err.Error() + "\nThe releases last admitted stay in force; drift is still put back.",
+	}, "firing"))
+}
+
+// fatal picks out what the daemon must not go on after.
+func (d *Daemon) fatal(err error) error {
+	for _, end := range []error{journal.ErrFenced, journal.ErrCorrupt} {
+		if errors.Is(err, end) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) environment(name string) *environment {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.environments[name]
+}
+
+// place is an environment as it last published itself.
+func (d *Daemon) place(name string) promote.Place {
+	if e := d.environment(name); e != nil {
+		if pub := e.published.Load(); pub != nil {
+			return pub.place
+		}
+	}
+	return promote.Place{Moving: true} // nothing is known of it yet
+}
+
+// wakeDownstream nudges who may take content from an environment.
+func (d *Daemon) wakeDownstream(name string) {
+	w := d.world.Load()
+	for _, spec := range w.pipeline.Environments {
+		if slices.Contains(spec.After, name) {
+			if e := d.environment(spec.Name); e != nil {
+				e.nudge()
+			}
+		}
+	}
+}
+
+func (d *Daemon) nudgeFetch() {
+	select {
+	case d.fetchWake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *Daemon) wakeOutbox() {
+	select {
+	case d.outboxWake <- struct{}{}:
+	default:
+	}
+}
+
+// Status is where everything stands.
+func (d *Daemon) Status() web.Status {
+	s := web.Status{Environments: []web.EnvironmentStatus{}, Faults: []string{}, ObservedAt: d.opts.Now(), Outbox: len(d.ledger.pending())}
+	w := d.world.Load()
+	if w == nil {
+		return s
+	}
+	s.Control = web.ControlStatus{Branch: d.opts.Control, Commit: w.control.Commit.SHA, Policies: w.policies}
+	for _, kind := range []string{faultPipeline, faultPolicy, faultSource} {
+		if err := w.faults[kind]; err != nil {
+			s.Faults = append(s.Faults, kind+": "+err.Error())
+		}
+	}
+	if w.pipeline == nil {
+		return s
+	}
+	s.Pipeline = w.pipeline.Name
+	for _, name := range d.names() {
+		status := web.EnvironmentStatus{Name: name, State: "unknown"}
+		if e := d.environment(name); e != nil {
+			if pub := e.published.Load(); pub != nil {
+				status = pub.status
+			}
+		}
+		s.Environments = append(s.Environments, status)
+	}
+	return s
+}
+
+// History of one environment, or of all with "", newest first.
+func (d *Daemon) History(environment string, limit int) []web.Event {
+	out := []web.Event{}
+	for _, name := range d.names() {
+		e := d.environment(name)
+		if e == nil || environment != "" && name != environment {
+			continue
+		}
+		if pub := e.published.Load(); pub != nil {
+			for _, ev := range pub.history {
+				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b web.Event) int { return b.At.Compare(a.At) })
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out
+}
+
+// Drift of an environment as last looked at.
+func (d *Daemon) Drift(_ context.Context, name string) (web.Drift, error) {
+	e := d.environment(name)
+	if e == nil {
+		return web.Drift{}, fmt.Errorf("environment %q: %w", name, ErrUnknown)
+	}
+	pub := e.published.Load()
+	if pub == nil {
+		return web.Drift{}, fmt.Errorf("environment %s was not looked at yet", name)
+	}
+	return pub.drift, nil
+}
+
+// Ready says why the daemon is not ready yet.
+func (d *Daemon) Ready() error {
+	w := d.world.Load()
+	if w == nil {
+		return errors.New("the repository was not read yet")
+	}
+	if w.pipeline == nil {
+		return w.faults[faultPipeline]
+	}
+	if err := w.faults[faultPolicy]; err != nil {
+		return fmt.Errorf("policy is not active: %w", err)
+	}
+	for _, name := range d.names() {
+		e := d.environment(name)
+		if e == nil || e.published.Load() == nil {
+			return fmt.Errorf("environment %s was not looked at yet", name)
+		}
+	}
+	return nil
+}
+
+var (
+	_ web.View    = (*Daemon)(nil)
+	_ web.Control = (*Daemon)(nil)
+)

@@ -1,0 +1,153 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/notify"
+)
+
+// outboxQueue is the journal as the outbox worker asks for it.
+type outboxQueue struct{ d *Daemon }
+
+// Pending is every alert not yet delivered to each of its receivers.
+func (q outboxQueue) Pending() []notify.Item {
+	pending := q.d.ledger.pending()
+	items := make([]notify.Item, len(pending))
+	for i, p := range pending {
+		since := p.Alert.At
+		if a, ok := q.d.ledger.alert(p.Alert.Fingerprint); ok && !a.Since.IsZero() {
+			since = a.Since
+		}
+		items[i] = notify.Item{Receiver: p.Receiver, Event: notify.Event{
+			ID: p.Alert.ID, Fingerprint: p.Alert.Fingerprint, Status: p.Alert.Status, Kind: p.Alert.Kind, Severity: p.Alert.Severity,
+			Title: p.Alert.Title, Text: p.Alert.Text, Resource: p.Alert.Resource, Environment: environmentOf(p.Alert),
+			Labels: p.Alert.Labels, At: p.Alert.At, Since: since,
+		}}
+	}
+	return items
+}
+
+// environmentOf is the first part of a fingerprint.
+func environmentOf(a journal.Alert) string {
+	for i, c := range a.Fingerprint {
+		if c == '/' {
+			return a.Fingerprint[:i]
+		}
+	}
+	return ""
+}
+
+// Delivered remembers what became of one delivery.
+func (q outboxQueue) Delivered(ctx context.Context, id, receiver string, dead bool, errText string) error {
+	return q.d.ledger.append(ctx, "", journal.Record{Delivered: &journal.Delivered{ID: id, Receiver: receiver, Dead: dead, Error: errText}})
+}
+
+// receivers opens what the pipeline names, and keeps it while the pipeline
+// does.
+type receivers struct {
+	d    *Daemon
+	mu   sync.Mutex
+	from string
+	open map[string]notify.Notifier
+}
+
+func (r *receivers) resolve(name string) (notify.Notifier, bool) {
+	w := r.d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return nil, false
+	}
+	declared, ok := w.pipeline.Receivers[name]
+	if !ok {
+		return nil, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if from := w.control.Commit.SHA; r.from != from {
+		r.from, r.open = from, map[string]notify.Notifier{}
+	}
+	if n := r.open[name]; n != nil {
+		return n, true
+	}
+	n, err := r.d.opts.Notifier(name, declared)
+	if err != nil {
+		r.d.opts.Log.Warn("receiver cannot be used", zap.String("receiver", name), zap.Error(err))
+		return nil, false
+	}
+	r.open[name] = n
+	return n, true
+}
+
+// outbox makes the worker that delivers alerts.
+func (d *Daemon) outbox() (*notify.Outbox, error) {
+	r := &receivers{d: d}
+	o, err := notify.NewOutbox(notify.Options{
+		Queue: outboxQueue{d}, Resolve: r.resolve, Random: rand.Float64,
+		Observe: func(a notify.Attempt) {
+			if a.Err != nil {
+				d.opts.Log.Warn("alert not delivered", zap.String("receiver", a.Receiver), zap.String("outcome", a.Outcome), zap.Int("tries", a.Tries), zap.Error(a.Err))
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	return o, nil
+}
+
+// deliver works the outbox until ctx ends.
+func (d *Daemon) deliver(ctx context.Context) error {
+	o, err := d.outbox()
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { o.Run(ctx) })
+	defer wg.Wait()
+	tick := time.NewTicker(outboxTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.outboxWake:
+			o.Wake()
+		case <-tick.C:
+		}
+		d.countOutbox()
+	}
+}
+
+// outboxTick is how often the outbox's figures are renewed.
+const outboxTick = 10 * time.Second
+
+func (d *Daemon) countOutbox() {
+	pending := d.ledger.pending()
+	oldest := 0.0
+	if len(pending) > 0 {
+		oldest = d.opts.Now().Sub(pending[0].Alert.At).Seconds()
+	}
+	d.opts.Metrics.Outbox(len(pending), oldest)
+}
+
+// drain gives what is in the outbox one try each, for a daemon that is about
+// to exit.
+func (d *Daemon) drain(ctx context.Context) error {
+	if len(d.ledger.pending()) == 0 {
+		return nil
+	}
+	o, err := d.outbox()
+	if err != nil {
+		return err
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel() // Run delivers what is due once when it is asked to stop
+	o.Run(ended)
+	return nil
+}

@@ -1,0 +1,230 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/policy"
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// actorReader is an evaluator that knows whether drift policy looks at who
+// did it; only then does a revert wait for the name.
+type actorReader interface{ ReadsActor() bool }
+
+// mitigationHold is how long an operator's mitigation is left alone before
+// somebody has to say so again.
+const mitigationHold = 24 * time.Hour
+
+// drift attributes what was confirmed, lets policy say what to do about it,
+// and tells people.
+func (p *pass) drift(ctx context.Context) error {
+	var fresh []record.DriftItem
+	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
+		item := p.st.Drift[id]
+		if !item.Confirmed() || item.Decision != "" {
+			continue
+		}
+		item = p.attribute(ctx, item)
+		if p.waitsForActor(item) {
+			if err := p.alertDrift(ctx, item); err != nil {
+				return err
+			}
+			p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.SecondLook))
+			continue
+		}
+		fresh = append(fresh, item)
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return p.respond(ctx, fresh)
+}
+
+// respond asks policy about items and remembers what is to be done.
+func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
+	d, err := p.ask(ctx, policy.Drift, p.driftInput(items))
+	if err != nil {
+		p.e.log.Warn("drift policy could not be evaluated: alerting only", zap.Error(err))
+	}
+	recs := decisionRecords(d)
+	broken := err != nil || d.Outcome == policy.Error
+	for i := range items {
+		items[i] = answer(items[i], d, broken)
+		recs = append(recs, journal.Record{Drift: &items[i]})
+	}
+	p.changed = true
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	var failed []error
+	for _, item := range items {
+		failed = append(failed, p.alertDrift(ctx, item), p.holdMitigation(ctx, item))
+	}
+	return errors.Join(failed...)
+}
+
+// answer is one item with its response: the strictest action policy named,
+// or the table's. Broken policy touches nothing.
+func answer(item record.DriftItem, d policy.Decision, broken bool) record.DriftItem {
+	item.Decision = d.ID
+	item.Response = item.Default
+	if broken && item.Response == record.Revert {
+		item.Response, item.Reason = record.Alert, "drift policy could not be evaluated"
+	}
+	for _, a := range d.Actions {
+		if a.Item == item.ID {
+			item.Response, item.Reason, item.Policy = record.Response(a.Do), a.Reason, true
+		}
+	}
+	return item
+}
+
+// holdMitigation keeps Mooring's hands off what an operator did.
+func (p *pass) holdMitigation(ctx context.Context, item record.DriftItem) error {
+	if item.Response != record.HoldIt {
+		return nil
+	}
+	return p.hold(ctx, record.Hold{
+		ID: holdID("mitigation", p.e.name, item.ID), Kind: "mitigation", Scope: record.HoldScope{Ref: item.Ref}, Until: p.now.Add(mitigationHold),
+		About:  item.ID,
+		Reason: fmt.Sprintf("%s %s %s: %s; resume to put it back", item.Ref, item.Path, item.Kind, describe(item)),
+	})
+}
+
+// attribute finds who made a difference: the newest change of the resource in
+// the platform's audit trail that is not our own.
+func (p *pass) attribute(ctx context.Context, item record.DriftItem) record.DriftItem {
+	finder, ok := p.e.provider.(providers.ActorFinder)
+	if !ok || item.Actor.Known {
+		return item
+	}
+	ref := item.Ref
+	if item.Kind == record.Extra && item.Parent != (manifest.Ref{}) {
+		ref = item.Parent
+	}
+	res, ok := find(ref, p.target, p.moving, p.stable)
+	if !ok {
+		return item
+	}
+	actors, err := finder.Actors(ctx, res, item.Since.Add(-p.interval()-15*time.Minute))
+	if err != nil {
+		p.e.log.Debug("audit trail could not be read", zap.Stringer("resource", res.Ref), zap.Error(err))
+		return item
+	}
+	for _, a := range actors {
+		if _, own := p.st.OwnRequests[a.RequestID]; own || !fits(item, a) {
+			continue
+		}
+		item.Actor = a
+		break
+	}
+	return item
+}
+
+// fits: the audit event can have made this difference.
+func fits(item record.DriftItem, a providers.Actor) bool {
+	want := map[string][]string{
+		manifest.KindFunction:    {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
+		manifest.KindAlias:       {"UpdateAlias", "DeleteAlias", "CreateAlias"},
+		manifest.KindTrigger:     {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
+		manifest.KindPermission:  {"AddPermission", "RemovePermission"},
+		manifest.KindURL:         {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
+		manifest.KindAsync:       {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
+		manifest.KindConcurrency: {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+	}[item.Ref.Kind]
+	if want == nil {
+		return true
+	}
+	if item.Ref.Kind == manifest.KindFunction && item.Path == "code" {
+		want = []string{"UpdateFunctionCode"}
+	} else if item.Ref.Kind == manifest.KindFunction && item.Path != "" && !strings.HasPrefix(item.Path, "tags") {
+		want = []string{"UpdateFunctionConfiguration"}
+	}
+	return slices.ContainsFunc(want, func(prefix string) bool { return strings.HasPrefix(a.Event, prefix) })
+}
+
+// waitsForActor: policy reads who did it, nobody knows yet, and there is time.
+func (p *pass) waitsForActor(item record.DriftItem) bool {
+	reader, ok := p.w.evaluator.(actorReader)
+	if !ok || !reader.ReadsActor() || item.Actor.Known {
+		return false
+	}
+	if _, ok := p.e.provider.(providers.ActorFinder); !ok {
+		return false
+	}
+	wait := time.Duration(p.spec.Drift.ActorWait)
+	if wait == 0 {
+		wait = p.e.d.opts.Pace.ActorWait
+	}
+	return p.now.Before(item.Since.Add(wait))
+}
+
+// howResolved says what ended a difference.
+func (p *pass) howResolved(id string) string {
+	item, ok := p.st.Drift[id]
+	switch {
+	case !ok:
+		return "gone"
+	case item.Rounds > 0 || p.reverted(item):
+		return "reverted"
+	}
+	return "gone"
+}
+
+// reverted: one of our own writes answered about this resource since the item
+// was decided.
+func (p *pass) reverted(item record.DriftItem) bool {
+	return item.Response == record.Revert && item.Confirmed()
+}
+
+func (p *pass) resolvedItems() []record.DriftItem {
+	var out []record.DriftItem
+	for _, id := range p.plan.Resolved {
+		if item, ok := p.st.Drift[id]; ok {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// resolveDrift tells people that a difference is gone and lifts its hold.
+func (p *pass) resolveDrift(ctx context.Context, item record.DriftItem) error {
+	if item.Confirmed() && item.Response == record.Revert {
+		p.e.d.opts.Metrics.DriftReverted(p.e.name)
+	}
+	if id := holdID("mitigation", p.e.name, item.ID); p.st.Holds[id].ID != "" {
+		if err := p.lift(ctx, id, ownerMooring, "the difference is gone"); err != nil {
+			return err
+		}
+	}
+	return p.resolve(ctx, "drift", item.ID)
+}
+
+// describe is a difference in words; sensitive values are tokens already.
+func describe(item record.DriftItem) string {
+	switch item.Kind {
+	case record.Extra:
+		return "live has " + orNothing(item.Live) + ", nobody declared it"
+	case record.Missing:
+		return "declared " + orNothing(item.Declared) + ", live has none"
+	}
+	return "declared " + orNothing(item.Declared) + ", live " + orNothing(item.Live)
+}
+
+func orNothing(v string) string {
+	if v == "" {
+		return "it"
+	}
+	return v[:min(len(v), 200)]
+}

@@ -1,0 +1,195 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// environment is one environment at work. Its goroutine makes the passes and
+// is the only one that appends records about it; others hand it acts through
+// the inbox and read what it published.
+type environment struct {
+	d        *Daemon
+	name     string
+	log      *zap.Logger
+	provider providers.Provider
+	target   string // digest of what the provider was opened for
+	loader   manifest.Loader
+
+	wake  chan struct{}
+	inbox chan act
+
+	// Everything below is cache: a restart rebuilds it.
+	look      look
+	releases  map[string]*manifest.Release // by commit and pipeline
+	specs     map[manifest.Ref]cachedSpec
+	backoff   map[manifest.Ref]backoff
+	failures  int // passes in a row that failed as a whole
+	lastLook  time.Time
+	lastCheck map[string]time.Time
+	verified  bool // the account was checked
+	pushed    pushed
+	published atomic.Pointer[published]
+}
+
+// pushed is a move just made: until the repository is read again, the branch
+// looks as if it were still to be made.
+type pushed struct {
+	from  string
+	until time.Time
+}
+
+// pushedLimit is when a move that never showed is tried again.
+const pushedLimit = 30 * time.Second
+
+// act is something a person asked for, carried out between passes.
+type act struct {
+	do   func(ctx context.Context, e *environment) error
+	done chan error
+}
+
+// backoff is when a resource may be written again after a failure.
+type backoff struct {
+	next  time.Time
+	tries int
+}
+
+func newEnvironment(d *Daemon, name string) *environment {
+	return &environment{
+		d: d, name: name,
+		log:       d.opts.Log.With(zap.String("environment", name)),
+		wake:      make(chan struct{}, 1),
+		inbox:     make(chan act, 16),
+		releases:  map[string]*manifest.Release{},
+		specs:     map[manifest.Ref]cachedSpec{},
+		backoff:   map[manifest.Ref]backoff{},
+		lastCheck: map[string]time.Time{},
+	}
+}
+
+// nudge wakes the environment's goroutine; wakes coalesce.
+func (e *environment) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// state is what the journal remembers of this environment.
+func (e *environment) state() *journal.Environment { return e.d.ledger.environment(e.name) }
+
+// remember appends records about this environment.
+func (e *environment) remember(ctx context.Context, recs ...journal.Record) error {
+	return e.d.ledger.append(ctx, e.name, recs...)
+}
+
+// open makes sure the provider is the one the pipeline names now.
+func (e *environment) open(ctx context.Context, w *world, spec manifest.Environment) error {
+	target := fmt.Sprintf("%s|%+v|%+v", w.pipeline.Name, spec.Provider.AWS, spec.Provider.Memory)
+	if e.provider != nil && e.target == target {
+		return nil
+	}
+	p, err := e.d.opts.Provider(ctx, w.pipeline, spec)
+	if err != nil {
+		return fmt.Errorf("open provider of %s: %w", e.name, err)
+	}
+	e.provider, e.target, e.verified, e.look = p, target, false, look{}
+	clear(e.specs)
+	return nil
+}
+
+// checkAccount verifies where writes would land, once per provider.
+func (e *environment) checkAccount(ctx context.Context) error {
+	checker, ok := e.provider.(providers.AccountChecker)
+	if e.verified || !ok {
+		return nil
+	}
+	if _, err := checker.CheckAccount(ctx); err != nil {
+		return fmt.Errorf("check account of %s: %w", e.name, err)
+	}
+	e.verified = true
+	return nil
+}
+
+// serve makes passes until ctx ends: when woken, and when the last pass said
+// something is due.
+func (e *environment) serve(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case a := <-e.inbox:
+			a.done <- a.do(ctx, e)
+		case <-e.wake:
+		case <-timer.C:
+		}
+		next, err := e.once(ctx)
+		if err != nil {
+			return err
+		}
+		timer.Reset(max(0, next.Sub(e.d.opts.Now())))
+	}
+}
+
+// once makes one pass and says when the next is due. Only a lost journal ends
+// the environment: everything else is remembered, alerted and tried again.
+func (e *environment) once(ctx context.Context) (time.Time, error) {
+	w := e.d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return e.d.opts.Now().Add(e.d.opts.Pace.RetryMax), nil
+	}
+	start := e.d.opts.Now()
+	report, err := e.pass(ctx, w)
+	e.d.opts.Metrics.Pass(e.name, report.Outcome, e.d.opts.Now().Sub(start).Seconds())
+	if fatal := e.d.fatal(err); fatal != nil {
+		return time.Time{}, fatal
+	}
+	if err != nil && ctx.Err() == nil {
+		e.failures++
+		e.log.Warn("pass failed", zap.Error(err), zap.Int("failures", e.failures))
+		return e.d.opts.Now().Add(doubled(e.d.opts.Pace.Retry, e.failures, e.d.opts.Pace.RetryMax)), nil
+	}
+	e.failures = 0
+	return report.Next, nil
+}
+
+// doubled is base·2^(tries-1), at most limit.
+func doubled(base time.Duration, tries int, limit time.Duration) time.Duration {
+	d := base
+	for range tries - 1 {
+		if d *= 2; d >= limit {
+			return limit
+		}
+	}
+	return min(d, limit)
+}
+
+// resource finds a declared resource in any release at hand.
+func find(ref manifest.Ref, releases ...*manifest.Release) (manifest.Resource, bool) {
+	for _, rel := range releases {
+		if rel == nil {
+			continue
+		}
+		if res, ok := rel.Resource(ref); ok {
+			return res, true
+		}
+	}
+	return manifest.Resource{}, false
+}
+
+// quarantined says whether a key may not be tried.
+func quarantined(st *journal.Environment, key record.Key) (record.Quarantine, bool) {
+	q, ok := st.Quarantine[key]
+	return q, ok
+}

@@ -1,0 +1,258 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"mooring.dev/policy"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// ask puts a question to policy and remembers the decision. Drift and rollout
+// decisions that say nothing new are not worth a record.
+func (p *pass) ask(ctx context.Context, point policy.Point, in policy.Input) (policy.Decision, error) {
+	start := p.e.d.opts.Now()
+	d, err := p.w.evaluator.Evaluate(ctx, point, in)
+	p.e.d.opts.Metrics.Decision(string(point), string(d.Outcome), p.e.d.opts.Now().Sub(start).Seconds())
+	if d.ID == "" {
+		d.ID = in.Request.ID
+	}
+	d.Point = point
+	return d, err
+}
+
+// decisionRecords is a decision as the journal keeps it.
+func decisionRecords(d policy.Decision) []journal.Record {
+	if len(d.Record) == 0 {
+		return nil
+	}
+	return []journal.Record{{Decision: &journal.Decision{ID: d.ID, Point: string(d.Point), Outcome: string(d.Outcome), Line: d.Record}}}
+}
+
+// askAdmission judges the head with everything its release would change. A
+// commit by hand onto an environment that comes after others, with content
+// that was not promoted, is judged at the promotion point as well: the
+// stricter answer wins.
+func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decision, error) {
+	in := p.baseInput()
+	p.addHead(&in)
+	addChanges(&in, road, p.head.release)
+	d, err := p.ask(ctx, policy.Admission, in)
+	if err != nil || len(p.spec.After) == 0 || in.Release.Promoted || p.sameContent() {
+		return d, err
+	}
+	in.Request.ID = newID("dec")
+	in.PromotionFacts = p.promotionFacts(named(p.head.release).Key())
+	second, err := p.ask(ctx, policy.Promotion, in)
+	if second.Default && err == nil {
+		return d, nil
+	}
+	return stricter(d, second), err
+}
+
+// sameContent: the head brings no content that is not admitted here already.
+func (p *pass) sameContent() bool {
+	return p.st.Admitted != nil && p.st.Admitted.Release.Key() == named(p.head.release).Key()
+}
+
+// stricter is the less permissive of two decisions, with the findings of both.
+func stricter(a, b policy.Decision) policy.Decision {
+	rank := map[policy.Outcome]int{policy.Allow: 0, policy.Hold: 1, policy.Deny: 2, policy.Error: 3}
+	both := append(append([]policy.Finding{}, a.Findings...), b.Findings...)
+	if rank[b.Outcome] > rank[a.Outcome] {
+		a = b
+	}
+	a.Findings = both
+	return a
+}
+
+// baseInput is what every question has in common.
+func (p *pass) baseInput() policy.Input {
+	in := policy.Input{
+		Request: policy.Request{ID: newID("dec"), TimeNS: p.now.UnixNano(), Trigger: p.w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
+		Environment: policy.Environment{
+			Name: p.spec.Name, Branch: p.spec.Branch, Order: p.w.order(p.spec.Name), Protected: p.spec.Protected,
+			Labels: p.spec.Labels, Window: policy.Window{Open: true}, Suspended: p.suspended(),
+		},
+	}
+	switch {
+	case p.spec.Provider.AWS != nil:
+		in.Environment.Provider, in.Environment.Account, in.Environment.Region = "aws", p.spec.Provider.AWS.Account, p.spec.Provider.AWS.Region
+	case p.spec.Provider.Memory != nil:
+		in.Environment.Provider = "memory"
+	}
+	in.Source.AgeSeconds = int64(p.now.Sub(p.w.at) / time.Second)
+	in.Source.Ref = "refs/heads/" + p.spec.Branch
+	return in
+}
+
+// addHead describes the branch's head as what is being judged.
+func (p *pass) addHead(in *policy.Input) {
+	in.Commit = commitInput(p.head.snap.Commit)
+	in.Commits = []policy.Commit{in.Commit}
+	in.Source.From, in.Source.To, in.Source.Update = p.st.Branch, p.head.snap.Commit.SHA, string(p.head.update)
+	if rel := p.head.release; rel != nil {
+		in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: p.promotedFrom() != ""}
+	}
+}
+
+func commitInput(c sources.Commit) policy.Commit {
+	return policy.Commit{
+		SHA: c.SHA, Author: identity(c.Author), Committer: identity(c.Committer), Message: c.Message,
+		Trailers: c.Trailers, TimeNS: c.Time.UnixNano(),
+		Signature: policy.Signature{Status: c.Signature.Status, Kind: c.Signature.Kind, KeyID: c.Signature.KeyID, Signer: c.Signature.Signer},
+	}
+}
+
+func identity(i sources.Identity) string { return i.Name + " <" + i.Email + ">" }
+
+// maxChanges is how many changes policy is shown; above it the input is
+// summarised and says so.
+const maxChanges = 5000
+
+// addChanges describes steps. Several steps on one resource (update, publish)
+// are one change, by the first operation.
+func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
+	at := map[manifest.Ref]int{}
+	for _, s := range road {
+		i, ok := at[s.Ref]
+		if !ok {
+			i = len(in.Changes)
+			at[s.Ref] = i
+			in.Changes = append(in.Changes, policy.Change{Resource: s.Ref.String(), Kind: s.Ref.Kind, Operation: string(s.Operation), Cause: string(s.Cause)})
+			count(&in.Summary, s, rel)
+		}
+		c := &in.Changes[i]
+		c.Risk = append(c.Risk, s.Risk...)
+		for _, f := range s.Fields {
+			c.Fields = append(c.Fields, policy.FieldChange{Path: f.Path, Before: raw(f.Before), After: raw(f.After), Sensitive: f.Sensitive})
+			if f.Path == "code" {
+				c.Artifact = policy.Artifact{Before: unquoted(f.Before), After: unquoted(f.After)}
+			}
+		}
+	}
+	if len(in.Changes) > maxChanges {
+		in.Changes, in.Truncated = in.Changes[:maxChanges], true
+	}
+}
+
+func count(sum *policy.Summary, s plan.Step, rel *manifest.Release) {
+	if s.Change.Resource.Parent != (manifest.Ref{}) {
+		return
+	}
+	switch s.Operation {
+	case plan.Create:
+		sum.Created++
+	case plan.Delete:
+		sum.Deleted++
+		if s.Change.Resource.Stateful || s.Ref.Kind == manifest.KindQueue {
+			sum.StatefulDeleted++
+		}
+	default:
+		sum.Updated++
+	}
+}
+
+// raw is a field value as JSON: canonical text is JSON already, a token or
+// anything else becomes a string.
+func raw(value string) json.RawMessage {
+	switch {
+	case value == "":
+		return json.RawMessage("null")
+	case json.Valid([]byte(value)):
+		return json.RawMessage(value)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
+}
+
+func unquoted(value string) string {
+	var s string
+	if json.Unmarshal([]byte(value), &s) != nil {
+		return value
+	}
+	return s
+}
+
+// rolloutInput describes where traffic stands.
+func (p *pass) rolloutInput() policy.Input {
+	in := p.baseInput()
+	ro := p.st.Rollout
+	in.Release = policy.Release{Commit: ro.Release.Commit, Content: ro.Release.Content, Digest: ro.Release.Digest}
+	facts := &policy.RolloutFacts{Metrics: map[string]policy.Metric{}, Rollout: policy.RolloutState{
+		Weight: float64(ro.Weight), Stage: ro.Stage + 1, Stages: len(ro.Stages),
+		ElapsedSeconds: int64(ro.Elapsed / time.Second), Verdict: verdict(ro.Verdict), Attempt: 1,
+	}}
+	if ro.Stage < len(ro.Stages) {
+		facts.Rollout.HoldSeconds = int64(time.Duration(ro.Stages[ro.Stage].Hold) / time.Second)
+		facts.Rollout.NextWeight = float64(ro.Stages[ro.Stage].Weight)
+	}
+	if ro.Stage+1 < len(ro.Stages) {
+		facts.Rollout.NextWeight = float64(ro.Stages[ro.Stage+1].Weight)
+	}
+	for _, f := range ro.Functions {
+		facts.Rollout.Functions = append(facts.Rollout.Functions, policy.RolloutFunction{
+			Resource: f.Ref.String(), From: f.Stable, To: f.New, Verdict: verdict(ro.Verdict), Reason: ro.Reason})
+		addRate(facts.Metrics, f.Ref.Name+".canary.error_rate", f.Canary)
+		addRate(facts.Metrics, f.Ref.Name+".baseline.error_rate", f.Baseline)
+	}
+	in.RolloutFacts = facts
+	return in
+}
+
+func addRate(metrics map[string]policy.Metric, name string, c rollout.Counts) {
+	m := policy.Metric{Known: c.Calls > 0, Samples: c.Calls}
+	if c.Calls > 0 {
+		m.Value = float64(c.Errors) / float64(c.Calls)
+	}
+	metrics[name] = m
+}
+
+func verdict(v rollout.Verdict) string {
+	if v == rollout.Unjudged {
+		return "none"
+	}
+	return string(v)
+}
+
+// driftInput describes confirmed differences.
+func (p *pass) driftInput(items []record.DriftItem) policy.Input {
+	in := p.baseInput()
+	in.Request.Trigger = "drift"
+	if p.target != nil {
+		in.Release = policy.Release{Commit: p.target.Commit, Content: p.target.Content, Digest: p.target.Digest}
+	}
+	facts := &policy.DriftFacts{}
+	for _, it := range items {
+		service := ""
+		if it.Actor.Service {
+			service = it.Actor.Name
+		}
+		facts.Items = append(facts.Items, policy.DriftItem{
+			ID: it.ID, Resource: it.Ref.String(), KindOfResource: it.Ref.Kind, Path: it.Path, Kind: string(it.Kind),
+			Declared: raw(it.Declared), Live: raw(it.Live), Sensitive: it.Sensitive, Severity: it.Severity,
+			SinceNS: it.Since.UnixNano(), Default: string(it.Default), Open: it.Open, Rounds: it.Rounds,
+			Actor: policy.DriftActor{Known: it.Actor.Known, Name: it.Actor.Name, Event: it.Actor.Event, Service: service},
+		})
+	}
+	in.DriftFacts = facts
+	return in
+}
+
+// newID is a random identifier with a readable prefix.
+func newID(prefix string) string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand aborts the program instead)
+	return prefix + "_" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,229 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mooring.dev/policy"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// head is what an environment's branch shows in this pass.
+type head struct {
+	snap    sources.Snapshot
+	there   bool
+	update  sources.Update
+	basis   string
+	release *manifest.Release
+	err     error // it does not render
+	// judge: this head has to be judged in this pass.
+	judge bool
+}
+
+// survey the branch: is there something new to judge, and does it render?
+func (p *pass) readHead(ctx context.Context) error {
+	snap, there := p.w.branch(p.spec)
+	p.head = head{snap: snap, there: there}
+	if !there {
+		return nil
+	}
+	from, err := p.st.Branch, error(nil)
+	if p.head.update, err = p.e.d.opts.Source.Classify(ctx, from, snap.Commit.SHA); err != nil {
+		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
+	}
+	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + pipelineDigest(p.w.pipeline)
+	p.head.judge = p.mustJudge(snap.Commit.SHA)
+	p.head.release, p.head.err = p.e.render(p.w, snap)
+	return nil
+}
+
+func (p *pass) mustJudge(sha string) bool {
+	j := p.st.Judged
+	switch {
+	case j == nil, j.Release.Commit != sha:
+		return true
+	case j.Outcome == "allow":
+		// A changed pipeline renders the same commit differently.
+		return p.e.renderedDiffers(p, j)
+	case j.Basis != p.head.basis, p.accepted(sha):
+		return true
+	}
+	return !j.RecheckAt.IsZero() && !p.now.Before(j.RecheckAt)
+}
+
+func (e *environment) renderedDiffers(p *pass, j *record.Admission) bool {
+	rel, err := e.render(p.w, p.head.snap)
+	return err == nil && rel.Digest != j.Release.Digest
+}
+
+// accepted: a person took the hold off this commit.
+func (p *pass) accepted(sha string) bool {
+	for _, r := range p.st.Requests {
+		if r.Kind == requestAccept && r.To == sha && !r.Done {
+			return true
+		}
+	}
+	return false
+}
+
+// judge puts a new head to admission and remembers what came of it.
+func (p *pass) judge(ctx context.Context) error {
+	if !p.head.there {
+		return p.branchGone(ctx)
+	}
+	if !p.head.judge {
+		return nil
+	}
+	adm := record.Admission{
+		Release: record.Release{Commit: p.head.snap.Commit.SHA}, Update: string(p.head.update), At: p.now,
+		Policy: p.w.policies, Basis: p.head.basis, Promoted: p.promotedFrom(),
+	}
+	if p.head.err != nil {
+		adm.Outcome, adm.Reason = "invalid", p.head.err.Error()
+		return p.admit(ctx, adm, policy.Decision{})
+	}
+	adm.Release = named(p.head.release)
+	if hold, ok := p.unsafeUpdate(); ok && !p.accepted(adm.Release.Commit) {
+		adm.Outcome, adm.Reason = "hold", hold.Reason
+		adm.Findings = []record.Finding{{Code: hold.Kind, Msg: hold.Reason}}
+		if err := p.hold(ctx, hold); err != nil {
+			return err
+		}
+		return p.admit(ctx, adm, policy.Decision{})
+	}
+	road, err := p.road(p.head.release)
+	if err != nil {
+		return err
+	}
+	decision, err := p.askAdmission(ctx, road)
+	if err != nil {
+		p.e.log.Warn("admission could not be evaluated: closed")
+	}
+	adm.Outcome, adm.Decision = string(decision.Outcome), decision.ID
+	adm.Findings = findings(decision.Findings)
+	adm.Reason = reason(decision)
+	if decision.RecheckNS > 0 {
+		adm.RecheckAt = time.Unix(0, decision.RecheckNS)
+	}
+	return p.admit(ctx, adm, decision)
+}
+
+// unsafeUpdate names updates of a branch that a person has to look at first.
+func (p *pass) unsafeUpdate() (record.Hold, bool) {
+	sha := p.head.snap.Commit.SHA
+	hold := record.Hold{Scope: record.HoldScope{}, Owner: ownerMooring, About: sha, Since: p.now}
+	switch {
+	case p.head.update == sources.UpdateForced:
+		hold.Kind = "forced_update"
+		hold.Reason = fmt.Sprintf("branch %s was rewritten to %.12s; the release in force stays until somebody resumes this hold", p.spec.Branch, sha)
+	case len(p.head.release.Resources) == 0 && p.st.Admitted != nil:
+		hold.Kind = "empty"
+		hold.Reason = fmt.Sprintf("branch %s declares nothing at %.12s; nothing is deleted until somebody resumes this hold", p.spec.Branch, sha)
+	default:
+		return record.Hold{}, false
+	}
+	hold.ID = holdID(hold.Kind, p.e.name, sha)
+	return hold, true
+}
+
+// branchGone holds an environment whose branch was deleted. Nothing is ever
+// removed because of it.
+func (p *pass) branchGone(ctx context.Context) error {
+	if p.st.Branch == "" {
+		return nil
+	}
+	return p.hold(ctx, record.Hold{
+		ID: holdID("branch_deleted", p.e.name, p.st.Branch), Owner: ownerMooring, Kind: "branch_deleted", Since: p.now,
+		Reason: fmt.Sprintf("branch %s is gone; the release in force stays as it is", p.spec.Branch),
+	})
+}
+
+// admit remembers a judgement and lifts the holds it made pointless.
+func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decision) error {
+	recs := decisionRecords(d)
+	recs = append(recs, journal.Record{Admission: &adm})
+	for id, h := range p.st.Holds {
+		if h.About != "" && h.About != adm.Release.Commit && h.About != adm.Release.Digest && h.Kind != "rollback" || h.Kind == "branch_deleted" {
+			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: id, By: ownerMooring, Why: "a newer commit arrived"}})
+		}
+	}
+	for _, r := range p.st.Requests {
+		if r.Kind == requestAccept && !r.Done {
+			r.Done, r.Result = true, adm.Outcome
+			recs = append(recs, journal.Record{Request: &r})
+		}
+	}
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	p.changed = true
+	if adm.Outcome == "allow" {
+		// What was admitted must outlive anything that happens upstream.
+		if err := p.e.d.opts.Source.Keep(ctx, p.e.name, adm.Release.Commit); err != nil {
+			return fmt.Errorf("keep admitted commit %.12s: %w", adm.Release.Commit, err)
+		}
+	}
+	return p.alertAdmission(ctx, adm)
+}
+
+// road is everything a release would change, planned to its end on a copy.
+func (p *pass) road(rel *manifest.Release) ([]plan.Step, error) {
+	in, err := p.input(rel, rollout.State{})
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Inventory.Errors[manifest.Ref{}]; err != nil {
+		return nil, fmt.Errorf("the live environment could not be listed, so the plan is unknown: %w", err)
+	}
+	return plan.Road(in), nil
+}
+
+// promotedFrom names the environment this head's content was promoted from
+// by Mooring. It goes by what was allowed, not by whose commit it is: content
+// with an allowed move may arrive by any merge.
+func (p *pass) promotedFrom() string {
+	if p.head.release == nil {
+		return ""
+	}
+	key := named(p.head.release).Key()
+	for i := len(p.st.Promotions) - 1; i >= 0; i-- {
+		if pr := p.st.Promotions[i]; pr.Key == key && (pr.Outcome == "moved" || pr.Outcome == "moving") {
+			return pr.From
+		}
+	}
+	return ""
+}
+
+// findings of a decision as they are remembered.
+func findings(in []policy.Finding) []record.Finding {
+	out := make([]record.Finding, 0, len(in))
+	for _, f := range in {
+		out = append(out, record.Finding{Code: f.Code, Msg: f.Msg, Resource: f.Resource})
+	}
+	return out
+}
+
+// reason is why a decision is not an allow, in one line.
+func reason(d policy.Decision) string {
+	if d.Outcome == policy.Allow {
+		return ""
+	}
+	var errs []error
+	for _, f := range d.Findings {
+		if f.Level != "warn" {
+			errs = append(errs, errors.New(f.Msg))
+		}
+	}
+	if len(errs) == 0 {
+		return string(d.Outcome)
+	}
+	text := errors.Join(errs...).Error()
+	return text[:min(len(text), 2000)]
+}

@@ -1,0 +1,142 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"mooring.dev/reconciler/journal"
+)
+
+// ledger is the journal in use: the store, and the fold of what is in it. An
+// append is durable before it is folded, so the state never runs ahead of
+// what a restart would find.
+//
+// Each environment's part of the state is changed only by appends of that
+// environment's own goroutine, which may therefore read it without the lock;
+// everybody else uses the locked accessors.
+type ledger struct {
+	store journal.Store
+	now   func() time.Time
+
+	mu    sync.Mutex
+	fence journal.Fence
+	state journal.State
+	// since counts appends since the last compaction.
+	since int
+}
+
+// compactEvery is how many records a snapshot of the fold is worth.
+const compactEvery = 20_000
+
+// openLedger takes the store for this instance and folds it.
+func openLedger(ctx context.Context, store journal.Store, instance string, now func() time.Time) (*ledger, error) {
+	fence, err := store.Acquire(ctx, instance)
+	if err != nil {
+		return nil, fmt.Errorf("take over journal: %w", err)
+	}
+	l := &ledger{store: store, now: now, fence: fence}
+	if l.state, err = journal.Load(ctx, store); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	return l, nil
+}
+
+// append makes records durable and folds them. Records about env get its name
+// and, where missing, the time; decision records are chained to the one
+// before.
+func (l *ledger) append(ctx context.Context, env string, recs ...journal.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.complete(env, recs)
+	for _, rec := range recs {
+		// What could not be read back must never be written.
+		if err := journal.Valid(rec); err != nil {
+			return fmt.Errorf("append to journal: %w", err)
+		}
+	}
+	if err := l.store.Append(ctx, l.fence, recs...); err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	state, err := journal.Fold(l.state, sequence(recs))
+	if err != nil {
+		return fmt.Errorf("fold journal: %w", err)
+	}
+	l.state = state
+	return l.compact(len(recs))
+}
+
+// complete fills in what the ledger knows about records.
+func (l *ledger) complete(env string, recs []journal.Record) {
+	prev := l.state.DecisionHash
+	for i := range recs {
+		rec := &recs[i]
+		rec.Environment = env
+		if rec.At.IsZero() {
+			rec.At = l.now()
+		}
+		rec.Seq = l.state.Seq + journal.Seq(i) + 1
+		if rec.Decision == nil {
+			continue
+		}
+		chained := *rec.Decision
+		chained.Line, chained.Hash = journal.Chain(prev, chained.Line)
+		rec.Decision, prev = &chained, chained.Hash
+	}
+}
+
+// compact takes a snapshot of the fold now and then, where the store can.
+func (l *ledger) compact(added int) error {
+	l.since += added
+	snapshots, ok := l.store.(journal.Snapshotter)
+	if !ok || l.since < compactEvery {
+		return nil
+	}
+	l.since = 0
+	if err := snapshots.Compact(l.state); err != nil {
+		return fmt.Errorf("compact journal: %w", err)
+	}
+	return nil
+}
+
+// environment is what is remembered of one environment; never nil.
+func (l *ledger) environment(name string) *journal.Environment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.state.Environments[name]; e != nil {
+		return e
+	}
+	return &journal.Environment{Name: name}
+}
+
+// sequence yields records that cannot fail to be read.
+func sequence(recs []journal.Record) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		for _, r := range recs {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// alert is the newest state of an alert.
+func (l *ledger) alert(fingerprint string) (journal.AlertState, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, ok := l.state.Alerts[fingerprint]
+	return a, ok
+}
+
+// pending is the outbox, oldest first.
+func (l *ledger) pending() []journal.Pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.state.Outbox)
+}

@@ -1,0 +1,231 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// look is what an environment last saw of its platform.
+type look struct {
+	inventory providers.Inventory
+	at        time.Time // of the last survey
+	want      string    // digest of what that survey asked for
+	surveys   int       // complete ones in a row for the same want
+	// fresh are resources to be looked at again directly, from a time on:
+	// just written, settling, or seen to differ once.
+	fresh map[manifest.Ref]time.Time
+	// resurvey asks for a survey from a time on (extras seen once).
+	resurvey time.Time
+}
+
+// cachedSpec is a canonical form with what it was made from.
+type cachedSpec struct {
+	from string
+	spec providers.Spec
+}
+
+// touch asks for a direct look at a resource from a time on.
+func (l *look) touch(ref manifest.Ref, from time.Time) {
+	if l.fresh == nil {
+		l.fresh = map[manifest.Ref]time.Time{}
+	}
+	if old, ok := l.fresh[ref]; !ok || from.Before(old) {
+		l.fresh[ref] = from
+	}
+}
+
+// observe brings the inventory up to date: a survey when one is due or the
+// declared set changed, else a direct look at what is fresh.
+func (e *environment) observe(ctx context.Context, want []manifest.Resource, interval time.Duration) error {
+	now := e.d.opts.Now()
+	digest := wantDigest(want)
+	l := &e.look
+	due := l.at.IsZero() || l.want != digest || !now.Before(l.at.Add(interval)) ||
+		(!l.resurvey.IsZero() && !now.Before(l.resurvey))
+	if due {
+		return e.survey(ctx, want, digest)
+	}
+	return e.glance(ctx, want, now)
+}
+
+func (e *environment) survey(ctx context.Context, want []manifest.Resource, digest string) error {
+	inv, err := e.provider.Survey(ctx, want)
+	if err != nil {
+		return fmt.Errorf("survey %s: %w", e.name, err)
+	}
+	l := &e.look
+	switch {
+	case !inv.Complete:
+		l.surveys = 0
+	case l.want == digest:
+		l.surveys++
+	default:
+		l.surveys = 1
+	}
+	l.inventory, l.at, l.want, l.resurvey = inv, e.d.opts.Now(), digest, time.Time{}
+	return e.glance(ctx, want, e.d.opts.Now())
+}
+
+// glance looks directly at what is due to be looked at.
+func (e *environment) glance(ctx context.Context, want []manifest.Resource, now time.Time) error {
+	var ask []manifest.Resource
+	wanted := make(map[manifest.Ref]bool, len(e.look.fresh))
+	for _, res := range want {
+		from, ok := e.look.fresh[res.Ref]
+		wanted[res.Ref] = ok
+		if ok && !now.Before(from) {
+			ask = append(ask, res)
+		}
+	}
+	// What is no longer declared anywhere is the survey's to see.
+	maps.DeleteFunc(e.look.fresh, func(ref manifest.Ref, _ time.Time) bool { return !wanted[ref] })
+	if len(ask) == 0 {
+		return nil
+	}
+	seen, err := e.provider.Observe(ctx, ask...)
+	var partial *providers.ObserveError
+	if err != nil && !errors.As(err, &partial) {
+		return fmt.Errorf("observe %d resources of %s: %w", len(ask), e.name, err)
+	}
+	e.merge(ask, seen, partial)
+	return nil
+}
+
+// merge puts direct looks into the inventory: what failed is unknown, what
+// settles is looked at again.
+func (e *environment) merge(asked []manifest.Resource, seen map[manifest.Ref]providers.Live, partial *providers.ObserveError) {
+	l := &e.look
+	l.inventory.Live = maps.Clone(l.inventory.Live)
+	l.inventory.Errors = maps.Clone(l.inventory.Errors)
+	if l.inventory.Live == nil {
+		l.inventory.Live = map[manifest.Ref]providers.Live{}
+	}
+	if l.inventory.Errors == nil {
+		l.inventory.Errors = map[manifest.Ref]error{}
+	}
+	for _, res := range asked {
+		live, ok := seen[res.Ref]
+		if !ok {
+			if partial != nil && partial.Refs[res.Ref] != nil {
+				l.inventory.Errors[res.Ref] = partial.Refs[res.Ref]
+			}
+			continue
+		}
+		delete(l.inventory.Errors, res.Ref)
+		l.inventory.Live[res.Ref] = live
+		if live.Settling {
+			l.fresh[res.Ref] = e.d.opts.Now().Add(e.d.opts.Pace.Settle)
+		} else {
+			delete(l.fresh, res.Ref)
+		}
+	}
+}
+
+// settling makes sure that what the survey saw settling is looked at soon.
+func (e *environment) settling() {
+	for ref, live := range e.look.inventory.Live {
+		if live.Settling {
+			e.look.touch(ref, e.d.opts.Now().Add(e.d.opts.Pace.Settle))
+		}
+	}
+}
+
+// nextLook is when something is due to be looked at.
+func (e *environment) nextLook(interval time.Duration) time.Time {
+	next := e.look.at.Add(interval)
+	if !e.look.resurvey.IsZero() && e.look.resurvey.Before(next) {
+		next = e.look.resurvey
+	}
+	for _, from := range e.look.fresh {
+		if from.Before(next) {
+			next = from
+		}
+	}
+	return next
+}
+
+// bindings are the attributes that references resolve to, as last seen.
+func (e *environment) bindings() providers.Bindings {
+	b := make(providers.Bindings, len(e.look.inventory.Live))
+	for ref, live := range e.look.inventory.Live {
+		if live.Exists && len(live.Attributes) > 0 {
+			b[ref] = live.Attributes
+		}
+	}
+	return b
+}
+
+// canonical is the provider's form of every resource of a release with
+// today's bindings. What did not change is not made again.
+func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (map[manifest.Ref]providers.Spec, error) {
+	specs := make(map[manifest.Ref]providers.Spec, len(rel.Resources))
+	var faults []error
+	for _, res := range rel.Resources {
+		from := res.Digest + "|" + res.Physical + bindingKey(res, b)
+		if c, ok := e.specs[res.Ref]; ok && c.from == from {
+			specs[res.Ref] = c.spec
+			continue
+		}
+		spec, err := e.provider.Canonical(res, b)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %s: %w", res.Origin, res.Ref, err))
+			continue
+		}
+		e.specs[res.Ref] = cachedSpec{from: from, spec: spec}
+		specs[res.Ref] = spec
+	}
+	return specs, errors.Join(faults...)
+}
+
+// bindingKey is everything res could take from b.
+func bindingKey(res manifest.Resource, b providers.Bindings) string {
+	if len(res.Refs) == 0 {
+		return ""
+	}
+	var key strings.Builder
+	for _, ref := range res.Refs {
+		attrs := b[ref]
+		for _, name := range slices.Sorted(maps.Keys(attrs)) {
+			key.WriteString("|" + ref.String() + "." + name + "=" + attrs[name])
+		}
+	}
+	return key.String()
+}
+
+func wantDigest(want []manifest.Resource) string {
+	h := sha256.New()
+	for _, res := range want {
+		h.Write([]byte(res.Ref.String() + "=" + res.Digest + res.Physical + "\n"))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// union is every resource of some releases; a later one wins.
+func union(releases ...*manifest.Release) []manifest.Resource {
+	at := map[manifest.Ref]int{}
+	var all []manifest.Resource
+	for _, rel := range releases {
+		if rel == nil {
+			continue
+		}
+		for _, res := range rel.Resources {
+			if i, ok := at[res.Ref]; ok {
+				all[i] = res
+				continue
+			}
+			at[res.Ref] = len(all)
+			all = append(all, res)
+		}
+	}
+	return all
+}

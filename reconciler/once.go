@@ -1,0 +1,78 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Once makes passes over every environment until none has a step, a fact or a
+// timer, or ctx ends. It waits for what settles, second looks and stage
+// holds; it stops at holds.
+func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
+	for {
+		if _, err := d.refresh(ctx, "cli"); err != nil {
+			return nil, err
+		}
+		reports, next, err := d.round(ctx)
+		if err != nil {
+			return reports, err
+		}
+		if next.IsZero() {
+			return reports, d.drain(ctx)
+		}
+		if !sleep(ctx, next.Sub(d.opts.Now())) {
+			return reports, errors.Join(ctx.Err(), d.drain(context.WithoutCancel(ctx)))
+		}
+	}
+}
+
+// round makes one pass over each environment; next is zero when all are
+// quiet.
+func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, err error) {
+	w := d.world.Load()
+	for _, name := range d.names() {
+		e := d.environment(name)
+		report, err := e.pass(ctx, w)
+		if fatal := d.fatal(err); fatal != nil {
+			return reports, next, fatal
+		}
+		if err != nil {
+			e.failures++
+			if e.failures > onceTries {
+				return append(reports, report), time.Time{}, fmt.Errorf("%s: %w", name, err)
+			}
+			report.Quiet, report.Next = false, d.opts.Now().Add(doubled(d.opts.Pace.Retry, e.failures, d.opts.Pace.RetryMax))
+		} else {
+			e.failures = 0
+		}
+		reports = append(reports, report)
+		if !report.Quiet && !(report.Outcome == "held" && !e.busy()) && (next.IsZero() || report.Next.Before(next)) {
+			next = report.Next
+		}
+	}
+	return reports, next, nil
+}
+
+// onceTries is how often Once tries an environment that fails as a whole.
+const onceTries = 4
+
+// busy: something is going on that time alone will bring further.
+func (e *environment) busy() bool {
+	return len(e.look.fresh) > 0 || !e.look.resurvey.IsZero()
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

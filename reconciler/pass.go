@@ -1,0 +1,320 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// Report is what one pass of one environment came to.
+type Report struct {
+	Environment string
+	// Outcome is in_sync | changes | drifted | progressing | held | denied | error.
+	Outcome string
+	Reason  string // why, when it is not in_sync
+	Changed bool   // steps were made
+	Steps   int
+	Facts   int
+	Next    time.Time // when the next pass is due at the latest
+	Quiet   bool      // nothing done, nothing learned, no timer of a rollout or look running
+}
+
+// pass is one pass in the making. It lives for one call of environment.pass.
+type pass struct {
+	e    *environment
+	w    *world
+	spec manifest.Environment
+	st   *journal.Environment
+	now  time.Time
+
+	head    head
+	target  *manifest.Release // what shall live now
+	stable  *manifest.Release // what traffic returns to, while a rollout moves
+	moving  *manifest.Release // the release of the rollout
+	plan    plan.Plan
+	broken  []broken // of the contract, against what lives
+	changed bool     // the journal learned something
+	wrote   int
+	timers  []time.Time
+}
+
+// pass looks, decides and acts once.
+func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
+	spec, ok := w.pipeline.Environment(e.name)
+	if !ok {
+		return Report{Environment: e.name, Outcome: "error", Next: e.d.opts.Now().Add(e.d.opts.Pace.RetryMax)},
+			fmt.Errorf("environment %s is no longer in %s; what it runs is left as it is", e.name, "mooring.yaml")
+	}
+	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
+	err := p.run(ctx)
+	p.publish(err)
+	return p.report(err), errors.Join(err, p.alertEnvironment(ctx, err))
+}
+
+func (p *pass) run(ctx context.Context) error {
+	if err := p.expireHolds(ctx); err != nil {
+		return err
+	}
+	if err := p.readHead(ctx); err != nil {
+		return err
+	}
+	if err := p.e.open(ctx, p.w, p.spec); err != nil {
+		return err
+	}
+	if err := p.loadReleases(ctx); err != nil {
+		return err
+	}
+	if p.nothingToLookAt() {
+		// A branch that is not there yet, or does not render, costs no call
+		// to the platform when nothing runs; content may still come in.
+		return errors.Join(p.judge(ctx), p.promote(ctx))
+	}
+	if err := p.e.observe(ctx, union(p.stable, p.moving, p.head.release), p.interval()); err != nil {
+		return err
+	}
+	p.e.settling()
+	if err := p.judge(ctx); err != nil {
+		return err
+	}
+	if err := p.reconcile(ctx); err != nil {
+		return err
+	}
+	return errors.Join(p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
+}
+
+// nothingToLookAt: nothing was ever released here, and the branch brings
+// nothing that could be.
+func (p *pass) nothingToLookAt() bool {
+	if p.st.Admitted != nil || p.st.Rollout.Release.Digest != "" {
+		return false
+	}
+	return !p.head.there || p.head.err != nil
+}
+
+// loadReleases renders what the rollout knows: the release moving or in
+// force, and the stable one.
+func (p *pass) loadReleases(ctx context.Context) error {
+	ro := p.st.Rollout
+	var err error
+	if p.moving, err = p.e.reopen(ctx, p.w, ro.Release); err != nil {
+		return err
+	}
+	if p.stable, err = p.e.reopen(ctx, p.w, ro.Stable); err != nil {
+		return err
+	}
+	p.target = p.moving
+	if ro.Phase == rollout.Back && p.stable != nil {
+		p.target = p.stable
+	}
+	return nil
+}
+
+func (p *pass) interval() time.Duration {
+	if d := time.Duration(p.spec.Drift.Interval); d > 0 {
+		return d
+	}
+	return time.Minute
+}
+
+// input is the planner's world for one target.
+func (p *pass) input(target *manifest.Release, ro rollout.State) (plan.Input, error) {
+	in := plan.Input{
+		Now: p.now, Pipeline: p.w.pipeline.Name, Environment: p.spec, Target: target,
+		Applied: p.st.Applied, Inventory: p.inventory(target), Surveys: p.e.look.surveys, Rollout: ro,
+		Holds: p.holds(), Items: p.st.Drift, Parked: p.parked(),
+		Observing: p.suspended(),
+	}
+	switch {
+	case target == nil:
+	case target == p.moving:
+		in.Previous = p.stable
+	default:
+		in.Previous = p.moving
+	}
+	if target != nil {
+		var err error
+		if in.Specs, err = p.e.canonical(target, p.e.bindings()); err != nil {
+			return in, fmt.Errorf("canonical form: %w", err)
+		}
+		in.Approved = p.approved(record.Key{Content: target.Content, Overlay: target.Overlay})
+	}
+	return in, nil
+}
+
+// inventory is the last look, split for one target: what that target does not
+// declare is an orphan.
+func (p *pass) inventory(target *manifest.Release) providers.Inventory {
+	inv := p.e.look.inventory
+	if target == nil {
+		return inv
+	}
+	declared := make(map[manifest.Ref]bool, len(target.Resources))
+	for _, res := range target.Resources {
+		declared[res.Ref] = true
+	}
+	inv.Orphans = maps.Clone(inv.Orphans)
+	if inv.Orphans == nil {
+		inv.Orphans = map[manifest.Ref]providers.Live{}
+	}
+	for ref, live := range inv.Live {
+		if _, applied := p.st.Applied[ref]; !declared[ref] && live.Exists && applied {
+			inv.Orphans[ref] = live
+		}
+	}
+	return inv
+}
+
+// remember appends records and reads the state anew.
+func (p *pass) remember(ctx context.Context, recs ...journal.Record) error {
+	err := p.e.remember(ctx, recs...)
+	p.st = p.e.state()
+	return err
+}
+
+// holds that are active, sorted by id.
+func (p *pass) holds() []record.Hold {
+	var out []record.Hold
+	for _, id := range slices.Sorted(maps.Keys(p.st.Holds)) {
+		if h := p.st.Holds[id]; h.Active(p.now) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// parked leaves out what may be tried again by now.
+func (p *pass) parked() map[manifest.Ref]record.Outcome { return p.st.Parked }
+
+func (p *pass) suspended() bool {
+	for _, h := range p.holds() {
+		if h.Kind == "suspend" {
+			return true
+		}
+	}
+	return false
+}
+
+// approved: a person said yes to this key's deletions and adoptions.
+func (p *pass) approved(key record.Key) bool {
+	for _, a := range p.st.Approvals {
+		if a.Key == key && (a.Until.IsZero() || p.now.Before(a.Until)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hold records a hold once.
+func (p *pass) hold(ctx context.Context, h record.Hold) error {
+	if old, ok := p.st.Holds[h.ID]; ok && old.Active(p.now) {
+		return nil
+	}
+	if h.Since.IsZero() {
+		h.Since = p.now
+	}
+	if h.Owner == "" {
+		h.Owner = ownerMooring
+	}
+	p.changed = true
+	if err := p.remember(ctx, journal.Record{Hold: &h}); err != nil {
+		return err
+	}
+	return p.fire(ctx, event{
+		kind: "hold", key: h.ID, severity: "medium", resource: h.Scope.Ref.String(),
+		title: fmt.Sprintf("%s is held: %s", p.e.name, h.Kind), text: h.Reason,
+	})
+}
+
+// expireHolds lifts what has run out, and says so.
+func (p *pass) expireHolds(ctx context.Context) error {
+	for _, id := range slices.Sorted(maps.Keys(p.st.Holds)) {
+		h := p.st.Holds[id]
+		if h.Active(p.now) {
+			if !h.Until.IsZero() {
+				p.timers = append(p.timers, h.Until)
+			}
+			continue
+		}
+		p.changed = true
+		if err := p.lift(ctx, id, ownerMooring, "expired"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) lift(ctx context.Context, id, by, why string) error {
+	if err := p.remember(ctx, journal.Record{Lift: &journal.Lift{ID: id, By: by, Why: why}}); err != nil {
+		return err
+	}
+	return p.resolve(ctx, "hold", id)
+}
+
+// report sums the pass up and says when the next is due.
+func (p *pass) report(err error) Report {
+	r := Report{Environment: p.e.name, Outcome: p.outcome(err), Changed: p.wrote > 0, Steps: p.wrote, Facts: len(p.plan.Facts)}
+	_, r.Reason = p.stateWord(err)
+	r.Next = p.e.nextLook(p.interval())
+	for _, t := range p.timers {
+		if t.Before(r.Next) {
+			r.Next = t
+		}
+	}
+	if p.changed || p.wrote > 0 {
+		r.Next = p.now
+	}
+	r.Quiet = err == nil && !p.changed && p.wrote == 0 && len(p.timers) == 0 && len(p.e.look.fresh) == 0 && p.e.look.resurvey.IsZero()
+	return r
+}
+
+// outcome is the pass in one word.
+func (p *pass) outcome(err error) string {
+	switch {
+	case err != nil:
+		return "error"
+	case p.st.Judged != nil && (p.st.Judged.Outcome == "deny" || p.st.Judged.Outcome == "error" || p.st.Judged.Outcome == "invalid"):
+		return "denied"
+	case p.holding():
+		return "held"
+	case p.st.Rollout.Phase != rollout.Idle:
+		return "progressing"
+	case len(p.confirmed()) > 0:
+		return "drifted"
+	case p.wrote > 0 || len(p.plan.Facts) > 0:
+		return "changes"
+	}
+	return "in_sync"
+}
+
+// holding: something of this environment waits for a person or a policy.
+func (p *pass) holding() bool {
+	if p.st.Judged != nil && p.st.Judged.Outcome == "hold" || p.st.Rollout.Paused != "" {
+		return true
+	}
+	if p.st.Admitted != nil {
+		if _, bad := quarantined(p.st, p.st.Admitted.Release.Key()); bad {
+			return true
+		}
+	}
+	return len(p.holds()) > 0
+}
+
+func (p *pass) confirmed() []record.DriftItem {
+	var out []record.DriftItem
+	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
+		if item := p.st.Drift[id]; item.Confirmed() && item.Response != record.Ignore {
+			out = append(out, item)
+		}
+	}
+	return out
+}

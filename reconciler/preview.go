@@ -1,0 +1,212 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"mooring.dev/policy"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// Plan of an environment's head against what lives, with what policy says.
+// Nothing is written, neither to the platform nor to the journal.
+func (d *Daemon) Plan(ctx context.Context, name string) (out web.Plan, err error) {
+	err = d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		out, err = e.preview(ctx, d.world.Load(), "")
+		return err
+	})
+	return out, err
+}
+
+// baselineRef: without a journal, the branch's head is what drift is told
+// from.
+const baselineRef = "ref"
+
+// PreviewPlan plans one environment without a daemon: the journal of opts may
+// be empty, and is not written.
+func PreviewPlan(ctx context.Context, opts Options, name string) (web.Plan, error) {
+	e, w, err := alone(ctx, opts, name)
+	if err != nil {
+		return web.Plan{}, err
+	}
+	return e.preview(ctx, w, baselineRef)
+}
+
+// PreviewDrift looks for drift in one environment without a daemon.
+func PreviewDrift(ctx context.Context, opts Options, name string) (web.Drift, error) {
+	e, w, err := alone(ctx, opts, name)
+	if err != nil {
+		return web.Drift{}, err
+	}
+	return e.previewDrift(ctx, w)
+}
+
+// alone makes one environment that no daemon drives.
+func alone(ctx context.Context, opts Options, name string) (*environment, *world, error) {
+	d, err := New(ctx, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := d.refresh(ctx, "cli"); err != nil {
+		return nil, nil, err
+	}
+	e := d.environment(name)
+	if e == nil {
+		return nil, nil, fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(d.names(), ", "))
+	}
+	return e, d.world.Load(), nil
+}
+
+// glimpse is a pass that only looks.
+func (e *environment) glimpse(ctx context.Context, w *world) (*pass, error) {
+	spec, ok := w.pipeline.Environment(e.name)
+	if !ok {
+		return nil, fmt.Errorf("environment %q: %w", e.name, ErrUnknown)
+	}
+	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
+	if err := p.readHead(ctx); err != nil {
+		return nil, err
+	}
+	if !p.head.there {
+		return nil, fmt.Errorf("branch %s is not there", spec.Branch)
+	}
+	if p.head.err != nil {
+		return p, p.head.err
+	}
+	if err := e.open(ctx, w, spec); err != nil {
+		return nil, err
+	}
+	if err := p.loadReleases(ctx); err != nil {
+		return nil, err
+	}
+	return p, e.observe(ctx, union(p.stable, p.moving, p.head.release), p.interval())
+}
+
+func (e *environment) preview(ctx context.Context, w *world, baseline string) (web.Plan, error) {
+	out := web.Plan{Environment: e.name, Outcome: "error", Baseline: baseline, Steps: []web.Step{}, Holds: []web.HoldStatus{},
+		Decision: web.Decision{Point: string(policy.Admission), Outcome: "error", Findings: []web.Finding{}}}
+	p, err := e.glimpse(ctx, w)
+	if err != nil {
+		if p != nil {
+			out.Commit = p.head.snap.Commit.SHA
+		}
+		return out, err
+	}
+	rel := p.head.release
+	out.Commit, out.Content, out.Release = rel.Commit, rel.Content, rel.Digest
+	road, err := p.road(rel)
+	if err != nil {
+		return out, err
+	}
+	for _, s := range road {
+		out.Steps = append(out.Steps, stepView(s))
+	}
+	d, err := p.askAdmission(ctx, road)
+	out.Decision = decisionView(d)
+	out.Holds = p.predictedHolds(rel)
+	out.Outcome = planOutcome(out, d)
+	if err != nil {
+		return out, fmt.Errorf("admission policy: %w", err)
+	}
+	return out, nil
+}
+
+// predictedHolds are the active ones and those this release would meet.
+func (p *pass) predictedHolds(rel *manifest.Release) []web.HoldStatus {
+	out := []web.HoldStatus{}
+	for _, h := range p.holds() {
+		out = append(out, holdStatus(h))
+	}
+	if hold, ok := p.unsafeUpdate(); ok && p.st.Branch != "" && p.head.judge {
+		out = append(out, holdStatus(hold))
+	}
+	in, err := p.input(rel, rollout.State{Release: named(rel), Phase: rollout.Contract})
+	if err != nil {
+		return out
+	}
+	in.Surveys = max(in.Surveys, 2)
+	for _, h := range plan.Make(in).Holds {
+		out = append(out, holdStatus(h))
+	}
+	return out
+}
+
+func planOutcome(out web.Plan, d policy.Decision) string {
+	switch {
+	case d.Outcome == policy.Deny:
+		return "denied"
+	case d.Outcome == policy.Error:
+		return "error"
+	case d.Outcome == policy.Hold || len(out.Holds) > 0:
+		return "held"
+	case len(out.Steps) > 0:
+		return "changes"
+	}
+	return "in_sync"
+}
+
+func stepView(s plan.Step) web.Step {
+	v := web.Step{Resource: s.Ref.String(), Operation: string(s.Operation), Cause: string(s.Cause), Fields: []web.Field{}}
+	for _, f := range s.Fields {
+		v.Fields = append(v.Fields, web.Field{Path: f.Path, Before: value(f.Before), After: value(f.After), Sensitive: f.Sensitive})
+	}
+	return v
+}
+
+func decisionView(d policy.Decision) web.Decision {
+	v := web.Decision{Point: string(d.Point), Outcome: string(d.Outcome), Findings: []web.Finding{}}
+	for _, f := range d.Findings {
+		v.Findings = append(v.Findings, web.Finding{Code: f.Code, Msg: f.Msg, Resource: f.Resource})
+	}
+	return v
+}
+
+// previewDrift takes the head as what should be in place and names what is
+// not. One look cannot confirm.
+func (e *environment) previewDrift(ctx context.Context, w *world) (web.Drift, error) {
+	p, err := e.glimpse(ctx, w)
+	if err != nil {
+		return web.Drift{}, err
+	}
+	rel := p.head.release
+	p.target, p.moving = rel, rel
+	in, err := p.input(rel, rollout.State{Release: named(rel)})
+	if err != nil {
+		return web.Drift{}, err
+	}
+	in.Applied = asApplied(in, rel)
+	items := plan.Make(in).Items
+	for i := range items {
+		items[i] = p.attribute(ctx, items[i])
+	}
+	var d policy.Decision
+	if len(items) > 0 {
+		if d, err = p.ask(ctx, policy.Drift, p.driftInput(items)); err != nil && d.Outcome != policy.Error {
+			return web.Drift{}, fmt.Errorf("drift policy: %w", err)
+		}
+	}
+	out := web.Drift{Environment: e.name, ObservedAt: e.look.at, Baseline: baselineRef, Items: []web.DriftItem{}, Coverage: coverage(e.look.inventory, p.oldest())}
+	for _, item := range items {
+		out.Items = append(out.Items, driftItemView(answer(item, d, d.Outcome == policy.Error)))
+	}
+	return out, nil
+}
+
+// asApplied is the journal that would exist had rel been released as
+// declared.
+func asApplied(in plan.Input, rel *manifest.Release) map[manifest.Ref]record.Fact {
+	facts := make(map[manifest.Ref]record.Fact, len(rel.Resources))
+	for _, res := range rel.Resources {
+		spec := in.Specs[res.Ref]
+		facts[res.Ref] = record.Fact{
+			Ref: res.Ref, Release: rel.Digest, Fields: spec.Fields, Snapshot: spec.Snapshot,
+			Version: versionOf(in.Inventory.Live[res.Ref], spec.Snapshot), At: in.Now,
+		}
+	}
+	return facts
+}

@@ -1,0 +1,297 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/policy"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// promote brings content into this environment when it is due and policy
+// allows: a commit on this environment's branch with the source's tree.
+func (p *pass) promote(ctx context.Context) error {
+	if len(p.spec.After) == 0 {
+		return nil
+	}
+	in, arriving, err := p.promotionInput(ctx)
+	if err != nil {
+		return err
+	}
+	for _, move := range promote.Next(in) {
+		if move.To != p.e.name {
+			continue
+		}
+		if move.Held != "" {
+			return p.promotionHeld(ctx, move, nil)
+		}
+		if p.e.pushed.from == move.Expect && p.now.Before(p.e.pushed.until) {
+			return nil // the repository was not read since the last move
+		}
+		return p.move(ctx, move, arriving[move.From])
+	}
+	return p.resolve(ctx, "promotion", "")
+}
+
+// promotionInput is every environment as it was last published, and what the
+// upstream contents would be here.
+func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*manifest.Release, error) {
+	in := promote.Input{Now: p.now, Rendered: map[string]map[string]record.Key{}, Requested: map[string]bool{}}
+	for _, r := range p.st.Requests {
+		if r.Kind == requestPromote && !r.Done {
+			in.Requested[p.e.name] = true
+		}
+	}
+	arriving := map[string]*manifest.Release{}
+	for _, spec := range p.w.pipeline.Environments {
+		place := p.e.d.place(spec.Name)
+		if spec.Name == p.e.name {
+			place = p.place()
+		}
+		place.Environment = spec
+		in.Places = append(in.Places, place)
+		if !slices.Contains(p.spec.After, spec.Name) || place.InForce.Commit == "" {
+			continue
+		}
+		rel, err := p.e.reopen(ctx, p.w, place.InForce)
+		if err != nil {
+			p.e.log.Warn("content does not render here", zap.String("from", spec.Name), zap.Error(err))
+			continue
+		}
+		arriving[spec.Name] = rel
+		in.Rendered[spec.Name] = map[string]record.Key{p.e.name: named(rel).Key()}
+	}
+	p.addContract(ctx, &in, arriving)
+	return in, arriving, nil
+}
+
+// addContract looks whether this environment has what the arriving content's
+// code expects.
+func (p *pass) addContract(ctx context.Context, in *promote.Input, arriving map[string]*manifest.Release) {
+	for i := range in.Places {
+		if in.Places[i].Environment.Name != p.e.name {
+			continue
+		}
+		var lacks []string
+		for _, b := range p.broken {
+			lacks = append(lacks, b.text())
+		}
+		for _, name := range p.spec.After {
+			if rel := arriving[name]; rel != nil && rel.Digest != p.st.Rollout.Release.Digest {
+				for _, b := range p.contract(ctx, rel) {
+					if !slices.Contains(lacks, b.text()) {
+						lacks = append(lacks, b.text())
+					}
+				}
+			}
+		}
+		in.Places[i].BrokenContract = lacks
+	}
+}
+
+// move asks policy and, if it allows, moves the branch.
+func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) error {
+	if rel == nil {
+		return nil
+	}
+	d, err := p.ask(ctx, policy.Promotion, p.promotionQuestion(ctx, m, rel))
+	if err != nil {
+		p.e.log.Warn("promotion could not be evaluated: held", zap.Error(err))
+	}
+	if d.Outcome != policy.Allow {
+		m.Held, m.Code = reason(d), "policy"
+		if d.RecheckNS > 0 {
+			p.timers = append(p.timers, time.Unix(0, d.RecheckNS))
+		}
+		return p.promotionHeld(ctx, m, &d)
+	}
+	if p.e.d.opts.Proposer == nil {
+		m.Held, m.Code = "this source cannot move content", "source"
+		return p.promotionHeld(ctx, m, nil)
+	}
+	return p.push(ctx, m, d)
+}
+
+// push records the allowed move, makes it, and records what came of it. A
+// crash in between is no loss: content with an allowed move is recognised by
+// its key, whoever's commit brought it.
+func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) error {
+	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "moving", Decision: d.ID, At: p.now}
+	recs := append(decisionRecords(d), journal.Record{Promotion: &pr})
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	p.changed = true
+	proposal, err := p.e.d.opts.Proposer.Propose(ctx, sources.Edit{
+		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path,
+		Message: promotionMessage(m, d),
+	})
+	done := pr
+	done.At = p.e.d.opts.Now()
+	switch {
+	case errors.Is(err, sources.ErrMoved):
+		done.Outcome, done.Reason = "held", "the branch moved meanwhile; looking again"
+	case err != nil:
+		done.Outcome, done.Reason = "failed", err.Error()
+	default:
+		done.Outcome, done.Commit = "moved", proposal.SHA
+		p.e.pushed = pushed{from: m.Expect, until: p.now.Add(pushedLimit)}
+		p.e.log.Info("promoted", zap.String("from", m.From), zap.String("commit", short(proposal.SHA)), zap.String("content", short(m.Key.Content)))
+	}
+	p.e.d.opts.Metrics.Promotion(m.From, m.To, done.Outcome)
+	recs = []journal.Record{{Promotion: &done}}
+	for _, r := range p.st.Requests {
+		if r.Kind == requestPromote && !r.Done {
+			r.Done, r.Result = true, done.Outcome
+			recs = append(recs, journal.Record{Request: &r})
+		}
+	}
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	p.e.d.nudgeFetch()
+	if done.Outcome == "failed" {
+		return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
+	}
+	return p.resolve(ctx, "promotion", "")
+}
+
+func promotionMessage(m promote.Move, d policy.Decision) string {
+	return fmt.Sprintf("Promote %s from %s to %s\n\nMooring-Content: %s\nMooring-From: %s\nMooring-Source: %s\nMooring-Decision: %s\n",
+		short(m.Key.Content), m.From, m.To, m.Key.Content, m.From, m.Commit, d.ID)
+}
+
+// promotionHeld remembers why content waits, once per reason.
+func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Decision) error {
+	if !m.RecheckAt.IsZero() {
+		p.timers = append(p.timers, m.RecheckAt)
+	}
+	if m.Code == "waiting" {
+		return nil
+	}
+	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "held", Reason: m.Held, At: p.now}
+	pr.Findings = []record.Finding{{Code: m.Code, Msg: m.Held}}
+	var recs []journal.Record
+	if d != nil {
+		pr.Decision, pr.Findings = d.ID, findings(d.Findings)
+		recs = decisionRecords(*d)
+	}
+	if n := len(p.st.Promotions); n > 0 && sameHeld(p.st.Promotions[n-1], pr) {
+		return nil
+	}
+	p.changed = true
+	p.e.d.opts.Metrics.Promotion(m.From, m.To, "held")
+	if err := p.remember(ctx, append(recs, journal.Record{Promotion: &pr})...); err != nil {
+		return err
+	}
+	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || d != nil && d.RecheckNS > 0 {
+		return nil // the ordinary course of things
+	}
+	return p.fire(ctx, event{
+		kind: "promotion", key: m.Code, severity: "medium",
+		title: fmt.Sprintf("content %s waits before %s: %s", short(m.Key.Content), m.To, m.Code), text: m.Held,
+	})
+}
+
+func sameHeld(a, b record.Promotion) bool {
+	a.At, a.Decision = b.At, b.Decision
+	return reflect.DeepEqual(a, b)
+}
+
+// promotionQuestion describes a move to policy.
+func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manifest.Release) policy.Input {
+	in := p.baseInput()
+	in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: true}
+	in.Source.From, in.Source.To = m.Expect, m.Commit
+	in.Source.Update = string(sources.UpdateFastForward)
+	if snap, err := p.e.d.opts.Source.Open(ctx, m.Commit); err == nil {
+		in.Commit = commitInput(snap.Commit)
+		in.Commits = []policy.Commit{in.Commit}
+	}
+	if road, err := p.road(rel); err == nil {
+		addChanges(&in, road, rel)
+	}
+	in.PromotionFacts = p.promotionFacts(m.Key)
+	return in
+}
+
+// promotionFacts is what promotion policy is told about a key.
+func (p *pass) promotionFacts(key record.Key) *policy.PromotionFacts {
+	facts := &policy.PromotionFacts{Contract: policy.Contract{Satisfied: true}}
+	for _, b := range p.broken {
+		facts.Contract.Satisfied = false
+		facts.Contract.Broken = append(facts.Contract.Broken, policy.BrokenContract{Resource: b.function.String(), Expects: b.expects, Why: b.why})
+	}
+	for _, name := range p.spec.After {
+		facts.Upstream = append(facts.Upstream, p.upstream(name, key.Content))
+	}
+	for _, a := range p.st.Approvals {
+		if a.Key == key && (a.Until.IsZero() || p.now.Before(a.Until)) {
+			facts.Approvals = append(facts.Approvals, policy.Approval{Name: a.By, Verified: a.Verified, Codes: a.Findings, TimeNS: a.At.UnixNano()})
+		}
+	}
+	return facts
+}
+
+func (p *pass) upstream(name, content string) policy.Upstream {
+	place := p.e.d.place(name)
+	u := policy.Upstream{
+		Environment: name, ContentMatch: place.InForce.Content == content, Applied: !place.Moving && place.InForce.Digest != "",
+		Healthy: place.Healthy, SoakSeconds: int64(place.Soak / time.Second), Held: len(place.Holds) > 0,
+	}
+	spec, _ := p.w.pipeline.Environment(name)
+	for _, c := range spec.Checks {
+		check := policy.Check{Name: checkName(c)}
+		for _, r := range place.Checks {
+			if r.Name == check.Name {
+				check.Known, check.Passed, check.TimeNS = true, r.Passed, r.At.UnixNano()
+			}
+		}
+		u.Checks = append(u.Checks, check)
+	}
+	return u
+}
+
+// place is this environment as promotion sees it.
+func (p *pass) place() promote.Place {
+	ro := p.st.Rollout
+	pl := promote.Place{
+		Environment: p.spec, Moving: ro.Phase != rollout.Idle, Healthy: p.healthy(), Holds: p.holds(),
+		Seen: map[string]bool{}, Quarantined: map[record.Key]bool{},
+	}
+	if p.head.there {
+		pl.Head, pl.Tree = p.head.snap.Commit.SHA, p.head.snap.TreeID
+	}
+	pl.HeadInvalid = p.head.err != nil
+	if p.head.release != nil {
+		pl.HeadKey = named(p.head.release).Key()
+	}
+	if ro.Phase == rollout.Idle && len(p.plan.Steps) == 0 {
+		pl.InForce = ro.Release
+	}
+	pl.Soak = p.soaked()
+	for content := range p.st.Contents {
+		pl.Seen[content] = true
+	}
+	for key := range p.st.Quarantine {
+		pl.Quarantined[key] = true
+	}
+	for _, c := range p.st.Checks[ro.Release.Key()] {
+		pl.Checks = append(pl.Checks, c)
+	}
+	for _, b := range p.broken {
+		pl.BrokenContract = append(pl.BrokenContract, b.text())
+	}
+	return pl
+}

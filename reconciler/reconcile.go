@@ -1,0 +1,328 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// advances bounds how often plan and rollout may answer each other in one
+// pass: a rollout has fewer phases than this.
+const advances = 12
+
+// reconcile plans toward the target, moves the rollout, remembers what was
+// learned, and acts.
+func (p *pass) reconcile(ctx context.Context) error {
+	signal, err := p.signal(ctx)
+	if err != nil {
+		return err
+	}
+	ro, err := p.settle(ctx, signal)
+	if err != nil {
+		return err
+	}
+	if err := p.learn(ctx, ro); err != nil {
+		return err
+	}
+	return p.act(ctx)
+}
+
+// settle lets the planner and the rollout answer each other until neither has
+// news: what the planner sees in place moves the rollout, and where the
+// rollout stands decides what is planned.
+func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State, error) {
+	ro := p.st.Rollout
+	for range advances {
+		if err := p.aim(ctx, ro); err != nil {
+			return ro, err
+		}
+		in, err := p.input(p.target, ro)
+		if err != nil {
+			return ro, err
+		}
+		p.plan = plan.Make(in)
+		next := rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
+		if next.Done {
+			if err := p.finished(ctx, ro, next); err != nil {
+				return ro, err
+			}
+		}
+		signal = rollout.Signal{Held: signal.Held, Pause: signal.Pause, Advance: signal.Advance, WeightCap: signal.WeightCap}
+		moved := next.Phase != ro.Phase || next.Weight != ro.Weight || next.Release != ro.Release || next.Stage != ro.Stage
+		ro = next
+		if !moved {
+			break
+		}
+	}
+	return ro, p.saveRollout(ctx, ro)
+}
+
+// aim points the pass at what shall live in this state of the rollout.
+func (p *pass) aim(ctx context.Context, ro rollout.State) error {
+	var err error
+	if p.moving == nil || p.moving.Commit != ro.Release.Commit {
+		if p.moving, err = p.e.reopen(ctx, p.w, ro.Release); err != nil {
+			return err
+		}
+	}
+	if p.stable == nil && ro.Stable.Commit != "" || p.stable != nil && p.stable.Commit != ro.Stable.Commit {
+		if p.stable, err = p.e.reopen(ctx, p.w, ro.Stable); err != nil {
+			return err
+		}
+	}
+	p.target = p.moving
+	if ro.Phase == rollout.Back && p.stable != nil {
+		p.target = p.stable
+	}
+	return nil
+}
+
+// merged adds what the planner saw to what the shell knows.
+func merged(shell, planned rollout.Signal) rollout.Signal {
+	shell.Ready, shell.Versions, shell.Routed = planned.Ready, planned.Versions, planned.Routed
+	shell.Foreign, shell.Impossible = planned.Foreign, planned.Impossible
+	return shell
+}
+
+// saveEvery is how often accrued time alone is worth a record.
+const saveEvery = 5 * time.Second
+
+// saveRollout remembers a state that says something new.
+func (p *pass) saveRollout(ctx context.Context, ro rollout.State) error {
+	before := p.st.Rollout
+	quiet := ro
+	quiet.Tick, quiet.Elapsed = before.Tick, before.Elapsed
+	if reflect.DeepEqual(quiet, before) && (ro.Phase == rollout.Idle || ro.Tick.Sub(before.Tick) < saveEvery) {
+		return nil
+	}
+	if ro.Phase != before.Phase || ro.Weight != before.Weight || ro.Verdict != before.Verdict || ro.Paused != before.Paused {
+		p.changed = true
+		p.e.log.Info("rollout moved", zap.String("commit", short(ro.Release.Commit)), zap.String("phase", string(ro.Phase)),
+			zap.Int("weight", ro.Weight), zap.String("verdict", string(ro.Verdict)), zap.String("reason", ro.Reason), zap.String("paused", ro.Paused))
+	}
+	saved := ro
+	saved.Done = false
+	if err := p.remember(ctx, journal.Record{Rollout: &saved}); err != nil {
+		return err
+	}
+	return p.alertRollout(ctx, before, ro)
+}
+
+// finished draws the consequences of a rollout that ended.
+func (p *pass) finished(ctx context.Context, before, after rollout.State) error {
+	outcome := "released"
+	var recs []journal.Record
+	if before.Phase == rollout.Back {
+		outcome = "rolled_back"
+		if before.Failed {
+			recs = append(recs, journal.Record{Quarantine: &record.Quarantine{Key: before.Release.Key(), Reason: before.Reason, At: p.now}})
+		}
+	}
+	p.e.d.opts.Metrics.Rollout(outcome)
+	p.changed = true
+	return p.remember(ctx, recs...)
+}
+
+// learn appends facts, drift and holds that the plan found.
+func (p *pass) learn(ctx context.Context, ro rollout.State) error {
+	var recs []journal.Record
+	for _, f := range p.plan.Facts {
+		recs = append(recs, journal.Record{Fact: &f})
+	}
+	for _, item := range p.plan.Items {
+		if old, ok := p.st.Drift[item.ID]; !ok || !sameItem(old, item) {
+			recs = append(recs, journal.Record{Drift: &item})
+		}
+		p.lookAgain(item)
+	}
+	for _, id := range p.plan.Resolved {
+		recs = append(recs, journal.Record{Resolved: &journal.Resolved{ID: id, How: p.howResolved(id)}})
+	}
+	resolved := p.resolvedItems()
+	p.changed = p.changed || len(recs) > 0
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	for _, item := range resolved {
+		if err := p.resolveDrift(ctx, item); err != nil {
+			return err
+		}
+	}
+	for _, h := range p.plan.Holds {
+		if err := p.hold(ctx, h); err != nil {
+			return err
+		}
+	}
+	p.rolloutTimer(ro)
+	return nil
+}
+
+// sameItem: nothing about the item is news. Later looks of a confirmed item
+// are not.
+func sameItem(a, b record.DriftItem) bool {
+	if a.Confirmed() && b.Confirmed() {
+		a.Seen, a.SeenAt = b.Seen, b.SeenAt
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// lookAgain asks for the second look that confirms a difference.
+func (p *pass) lookAgain(item record.DriftItem) {
+	if item.Confirmed() {
+		return
+	}
+	at := p.now.Add(p.e.d.opts.Pace.SecondLook)
+	if item.Parent != (manifest.Ref{}) && item.Kind == record.Extra {
+		if p.e.look.resurvey.IsZero() {
+			p.e.look.resurvey = at
+		}
+		p.e.look.touch(item.Parent, at)
+		return
+	}
+	p.e.look.touch(item.Ref, at)
+}
+
+// rolloutTimer wakes the pass that a moving rollout needs.
+func (p *pass) rolloutTimer(ro rollout.State) {
+	if ro.Phase == rollout.Idle {
+		return
+	}
+	p.timers = append(p.timers, p.now.Add(p.lookEvery(ro)))
+}
+
+// lookEvery is the time between looks at a rollout: a twentieth of the
+// stage's hold, within bounds.
+func (p *pass) lookEvery(ro rollout.State) time.Duration {
+	every := p.e.d.opts.Pace.Look
+	if ro.Phase == rollout.Shift && ro.Stage < len(ro.Stages) {
+		hold := time.Duration(ro.Stages[ro.Stage].Hold)
+		every = min(every, max(hold/8, 250*time.Millisecond))
+	} else {
+		every = min(every, p.e.d.opts.Pace.Settle*2)
+	}
+	return every
+}
+
+// start is the release that should begin to move now, if any.
+func (p *pass) start() (*rollout.Start, error) {
+	ro, adm := p.st.Rollout, p.st.Admitted
+	if adm == nil || adm.Release.Digest == ro.Release.Digest || ro.Next != nil && ro.Next.Release.Digest == adm.Release.Digest {
+		return nil, nil
+	}
+	if _, bad := quarantined(p.st, adm.Release.Key()); bad || p.rolledBack() {
+		return nil, nil
+	}
+	if p.head.release == nil || p.head.release.Digest != adm.Release.Digest {
+		// The admitted release is older than the head (which is not allowed):
+		// it is in force or moving already, or was rolled back.
+		if ro.Release.Digest != "" {
+			return nil, nil
+		}
+	}
+	return p.startOf(adm.Release)
+}
+
+// rolledBack: somebody rolled back, and that holds until it is lifted.
+func (p *pass) rolledBack() bool {
+	for _, h := range p.holds() {
+		if h.Kind == "rollback" {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pass) startOf(to record.Release) (*rollout.Start, error) {
+	rel := p.head.release
+	if rel == nil || rel.Digest != to.Digest {
+		return nil, fmt.Errorf("start release %s: it is not the branch's head any more", short(to.Digest))
+	}
+	specs, err := p.e.canonical(rel, p.e.bindings())
+	if err != nil {
+		return nil, fmt.Errorf("canonical form: %w", err)
+	}
+	stable := p.st.Rollout.Release
+	if p.st.Rollout.Phase != rollout.Idle {
+		stable = p.st.Rollout.Stable
+	}
+	s := &rollout.Start{Release: to, Stable: stable, Cause: string(plan.Commit), Rollout: p.ladder(rel)}
+	for _, res := range rel.Resources {
+		if d, ok := rel.Functions[res.Ref]; ok && d.Alias != (manifest.Ref{}) {
+			p.addFunction(s, res.Ref, d.Alias, specs[res.Ref])
+		}
+	}
+	return s, nil
+}
+
+// addFunction adds a function whose version changes; its stable version is
+// the one whose rollout completed last, by the journal, else what serves now.
+func (p *pass) addFunction(s *rollout.Start, ref, alias manifest.Ref, spec providers.Spec) {
+	fact, applied := p.st.Applied[ref]
+	live := p.e.look.inventory.Live[alias]
+	stable := live.Routing.Version
+	if applied && fact.Version != "" && live.Exists {
+		stable = fact.Version
+	}
+	if applied && fact.Snapshot == spec.Snapshot && stable != "" && len(spec.Unbound) == 0 {
+		return
+	}
+	s.Functions = append(s.Functions, rollout.Function{Ref: ref, Alias: alias, Stable: stable})
+	if applied && stable != "" {
+		if why := unweighable(fact.Fields, spec.Fields); why != "" {
+			s.Blind = why
+		}
+	}
+}
+
+// unweighable says why two versions cannot share an alias: Lambda wants one
+// role and one dead-letter configuration for both.
+func unweighable(before, after map[string]string) string {
+	for _, path := range []string{"role", "deadLetterConfig.targetArn"} {
+		if before[path] != after[path] {
+			return "not canaried: " + path + " changes"
+		}
+	}
+	return ""
+}
+
+// ladder is the release's one ladder: the most careful of its functions'.
+func (p *pass) ladder(rel *manifest.Release) manifest.Rollout {
+	var out manifest.Rollout
+	for _, res := range rel.Resources {
+		d, ok := rel.Functions[res.Ref]
+		if !ok || d.Alias == (manifest.Ref{}) {
+			continue
+		}
+		if len(out.Stages) == 0 || careful(d.Rollout, out) {
+			out = d.Rollout
+		}
+	}
+	if len(out.Stages) == 0 {
+		out = p.spec.Rollout
+	}
+	return out
+}
+
+// careful: a takes more stages than b, or as many and longer.
+func careful(a, b manifest.Rollout) bool {
+	if len(a.Stages) != len(b.Stages) {
+		return len(a.Stages) > len(b.Stages)
+	}
+	total := func(r manifest.Rollout) (d time.Duration) {
+		for _, s := range r.Stages {
+			d += time.Duration(s.Hold)
+		}
+		return d
+	}
+	return total(a) > total(b)
+}

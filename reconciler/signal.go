@@ -1,0 +1,301 @@
+package reconciler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/policy"
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources/manifest"
+)
+
+// signal gathers what the rollout has to know beside what the planner sees:
+// a release to start, checks, looks at metrics, policy, holds, wishes.
+func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
+	sig := rollout.Signal{Held: p.heldWhy()}
+	if err := p.requests(ctx, &sig); err != nil {
+		return sig, err
+	}
+	start, err := p.start()
+	if err != nil {
+		return sig, err
+	}
+	if start != nil && p.mayStart() {
+		if err := p.e.checkAccount(ctx); err != nil {
+			return sig, err
+		}
+		sig.Start = start
+	}
+	switch p.st.Rollout.Phase {
+	case rollout.Check:
+		sig.Checks = p.preTraffic(ctx, &sig)
+	case rollout.Shift:
+		sig.Looks = p.looks(ctx)
+		p.askRollout(ctx, &sig)
+	}
+	return sig, nil
+}
+
+// mayStart: nothing holds the environment, and it syncs by itself or somebody
+// asked for it.
+func (p *pass) mayStart() bool {
+	if p.heldWhy() != "" {
+		return false
+	}
+	if p.spec.Sync != "manual" {
+		return true
+	}
+	for _, r := range p.st.Requests {
+		if r.Kind == requestSync && !r.Done {
+			return true
+		}
+	}
+	return false
+}
+
+// heldWhy names the hold that stops forward steps of the whole environment.
+func (p *pass) heldWhy() string {
+	for _, h := range p.holds() {
+		if h.Scope == (record.HoldScope{}) && h.Kind != "forced_update" && h.Kind != "empty" {
+			return fmt.Sprintf("%s by %s: %s", h.Kind, h.Owner, h.Reason)
+		}
+	}
+	return ""
+}
+
+// Kinds of request.
+const (
+	requestPromote  = "promote"
+	requestRollback = "rollback"
+	requestSync     = "sync"
+	requestRetry    = "retry"
+	requestAccept   = "accept"
+)
+
+// requests carries out what people asked of the rollout.
+func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
+	for id, r := range p.st.Requests {
+		if r.Done || r.Kind != requestRollback {
+			continue
+		}
+		if p.st.Rollout.Phase != rollout.Idle {
+			sig.Rollback = fmt.Sprintf("%s: %s", r.By, r.Reason)
+		} else if err := p.beginReturn(ctx, r); err != nil {
+			r.Result = err.Error()
+		}
+		r.Done, r.ID = true, id
+		if r.Result == "" {
+			r.Result = "traffic is returned first, then the rest"
+		}
+		p.changed = true
+		if err := p.remember(ctx, journal.Record{Request: &r}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginReturn turns an environment at rest back to an earlier release:
+// traffic first, by one routing step a function, then everything else.
+func (p *pass) beginReturn(ctx context.Context, r journal.Request) error {
+	to, err := p.returnTarget(r.To)
+	if err != nil {
+		return err
+	}
+	rel, err := p.e.reopen(ctx, p.w, to)
+	if err != nil {
+		return err
+	}
+	specs, err := p.e.canonical(rel, p.e.bindings())
+	if err != nil {
+		return fmt.Errorf("canonical form: %w", err)
+	}
+	var functions []rollout.Function
+	for _, res := range rel.Resources {
+		d, ok := rel.Functions[res.Ref]
+		if !ok || d.Alias == (manifest.Ref{}) {
+			continue
+		}
+		now := p.st.Applied[res.Ref].Version
+		back := versionOf(p.e.look.inventory.Live[res.Ref], specs[res.Ref].Snapshot)
+		if back != "" && now != "" && back != now {
+			functions = append(functions, rollout.Function{Ref: res.Ref, Alias: d.Alias, Stable: back, New: now})
+		}
+	}
+	state := rollout.State{
+		Release: p.st.Rollout.Release, Phase: rollout.Back, Cause: string(plan.Rollback), Stable: to, Functions: functions,
+		Tick: p.now, Reason: fmt.Sprintf("%s: %s", r.By, r.Reason), Returned: rollout.ByRollback,
+	}
+	return p.remember(ctx, journal.Record{Rollout: &state})
+}
+
+// returnTarget is the release to go back to: the one named, else the newest
+// admitted before the one in force that did not fail.
+func (p *pass) returnTarget(digest string) (record.Release, error) {
+	for i := len(p.st.Known) - 1; i >= 0; i-- {
+		rel := p.st.Known[i].Release
+		if rel.Digest == p.st.Rollout.Release.Digest {
+			continue
+		}
+		if _, bad := quarantined(p.st, rel.Key()); bad && digest == "" {
+			continue
+		}
+		if digest == "" || strings.HasPrefix(rel.Digest, digest) || strings.HasPrefix(rel.Digest, "sha256:"+digest) || strings.HasPrefix(rel.Commit, digest) {
+			return rel, nil
+		}
+	}
+	if digest == "" {
+		return record.Release{}, fmt.Errorf("%s has no earlier release to return to", p.e.name)
+	}
+	return record.Release{}, fmt.Errorf("%s never released %q; `mooring history --environment %s` lists what it did", p.e.name, digest, p.e.name)
+}
+
+// versionOf is the published version that carries a snapshot.
+func versionOf(fn providers.Live, snapshot string) string {
+	best := ""
+	for number, v := range fn.Published {
+		if v.Snapshot == snapshot && v.Failed == "" && (best == "" || newer(number, best)) {
+			best = number
+		}
+	}
+	return best
+}
+
+// newer compares version numbers.
+func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
+
+// preTraffic runs what has to pass before a new version gets its first call:
+// the contract against what lives, then the declared check.
+func (p *pass) preTraffic(ctx context.Context, sig *rollout.Signal) []rollout.CheckDone {
+	if broken := p.contract(ctx, p.moving); len(broken) > 0 {
+		sig.Held = "contract: " + broken[0].text()
+		p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.Check))
+		return nil
+	}
+	var done []rollout.CheckDone
+	for _, f := range p.st.Rollout.Functions {
+		if f.Checked || f.New == "" {
+			continue
+		}
+		result, err := p.preTrafficOf(ctx, f)
+		if err != nil {
+			p.e.log.Warn("pre-traffic check could not run", zap.Stringer("resource", f.Ref), zap.Error(err))
+			continue
+		}
+		done = append(done, result)
+	}
+	return done
+}
+
+func (p *pass) preTrafficOf(ctx context.Context, f rollout.Function) (rollout.CheckDone, error) {
+	check := p.moving.Functions[f.Ref].Rollout.Analysis.PreTraffic
+	if check == nil || check.Invoke == nil {
+		return rollout.CheckDone{Ref: f.Ref, Passed: true, Detail: "no pre-traffic check is declared"}, nil
+	}
+	res, ok := p.moving.Resource(f.Ref)
+	if !ok {
+		return rollout.CheckDone{}, fmt.Errorf("%s is not in the release", f.Ref)
+	}
+	passed, detail, err := p.e.invoke(ctx, res, f.New, *check.Invoke)
+	return rollout.CheckDone{Ref: f.Ref, Passed: passed, Detail: detail}, err
+}
+
+// invoke runs one check against one version and judges the response.
+func (e *environment) invoke(ctx context.Context, fn manifest.Resource, qualifier string, in manifest.Invoke) (passed bool, detail string, err error) {
+	invoker, ok := e.provider.(providers.Invoker)
+	if !ok {
+		return false, "", fmt.Errorf("check %s: this platform cannot invoke functions", fn.Ref)
+	}
+	payload, err := json.Marshal(in.Payload)
+	if err != nil {
+		return false, "", fmt.Errorf("check %s: payload: %w", fn.Ref, err)
+	}
+	response, failed, err := invoker.Invoke(ctx, fn, qualifier, payload)
+	if err != nil {
+		return false, "", fmt.Errorf("check %s: %w", fn.Ref, err)
+	}
+	if failed {
+		return false, fmt.Sprintf("version %s of %s failed when invoked", qualifier, fn.Ref), nil
+	}
+	why := expect(response, in.Expect)
+	return why == "", why, nil
+}
+
+// looks measures every function that shares traffic between two versions.
+func (p *pass) looks(ctx context.Context) []rollout.Look {
+	ro := p.st.Rollout
+	meter, ok := p.e.provider.(providers.Meter)
+	if !ok || ro.Weight == 0 {
+		return nil
+	}
+	to := p.now.Add(-p.e.d.opts.Pace.MetricDelay).Truncate(p.e.d.opts.Pace.MetricPeriod)
+	var out []rollout.Look
+	for _, f := range ro.Functions {
+		alias, ok := find(f.Alias, p.moving)
+		if !ok || f.New == "" || f.New == f.Stable {
+			continue
+		}
+		from := f.Measured
+		if from.IsZero() {
+			from = to.Add(-p.lookEvery(ro)).Truncate(p.e.d.opts.Pace.MetricPeriod)
+		}
+		if !from.Before(to) {
+			continue
+		}
+		look, err := measure(ctx, meter, alias, f, providers.Window{From: from, To: to})
+		if err != nil {
+			p.e.log.Debug("metrics could not be read", zap.Stringer("resource", f.Ref), zap.Error(err))
+			continue
+		}
+		out = append(out, look)
+	}
+	return out
+}
+
+func measure(ctx context.Context, meter providers.Meter, alias manifest.Resource, f rollout.Function, w providers.Window) (rollout.Look, error) {
+	look := rollout.Look{Ref: f.Ref, Window: w}
+	var err error
+	if look.Canary, err = meter.Measure(ctx, alias, f.New, w); err != nil {
+		return look, fmt.Errorf("measure version %s of %s: %w", f.New, f.Ref, err)
+	}
+	if f.Stable == "" {
+		return look, nil
+	}
+	if look.Baseline, err = meter.Measure(ctx, alias, f.Stable, w); err != nil {
+		return look, fmt.Errorf("measure version %s of %s: %w", f.Stable, f.Ref, err)
+	}
+	return look, nil
+}
+
+// askRollout puts the stage to policy. Policy can stop and cap; only evidence
+// or an explicit advance moves on.
+func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
+	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput())
+	if err != nil {
+		sig.Pause = "policy could not be evaluated"
+		return
+	}
+	if len(d.Abort) > 0 {
+		sig.Abort = d.Abort[0].Msg
+	}
+	switch {
+	case len(d.Pause) > 0:
+		sig.Pause = d.Pause[0].Msg
+	case d.Outcome != policy.Allow && !d.Default:
+		sig.Pause = reason(d)
+	}
+	sig.Advance, sig.WeightCap = d.Advance, d.WeightCap
+}
+
+// accrueLimit is the longest stretch between two passes that counts as
+// observed: longer ones were downtime or a clock that jumped.
+const accrueLimit = 2 * time.Minute

@@ -1,0 +1,263 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// published is what an environment lets others see: made at the end of each
+// pass, immutable.
+type published struct {
+	status  web.EnvironmentStatus
+	drift   web.Drift
+	history []journal.Event
+	place   promote.Place
+	seenAll bool // a first complete look was had
+}
+
+// publish makes this pass's outcome visible.
+func (p *pass) publish(err error) {
+	pub := &published{
+		status: p.status(err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(),
+		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(),
+	}
+	before := p.e.published.Swap(pub)
+	if before == nil || movedOn(before.place, pub.place) {
+		p.e.d.wakeDownstream(p.e.name)
+	}
+	p.count(pub)
+}
+
+// movedOn: promotion has something new to look at.
+func movedOn(a, b promote.Place) bool {
+	return a.InForce != b.InForce || a.Moving != b.Moving || a.Healthy != b.Healthy || len(a.Checks) != len(b.Checks) || a.Head != b.Head
+}
+
+func (p *pass) count(pub *published) {
+	m := p.e.d.opts.Metrics
+	m.Resources(p.e.name, pub.status.Resources)
+	m.DriftItems(p.e.name, pub.status.Drift)
+	m.Holds(p.e.name, len(pub.status.Holds))
+	for layer, at := range p.e.look.inventory.Layers {
+		m.ObservationAge(p.e.name, layer, p.now.Sub(at).Seconds())
+	}
+	for _, f := range p.st.Rollout.Functions {
+		m.RolloutWeight(p.e.name, f.Ref.Name, float64(p.st.Rollout.Weight))
+	}
+}
+
+func (p *pass) status(err error) web.EnvironmentStatus {
+	ro := p.st.Rollout
+	s := web.EnvironmentStatus{
+		Name: p.e.name, Branch: p.spec.Branch, Commit: ro.Release.Commit, Content: ro.Release.Content, Release: ro.Release.Digest,
+		Protected: p.spec.Protected, After: nonNil(p.spec.After), Rollout: rolloutStatus(ro), Drift: map[string]int{},
+		Resources: p.resourceStates(), Holds: []web.HoldStatus{}, Checks: []web.CheckStatus{},
+		SoakSeconds: int64(p.st.Soak.Elapsed / time.Second), OldestSeconds: p.oldest(),
+	}
+	if p.head.there {
+		s.Head = p.head.snap.Commit.SHA
+	}
+	for _, item := range p.confirmed() {
+		s.Drift[item.Severity]++
+	}
+	for _, h := range p.holds() {
+		s.Holds = append(s.Holds, holdStatus(h))
+	}
+	checks := p.st.Checks[ro.Release.Key()]
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		c := checks[name]
+		s.Checks = append(s.Checks, web.CheckStatus{Name: name, Passed: c.Passed, Detail: c.Detail, At: c.At})
+	}
+	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" {
+		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
+	}
+	if err != nil {
+		s.LastError = err.Error()
+	}
+	s.State, s.Reason = p.stateWord(err)
+	return s
+}
+
+// stateWord is the environment in one word, and why.
+func (p *pass) stateWord(err error) (state, why string) {
+	j := p.st.Judged
+	switch {
+	case err != nil && p.e.look.at.IsZero():
+		return "unknown", err.Error()
+	case p.st.Rollout.Paused != "":
+		return "held", p.st.Rollout.Paused
+	case p.st.Rollout.Phase != rollout.Idle:
+		return "progressing", p.st.Rollout.Reason
+	case j != nil && (j.Outcome == "deny" || j.Outcome == "error" || j.Outcome == "invalid"):
+		return "denied", j.Reason
+	case p.holding():
+		return "held", p.holdReason()
+	case err != nil:
+		return "degraded", err.Error()
+	case !p.healthy():
+		return "degraded", "a check failed, a contract is broken, or the platform reports a failure"
+	case len(p.confirmed()) > 0:
+		return "drifted", ""
+	case p.st.Rollout.Release.Digest == "":
+		return "unknown", "nothing was released yet"
+	}
+	return "in_sync", ""
+}
+
+func (p *pass) holdReason() string {
+	if p.st.Admitted != nil {
+		if q, bad := quarantined(p.st, p.st.Admitted.Release.Key()); bad {
+			return "content " + short(q.Key.Content) + " failed and is quarantined: " + q.Reason
+		}
+	}
+	if hs := p.holds(); len(hs) > 0 {
+		return hs[0].Reason
+	}
+	if p.st.Judged != nil {
+		return p.st.Judged.Reason
+	}
+	return ""
+}
+
+func rolloutStatus(ro rollout.State) web.RolloutStatus {
+	s := web.RolloutStatus{
+		Phase: string(ro.Phase), Weight: ro.Weight, Stages: len(ro.Stages), Verdict: string(ro.Verdict), Reason: ro.Reason,
+		Paused: ro.Paused, ElapsedSeconds: int64(ro.Elapsed / time.Second), Need: ro.Need,
+	}
+	if ro.Phase == rollout.Shift {
+		s.Stage = ro.Stage + 1
+	}
+	if ro.Phase == rollout.Idle {
+		s.Stages, s.Weight = 0, 0
+	}
+	for _, f := range ro.Functions {
+		s.Functions = append(s.Functions, web.RolloutFunction{
+			Resource: f.Ref.String(), Stable: f.Stable, New: f.New,
+			Canary:   web.CountsStatus{Calls: f.Canary.Calls, Errors: f.Canary.Errors},
+			Baseline: web.CountsStatus{Calls: f.Baseline.Calls, Errors: f.Baseline.Errors},
+		})
+	}
+	return s
+}
+
+func holdStatus(h record.Hold) web.HoldStatus {
+	return web.HoldStatus{ID: h.ID, Kind: h.Kind, Owner: h.Owner, Reason: h.Reason, Resource: h.Scope.Ref.String(), Since: h.Since, Until: h.Until}
+}
+
+// resourceStates counts declared resources by how they stand.
+func (p *pass) resourceStates() map[string]int {
+	out := map[string]int{}
+	if p.target == nil {
+		return out
+	}
+	for _, res := range p.target.Resources {
+		out[p.resourceState(res.Ref)]++
+	}
+	return out
+}
+
+func (p *pass) resourceState(ref manifest.Ref) string {
+	live, looked := p.e.look.inventory.Live[ref]
+	spec := p.e.specs[ref].spec
+	switch {
+	case p.e.look.inventory.Errors[ref] != nil, !looked:
+		return "unknown"
+	case !live.Exists:
+		return "missing"
+	case live.Settling:
+		return "settling"
+	case live.Spec.Digest != spec.Digest:
+		return "differs"
+	}
+	return "in_place"
+}
+
+// oldest is the age of the oldest look in seconds.
+func (p *pass) oldest() int64 {
+	oldest := p.e.look.at
+	for _, at := range p.e.look.inventory.Layers {
+		if at.Before(oldest) {
+			oldest = at
+		}
+	}
+	if oldest.IsZero() {
+		return -1
+	}
+	return max(0, int64(p.now.Sub(oldest)/time.Second))
+}
+
+func (p *pass) driftView() web.Drift {
+	d := web.Drift{Environment: p.e.name, ObservedAt: p.e.look.at, Items: []web.DriftItem{}}
+	d.Coverage = coverage(p.e.look.inventory, p.oldest())
+	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
+		d.Items = append(d.Items, driftItemView(p.st.Drift[id]))
+	}
+	return d
+}
+
+func coverage(inv providers.Inventory, oldest int64) web.Coverage {
+	c := web.Coverage{Unobservable: []web.Unobservable{}, OldestSeconds: oldest}
+	for ref, live := range inv.Live {
+		c.Compared += len(live.Spec.Fields)
+		for path, why := range live.Unseen {
+			c.Unobservable = append(c.Unobservable, web.Unobservable{Path: ref.String() + " " + path, Why: why})
+		}
+	}
+	for ref, err := range inv.Errors {
+		c.Unobservable = append(c.Unobservable, web.Unobservable{Path: ref.String(), Why: err.Error()})
+	}
+	slices.SortFunc(c.Unobservable, func(a, b web.Unobservable) int { return compare(a.Path, b.Path) })
+	return c
+}
+
+func driftItemView(it record.DriftItem) web.DriftItem {
+	response := it.Response
+	if response == "" {
+		response = it.Default
+	}
+	return web.DriftItem{
+		ID: it.ID, Resource: it.Ref.String(), Path: it.Path, Kind: string(it.Kind), Declared: value(it.Declared), Live: value(it.Live),
+		Sensitive: it.Sensitive, Since: it.Since, Severity: it.Severity, Response: string(response), Reason: it.Reason,
+		Confirmed: it.Confirmed(), Rounds: it.Rounds,
+		Actor: web.Actor{Known: it.Actor.Known, Name: it.Actor.Name, Event: it.Actor.Event, At: it.Actor.At},
+	}
+}
+
+// value is a canonical field value as a JSON value; nil when absent.
+func value(text string) any {
+	if text == "" {
+		return nil
+	}
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return text
+	}
+	return v
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,181 @@
+package web
+
+import (
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics is what the daemon counts, under the names of the interface
+// document. Labels are bounded: never a commit, never a resource's free text.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	passes       *prometheus.CounterVec
+	passSeconds  *prometheus.HistogramVec
+	resources    *prometheus.GaugeVec
+	driftItems   *prometheus.GaugeVec
+	reverted     *prometheus.CounterVec
+	oldest       *prometheus.GaugeVec
+	weight       *prometheus.GaugeVec
+	rollouts     *prometheus.CounterVec
+	promotions   *prometheus.CounterVec
+	decisions    *prometheus.CounterVec
+	evalSeconds  *prometheus.HistogramVec
+	bundle       *prometheus.GaugeVec
+	fetches      *prometheus.CounterVec
+	stale        prometheus.Gauge
+	calls        *prometheus.CounterVec
+	quota        *prometheus.GaugeVec
+	outboxDepth  prometheus.Gauge
+	outboxOldest prometheus.Gauge
+	holds        *prometheus.GaugeVec
+	leader       prometheus.Gauge
+}
+
+// NewMetrics makes the daemon's metrics.
+func NewMetrics(version string) *Metrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &Metrics{
+		registry:     r,
+		passes:       counter(r, "mooring_passes_total", "Passes made.", "environment", "outcome"),
+		passSeconds:  histogram(r, "mooring_pass_seconds", "How long passes took.", "environment"),
+		resources:    gauge(r, "mooring_resources", "Declared resources by state.", "environment", "state"),
+		driftItems:   gauge(r, "mooring_drift_items", "Open, confirmed drift.", "environment", "severity"),
+		reverted:     counter(r, "mooring_drift_reverted_total", "Differences put back.", "environment"),
+		oldest:       gauge(r, "mooring_observation_oldest_seconds", "Age of the oldest look.", "environment", "layer"),
+		weight:       gauge(r, "mooring_rollout_weight", "Percent of calls on the new version.", "environment", "function"),
+		rollouts:     counter(r, "mooring_rollouts_total", "Rollouts ended.", "outcome"),
+		promotions:   counter(r, "mooring_promotions_total", "Promotions moved, held or failed.", "from", "to", "outcome"),
+		decisions:    counter(r, "mooring_policy_decisions_total", "Decisions of policy.", "point", "outcome"),
+		evalSeconds:  histogram(r, "mooring_policy_eval_seconds", "How long decisions took.", "point"),
+		bundle:       gauge(r, "mooring_policy_bundle_info", "The active policies' revision.", "revision"),
+		fetches:      counter(r, "mooring_git_fetch_total", "Reads of the repository.", "result"),
+		stale:        single(r, "mooring_source_stale_seconds", "Since the repository was last read with success."),
+		calls:        counter(r, "mooring_cloud_calls_total", "Calls to the platform.", "service", "operation", "code"),
+		quota:        gauge(r, "mooring_cloud_quota_used_ratio", "Share of an account's rate lane in use.", "lane"),
+		outboxDepth:  single(r, "mooring_outbox_depth", "Alerts not delivered yet."),
+		outboxOldest: single(r, "mooring_outbox_oldest_seconds", "Age of the oldest alert not delivered."),
+		holds:        gauge(r, "mooring_holds", "Active holds.", "environment"),
+		leader:       single(r, "mooring_leader", "1 when this daemon holds the journal."),
+	}
+	gauge(r, "mooring_build_info", "Which mooring this is.", "version", "go").WithLabelValues(version, runtime.Version()).Set(1)
+	m.leader.Set(1) // a daemon that does not hold the journal does not run
+	return m
+}
+
+func counter(r *prometheus.Registry, name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	r.MustRegister(c)
+	return c
+}
+
+func gauge(r *prometheus.Registry, name, help string, labels ...string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	r.MustRegister(g)
+	return g
+}
+
+func single(r *prometheus.Registry, name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	r.MustRegister(g)
+	return g
+}
+
+func histogram(r *prometheus.Registry, name, help string, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, labels)
+	r.MustRegister(h)
+	return h
+}
+
+// Handler serves the metrics in Prometheus's format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Pass counts one pass.
+func (m *Metrics) Pass(environment, outcome string, seconds float64) {
+	m.passes.WithLabelValues(environment, outcome).Inc()
+	m.passSeconds.WithLabelValues(environment).Observe(seconds)
+}
+
+// states a resource can be in: all are always shown, so that none sticks.
+var resourceStates = [...]string{"in_place", "missing", "differs", "settling", "unknown"}
+
+// Resources shows how the declared resources stand.
+func (m *Metrics) Resources(environment string, byState map[string]int) {
+	for _, state := range resourceStates {
+		m.resources.WithLabelValues(environment, state).Set(float64(byState[state]))
+	}
+}
+
+var severities = [...]string{"low", "medium", "high", "critical"}
+
+// DriftItems shows the open drift.
+func (m *Metrics) DriftItems(environment string, bySeverity map[string]int) {
+	for _, severity := range severities {
+		m.driftItems.WithLabelValues(environment, severity).Set(float64(bySeverity[severity]))
+	}
+}
+
+// DriftReverted counts one difference put back.
+func (m *Metrics) DriftReverted(environment string) { m.reverted.WithLabelValues(environment).Inc() }
+
+// ObservationAge shows the age of the oldest look of a layer.
+func (m *Metrics) ObservationAge(environment, layer string, seconds float64) {
+	m.oldest.WithLabelValues(environment, layer).Set(seconds)
+}
+
+// RolloutWeight shows how far a function's traffic moved.
+func (m *Metrics) RolloutWeight(environment, function string, percent float64) {
+	m.weight.WithLabelValues(environment, function).Set(percent)
+}
+
+// Rollout counts one rollout that ended.
+func (m *Metrics) Rollout(outcome string) { m.rollouts.WithLabelValues(outcome).Inc() }
+
+// Promotion counts one promotion.
+func (m *Metrics) Promotion(from, to, outcome string) {
+	m.promotions.WithLabelValues(from, to, outcome).Inc()
+}
+
+// Decision counts one decision.
+func (m *Metrics) Decision(point, outcome string, seconds float64) {
+	m.decisions.WithLabelValues(point, outcome).Inc()
+	m.evalSeconds.WithLabelValues(point).Observe(seconds)
+}
+
+// Bundle shows the active policies; the former ones disappear.
+func (m *Metrics) Bundle(revision string) {
+	m.bundle.Reset()
+	m.bundle.WithLabelValues(revision).Set(1)
+}
+
+// Fetch counts one read of the repository.
+func (m *Metrics) Fetch(result string, staleSeconds float64) {
+	m.fetches.WithLabelValues(result).Inc()
+	m.stale.Set(staleSeconds)
+}
+
+// CloudCall counts one call to the platform.
+func (m *Metrics) CloudCall(service, operation, code string) {
+	m.calls.WithLabelValues(service, operation, code).Inc()
+}
+
+// Quota shows how much of a rate lane is used, 0..1.
+func (m *Metrics) Quota(lane string, ratio float64) { m.quota.WithLabelValues(lane).Set(ratio) }
+
+// Outbox shows what was not delivered yet.
+func (m *Metrics) Outbox(depth int, oldestSeconds float64) {
+	m.outboxDepth.Set(float64(depth))
+	m.outboxOldest.Set(oldestSeconds)
+}
+
+// Holds shows how many holds are active.
+func (m *Metrics) Holds(environment string, n int) {
+	m.holds.WithLabelValues(environment).Set(float64(n))
+}

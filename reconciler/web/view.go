@@ -1,0 +1,233 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"mooring.dev/reconciler/record"
+)
+
+// View is what the API and the page show. Every answer is a copy.
+type View interface {
+	Status() Status
+	// History of one environment, newest first; all with name "".
+	History(environment string, limit int) []Event
+	// Plan of an environment's head against what lives; nothing is written.
+	Plan(ctx context.Context, environment string) (Plan, error)
+	// Drift of an environment as last looked at.
+	Drift(ctx context.Context, environment string) (Drift, error)
+	// Ready says why the daemon is not ready yet; nil when it is.
+	Ready() error
+}
+
+// Control is what people can have done. by names who asks; every act is
+// recorded.
+type Control interface {
+	Hold(ctx context.Context, h HoldRequest) (record.Hold, error)
+	Resume(ctx context.Context, environment, hold, by string) error
+	Rollback(ctx context.Context, environment, to, by, reason string) error
+	Promote(ctx context.Context, environment, by string) error
+	Sync(ctx context.Context, environment, by string) error
+	Retry(ctx context.Context, environment, by string) error
+}
+
+// HoldRequest asks for a hold. Resource and Item narrow it.
+type HoldRequest struct {
+	Environment string        `json:"environment"`
+	Resource    string        `json:"resource,omitempty"`
+	Item        string        `json:"item,omitempty"`
+	Reason      string        `json:"reason"`
+	For         time.Duration `json:"for"` // every hold ends
+	By          string        `json:"by,omitempty"`
+	Suspend     bool          `json:"suspend,omitempty"`
+}
+
+// Status is where everything stands.
+type Status struct {
+	Pipeline     string              `json:"pipeline"`
+	ObservedAt   time.Time           `json:"observed_at"`
+	Control      ControlStatus       `json:"control"`
+	Environments []EnvironmentStatus `json:"environments"`
+	Outbox       int                 `json:"outbox"`
+	Faults       []string            `json:"faults"`
+}
+
+// ControlStatus is the state of the control branch.
+type ControlStatus struct {
+	Branch   string `json:"branch"`
+	Commit   string `json:"commit"`
+	Policies string `json:"policies"` // revision of the active policies
+}
+
+// EnvironmentStatus is one environment.
+type EnvironmentStatus struct {
+	Name    string `json:"name"`
+	Branch  string `json:"branch"`
+	Commit  string `json:"commit"` // of the release in force or moving
+	Head    string `json:"head"`   // of the branch
+	Content string `json:"content"`
+	Release string `json:"release"`
+	// State is in_sync | progressing | drifted | held | denied | degraded | unknown.
+	State         string         `json:"state"`
+	Reason        string         `json:"reason,omitempty"`
+	Rollout       RolloutStatus  `json:"rollout"`
+	Drift         map[string]int `json:"drift"`     // open items by severity
+	Resources     map[string]int `json:"resources"` // by state: in_place | missing | differs | settling | unknown
+	Holds         []HoldStatus   `json:"holds"`
+	Checks        []CheckStatus  `json:"checks"`
+	Promotion     string         `json:"promotion,omitempty"` // why content waits to come in
+	SoakSeconds   int64          `json:"soak_seconds"`
+	LastError     string         `json:"last_error"`
+	OldestSeconds int64          `json:"oldest_seconds"` // age of the oldest look
+	Protected     bool           `json:"protected"`
+	After         []string       `json:"after"`
+}
+
+// RolloutStatus is how far a release has moved.
+type RolloutStatus struct {
+	Phase          string            `json:"phase"`
+	Weight         int               `json:"weight"` // percent on the new versions
+	Stage          int               `json:"stage"`  // from 1; 0 when nothing moves
+	Stages         int               `json:"stages"`
+	Verdict        string            `json:"verdict"`
+	Reason         string            `json:"reason,omitempty"`
+	Paused         string            `json:"paused,omitempty"`
+	ElapsedSeconds int64             `json:"elapsed_seconds"`
+	Need           int64             `json:"need,omitempty"` // calls missing for a verdict
+	Functions      []RolloutFunction `json:"functions,omitempty"`
+}
+
+// RolloutFunction is one function's share of a rollout.
+type RolloutFunction struct {
+	Resource string       `json:"resource"`
+	Stable   string       `json:"stable"`
+	New      string       `json:"new"`
+	Canary   CountsStatus `json:"canary"`
+	Baseline CountsStatus `json:"baseline"`
+}
+
+// CountsStatus are calls and errors measured.
+type CountsStatus struct {
+	Calls  int64 `json:"calls"`
+	Errors int64 `json:"errors"`
+}
+
+// HoldStatus is one stop.
+type HoldStatus struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Owner    string    `json:"owner"`
+	Reason   string    `json:"reason"`
+	Resource string    `json:"resource,omitempty"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
+// CheckStatus is one check of the content in force.
+type CheckStatus struct {
+	Name   string    `json:"name"`
+	Passed bool      `json:"passed"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Event is one line of history.
+type Event struct {
+	Environment string    `json:"environment"`
+	At          time.Time `json:"at"`
+	Kind        string    `json:"kind"`
+	Text        string    `json:"text"`
+	Resource    string    `json:"resource,omitempty"`
+}
+
+// Plan is what a commit would change.
+type Plan struct {
+	Environment string       `json:"environment"`
+	Commit      string       `json:"commit"`
+	Content     string       `json:"content"`
+	Release     string       `json:"release"`
+	Outcome     string       `json:"outcome"`            // in_sync | changes | held | denied | error
+	Baseline    string       `json:"baseline,omitempty"` // "ref" when no journal was at hand
+	Holds       []HoldStatus `json:"holds"`
+	Steps       []Step       `json:"steps"`
+	Decision    Decision     `json:"decision"`
+}
+
+// Step is one change of a plan.
+type Step struct {
+	Resource  string  `json:"resource"`
+	Operation string  `json:"operation"`
+	Cause     string  `json:"cause"`
+	Fields    []Field `json:"fields"`
+	Note      string  `json:"note,omitempty"`
+}
+
+// Field is one field's change; values are JSON values, or tokens.
+type Field struct {
+	Path      string `json:"path"`
+	Before    any    `json:"before"`
+	After     any    `json:"after"`
+	Sensitive bool   `json:"sensitive"`
+}
+
+// Decision is what policy said.
+type Decision struct {
+	Point    string    `json:"point"`
+	Outcome  string    `json:"outcome"`
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is one reason.
+type Finding struct {
+	Code     string `json:"code"`
+	Msg      string `json:"msg"`
+	Resource string `json:"resource"`
+}
+
+// Drift is what differs without a release.
+type Drift struct {
+	Environment string      `json:"environment"`
+	ObservedAt  time.Time   `json:"observed_at"`
+	Baseline    string      `json:"baseline,omitempty"`
+	Coverage    Coverage    `json:"coverage"`
+	Items       []DriftItem `json:"items"`
+}
+
+// Coverage says what was compared, and what could not be.
+type Coverage struct {
+	Compared      int            `json:"compared"`
+	Unobservable  []Unobservable `json:"unobservable"`
+	OldestSeconds int64          `json:"oldest_seconds"`
+}
+
+// Unobservable is one field that could not be seen.
+type Unobservable struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// DriftItem is one difference.
+type DriftItem struct {
+	ID        string    `json:"id"`
+	Resource  string    `json:"resource"`
+	Path      string    `json:"path"`
+	Kind      string    `json:"kind"`
+	Declared  any       `json:"declared"`
+	Live      any       `json:"live"`
+	Sensitive bool      `json:"sensitive"`
+	Since     time.Time `json:"since"`
+	Actor     Actor     `json:"actor"`
+	Severity  string    `json:"severity"`
+	Response  string    `json:"response"`
+	Reason    string    `json:"reason,omitempty"`
+	Confirmed bool      `json:"confirmed"`
+	Rounds    int       `json:"rounds,omitempty"`
+}
+
+// Actor is who did it.
+type Actor struct {
+	Known bool      `json:"known"`
+	Name  string    `json:"name,omitempty"`
+	Event string    `json:"event,omitempty"`
+	At    time.Time `json:"at,omitzero"`
+}

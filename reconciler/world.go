@@ -1,0 +1,110 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mooring.dev/policy"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// world is what Git says, read at one moment. It is immutable; a newer one
+// replaces it whole.
+type world struct {
+	at        time.Time
+	snapshots map[string]sources.Snapshot // by branch
+	control   sources.Snapshot
+	pipeline  *manifest.Pipeline
+	evaluator policy.Evaluator
+	policies  string           // revision of the active policies
+	faults    map[string]error // what is wrong with the control branch now, by alert kind
+	trigger   string
+}
+
+// Faults of the control branch, as alert kinds.
+const (
+	faultPipeline = "pipeline_invalid"
+	faultPolicy   = "policy_error"
+	faultSource   = "source_error"
+)
+
+// errNoControl: there is no control branch to read.
+var errNoControl = errors.New("no control branch")
+
+// read makes the next world from what is upstream. When the control branch is
+// broken, what was active before stays active and the fault is named; with
+// nothing before, the pipeline is missing or everything is closed.
+func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*world, error) {
+	snapshots, err := d.opts.Source.Fetch(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fetch: %w", err)
+	}
+	w := &world{at: d.opts.Now(), snapshots: snapshots, faults: map[string]error{}, trigger: trigger}
+	control, ok := snapshots[d.opts.Control]
+	if !ok {
+		w.inherit(before, faultPipeline, fmt.Errorf("%w: the repository has no branch %q; name another with --control", errNoControl, d.opts.Control))
+		return w, nil
+	}
+	w.control = control
+	if before != nil && before.control.Commit.SHA == control.Commit.SHA && len(before.faults) == 0 {
+		w.pipeline, w.evaluator, w.policies = before.pipeline, before.evaluator, before.policies
+		return w, nil
+	}
+	d.readPipeline(w, before)
+	d.readPolicies(w, before)
+	return w, nil
+}
+
+func (w *world) inherit(before *world, kind string, err error) {
+	w.faults[kind] = err
+	if before != nil {
+		w.control, w.pipeline, w.evaluator, w.policies = before.control, before.pipeline, before.evaluator, before.policies
+	}
+}
+
+func (d *Daemon) readPipeline(w, before *world) {
+	p, err := manifest.LoadPipeline(w.control.Tree)
+	if err == nil {
+		w.pipeline = p
+		return
+	}
+	w.faults[faultPipeline] = err
+	if before != nil {
+		w.pipeline = before.pipeline
+	}
+}
+
+func (d *Daemon) readPolicies(w, before *world) {
+	evaluator, err := d.opts.Policies(w.control.Tree, w.control.Commit.SHA)
+	switch {
+	case err == nil:
+		w.evaluator, w.policies = evaluator, w.control.Commit.SHA
+		d.opts.Metrics.Bundle(w.policies)
+	case before != nil && before.evaluator != nil:
+		w.faults[faultPolicy] = err
+		w.evaluator, w.policies = before.evaluator, before.policies
+	default:
+		w.faults[faultPolicy] = err
+		w.evaluator = d.opts.Closed(err)
+	}
+}
+
+// branch is an environment's snapshot; ok is false when the branch is not
+// there.
+func (w *world) branch(e manifest.Environment) (snap sources.Snapshot, ok bool) {
+	snap, ok = w.snapshots[e.Branch]
+	return snap, ok
+}
+
+// order is an environment's place in the pipeline, from 0.
+func (w *world) order(name string) int {
+	for i, e := range w.pipeline.Environments {
+		if e.Name == name {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,12 @@
+// Package testdata holds what end-to-end tests and the demo play with: the
+// example repository of a small shop, and the code of its functions.
+package testdata
+
+import "embed"
+
+// Shop is the example: control/ is the control branch (mooring.yaml and
+// policies), environment/ is what stands on every environment branch,
+// functions/ is the code.
+//
+//go:embed all:shop
+var Shop embed.FS
