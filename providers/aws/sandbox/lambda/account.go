@@ -89,18 +89,6 @@ func (s *Service) getRecursion(q *request) (reply, error) {
 	return ok(map[string]string{"RecursiveLoop": f.recursion})
 }
 
-func (s *Service) getSigning(q *request) (reply, error) {
-	f, err := s.findUnqualified(q)
-	if err != nil {
-		return reply{}, err
-	}
-	out := map[string]string{"FunctionName": f.name}
-	if f.signing != "" {
-		out["CodeSigningConfigArn"] = f.signing
-	}
-	return ok(out)
-}
-
 // codeUsed counts every version's zip again, as AWS does.
 func (s *Service) codeUsed() int64 {
 	var total int64

@@ -105,6 +105,9 @@ func (s *Service) admissible(config settings, name string, in createFunctionInpu
 	if err := checkTags(in.Tags); err != nil {
 		return err
 	}
+	if err := s.checkSigned(in.CodeSigningConfigArn); err != nil {
+		return err
+	}
 	return s.validate(config, in.settingsInput)
 }
 

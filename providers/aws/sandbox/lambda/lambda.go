@@ -9,6 +9,14 @@
 // knows nothing of credentials, rate lanes or injected faults: the sandbox's
 // root does those before a call arrives here. State lives in memory; only code
 // is written to disk.
+//
+// Where it is not established what AWS does, this is what is done here, and no
+// client should count on it: settings that are not part of a version
+// (concurrency, URLs, asynchronous calls) leave the RevisionId alone; deleting
+// a version that is not there is ResourceNotFoundException; a mapping that
+// Lambda disabled itself shows LAMBDA_INITIATED; ListAliases pages by 50. A
+// function URL of AuthType NONE answers without a permission, and one of
+// AWS_IAM wants a signature but does not check it.
 package lambda
 
 import (
@@ -119,9 +127,10 @@ type Service struct {
 	functions map[string]*function
 	mappings  map[string]*mapping
 	layers    map[string]*layer
-	code      map[string]*bundle // by hex SHA-256 of the zip
-	inflight  map[string]int     // concurrent executions by function name
-	changes   uint64             // names the state of settings that a process was started from
+	signing   map[string]*signingConfig // by id
+	code      map[string]*bundle        // by hex SHA-256 of the zip
+	inflight  map[string]int            // concurrent executions by function name
+	changes   uint64                    // names the state of settings that a process was started from
 }
 
 // New makes a service with nothing in it. Close ends its processes.
@@ -131,6 +140,7 @@ func New(o Options) (*Service, error) {
 		functions: map[string]*function{},
 		mappings:  map[string]*mapping{},
 		layers:    map[string]*layer{},
+		signing:   map[string]*signingConfig{},
 		code:      map[string]*bundle{},
 		inflight:  map[string]int{},
 	}

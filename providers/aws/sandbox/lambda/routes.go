@@ -100,6 +100,8 @@ func (s *Service) settingRoutes() []route {
 		{method: "GET", pattern: manage, operation: "GetRuntimeManagementConfig", handle: s.locked(s.getRuntimeManagement)},
 		{method: "PUT", pattern: loop, operation: "PutFunctionRecursionConfig", handle: s.locked(s.putRecursion)},
 		{method: "GET", pattern: loop, operation: "GetFunctionRecursionConfig", handle: s.locked(s.getRecursion)},
+		{method: "PUT", pattern: sign, operation: "PutFunctionCodeSigningConfig", handle: s.locked(s.putSigning)},
+		{method: "DELETE", pattern: sign, operation: "DeleteFunctionCodeSigningConfig", handle: s.locked(s.detachSigning)},
 		{method: "GET", pattern: sign, operation: "GetFunctionCodeSigningConfig", handle: s.locked(s.getSigning)},
 	}
 }
@@ -116,8 +118,19 @@ func (s *Service) mappingRoutes() []route {
 }
 
 func (s *Service) otherRoutes() []route {
-	const layers, tags = "/2018-10-31/layers", "/2017-03-31/tags/{Resource}"
+	const (
+		layers  = "/2018-10-31/layers"
+		tags    = "/2017-03-31/tags/{Resource}"
+		signing = "/2020-04-22/code-signing-configs"
+		signer  = signing + "/{CodeSigningConfigArn}"
+	)
 	return []route{
+		{method: "POST", pattern: signing, operation: "CreateCodeSigningConfig", handle: s.locked(s.createSigning)},
+		{method: "GET", pattern: signing, operation: "ListCodeSigningConfigs", handle: s.locked(s.listSigning)},
+		{method: "GET", pattern: signer, operation: "GetCodeSigningConfig", handle: s.locked(s.getSigningConfig)},
+		{method: "PUT", pattern: signer, operation: "UpdateCodeSigningConfig", handle: s.locked(s.updateSigning)},
+		{method: "DELETE", pattern: signer, operation: "DeleteCodeSigningConfig", handle: s.locked(s.deleteSigning)},
+		{method: "GET", pattern: signer + "/functions", operation: "ListFunctionsByCodeSigningConfig", handle: s.locked(s.listSignedBy)},
 		{method: "POST", pattern: tags, operation: "TagResource", handle: s.locked(s.tagResource)},
 		{method: "GET", pattern: tags, operation: "ListTags", handle: s.locked(s.listTags)},
 		{method: "DELETE", pattern: tags, operation: "UntagResource", handle: s.locked(s.untagResource)},

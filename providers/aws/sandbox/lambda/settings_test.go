@@ -241,7 +241,7 @@ func TestProvisionedConcurrencyOnVersionAndAliasExclude(t *testing.T) {
 	refuse(t, err, "ProvisionedConcurrencyConfigNotFoundException", 404)
 }
 
-func TestRuntimeManagementAndRecursionAndSigning(t *testing.T) {
+func TestRuntimeManagementAndRecursion(t *testing.T) {
 	w := newWorld(t, instantly)
 	twoVersions(w)
 	f := aws.String("f")
@@ -260,9 +260,6 @@ func TestRuntimeManagementAndRecursionAndSigning(t *testing.T) {
 	must(w.PutFunctionRecursionConfig(w.ctx, &awslambda.PutFunctionRecursionConfigInput{FunctionName: f, RecursiveLoop: types.RecursiveLoopAllow}))
 	if out := must(w.GetFunctionRecursionConfig(w.ctx, &awslambda.GetFunctionRecursionConfigInput{FunctionName: f})); out.RecursiveLoop != types.RecursiveLoopAllow {
 		t.Errorf("after the put %s", out.RecursiveLoop)
-	}
-	if out := must(w.GetFunctionCodeSigningConfig(w.ctx, &awslambda.GetFunctionCodeSigningConfigInput{FunctionName: f})); out.CodeSigningConfigArn != nil {
-		t.Error("no code signing is configured")
 	}
 }
 

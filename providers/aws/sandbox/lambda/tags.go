@@ -17,7 +17,8 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// tagged finds what an ARN names: a function's tags, or a mapping's.
+// tagged finds what an ARN names: a function's tags, a mapping's, or a code
+// signing configuration's.
 func (s *Service) tagged(q *request) (map[string]string, *function, error) {
 	arn := q.path["Resource"]
 	if prefix := s.mappingARN(""); strings.HasPrefix(arn, prefix) {
@@ -25,6 +26,13 @@ func (s *Service) tagged(q *request) (map[string]string, *function, error) {
 			return m.tags, nil, nil
 		}
 		return nil, nil, notFound("The resource you requested does not exist.")
+	}
+	if strings.HasPrefix(arn, s.signingARN("")) {
+		c, err := s.signingByARN(arn)
+		if err != nil {
+			return nil, nil, notFound("The resource you requested does not exist.")
+		}
+		return c.tags, nil, nil
 	}
 	if !strings.HasPrefix(arn, "arn:") {
 		return nil, nil, constraint(arn, "resource", "Member must be the ARN of a function, an event source mapping, a code signing configuration or a capacity provider")

@@ -119,6 +119,9 @@ func (s *Service) codeChange(q *request, in updateCodeInput) (settings, error) {
 	if err := s.changeable(f); err != nil {
 		return settings{}, err
 	}
+	if err := s.checkSigned(f.signing); err != nil {
+		return settings{}, err
+	}
 	config := f.latest.settings
 	if in.Architectures != nil {
 		config.Architectures = in.Architectures
