@@ -28,7 +28,6 @@ const (
 	fileMode    = 0o600
 	readBatch   = 512     // records read in one transaction
 	retained    = 500_000 // records kept before a snapshot, for audit and replay
-	checkBelow  = 64 << 20
 )
 
 var (
@@ -99,7 +98,11 @@ func (s *Store) Append(ctx context.Context, fence journal.Fence, recs ...journal
 		return err
 	}
 	err := s.update(func(tx *bbolt.Tx) error {
-		if held := readFence(tx); fence == 0 || fence != held {
+		held, err := readFence(tx)
+		if err != nil {
+			return err
+		}
+		if fence == 0 || fence != held {
 			return journal.ErrFenced
 		}
 		return write(tx, recs)
@@ -115,8 +118,12 @@ func (s *Store) Acquire(ctx context.Context, instance string) (journal.Fence, er
 	}
 	var fence journal.Fence
 	err := s.update(func(tx *bbolt.Tx) error {
-		fence = readFence(tx) + 1
-		if err := tx.Bucket(metaBucket).Put(fenceKey, number(uint64(fence))); err != nil {
+		held, err := readFence(tx)
+		if err != nil {
+			return err
+		}
+		fence = held + 1
+		if err := tx.Bucket(metaBucket).Put(fenceKey, sealed(fenceKey, number(uint64(fence)))); err != nil {
 			return err
 		}
 		return write(tx, []journal.Record{{Lease: &journal.Lease{Instance: instance, Fence: fence}}})
@@ -222,14 +229,6 @@ func (s *Store) update(fn func(*bbolt.Tx) error) error {
 
 func (s *Store) view(fn func(*bbolt.Tx) error) error {
 	return guarded(func() error { return s.db.View(fn) })
-}
-
-func readFence(tx *bbolt.Tx) journal.Fence {
-	value := tx.Bucket(metaBucket).Get(fenceKey)
-	if len(value) != 8 {
-		return 0
-	}
-	return journal.Fence(binary.BigEndian.Uint64(value))
 }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"hash/fnv"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -76,126 +73,6 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// What bbolt's file begins with: two meta pages, written in turn, each with
-// its own checksum.
-const (
-	pageHeader   = 16
-	metaSize     = 64
-	metaMagic    = 0xED0CDAED
-	maxPageSize  = 1 << 16
-	sumOffset    = 56
-	highOffset   = 40 // pages in use
-	sizeOffset   = 8  // page size
-	inspectTries = 3
-)
-
-// inspect looks at the head before bbolt does. bbolt itself takes the other
-// meta page when one is damaged, which would silently forget the last append,
-// begins anew over an empty file, and crashes on one that was cut short.
-func inspect(path string) (err error) {
-	for range inspectTries {
-		if err = inspectOnce(path); err == nil || !errors.Is(err, journal.ErrCorrupt) {
-			return err
-		}
-		time.Sleep(5 * time.Millisecond) // a daemon that has it open may be writing this very page
-	}
-	return err
-}
-
-func inspectOnce(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }() // only read
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	first := make([]byte, pageHeader+metaSize)
-	if _, err := io.ReadFull(file, first); err != nil {
-		return fmt.Errorf("%w: %d bytes are too few", journal.ErrCorrupt, info.Size())
-	}
-	size := int64(binary.NativeEndian.Uint32(first[pageHeader+sizeOffset:]))
-	pages, err := readMeta(first)
-	if err != nil {
-		return err
-	}
-	if size < 512 || size > maxPageSize {
-		return fmt.Errorf("%w: page size %d", journal.ErrCorrupt, size)
-	}
-	second := make([]byte, pageHeader+metaSize)
-	if _, err := file.ReadAt(second, size); err != nil {
-		return fmt.Errorf("%w: cut short at %d bytes", journal.ErrCorrupt, info.Size())
-	}
-	more, err := readMeta(second)
-	if err != nil {
-		return err
-	}
-	if need := max(pages, more) * size; info.Size() < need {
-		return fmt.Errorf("%w: cut short at %d of %d bytes", journal.ErrCorrupt, info.Size(), need)
-	}
-	return nil
-}
-
-// readMeta verifies a meta page and returns how many pages are in use.
-func readMeta(page []byte) (pages int64, err error) {
-	meta := page[pageHeader:]
-	sum := fnv.New64a()
-	_, _ = sum.Write(meta[:sumOffset]) // a hash never fails
-	if binary.NativeEndian.Uint32(meta) != metaMagic || binary.NativeEndian.Uint64(meta[sumOffset:]) != sum.Sum64() {
-		return 0, fmt.Errorf("%w: the head of the file does not match its checksum", journal.ErrCorrupt)
-	}
-	return int64(binary.NativeEndian.Uint64(meta[highOffset:])), nil
-}
-
-// verify checks the format, walks every record of a file that is not large,
-// and has bbolt check its free pages: they are what a later append writes to.
-func (s *Store) verify() error {
-	if err := s.view(checkFormat); err != nil {
-		return err
-	}
-	info, err := os.Stat(s.path)
-	if err != nil || info.Size() > checkBelow {
-		return err
-	}
-	return s.view(func(tx *bbolt.Tx) error {
-		err := tx.Bucket(recordBucket).ForEach(func(key, value []byte) error {
-			_, err := unsealed(key, value)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if _, _, err := newestSnapshot(tx); err != nil {
-			return err
-		}
-		for fault := range tx.Check() {
-			err = errors.Join(err, fault)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
-		}
-		return nil
-	})
-}
-
-func checkFormat(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, recordBucket, snapshotBucket} {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: %q is missing", journal.ErrCorrupt, name)
-		}
-	}
-	value := tx.Bucket(metaBucket).Get(formatKey)
-	if len(value) != 8 {
-		return fmt.Errorf("%w: no format", journal.ErrCorrupt)
-	}
-	if v := binary.BigEndian.Uint64(value); v != format {
-		return fmt.Errorf("%w: format %d, this version reads %d", ErrNewer, v, format)
-	}
-	return nil
-}
-
 // checksum is CRC-32C, over the key and the data.
 func checksum(key, data []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
@@ -236,7 +113,7 @@ func explain(path, doing string, err error) error {
 		return nil
 	case errors.Is(err, journal.ErrFenced):
 		return err
-	case errors.Is(err, bolterrors.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout), errors.Is(err, journal.ErrLocked):
 		return fmt.Errorf("%s journal %s: %w: stop the other daemon, or give this one its own --state", doing, path, journal.ErrLocked)
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
 		err = fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
