@@ -71,6 +71,10 @@ func TestLesson02OneBranchDeletedAnotherAdvances(t *testing.T) {
 		if _, there := got["env/staging"]; there || got["env/production"].Commit.SHA != want {
 			t.Errorf("%s: in one fetch: staging there %v, production at %s, want %s", url, there, got["env/production"].Commit.SHA, want)
 		}
+		held, err := r.store.refs(trackPrefix)
+		if err != nil || len(held) != 1 || held["env/production"].String() != want {
+			t.Errorf("%s: the store holds %v, %v", url, held, err)
+		}
 	}
 }
 

@@ -70,14 +70,16 @@ func TestLesson10PackBomb(t *testing.T) {
 		pack []byte
 		want error
 	}{
-		"says too much":    {packed(t, packEntry{kind: plumbing.BlobObject, says: 1 << 40, content: zeros}), ErrTooLarge},
-		"is more":          {packed(t, packEntry{kind: plumbing.BlobObject, says: 100, content: zeros, times: 64}), sources.ErrUnreachable},
-		"delta makes more": {packed(t, packEntry{kind: plumbing.REFDeltaObject, says: 12, base: hash, content: append(append(varint(1<<20), varint(1<<40)...), 0x90, 0x01)}), ErrTooLarge},
-		"sum":              {packed(t, many...), ErrTooLarge},
-		"too long":         {packed(t, packEntry{kind: plumbing.BlobObject, says: int64(len(noise)), content: noise}), ErrTooLarge},
-		"endless count":    {append([]byte("PACK\x00\x00\x00\x02"), 0xff, 0xff, 0xff, 0xff), ErrTooLarge},
-		"no pack":          {[]byte("<html>"), sources.ErrUnreachable},
-		"nothing":          {nil, sources.ErrUnreachable},
+		"says too much":         {packed(t, packEntry{kind: plumbing.BlobObject, says: 1 << 40, content: zeros}), ErrTooLarge},
+		"object over its limit": {packed(t, packEntry{kind: plumbing.BlobObject, says: 9 << 20, content: zeros, times: 9}), ErrTooLarge},
+		"delta over its limit":  {packed(t, packEntry{kind: plumbing.REFDeltaObject, says: 9, base: hash, content: append(append(varint(1<<20), varint(9<<20)...), 0x90, 0x01)}), ErrTooLarge},
+		"is more":               {packed(t, packEntry{kind: plumbing.BlobObject, says: 100, content: zeros, times: 64}), sources.ErrUnreachable},
+		"delta makes more":      {packed(t, packEntry{kind: plumbing.REFDeltaObject, says: 12, base: hash, content: append(append(varint(1<<20), varint(1<<40)...), 0x90, 0x01)}), ErrTooLarge},
+		"sum":                   {packed(t, many...), ErrTooLarge},
+		"too long":              {packed(t, packEntry{kind: plumbing.BlobObject, says: int64(len(noise)), content: noise}), ErrTooLarge},
+		"endless count":         {append([]byte("PACK\x00\x00\x00\x02"), 0xff, 0xff, 0xff, 0xff), ErrTooLarge},
+		"no pack":               {[]byte("<html>"), sources.ErrUnreachable},
+		"nothing":               {nil, sources.ErrUnreachable},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -1,8 +1,12 @@
 package git
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -193,6 +197,37 @@ func TestLesson06HostKey(t *testing.T) {
 		if !strings.Contains(command, "nonexistent") {
 			t.Errorf("a command reached a host it should not have: %s", command)
 		}
+	}
+}
+
+// TestHostWithSeveralKeys: the server is asked for the key that is known,
+// not for the one it would rather show.
+func TestHostWithSeveralKeys(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	g.Commit(sourcetest.Change{Branch: "main", Files: files{"a.yaml": "1"}})
+	signer, key := sshKey(t)
+	server := serveSSH(t, signer.PublicKey())
+	more := []ssh.Signer{server.host}
+	for _, make := range []func() (crypto.Signer, error){
+		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+	} {
+		private, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, err := ssh.NewSignerFromSigner(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.config.AddHostKey(host)
+		more = append(more, host)
+	}
+	for _, host := range more {
+		fetch(t, follow(t, Options{
+			URL: "ssh://" + server.address + g.Dir, SSHKeyFile: key,
+			KnownHostsFile: knownAs(t, server.address, host.PublicKey()),
+		}))
 	}
 }
 

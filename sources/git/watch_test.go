@@ -68,6 +68,7 @@ func TestWatchSees(t *testing.T) {
 			do   func()
 		}{
 			{"a branch in a new folder", func() { g.Run(nil, "update-ref", "refs/heads/env/new/deep", head) }},
+			{"the branch in the new folder once more", func() { g.Run(nil, "update-ref", "refs/heads/env/new/deep", g.Head("main")) }},
 			{"packing", func() { g.Run(nil, "pack-refs", "--all", "--prune") }},
 			{"a branch after its folder was removed", func() { g.Run(nil, "update-ref", "refs/heads/env/new/other", head) }},
 			{"a packed branch deleted", func() { g.Run(nil, "update-ref", "-d", "refs/heads/env/new/deep") }},

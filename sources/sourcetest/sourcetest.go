@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -328,9 +329,9 @@ func testWatch(t *testing.T, f Fixture) {
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
-		for _, branch := range []string{main, preview, "env/deeper/still"} {
+		for i, branch := range []string{main, preview, "env/deeper/still", "env/deeper/still"} {
 			quiet(wakes)
-			f.Commit(branch, files{"b.yaml": "1"})
+			f.Commit(branch, files{"new/b.yaml": strings.Repeat("x", i+1)})
 			select {
 			case <-wakes:
 			case <-time.After(patience):
