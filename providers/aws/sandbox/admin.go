@@ -31,7 +31,7 @@ func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		"GET faults":    s.adminRules,
 		"POST faults":   s.adminAddRule,
 		"DELETE faults": s.adminClearRules,
-		"GET actors":    func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.ids.all()) },
+		"GET actors":    func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.ids.All()) },
 		"POST actors":   s.adminActor,
 		"GET time":      func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"now": s.Now()}) },
 		"POST time":     s.adminTime,
@@ -76,12 +76,15 @@ func (s *Sandbox) adminCalls(w http.ResponseWriter, r *http.Request) {
 	}
 	out := []wire.Call{}
 	for _, c := range s.Calls(since) {
-		if globs(q.Get("service"), c.Service) && globs(q.Get("operation"), c.Operation) && globs(q.Get("actor"), c.Actor.Name) {
+		if wanted(q.Get("service"), c.Service) && wanted(q.Get("operation"), c.Operation) && wanted(q.Get("actor"), c.Actor.Name) {
 			out = append(out, c)
 		}
 	}
 	writeJSON(w, out)
 }
+
+// wanted judges a filter; an empty one wants everything.
+func wanted(pattern, s string) bool { return pattern == "" || wire.Glob(pattern, s) }
 
 // ruleDocument is a Rule as people write it.
 type ruleDocument struct {
@@ -127,7 +130,7 @@ func documentOf(r Rule) ruleDocument {
 
 func (s *Sandbox) adminRules(w http.ResponseWriter, _ *http.Request) {
 	out := []ruleDocument{}
-	for _, r := range s.Faults.Rules() {
+	for _, r := range s.Faults.List() {
 		out = append(out, documentOf(r))
 	}
 	writeJSON(w, out)
@@ -198,7 +201,7 @@ func (s *Sandbox) adminRates(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &in) {
 		return
 	}
-	s.lanes.set(in.Enforce)
+	s.lanes.Enforce(in.Enforce)
 	done(w)
 }
 

@@ -45,7 +45,7 @@ func TestTheAdminAPIDrivesFaultsActorsAndTime(t *testing.T) {
 		t.Errorf("a latency that is none: %d", status)
 	}
 	admin(t, s, "DELETE", "faults", "")
-	if len(s.Faults.Rules()) != 0 {
+	if len(s.Faults.List()) != 0 {
 		t.Error("rules stayed")
 	}
 	admin(t, s, "POST", "time", `{"advance":"10m"}`)

@@ -26,6 +26,9 @@ type cli struct {
 // newCLI finds the command line: its absence fails in CI and skips elsewhere.
 func newCLI(t *testing.T, s *sandbox.Sandbox) cli {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("each command takes a second to start")
+	}
 	path, err := exec.LookPath("aws")
 	if err != nil {
 		if os.Getenv("CI") == "true" {

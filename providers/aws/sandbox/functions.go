@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/actor"
+	"mooring.dev/providers/aws/sandbox/events"
+	"mooring.dev/providers/aws/sandbox/iam"
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
 	"mooring.dev/providers/aws/sandbox/sqs"
@@ -111,7 +114,7 @@ func accountIn(arn string) string {
 // siteOf is where a resource of a service lives, by its ARN.
 func (s *Sandbox) siteOf(arn, service string) (*site, error) {
 	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) < 6 || parts[2] != service || !isAccount(parts[4]) {
+	if len(parts) < 6 || parts[2] != service || !actor.IsAccount(parts[4]) {
 		return nil, fmt.Errorf("%q is no ARN of %s", arn, service)
 	}
 	return s.site(place{account: parts[4], region: parts[3]})
@@ -133,7 +136,7 @@ func (s *Sandbox) functionCredentials(roleARN, function string) lambda.Credentia
 	role := roleARN[strings.LastIndexByte(roleARN, '/')+1:]
 	key := "ASIAFUNCTION" + strings.ToUpper(strings.ReplaceAll(function, "-", "")) + "X" + accountIn(roleARN)
 	name := "assumed-role/" + role + "/" + function
-	s.ids.register(key, wire.Actor{Type: "AssumedRole", Name: name, ARN: "arn:aws:sts::" + accountIn(roleARN) + ":" + name})
+	s.ids.Register(key, wire.Actor{Type: "AssumedRole", Name: name, ARN: "arn:aws:sts::" + accountIn(roleARN) + ":" + name})
 	return lambda.Credentials{AccessKey: key, SecretKey: "sandbox", SessionToken: "sandbox"}
 }
 
@@ -163,6 +166,21 @@ func (s *Sandbox) serveFunctionURL(w http.ResponseWriter, r *http.Request) bool 
 // functionsOwn tells a function's own 404 from Lambda's "there is no such URL".
 func functionsOwn(a *answer) bool {
 	return a.header.Get("X-Amzn-Requestid") != "" && a.header.Get("X-Amzn-Errortype") == ""
+}
+
+// lets asks a function's resource policy whether a service may invoke it for a
+// source.
+func (st *site) lets(service string, d events.Delivery) bool {
+	name, qualifier, _ := strings.Cut(d.Target[strings.LastIndex(d.Target, ":function:")+len(":function:"):], ":")
+	path := "/2015-03-31/functions/" + url.PathEscape(name) + "/policy"
+	if qualifier != "" {
+		path += "?Qualifier=" + url.QueryEscape(qualifier)
+	}
+	var held struct{ Policy string }
+	if st.ask(path, &held) != nil { // there is none
+		return false
+	}
+	return iam.Permits([]byte(held.Policy), service, "lambda:InvokeFunction", d.Rule)
 }
 
 // invoke calls a function of the site asynchronously, as a service does.

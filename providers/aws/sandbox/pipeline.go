@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/fault"
+	"mooring.dev/providers/aws/sandbox/quota"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -41,8 +43,12 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		scope.Service = unsignedService(r, body)
 	}
 	e, err := s.identify(r, body, scope)
-	if err != nil {
-		e.refuse(w, err)
+	if err != nil { // no such service, or operation
+		a := newAnswer()
+		e.refuse(a, err)
+		e.call.Status, e.call.ErrorCode = a.status, a.errorCode()
+		s.records.add(*e.call)
+		a.copyTo(w)
 		return
 	}
 	s.answer(w, e)
@@ -72,10 +78,10 @@ func readBody(r *http.Request, unpack bool) ([]byte, error) {
 
 // identify finds actor, account, service and operation of a call in a scope.
 func (s *Sandbox) identify(r *http.Request, body []byte, scope wire.Scope) (exchange, error) {
-	actor := s.ids.of(scope.AccessKey)
+	actor := s.ids.Of(scope.AccessKey)
 	e := exchange{request: r, body: body, call: &wire.Call{
 		ID: wire.NewID(), At: s.clock.Now(), Service: scope.Service,
-		Region: scope.Region, Account: s.ids.accountOf(actor), Actor: actor, UserAgent: r.UserAgent(),
+		Region: scope.Region, Account: s.ids.AccountOf(actor), Actor: actor, UserAgent: r.UserAgent(),
 	}}
 	if e.call.Service == "iam" { // one global endpoint, whatever region signed
 		e.call.Region = "us-east-1"
@@ -86,11 +92,13 @@ func (s *Sandbox) identify(r *http.Request, body []byte, scope wire.Scope) (exch
 	}
 	e.site, e.service = st, st.services[scope.Service]
 	if e.service == nil {
+		e.call.Operation = wire.OperationOf(wire.ProtocolOf(scope.Service, r), r, body)
 		return e, &wire.Error{Status: 404, Code: "UnknownOperationException", Message: "the sandbox has no service " + scope.Service}
 	}
 	e.call.Operation = e.service.Operation(r, body)
 	if e.call.Operation == "" {
-		return e, wire.Unknown(wire.OperationOf(wire.ProtocolOf(scope.Service, r), r, body))
+		e.call.Operation = wire.OperationOf(wire.ProtocolOf(scope.Service, r), r, body)
+		return e, wire.Unknown(e.call.Operation)
 	}
 	e.call.ReadOnly = wire.ReadOnly(e.call.Operation)
 	return e, nil
@@ -158,13 +166,13 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 	c := *e.call
 	effect := Effect{}
 	if refusal := s.room(e); refusal != nil {
-		c.Fault = faultRate
+		c.Fault = fault.Rate
 		e.refuse(a, refusal)
 	} else {
-		effect = s.Faults.meet(e.call, paramsOf(e))
+		effect = s.Faults.Meet(e.call, paramsOf(e))
 		pause(e.request.Context(), effect.Latency)
 		c = s.run(a, e, effect)
-		c.Fault = effect.kind()
+		c.Fault = effect.Kind()
 	}
 	c.Status, c.ErrorCode = a.status, a.errorCode()
 	c.Duration = time.Since(started)
@@ -177,21 +185,21 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 
 // room is the refusal when the call's lane is full.
 func (s *Sandbox) room(e exchange) *wire.Error {
-	ln, ok := laneOf(e.call.Service, e.call.Operation)
+	ln, ok := quota.Of(e.call.Service, e.call.Operation)
 	if !ok {
 		return nil
 	}
-	if _, free := s.lanes.take(e.site.place, ln); free {
+	if s.lanes.Take(e.site.account, e.site.region, ln) {
 		return nil
 	}
-	return throttled(e.call.Service)
+	return quota.Refusal(e.call.Service)
 }
 
 // run answers a call under the effect it met.
 func (s *Sandbox) run(a *answer, e exchange, effect Effect) wire.Call {
 	switch {
 	case effect.Throttle:
-		e.refuse(a, throttled(e.call.Service))
+		e.refuse(a, quota.Refusal(e.call.Service))
 		return *e.call
 	case effect.Status != 0:
 		e.refuse(a, injected(effect))
@@ -226,7 +234,7 @@ func injected(e Effect) *wire.Error {
 // record keeps the call, and lets the trail know.
 func (s *Sandbox) record(c wire.Call) {
 	s.records.add(c)
-	if c.Fault == faultFailAfter || c.Fault == faultDrop { // it happened all the same
+	if c.Fault == fault.FailAfter || c.Fault == fault.Drop { // it happened all the same
 		c.ErrorCode, c.Status = "", http.StatusOK
 	}
 	s.audit(c)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/fault"
+	"mooring.dev/providers/aws/sandbox/quota"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -49,13 +51,13 @@ func (r *records) count(c wire.Call) {
 	r.counts.Total++
 	r.counts.Services[c.Service]++
 	r.counts.Operations[c.Service+":"+c.Operation]++
-	if ln, ok := laneOf(c.Service, c.Operation); ok {
-		r.counts.Lanes[ln.name]++
+	if ln, ok := quota.Of(c.Service, c.Operation); ok {
+		r.counts.Lanes[ln.Name]++
 	}
-	if c.Fault == faultRate || c.Fault == faultThrottle {
+	if c.Fault == fault.Rate || c.Fault == fault.Throttle {
 		r.counts.Throttled++
 	}
-	if c.Fault != "" && c.Fault != faultRate {
+	if c.Fault != "" && c.Fault != fault.Rate {
 		r.counts.Faulted++
 	}
 }

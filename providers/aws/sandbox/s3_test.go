@@ -63,12 +63,10 @@ func TestObjectsAreReadBackWholeAndInRanges(t *testing.T) {
 	}
 }
 
-func TestUploadsArriveWithoutTheirChunks(t *testing.T) {
+func TestUploadsKeepTheirChecksum(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	c := bucket(t, s, false)
 	body := bytes.Repeat([]byte("mooring "), 40_000)
-	// A reader that cannot seek is sent in chunks with a trailing checksum; the
-	// SDK allows that over TLS only, so the header is made here.
 	must(c.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("artifacts"), Key: aws.String("big"), Body: bytes.NewReader(body), ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 	}))(t)

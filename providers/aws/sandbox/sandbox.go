@@ -14,8 +14,17 @@ import (
 	"sync"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/actor"
+	"mooring.dev/providers/aws/sandbox/fault"
+	"mooring.dev/providers/aws/sandbox/quota"
 	"mooring.dev/providers/aws/sandbox/s3"
 	"mooring.dev/providers/aws/sandbox/wire"
+)
+
+// Rule makes calls go wrong; Effect is how.
+type (
+	Rule   = fault.Rule
+	Effect = fault.Effect
 )
 
 // Options are the sandbox's; the zero value of each has a use.
@@ -69,7 +78,7 @@ func (o Options) validate() error {
 	} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		faults = append(faults, fmt.Errorf("listen address %q: the sandbox believes every signature, so it only listens on loopback", o.Listen))
 	}
-	if !isAccount(o.Account) {
+	if !actor.IsAccount(o.Account) {
 		faults = append(faults, fmt.Errorf("account %q: an account has twelve digits", o.Account))
 	}
 	return errors.Join(faults...)
@@ -78,12 +87,12 @@ func (o Options) validate() error {
 // Sandbox is one small AWS: any number of accounts and regions, kept apart.
 type Sandbox struct {
 	// Faults are the rules by which calls go wrong.
-	Faults *Faults
+	Faults *fault.Rules
 
 	options Options
 	clock   *clock
-	ids     *identities
-	lanes   *lanes
+	ids     *actor.Registry
+	lanes   *quota.Lanes
 	records *records
 	stale   *staleness
 	objects *s3.Service
@@ -108,11 +117,11 @@ func New(options Options) (*Sandbox, error) {
 	}
 	c := &clock{base: options.Now}
 	s := &Sandbox{
-		Faults:  newFaults(options.Seed),
+		Faults:  fault.NewRules(options.Seed),
 		options: options,
 		clock:   c,
-		ids:     newIdentities(options.Account),
-		lanes:   newLanes(c.Now, options.Rates),
+		ids:     actor.New(options.Account),
+		lanes:   quota.New(c.Now, options.Rates),
 		records: newRecords(options.Records),
 		stale:   newStaleness(c.Now),
 		objects: s3.New(s3.Options{Now: c.Now}),
@@ -186,11 +195,11 @@ func (s *Sandbox) Advance(d time.Duration) { s.clock.advance(d) }
 
 // EnforceRates switches the account's rate lanes on or off; their budgets start
 // full.
-func (s *Sandbox) EnforceRates(on bool) { s.lanes.set(on) }
+func (s *Sandbox) EnforceRates(on bool) { s.lanes.Enforce(on) }
 
 // RegisterActor gives an access key a name. An empty ARN is made of the type
 // and name, in the default account.
-func (s *Sandbox) RegisterActor(accessKey string, a wire.Actor) { s.ids.register(accessKey, a) }
+func (s *Sandbox) RegisterActor(accessKey string, a wire.Actor) { s.ids.Register(accessKey, a) }
 
 // Calls lists the recorded calls from since on, oldest first; the zero time
 // lists all that are kept.

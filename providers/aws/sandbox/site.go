@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/providers/aws/sandbox/actor"
 	"mooring.dev/providers/aws/sandbox/cloudtrail"
 	"mooring.dev/providers/aws/sandbox/cloudwatch"
 	"mooring.dev/providers/aws/sandbox/events"
@@ -59,7 +60,7 @@ func (s *Sandbox) accountLocked(id string) *account {
 	a.sts = iam.NewSTS(iam.STSOptions{
 		Now:     s.clock.Now,
 		Account: s.rolesOf,
-		Issue:   s.ids.register,
+		Issue:   s.ids.Register,
 	})
 	s.roles[id] = a
 	return a
@@ -67,7 +68,7 @@ func (s *Sandbox) accountLocked(id string) *account {
 
 // rolesOf are an account's roles; nil for what is no account.
 func (s *Sandbox) rolesOf(id string) *iam.Service {
-	if !isAccount(id) {
+	if !actor.IsAccount(id) {
 		return nil
 	}
 	return s.account(id).iam
@@ -148,16 +149,20 @@ func (s *Sandbox) build(at place) (*site, error) {
 	return st, nil
 }
 
-// deliver hands an event to a target: a queue or a function, anywhere.
-func (s *Sandbox) deliver(ctx context.Context, arn string, payload []byte) error {
-	if strings.HasPrefix(arn, "arn:aws:sqs:") {
-		return queuesFor{s}.Send(ctx, arn, string(payload))
+// deliver hands an event to a target anywhere: a queue, or a function whose
+// policy lets EventBridge invoke it.
+func (s *Sandbox) deliver(ctx context.Context, d events.Delivery) error {
+	if strings.HasPrefix(d.Target, "arn:aws:sqs:") {
+		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
 	}
-	st, err := s.siteOf(arn, "lambda")
+	st, err := s.siteOf(d.Target, "lambda")
 	if err != nil {
 		return err
 	}
-	return st.invoke(ctx, arn, payload)
+	if !st.lets("events.amazonaws.com", d) {
+		return fmt.Errorf("the policy of %s does not let %s invoke it", d.Target, d.Rule)
+	}
+	return st.invoke(ctx, d.Target, d.Payload)
 }
 
 // audit puts a call on the trail, and a change on the bus, of where its events

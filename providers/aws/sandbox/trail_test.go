@@ -242,3 +242,35 @@ func TestARateScheduleFiresWhenItsTimeComes(t *testing.T) {
 	s.Advance(time.Hour)
 	eventually(t, "a scheduled event", func() bool { return len(receive(t, queues, url)) == 1 })
 }
+
+func TestEventBridgeInvokesOnlyWithPermission(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	cfg := as(s, "alice")
+	c := newFunction(t, cfg, "f")
+	bus := eventbridge.NewFromConfig(cfg)
+	rule := must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{"source":["shop"]}`)}))(t)
+	must(bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("r"), Targets: []ebtypes.Target{
+		{Id: aws.String("f"), Arn: aws.String("arn:aws:lambda:eu-west-1:111111111111:function:f")},
+	}}))(t)
+	send := func(detail string) {
+		must(bus.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{{
+			Source: aws.String("shop"), DetailType: aws.String("order"), Detail: &detail,
+		}}}))(t)
+	}
+	permit := func(sid string, source *string) {
+		must(c.AddPermission(t.Context(), &lambda.AddPermissionInput{
+			FunctionName: aws.String("f"), StatementId: &sid, Action: aws.String("lambda:InvokeFunction"),
+			Principal: aws.String("events.amazonaws.com"), SourceArn: source,
+		}))(t)
+	}
+	lines := func() string { _, text := admin(t, s, "GET", "logs?function=f", ""); return text }
+	send(`{"order":"unpermitted"}`)
+	permit("other", aws.String("arn:aws:events:eu-west-1:111111111111:rule/other"))
+	send(`{"order":"for another rule"}`)
+	permit("this", rule.RuleArn)
+	send(`{"order":"permitted"}`)
+	eventually(t, "the permitted event", func() bool { return strings.Contains(lines(), `\"permitted\"`) })
+	if text := lines(); strings.Contains(text, "unpermitted") || strings.Contains(text, "another rule") {
+		t.Errorf("invoked without permission: %s", text)
+	}
+}

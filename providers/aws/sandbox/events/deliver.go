@@ -48,22 +48,35 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 	if err := json.Unmarshal(raw, &event); err != nil {
 		return "", fmt.Errorf("read an event of %s: %w", e.Source, err)
 	}
-	for _, t := range s.fitting(event, e.ReadOnly) {
-		_ = s.options.Deliver(ctx, t.arn(), t.payload(raw, event)) // lost, as said
+	for _, f := range s.fitting(event, e.ReadOnly) {
+		f.deliver(ctx, s.options.Deliver, raw, event)
 	}
 	return id, nil
 }
 
-// fitting are the targets of the rules an event fits, by rule name.
-func (s *Service) fitting(event map[string]any, readOnly bool) []target {
+// firing is a rule that was met, with its targets of that moment.
+type firing struct {
+	rule    string // ARN
+	targets []target
+}
+
+func (f firing) deliver(ctx context.Context, to Deliver, raw []byte, event map[string]any) {
+	for _, t := range f.targets {
+		// What cannot be delivered is lost.
+		_ = to(ctx, Delivery{Rule: f.rule, Target: t.arn(), Payload: t.payload(raw, event)})
+	}
+}
+
+// fitting are the rules an event fits, by name.
+func (s *Service) fitting(event map[string]any, readOnly bool) []firing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []target
+	var out []firing
 	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
 		r := s.rules[name]
 		awake := r.State == allManagement || r.State == "ENABLED" && !readOnly
 		if awake && r.pattern != nil && r.pattern.Matches(event) {
-			out = append(out, r.targets...)
+			out = append(out, firing{rule: r.Arn, targets: slices.Clone(r.targets)})
 		}
 	}
 	return out
@@ -225,10 +238,6 @@ func parseSchedule(text string) (time.Duration, error) {
 // Tick delivers to the targets of rate schedules that are due.
 func (s *Service) Tick(ctx context.Context) {
 	now := s.options.Now()
-	type firing struct {
-		arn     string
-		targets []target
-	}
 	var due []firing
 	s.mu.Lock()
 	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
@@ -240,7 +249,7 @@ func (s *Service) Tick(ctx context.Context) {
 			r.due = r.due.Add(r.every)
 		}
 		if r.State != "DISABLED" {
-			due = append(due, firing{arn: r.Arn, targets: slices.Clone(r.targets)})
+			due = append(due, firing{rule: r.Arn, targets: slices.Clone(r.targets)})
 		}
 	}
 	s.mu.Unlock()
@@ -248,10 +257,8 @@ func (s *Service) Tick(ctx context.Context) {
 		event := map[string]any{
 			"version": "0", "id": wire.NewID(), "detail-type": "Scheduled Event", "source": "aws.events",
 			"account": s.options.Account, "time": now.UTC().Format(time.RFC3339), "region": s.options.Region,
-			"resources": []any{f.arn}, "detail": map[string]any{},
+			"resources": []any{f.rule}, "detail": map[string]any{},
 		}
-		for _, t := range f.targets {
-			_ = s.options.Deliver(ctx, t.arn(), t.payload(encode(event), event)) // lost when it fails
-		}
+		f.deliver(ctx, s.options.Deliver, encode(event), event)
 	}
 }

@@ -16,8 +16,14 @@ import (
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
-// Deliver hands a payload to a target's ARN.
-type Deliver func(ctx context.Context, arn string, payload []byte) error
+// Delivery is a payload on its way from a rule to a target.
+type Delivery struct {
+	Rule, Target string // ARNs
+	Payload      []byte
+}
+
+// Deliver hands a payload to its target; an error means it is lost.
+type Deliver func(context.Context, Delivery) error
 
 // Options are the service's place and time.
 type Options struct {

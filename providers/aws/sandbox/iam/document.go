@@ -198,3 +198,42 @@ func (s *Service) Allows(arn, action string) bool {
 	}
 	return allowed
 }
+
+// Permits tells whether a resource policy lets a service do something for a
+// source (an ARN). Of the conditions, those on the source are judged.
+func Permits(policy []byte, service, action, source string) bool {
+	var d document
+	if json.Unmarshal(policy, &d) != nil {
+		return false
+	}
+	allowed := false
+	for _, s := range d.Statement {
+		everyone := slices.Contains(s.Principal["AWS"], "*")
+		if !s.covers(action) || !everyone && !slices.Contains(s.Principal["Service"], service) || !s.about(source) {
+			continue
+		}
+		if s.Effect == "Deny" {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+// about is true when the statement's conditions name the source, or its
+// account, or nothing.
+func (s statement) about(source string) bool {
+	account := ""
+	if parts := strings.SplitN(source, ":", 6); len(parts) == 6 {
+		account = parts[4]
+	}
+	have := map[string]string{"aws:sourcearn": source, "aws:sourceaccount": account}
+	for _, keys := range s.Condition {
+		for key, values := range keys {
+			if !slices.ContainsFunc(values, func(want string) bool { return wire.Glob(want, have[strings.ToLower(key)]) }) {
+				return false
+			}
+		}
+	}
+	return true
+}

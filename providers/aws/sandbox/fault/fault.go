@@ -1,4 +1,7 @@
-package sandbox
+// Package fault is how the calls of a sandbox go wrong: rules that match calls,
+// and what happens to a call that meets one. It decides and does not act, and
+// refuses rules that make no sense.
+package fault
 
 import (
 	"fmt"
@@ -13,13 +16,13 @@ import (
 
 // What Call.Fault says.
 const (
-	faultRate      = "rate" // the account's own rate lane, not an injected fault
-	faultThrottle  = "throttle"
-	faultError     = "error"
-	faultFailAfter = "failAfter"
-	faultDrop      = "drop"
-	faultStale     = "stale"
-	faultLatency   = "latency"
+	Rate      = "rate" // the account's own rate lane, not an injected fault
+	Throttle  = "throttle"
+	Error     = "error"
+	FailAfter = "failAfter"
+	Drop      = "drop"
+	Stale     = "stale"
+	Latency   = "latency"
 )
 
 // Rule makes calls go wrong. Empty patterns match every call; patterns are
@@ -56,8 +59,8 @@ type Effect struct {
 	Stale time.Duration `json:"stale,omitempty"`
 }
 
-// Faults are the rules in force.
-type Faults struct {
+// Rules are the rules in force.
+type Rules struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	next  int
@@ -69,11 +72,12 @@ type liveRule struct {
 	seen, met int
 }
 
-func newFaults(seed uint64) *Faults { return &Faults{rng: rand.New(rand.NewPCG(seed, seed))} }
+// NewRules makes an empty set; the seed is that of rules which meet by chance.
+func NewRules(seed uint64) *Rules { return &Rules{rng: rand.New(rand.NewPCG(seed, seed))} }
 
 // Add puts a rule in force and returns its identifier. A rule without an
 // effect, or with an impossible one, is an error.
-func (f *Faults) Add(r Rule) (string, error) {
+func (f *Rules) Add(r Rule) (string, error) {
 	if err := r.Effect.validate(); err != nil {
 		return "", err
 	}
@@ -107,7 +111,7 @@ func (e Effect) validate() error {
 }
 
 // Remove takes one rule out of force.
-func (f *Faults) Remove(id string) bool {
+func (f *Rules) Remove(id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := len(f.rules)
@@ -116,14 +120,14 @@ func (f *Faults) Remove(id string) bool {
 }
 
 // Clear takes every rule out of force.
-func (f *Faults) Clear() {
+func (f *Rules) Clear() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules = nil
 }
 
-// Rules lists what is in force.
-func (f *Faults) Rules() []Rule {
+// List is what is in force.
+func (f *Rules) List() []Rule {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := make([]Rule, 0, len(f.rules))
@@ -133,9 +137,9 @@ func (f *Faults) Rules() []Rule {
 	return out
 }
 
-// meet is what happens to a call: the latencies of all rules met, and the
-// first of their other effects.
-func (f *Faults) meet(c *wire.Call, params map[string]any) Effect {
+// Meet is what happens to a call with these parameters: the latencies of all
+// rules met, and the first of their other effects.
+func (f *Rules) Meet(c *wire.Call, params map[string]any) Effect {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out Effect
@@ -144,7 +148,7 @@ func (f *Faults) meet(c *wire.Call, params map[string]any) Effect {
 			continue
 		}
 		latency := out.Latency + r.Effect.Latency
-		if out.kind() == "" || out.kind() == faultLatency {
+		if out.Kind() == "" || out.Kind() == Latency {
 			out = r.Effect
 		}
 		out.Latency = latency
@@ -185,20 +189,21 @@ func (r *liveRule) matches(c *wire.Call, params map[string]any) bool {
 
 func globs(pattern, s string) bool { return pattern == "" || wire.Glob(pattern, s) }
 
-func (e Effect) kind() string {
+// Kind names the effect, as Call.Fault does; "" for none.
+func (e Effect) Kind() string {
 	switch {
 	case e.Throttle:
-		return faultThrottle
+		return Throttle
 	case e.Status != 0:
-		return faultError
+		return Error
 	case e.FailAfter:
-		return faultFailAfter
+		return FailAfter
 	case e.Drop:
-		return faultDrop
+		return Drop
 	case e.Stale > 0:
-		return faultStale
+		return Stale
 	case e.Latency > 0:
-		return faultLatency
+		return Latency
 	default:
 		return ""
 	}

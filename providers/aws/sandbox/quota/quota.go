@@ -1,4 +1,6 @@
-package sandbox
+// Package quota is the rates AWS grants an account in a region: lanes of calls
+// that share a budget. It refuses calls and knows nothing of who made them.
+package quota
 
 import (
 	"sync"
@@ -7,9 +9,8 @@ import (
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
-// lanes are the rates AWS grants an account in a region. They are counted
-// always and enforced when switched on.
-type lanes struct {
+// Lanes are the lanes of every account and region, enforced when switched on.
+type Lanes struct {
 	now     func() time.Time
 	enforce bool
 
@@ -17,14 +18,11 @@ type lanes struct {
 	buckets map[laneKey]*bucket
 }
 
-type laneKey struct {
-	place
-	lane string
-}
+type laneKey struct{ account, region, lane string }
 
-// lane is a shared budget of calls: a rate a second, and as much burst.
-type lane struct {
-	name string
+// Lane is a shared budget of calls: a rate a second, and as much burst.
+type Lane struct {
+	Name string
 	rate float64
 }
 
@@ -34,39 +32,41 @@ type bucket struct {
 	at     time.Time
 }
 
-func newLanes(now func() time.Time, enforce bool) *lanes {
-	return &lanes{now: now, enforce: enforce, buckets: map[laneKey]*bucket{}}
+// New makes lanes with full budgets.
+func New(now func() time.Time, enforce bool) *Lanes {
+	return &Lanes{now: now, enforce: enforce, buckets: map[laneKey]*bucket{}}
 }
 
-// laneOf is the lane a call runs in; ok is false for calls without one.
-func laneOf(service, operation string) (lane, bool) {
+// Of is the lane a call runs in; ok is false for calls without one.
+func Of(service, operation string) (Lane, bool) {
 	switch {
 	case service == "cloudtrail" && operation == "LookupEvents":
-		return lane{name: "cloudtrail/LookupEvents", rate: 2}, true
+		return Lane{Name: "cloudtrail/LookupEvents", rate: 2}, true
 	case service != "lambda":
-		return lane{}, false
+		return Lane{}, false
 	}
 	switch operation {
 	case "GetFunction":
-		return lane{name: "lambda/GetFunction", rate: 100}, true
+		return Lane{Name: "lambda/GetFunction", rate: 100}, true
 	case "GetPolicy":
-		return lane{name: "lambda/GetPolicy", rate: 15}, true
+		return Lane{Name: "lambda/GetPolicy", rate: 15}, true
 	case "Invoke", "InvokeAsync", "InvokeWithResponseStream": // the data plane has its own limits
-		return lane{}, false
+		return Lane{}, false
 	default:
-		return lane{name: "lambda/other", rate: 15}, true
+		return Lane{Name: "lambda/other", rate: 15}, true
 	}
 }
 
-// take spends a token; the answer is how long to wait when there is none.
-func (l *lanes) take(at place, ln lane) (wait time.Duration, ok bool) {
+// Take spends a call of the account's and region's budget; false when there is
+// none left.
+func (l *Lanes) Take(account, region string, ln Lane) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.enforce {
-		return 0, true
+		return true
 	}
 	now := l.now()
-	key := laneKey{place: at, lane: ln.name}
+	key := laneKey{account: account, region: region, lane: ln.Name}
 	b := l.buckets[key]
 	if b == nil {
 		b = &bucket{tokens: ln.rate, at: now}
@@ -75,22 +75,22 @@ func (l *lanes) take(at place, ln lane) (wait time.Duration, ok bool) {
 	b.tokens = min(ln.rate, b.tokens+now.Sub(b.at).Seconds()*ln.rate)
 	b.at = now
 	if b.tokens < 1 {
-		return time.Duration((1 - b.tokens) / ln.rate * float64(time.Second)), false
+		return false
 	}
 	b.tokens--
-	return 0, true
+	return true
 }
 
-// set switches enforcement.
-func (l *lanes) set(enforce bool) {
+// Enforce switches the lanes on or off, with full budgets.
+func (l *Lanes) Enforce(enforce bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.enforce = enforce
 	clear(l.buckets)
 }
 
-// throttled is the refusal as the service words it.
-func throttled(service string) *wire.Error {
+// Refusal is the refusal as the service words it.
+func Refusal(service string) *wire.Error {
 	switch service {
 	case "lambda":
 		return &wire.Error{
