@@ -67,7 +67,10 @@ func TestPolicyRevisionIsItsOwn(t *testing.T) {
 	if first == second || w.revision("f") != before {
 		t.Error("statements move the policy's RevisionId and not the function's")
 	}
-	_, err := w.RemovePermission(w.ctx, &awslambda.RemovePermissionInput{FunctionName: aws.String("f"), StatementId: aws.String("a"), RevisionId: &first})
+	_, err := w.AddPermission(w.ctx, &awslambda.AddPermissionInput{FunctionName: aws.String("f"), StatementId: aws.String("c"), Action: aws.String("lambda:InvokeFunction"),
+		Principal: aws.String("sns.amazonaws.com"), RevisionId: &first})
+	refuse(t, err, "PreconditionFailedException", 412)
+	_, err = w.RemovePermission(w.ctx, &awslambda.RemovePermissionInput{FunctionName: aws.String("f"), StatementId: aws.String("a"), RevisionId: &first})
 	refuse(t, err, "PreconditionFailedException", 412)
 	if !strings.Contains(err.Error(), "GetPolicy") {
 		t.Errorf("the text names GetPolicy: %v", err)
