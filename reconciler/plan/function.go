@@ -23,8 +23,13 @@ func (w *world) function(l *look, items []record.DriftItem, work bool) {
 	case !publishes(w.phase()):
 		// Nothing is published once traffic has moved, nor on the way back: a
 		// binding that moved meanwhile waits until the release is in force.
-		if !needs {
+		// But where no version stands at all, one has to be made.
+		switch {
+		case !needs:
 			w.settled(l, w.serving(l))
+		case len(l.live.Published) == 0:
+			w.unready = true
+			w.publish(l, w.cause(byCommit))
 		}
 	case needs || work:
 		w.prepare(l, needs)

@@ -199,7 +199,8 @@ func calm(s *shop) {
 // settle lets everything be put back and checks that live is as declared.
 func settle(rt *rapid.T, s *shop) {
 	var p Plan
-	for range 120 {
+	quiet := 0
+	for range 150 {
 		p = s.look()
 		checkPlan(rt, s, p)
 		s.learn(p)
@@ -224,7 +225,11 @@ func settle(rt *rapid.T, s *shop) {
 		if len(p.Steps) > 0 {
 			continue
 		}
-		if !s.advance(p) && len(p.Facts) == 0 && len(p.Items) == 0 && s.in.Rollout.Phase == rollout.Idle {
+		quiet++
+		if s.advance(p) || len(p.Facts)+len(p.Items) > 0 || s.in.Rollout.Phase != rollout.Idle {
+			quiet = 0
+		}
+		if quiet == 3 {
 			break
 		}
 	}

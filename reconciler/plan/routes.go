@@ -35,6 +35,10 @@ func (w *world) routeOne(f rollout.Function) {
 		w.wait(f.Alias, "unknown", why)
 		return
 	}
+	if want = w.standing(f, want); want == (providers.Routing{}) {
+		w.wait(f.Alias, "dependency", "its stable version is gone with the function it was of; it is made again", f.Ref)
+		return
+	}
 	live := w.in.Inventory.Live[f.Alias]
 	if live.Exists && live.Routing == want {
 		return
@@ -62,6 +66,21 @@ func (w *world) routeOne(f rollout.Function) {
 	if res := w.aliasResource(f.Alias); res != nil {
 		w.route(res, live, want, w.shiftCause(f, want))
 	}
+}
+
+// standing is where a rollback can go: to stable, or, where somebody deleted
+// the function and its versions with it, to one made again of the same; zero
+// while there is none.
+func (w *world) standing(f rollout.Function, want providers.Routing) providers.Routing {
+	fn := w.in.Inventory.Live[f.Ref]
+	if _, ok := fn.Published[want.Version]; ok || w.phase() != rollout.Back || w.unknown(f.Ref) != "" || !fn.Exists {
+		return want
+	}
+	v, ok := Carrier(fn, w.in.Specs[f.Ref])
+	if !ok || !v.Ready {
+		return providers.Routing{}
+	}
+	return providers.Routing{Version: v.Number}
 }
 
 // orphaned is a function of the rollout that somebody deleted: there is
@@ -191,7 +210,7 @@ func (w *world) alias(l *look, items []record.DriftItem, work bool) {
 // movingAlias: the rollout owns the routing.
 func (w *world) movingAlias(l *look, items []record.DriftItem, work bool) {
 	f := *w.moving[l.res.Ref]
-	want := w.in.Rollout.Wanted(f)
+	want := w.standing(f, w.in.Rollout.Wanted(f))
 	inPlace := want != (providers.Routing{}) && l.live.Routing == want
 	if !inPlace && w.foreign(f, l.live.Routing) {
 		w.reportRouting(l, want)
