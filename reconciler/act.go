@@ -131,7 +131,10 @@ func (p *pass) afterStep(s plan.Step, out record.Outcome) {
 	now := p.e.d.opts.Now()
 	p.e.look.touch(s.Ref, now)
 	if s.Operation == plan.Detach || s.Operation == plan.Delete {
-		p.e.look.resurvey = now
+		p.e.look.resurvey = now.Add(p.e.d.opts.Pace.SecondLook)
+		if out.Error == "" {
+			p.e.look.forget(s.Ref)
+		}
 	}
 	fields := []zap.Field{zap.Stringer("resource", s.Ref), zap.String("operation", string(s.Operation)), zap.String("cause", string(s.Cause))}
 	if out.Error == "" {

@@ -109,11 +109,7 @@ func (p *pass) attribute(ctx context.Context, item record.DriftItem) record.Drif
 	if !ok || item.Actor.Known {
 		return item
 	}
-	ref := item.Ref
-	if item.Kind == record.Extra && item.Parent != (manifest.Ref{}) {
-		ref = item.Parent
-	}
-	res, ok := find(ref, p.target, p.moving, p.stable)
+	res, ok := p.suspect(item)
 	if !ok {
 		return item
 	}
@@ -130,6 +126,16 @@ func (p *pass) attribute(ctx context.Context, item record.DriftItem) record.Drif
 		break
 	}
 	return item
+}
+
+// suspect is the resource whose audit trail tells about an item. An extra is
+// filed under its parent's name, by its own kind.
+func (p *pass) suspect(item record.DriftItem) (manifest.Resource, bool) {
+	if item.Parent == (manifest.Ref{}) {
+		return find(item.Ref, p.target, p.moving, p.stable)
+	}
+	parent, ok := find(item.Parent, p.target, p.moving, p.stable)
+	return manifest.Resource{Ref: item.Ref, Parent: item.Parent, Physical: parent.Physical}, ok
 }
 
 // fits: the audit event can have made this difference.

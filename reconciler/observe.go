@@ -28,6 +28,16 @@ type look struct {
 	resurvey time.Time
 }
 
+// forget takes what was just removed out of the last look, until the next
+// survey says what became of it: it must not be removed twice meanwhile.
+func (l *look) forget(ref manifest.Ref) {
+	l.inventory.Extras = slices.DeleteFunc(slices.Clone(l.inventory.Extras), func(x providers.Extra) bool { return x.Ref == ref })
+	l.inventory.Orphans = maps.Clone(l.inventory.Orphans)
+	delete(l.inventory.Orphans, ref)
+	l.inventory.Live = maps.Clone(l.inventory.Live)
+	delete(l.inventory.Live, ref)
+}
+
 // cachedSpec is a canonical form with what it was made from.
 type cachedSpec struct {
 	from string

@@ -1,0 +1,34 @@
+# Mooring. `make help` lists the targets.
+
+GO       ?= go
+BIN      := bin/mooring
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 20s
+
+.PHONY: help build demo test lint bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
+
+build: ## compile bin/mooring
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/mooring
+
+demo: build ## play the main job on the embedded sandbox (AUTO=1 plays and verifies it alone)
+	./$(BIN) demo $(if $(AUTO),--auto) $(DEMO_FLAGS)
+
+test: ## vet, every test with the race detector, and the demo's acts verified
+	./.ci/test
+
+lint: ## gofmt, vet, staticcheck
+	./.ci/lint
+
+bench: ## the figures of the notes: ratios and counts
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./...)
+
+fuzz: ## every fuzz target for FUZZTIME each
+	./.ci/fuzz $(FUZZTIME)
+
+clean: ## remove what was built
+	rm -rf bin
