@@ -85,10 +85,18 @@ func (k asyncKind) live(ref manifest.Ref, c *types.FunctionEventInvokeConfig, pa
 	b := k.p.builder(nil)
 	each(b, asyncMembers, liveAsync(c))
 	live := b.live()
-	live.Guard = seen(live.Spec.Fields)
+	live.Guard = asyncGuard(c)
 	live.Owner = childOwner(parent, ref)
 	live.Attributes["arn"] = awssdk.ToString(c.FunctionArn)
 	return live
+}
+
+// asyncGuard holds while the configuration looks the same; AWS gives it no
+// revision.
+func asyncGuard(c *types.FunctionEventInvokeConfig) providers.Guard {
+	b := &builder{fields: map[string]string{}}
+	each(b, asyncMembers, liveAsync(c))
+	return seen([]any{awssdk.ToString(c.FunctionArn), b.fields})
 }
 
 func (p *Provider) getAsync(ctx context.Context, cl *clients, physical string, qualifier *string) (*types.FunctionEventInvokeConfig, error) {
@@ -100,7 +108,7 @@ func (p *Provider) getAsync(ctx context.Context, cl *clients, physical string, q
 		return nil, classify(err)
 	}
 	return &types.FunctionEventInvokeConfig{
-		DestinationConfig: out.DestinationConfig, FunctionArn: out.FunctionArn, LastModified: out.LastModified,
+		DestinationConfig: out.DestinationConfig, FunctionArn: qualified(out.FunctionArn, awssdk.ToString(qualifier)), LastModified: out.LastModified,
 		MaximumEventAgeInSeconds: out.MaximumEventAgeInSeconds, MaximumRetryAttempts: out.MaximumRetryAttempts,
 	}, nil
 }
@@ -201,9 +209,7 @@ func (k asyncKind) drop(ctx context.Context, physical string, qualifier *string,
 	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
-	b := k.p.builder(nil)
-	each(b, asyncMembers, liveAsync(now))
-	if err := holds(guard, seen(b.fields)); err != nil {
+	if err := holds(guard, asyncGuard(now)); err != nil {
 		return providers.Receipt{}, err
 	}
 	out, err := k.p.front.lambda.DeleteFunctionEventInvokeConfig(ctx, &lambda.DeleteFunctionEventInvokeConfigInput{FunctionName: &physical, Qualifier: qualifier})

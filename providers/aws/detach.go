@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -37,15 +38,8 @@ func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra p
 	switch extra.Ref.Kind {
 	case manifest.KindTrigger:
 		return p.detachMapping(ctx, parent, extra, name)
-	case manifest.KindPermission:
-		sid, q := splitQualifier(name)
-		return permissionKind{p}.dropGuarded(ctx, parent.Physical, q, sid, extra.Guard)
-	case manifest.KindURL:
-		_, q := splitQualifier(name)
-		return urlKind{p}.drop(ctx, parent.Physical, optional(q), extra.Guard)
-	case manifest.KindAsync:
-		_, q := splitQualifier(name)
-		return asyncKind{p}.drop(ctx, parent.Physical, optional(q), extra.Guard)
+	case manifest.KindPermission, manifest.KindURL, manifest.KindAsync:
+		return p.detachQualified(ctx, parent, extra, name)
 	case manifest.KindAlias:
 		return aliasKind{p}.drop(ctx, parent.Physical, name, extra.Guard)
 	case manifest.KindConcurrency:
@@ -71,19 +65,55 @@ func (p *Provider) detachMapping(ctx context.Context, parent manifest.Resource, 
 	return k.drop(ctx, uuid)
 }
 
-// The qualifier a permission, URL or asynchronous configuration stands on is
-// part of an extra's name where it is not the function's one alias:
-// Permission/checkout.sid@blue, Url/checkout@$LATEST for the function itself.
-
-func withQualifier(name, qualifier string) string { return name + "@" + orElse(qualifier, latest) }
-
-func splitQualifier(name string) (key, qualifier string) {
-	key, qualifier, _ = strings.Cut(name, "@")
-	if qualifier == latest {
-		qualifier = ""
+// detachQualified finds the qualifier an extra stands on. Where its name does
+// not say, each alias is tried; the guard says which one is meant.
+func (p *Provider) detachQualified(ctx context.Context, parent manifest.Resource, extra providers.Extra, name string) (providers.Receipt, error) {
+	if extra.Guard == "" {
+		return providers.Receipt{}, providers.Errorf(providers.Invalid, "comes without a guard")
 	}
-	return key, qualifier
+	key, qualifier, named := strings.Cut(name, "@")
+	qualifiers := []string{qualifier}
+	if !named {
+		aliases, err := p.listAliases(ctx, p.front, parent.Physical)
+		if err != nil {
+			return providers.Receipt{}, err
+		}
+		qualifiers = []string{latest}
+		for _, a := range aliases {
+			qualifiers = append(qualifiers, awssdk.ToString(a.Name))
+		}
+	}
+	var refused error
+	for _, q := range qualifiers {
+		if q == latest {
+			q = ""
+		}
+		r, err := p.dropQualified(ctx, parent, extra, key, q)
+		if err == nil && len(r.RequestIDs) > 0 {
+			return r, nil
+		}
+		if err != nil && providers.KindOf(err) != providers.Conflict {
+			return r, err
+		}
+		refused = errors.Join(refused, err)
+	}
+	return providers.Receipt{}, refused
 }
+
+func (p *Provider) dropQualified(ctx context.Context, parent manifest.Resource, extra providers.Extra, key, qualifier string) (providers.Receipt, error) {
+	switch extra.Ref.Kind {
+	case manifest.KindPermission:
+		return permissionKind{p}.dropGuarded(ctx, parent.Physical, qualifier, key, extra.Guard)
+	case manifest.KindURL:
+		return urlKind{p}.drop(ctx, parent.Physical, optional(qualifier), extra.Guard)
+	}
+	return asyncKind{p}.drop(ctx, parent.Physical, optional(qualifier), extra.Guard)
+}
+
+// withQualifier names an extra that does not stand on the function's one
+// alias: Permission/checkout.sid@blue, Url/checkout@$LATEST for the function
+// itself.
+func withQualifier(name, qualifier string) string { return name + "@" + orElse(qualifier, latest) }
 
 func optional(s string) *string {
 	if s == "" {

@@ -103,7 +103,7 @@ func (e *extras) urls() {
 		b := e.s.p.builder(nil)
 		each(b, urlMembers, liveURL(c))
 		live := b.live()
-		live.Guard = seen(b.fields)
+		live.Guard = urlGuard(c)
 		e.add(manifest.KindURL, "", q, live, liveURL(c).authType == "NONE")
 	}
 }
@@ -115,7 +115,7 @@ func (e *extras) async() {
 			b := e.s.p.builder(nil)
 			each(b, asyncMembers, liveAsync(c))
 			live := b.live()
-			live.Guard = seen(b.fields)
+			live.Guard = asyncGuard(c)
 			e.add(manifest.KindAsync, "", q, live, false)
 		}
 	}

@@ -79,7 +79,6 @@ func (s *sweep) askURLs(ctx context.Context, sub *subject) ([]types.FunctionUrlC
 		if err != nil || u == nil {
 			return nil, err
 		}
-		u.FunctionArn = qualified(u.FunctionArn, q)
 		return []types.FunctionUrlConfig{*u}, nil
 	}
 	return nil, nil
@@ -115,7 +114,6 @@ func (s *sweep) askAsync(ctx context.Context, sub *subject) ([]types.FunctionEve
 		if err != nil || c == nil {
 			return nil, err
 		}
-		c.FunctionArn = qualified(c.FunctionArn, q)
 		return []types.FunctionEventInvokeConfig{*c}, nil
 	}
 	return nil, nil

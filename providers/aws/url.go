@@ -77,11 +77,18 @@ func (k urlKind) live(ref manifest.Ref, c *types.FunctionUrlConfig, parent provi
 	b := k.p.builder(nil)
 	each(b, urlMembers, liveURL(c))
 	live := b.live()
-	live.Guard = seen(live.Spec.Fields)
+	live.Guard = urlGuard(c)
 	live.Owner = childOwner(parent, ref)
 	live.Attributes = map[string]string{"url": awssdk.ToString(c.FunctionUrl), "arn": awssdk.ToString(c.FunctionArn), "name": awssdk.ToString(c.FunctionUrl), "id": awssdk.ToString(c.FunctionUrl)}
 	remember(&k.p.memory, k.p.memory.known, ref, live.Attributes)
 	return live
+}
+
+// urlGuard holds while the URL looks the same; AWS gives it no revision.
+func urlGuard(c *types.FunctionUrlConfig) providers.Guard {
+	b := &builder{fields: map[string]string{}}
+	each(b, urlMembers, liveURL(c))
+	return seen([]any{awssdk.ToString(c.FunctionArn), b.fields})
 }
 
 func (p *Provider) getURL(ctx context.Context, cl *clients, physical string, qualifier *string) (*types.FunctionUrlConfig, error) {
@@ -93,7 +100,7 @@ func (p *Provider) getURL(ctx context.Context, cl *clients, physical string, qua
 		return nil, classify(err)
 	}
 	return &types.FunctionUrlConfig{
-		AuthType: out.AuthType, CreationTime: out.CreationTime, FunctionArn: out.FunctionArn, FunctionUrl: out.FunctionUrl,
+		AuthType: out.AuthType, CreationTime: out.CreationTime, FunctionArn: qualified(out.FunctionArn, awssdk.ToString(qualifier)), FunctionUrl: out.FunctionUrl,
 		LastModifiedTime: out.LastModifiedTime, Cors: out.Cors, InvokeMode: out.InvokeMode,
 	}, nil
 }
@@ -193,9 +200,7 @@ func (k urlKind) drop(ctx context.Context, physical string, qualifier *string, g
 	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
-	b := k.p.builder(nil)
-	each(b, urlMembers, liveURL(now))
-	if err := holds(guard, seen(b.fields)); err != nil {
+	if err := holds(guard, urlGuard(now)); err != nil {
 		return providers.Receipt{}, err
 	}
 	out, err := k.p.front.lambda.DeleteFunctionUrlConfig(ctx, &lambda.DeleteFunctionUrlConfigInput{FunctionName: &physical, Qualifier: qualifier})

@@ -1,0 +1,145 @@
+package aws
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/sandbox"
+	"mooring.dev/providers/aws/sandbox/wire"
+	"mooring.dev/sources/manifest"
+)
+
+func TestCheckAccount(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	if account, err := b.CheckAccount(b.ctx); err != nil || account != testAccount {
+		t.Errorf("account %s, %v", account, err)
+	}
+	o := testOptions(t, b.box.URL())
+	o.Target.Account = "999999999999"
+	_, err := newWorld(t, o).CheckAccount(b.ctx)
+	kindOf(t, err, providers.Denied)
+}
+
+// TestActorsAreNamedAndOursRecognised: a hand's change is attributed, and our
+// own is known by its request id.
+func TestActorsAreNamedAndOursRecognised(t *testing.T) {
+	b, all, bindings := settled(t, sandbox.Options{})
+	b.box.RegisterActor("AKIABOB", wire.Actor{AccessKey: "AKIABOB", Type: "IAMUser", Name: "user/bob", ARN: "arn:aws:iam::" + testAccount + ":user/bob"})
+	fn := find(t, all, "Function/checkout")
+	since := b.box.Now().Add(-time.Second)
+	bob := lambda.NewFromConfig(b.as("AKIABOB"))
+	if _, err := bob.UpdateFunctionConfiguration(b.ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &fn.Physical, Timeout: awssdk.Int32(99)}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Put(b.ctx, providers.Change{Resource: fn, Bindings: bindings, Guard: b.one(fn).Guard})
+	if err != nil || len(r.RequestIDs) != 1 {
+		t.Fatalf("put: %v %v", r, err)
+	}
+	actors, err := b.Actors(b.ctx, fn, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bobs, ours int
+	for _, a := range actors {
+		switch {
+		case a.Name == "user/bob" && strings.HasPrefix(a.Event, "UpdateFunctionConfiguration"):
+			bobs++
+		case a.RequestID == r.RequestIDs[0]:
+			ours++
+		}
+		if !a.Known || a.At.IsZero() || a.Service {
+			t.Errorf("actor %+v", a)
+		}
+	}
+	if bobs != 1 || ours != 1 {
+		t.Errorf("%d changes of Bob's and %d of ours in %+v", bobs, ours, actors)
+	}
+}
+
+func TestActorOf(t *testing.T) {
+	event := func(name, doc string) cttypes.Event {
+		return cttypes.Event{EventName: &name, CloudTrailEvent: &doc, EventTime: awssdk.Time(time.Unix(1, 0))}
+	}
+	for name, c := range map[string]struct {
+		event cttypes.Event
+		kind  string
+		want  providers.Actor
+		told  bool
+	}{
+		"session": {event("UpdateAlias20150331", `{"requestID":"r1","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/Admin/alice"}}`), manifest.KindAlias,
+			providers.Actor{Known: true, Name: "assumed-role/Admin/alice", Event: "UpdateAlias20150331", At: time.Unix(1, 0), RequestID: "r1"}, true},
+		"service": {event("UpdateAlias20150331", `{"userIdentity":{"type":"AWSService","invokedBy":"codedeploy.amazonaws.com"}}`), manifest.KindAlias,
+			providers.Actor{Known: true, Name: "codedeploy.amazonaws.com", Event: "UpdateAlias20150331", At: time.Unix(1, 0), Service: true}, true},
+		"refused":      {event("UpdateAlias20150331", `{"errorCode":"AccessDenied","userIdentity":{"arn":"arn:aws:iam::1:user/eve"}}`), manifest.KindAlias, providers.Actor{}, false},
+		"read":         {event("UpdateAlias20150331", `{"readOnly":true}`), manifest.KindAlias, providers.Actor{}, false},
+		"another kind": {event("CreateFunctionUrlConfig", `{}`), manifest.KindFunction, providers.Actor{}, false},
+		"broken":       {event("UpdateAlias", `{`), manifest.KindAlias, providers.Actor{}, false},
+	} {
+		got, told := actorOf(c.kind, c.event)
+		if told != c.told {
+			t.Errorf("%s: told is %v", name, told)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestMeasureTellsVersionsApart(t *testing.T) {
+	for _, protocol := range []string{"", "json", "query"} {
+		t.Run("protocol "+protocol, func(t *testing.T) {
+			b := newBoxed(t, sandbox.Options{}, func(o *Options) { o.CloudWatchProtocol = protocol })
+			alias := manifest.Resource{Ref: manifest.Ref{Kind: "Alias", Name: "checkout.live"}, Physical: "preview-checkout", Key: "live"}
+			now := b.box.Now().Truncate(time.Minute)
+			put := func(version, metric string, value float64) {
+				t.Helper()
+				_, err := cloudwatch.NewFromConfig(b.as("AKIABOB")).PutMetricData(b.ctx, &cloudwatch.PutMetricDataInput{
+					Namespace: awssdk.String("AWS/Lambda"), MetricData: []cwtypes.MetricDatum{{
+						MetricName: &metric, Value: &value, Timestamp: &now, Dimensions: versionDimensions("preview-checkout", "live", version),
+					}},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			put("1", "Invocations", 90)
+			put("2", "Invocations", 10)
+			put("2", "Errors", 3)
+			window := providers.Window{From: now.Add(-time.Minute), To: now.Add(time.Minute)}
+			for version, want := range map[string]providers.Sample{
+				"1": {Known: true, Calls: 90}, "2": {Known: true, Calls: 10, Errors: 3}, "3": {},
+			} {
+				got, err := b.Measure(b.ctx, alias, version, window)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != want {
+					t.Errorf("version %s: %+v, want %+v", version, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryCallIsHeardOf(t *testing.T) {
+	heard := map[string]string{}
+	b := newBoxed(t, sandbox.Options{}, func(o *Options) {
+		o.OnCall = func(service, operation, code string) { heard[service+" "+operation] = code }
+	})
+	b.one(manifest.Resource{Ref: manifest.Ref{Kind: manifest.KindSecret, Name: "x"}, Physical: "x", Spec: &manifest.SecretSpec{}})
+	if diff := cmp.Diff(map[string]string{"Secrets Manager DescribeSecret": "ResourceNotFoundException"}, heard); diff != "" {
+		t.Errorf("heard: %s", diff)
+	}
+	if lanes := b.Lanes(); len(lanes) != 1 || lanes[0].Calls != 1 {
+		t.Errorf("lanes %+v", lanes)
+	}
+}

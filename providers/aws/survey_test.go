@@ -1,0 +1,289 @@
+package aws
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/google/go-cmp/cmp"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/sandbox"
+	"mooring.dev/sources/manifest"
+)
+
+// survey is a survey that must be whole.
+func (w *world) survey(all []manifest.Resource) providers.Inventory {
+	w.t.Helper()
+	inventory, err := w.Survey(w.ctx, all)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for ref, err := range inventory.Errors {
+		w.t.Errorf("survey of %s: %v", ref, err)
+	}
+	if !inventory.Complete {
+		w.t.Error("the survey calls itself incomplete")
+	}
+	return inventory
+}
+
+func extraRefs(inventory providers.Inventory) []string {
+	var refs []string
+	for _, e := range inventory.Extras {
+		open := ""
+		if e.Open {
+			open = " open"
+		}
+		refs = append(refs, e.Ref.String()+open)
+	}
+	slices.Sort(refs)
+	return refs
+}
+
+func TestSurveySeesExtrasAndDetachTakesThemOff(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	fn := find(t, all, "Function/checkout")
+	if got := extraRefs(b.survey(all)); len(got) > 0 {
+		t.Fatalf("extras before anybody did anything: %v", got)
+	}
+	bob := lambda.NewFromConfig(b.as("AKIABOB"))
+	name, live := &fn.Physical, awssdk.String("live")
+	queueARN := b.one(find(t, all, "Queue/orders-dlq")).Attributes["arn"]
+	mapping, err := bob.CreateEventSourceMapping(b.ctx, &lambda.CreateEventSourceMappingInput{FunctionName: name, EventSourceArn: &queueARN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []*string{nil, live} {
+		if _, err := bob.AddPermission(b.ctx, &lambda.AddPermissionInput{
+			FunctionName: name, Qualifier: q, StatementId: awssdk.String("anyone"), Action: awssdk.String("lambda:InvokeFunction"), Principal: awssdk.String("*"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := bob.CreateFunctionUrlConfig(b.ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: name, AuthType: types.FunctionUrlAuthTypeNone}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.CreateAlias(b.ctx, &lambda.CreateAliasInput{FunctionName: name, Name: awssdk.String("blue"), FunctionVersion: awssdk.String("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.PutFunctionEventInvokeConfig(b.ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: name, MaximumRetryAttempts: awssdk.Int32(0)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := iam.NewFromConfig(b.as("AKIABOB")).PutRolePolicy(b.ctx, &iam.PutRolePolicyInput{
+		RoleName: name, PolicyName: awssdk.String("admin"), PolicyDocument: awssdk.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(11 * time.Minute) // every layer is due
+	inventory := b.survey(all)
+	want := []string{
+		"Alias/checkout.blue", "Async/checkout@$LATEST", "Permission/checkout.anyone open", "Permission/checkout.anyone@$LATEST open",
+		"Policy/checkout.admin open", "Trigger/checkout." + *mapping.UUID, "Url/checkout@$LATEST open",
+	}
+	if diff := cmp.Diff(want, extraRefs(inventory)); diff != "" {
+		t.Fatalf("extras: %s", diff)
+	}
+	for _, e := range inventory.Extras {
+		if e.Guard == "" || e.SeenAt.IsZero() || len(e.Spec.Fields) == 0 {
+			t.Errorf("%s comes without guard, time or form: %+v", e.Ref, e)
+		}
+		stale := e
+		stale.Guard = "seen:another"
+		parent := find(t, all, e.Parent.String())
+		_, err := b.Detach(b.ctx, parent, stale)
+		kindOf(t, err, providers.Conflict)
+		if r, err := b.Detach(b.ctx, parent, e); err != nil || len(r.RequestIDs) != 1 {
+			t.Errorf("detach %s: %v, %v", e.Ref, r, err)
+		}
+		if _, err := b.Detach(b.ctx, parent, e); err != nil {
+			t.Errorf("detach %s again: %v", e.Ref, err)
+		}
+	}
+	if got := extraRefs(b.survey(all)); len(got) > 0 {
+		t.Errorf("still there: %v", got)
+	}
+	b.inPlace(all)
+}
+
+func TestSurveyFindsOrphans(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	inventory := b.survey(nil)
+	var got []string
+	for ref, l := range inventory.Orphans {
+		got = append(got, ref.String())
+		if l.Attributes["name"] == "" {
+			t.Errorf("%s has no name to delete it by", ref)
+		}
+	}
+	slices.Sort(got)
+	want := []string{"Function/checkout", "Queue/orders", "Queue/orders-dlq", "Role/checkout", "Trigger/checkout.orders"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("orphans: %s", diff)
+	}
+	if len(inventory.Extras) > 0 {
+		t.Errorf("extras on orphans: %v", extraRefs(inventory))
+	}
+	for _, ref := range []string{"Trigger/checkout.orders", "Function/checkout", "Role/checkout", "Queue/orders", "Queue/orders-dlq"} {
+		orphan, _ := manifest.ParseRef(ref)
+		l := inventory.Orphans[orphan]
+		if _, err := b.Delete(b.ctx, manifest.Resource{Ref: orphan, Physical: l.Attributes["name"]}, l.Guard); err != nil {
+			t.Errorf("delete orphan %s: %v", ref, err)
+		}
+	}
+	b.advance(11 * time.Minute)
+	if left := b.survey(nil).Orphans; len(left) > 0 {
+		t.Errorf("still there: %v", left)
+	}
+	if live := b.one(all[3]); live.Exists {
+		t.Error("the function is still there")
+	}
+}
+
+func TestSurveySeesChangesAtOnceWhereTheBulkShowsThem(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	fn := find(t, all, "Function/checkout")
+	b.survey(all)
+	b.survey(all)
+	bob := lambda.NewFromConfig(b.as("AKIABOB"))
+	if _, err := bob.UpdateFunctionConfiguration(b.ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &fn.Physical, Timeout: awssdk.Int32(99)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.UpdateAlias(b.ctx, &lambda.UpdateAliasInput{FunctionName: &fn.Physical, Name: awssdk.String("live"), Description: awssdk.String("bob's")}); err != nil {
+		t.Fatal(err)
+	}
+	inventory := b.survey(all)
+	if got := inventory.Live[fn.Ref].Spec.Fields["timeout"]; got != "99" {
+		t.Errorf("timeout %s", got)
+	}
+	if got := inventory.Live[manifest.Ref{Kind: "Alias", Name: "checkout.live"}].Spec.Fields["description"]; got != `"bob's"` {
+		t.Errorf("a function whose configuration moved was not looked at again: its alias says %s", got)
+	}
+	trigger := find(t, all, "Trigger/checkout.orders")
+	uuid := inventory.Live[trigger.Ref].Attributes["id"]
+	if _, err := bob.UpdateEventSourceMapping(b.ctx, &lambda.UpdateEventSourceMappingInput{UUID: &uuid, Enabled: awssdk.Bool(false)}); err != nil {
+		t.Fatal(err)
+	}
+	b.box.Advance(time.Minute)
+	if got := b.survey(all).Live[trigger.Ref].Spec.Fields["enabled"]; got != "false" {
+		t.Errorf("a mapping disabled by hand: enabled %s", got)
+	}
+}
+
+func TestSurveyNeverAnswersFromBeforeItsOwnWrites(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	b.survey(all)
+	alias := find(t, all, "Alias/checkout.live")
+	spec := *alias.Spec.(*manifest.AliasSpec)
+	spec.Description = "new"
+	alias.Spec = &spec
+	if _, err := b.Put(b.ctx, providers.Change{Resource: alias, Guard: b.one(alias).Guard}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.survey(all).Live[alias.Ref].Spec.Fields["description"]; got != `"new"` {
+		t.Errorf("the survey after a write shows %s", got)
+	}
+}
+
+// TestUnknownIsNotAbsent: whatever question fails, nothing is told of what it
+// was about, and the inventory says that it is incomplete.
+func TestUnknownIsNotAbsent(t *testing.T) {
+	for _, operation := range []string{
+		"ListFunctions", "ListEventSourceMappings", "GetFunction", "ListAliases", "GetPolicy", "ListFunctionUrlConfigs",
+		"ListFunctionEventInvokeConfigs", "GetRole", "GetQueueAttributes", "GetResources", "ListTags", "ListVersionsByFunction",
+	} {
+		t.Run(operation, func(t *testing.T) {
+			b, all, _ := settled(t, sandbox.Options{})
+			o := testOptions(t, b.box.URL())
+			fresh := newWorld(t, o)
+			if _, err := b.box.Faults.Add(sandbox.Rule{Operation: operation, Effect: sandbox.Effect{Status: 400, Code: "AccessDeniedException"}}); err != nil {
+				t.Fatal(err)
+			}
+			inventory, err := fresh.Survey(b.ctx, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if inventory.Complete || len(inventory.Errors) == 0 {
+				t.Error("the survey calls itself complete")
+			}
+			for _, res := range all {
+				live, told := inventory.Live[res.Ref]
+				if told && !live.Exists {
+					t.Errorf("%s is told to be absent", res.Ref)
+				}
+				if !told && inventory.Errors[res.Ref] == nil {
+					t.Errorf("%s is neither told nor unknown", res.Ref)
+				}
+			}
+		})
+	}
+}
+
+// plain declares and makes n functions with nothing around them.
+func (b *boxed) plain(n int) []manifest.Resource {
+	b.t.Helper()
+	code := b.zips.add(b.t, "one")
+	if _, err := iam.NewFromConfig(b.as("AKIABOB")).CreateRole(b.ctx, &iam.CreateRoleInput{
+		RoleName: awssdk.String("shared"), AssumeRolePolicyDocument: awssdk.String(canonicalJSON(defaultTrust())),
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	var all []manifest.Resource
+	for i := range n {
+		name := fmt.Sprintf("f%04d", i)
+		fn := manifest.Ref{Kind: manifest.KindFunction, Name: name}
+		all = append(all, manifest.Resource{Ref: fn, Physical: "preview-" + name, Spec: &manifest.FunctionConfig{
+			Artifact: code, PackageType: "Zip", Runtime: "provided.al2023", Handler: "bootstrap", MemorySize: 128, Timeout: 3,
+			Role: manifest.Value{Literal: "arn:aws:iam::" + testAccount + ":role/shared"},
+		}})
+	}
+	parallel(8, all, func(res manifest.Resource) {
+		if _, err := b.Put(b.ctx, providers.Change{Resource: res}); err != nil {
+			b.t.Errorf("put %s: %v", res.Ref, err)
+		}
+	})
+	return all
+}
+
+// TestSurveyOfAThousandFunctions counts calls: the first look at everything,
+// the steady sweep, and one with a minute's share of the rotation.
+func TestSurveyOfAThousandFunctions(t *testing.T) {
+	const functions = 1000
+	b := newBoxed(t, sandbox.Options{Records: 20000})
+	all := b.plain(functions)
+	first := b.survey(all)
+	steady := b.survey(all)
+	if budget := functions/50 + functions/100 + 10; steady.Calls > budget {
+		t.Errorf("a steady sweep of %d functions took %d calls, budget %d", functions, steady.Calls, budget)
+	}
+	b.advance(time.Minute)
+	minute := b.survey(all)
+	// A tenth of the functions, eight calls each.
+	if most := functions/50 + functions/100 + 10 + functions/10*8; minute.Calls > most {
+		t.Errorf("a sweep with a minute of rotation took %d calls, want at most %d", minute.Calls, most)
+	}
+	t.Logf("calls for %d functions: first %d, steady %d, after a minute %d", functions, first.Calls, steady.Calls, minute.Calls)
+}
+
+func TestRotationKeepsItsPromise(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	all := b.plain(40)
+	b.survey(all)
+	var most int
+	for range 25 {
+		b.advance(time.Minute)
+		inventory := b.survey(all)
+		if age := inventory.At.Sub(inventory.Layers[layerFunctions]); age > b.o.LayerAge {
+			t.Errorf("the oldest look is %v old, promised %v", age, b.o.LayerAge)
+		}
+		most = max(most, inventory.Calls)
+	}
+	if most > 80 {
+		t.Errorf("one survey took %d calls: the rotation comes in bursts", most)
+	}
+}
