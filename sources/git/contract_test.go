@@ -57,6 +57,7 @@ func TestContractBare(t *testing.T)    { testContractLocal(t, true) }
 func TestContractNonBare(t *testing.T) { testContractLocal(t, false) }
 
 func testContractLocal(t *testing.T, bare bool) {
+	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 		g := sourcetest.NewGit(t, bare)
 		f := fixture(follow(t, Options{URL: g.Dir}), g)
@@ -77,6 +78,7 @@ func testContractLocal(t *testing.T, bare bool) {
 }
 
 func TestContractHTTP(t *testing.T) {
+	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 		g := sourcetest.NewGit(t, true)
 		server := sourcetest.Serve(t, g, false)

@@ -253,6 +253,36 @@ func TestLesson08HostileRefNames(t *testing.T) {
 	}
 }
 
+// TestKeepDoesNotWaitForTheServer pins and opens while a fetch hangs.
+func TestKeepDoesNotWaitForTheServer(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	server := sourcetest.Serve(t, g, false)
+	r := follow(t, Options{URL: server.Repository})
+	sha := g.Commit(sourcetest.Change{Branch: "main", Files: files{"a.yaml": "1"}})
+	fetch(t, r)
+	arrived, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	server.Break(func(http.ResponseWriter, *http.Request) bool {
+		close(arrived)
+		<-release
+		return false
+	})
+	go func() {
+		_, err := r.Fetch(t.Context())
+		done <- err
+	}()
+	<-arrived
+	if err := r.Keep(t.Context(), "applied", sha); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Open(t.Context(), sha); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLesson14CredentialFileIsReplaced(t *testing.T) {
 	g := sourcetest.NewGit(t, true)
 	g.Commit(sourcetest.Change{Branch: "main", Files: files{"a.yaml": "1"}})

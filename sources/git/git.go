@@ -35,7 +35,10 @@ type Repository struct {
 	local    *local // nil unless upstream is on this disk
 	store    *store
 
-	fetching sync.Mutex // one fetch, push or keep at a time
+	fetching sync.Mutex // one fetch or push at a time
+	// naming is held while the store's references are written: never for as
+	// long as an upstream takes to answer, so that Keep never waits for one.
+	naming sync.Mutex
 
 	mu   sync.Mutex
 	main string
@@ -225,8 +228,8 @@ func (r *Repository) Keep(ctx context.Context, name, sha string) error {
 	if !validBranch(name) {
 		return fail(doing, nil, errors.New("not a valid name"))
 	}
-	r.fetching.Lock()
-	defer r.fetching.Unlock()
+	r.naming.Lock()
+	defer r.naming.Unlock()
 	if sha == "" {
 		return fail(doing, nil, r.removeRef(keepPrefix+name))
 	}

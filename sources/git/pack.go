@@ -27,6 +27,10 @@ const (
 	maxGrowth = 200
 )
 
+// What is not limited: the time it takes to undo deltas within those sizes
+// (the operation's Timeout ends it), and the memory of go-git's index, about
+// 100 bytes an object.
+
 // receive stores what a server sent. The pack goes to a file first, is
 // measured without being unpacked into memory, and only then believed.
 func (s *store) receive(ctx context.Context, pack io.Reader, wants []plumbing.Hash, options Options) (err error) {

@@ -55,6 +55,8 @@ func validBranch(name string) bool {
 
 // track makes the store's references say what the upstream's did.
 func (r *Repository) track(ctx context.Context, branches map[string]sources.Snapshot) error {
+	r.naming.Lock()
+	defer r.naming.Unlock()
 	held, err := r.store.refs(trackPrefix)
 	if err != nil {
 		return err

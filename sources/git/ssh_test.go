@@ -153,6 +153,7 @@ func knownAs(t *testing.T, address string, key ssh.PublicKey) string {
 }
 
 func TestContractSSH(t *testing.T) {
+	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 		g := sourcetest.NewGit(t, true)
 		signer, key := sshKey(t)

@@ -54,6 +54,9 @@ func testPropose(t *testing.T, f Fixture) {
 		t.Errorf("Classify: %q, %v", update, err)
 	}
 
+	repeated := must(t, f, sources.Edit{Branch: staging, Expect: merged.SHA, Source: next})
+	same(t, "proposed again", repeated, sources.Proposal{SHA: merged.SHA, FastForward: true})
+
 	// Back to content the branch had before: a new commit, not a rewind.
 	back := must(t, f, sources.Edit{Branch: staging, Expect: merged.SHA, Source: ahead})
 	reverted := fetch(t, f)[staging]
