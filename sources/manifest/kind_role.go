@@ -90,8 +90,8 @@ func checkStatement(d *decoder, n *node, s map[string]any, sids map[string]bool)
 	if s["Effect"] != "Allow" && s["Effect"] != "Deny" {
 		d.fault(n.pos(), "needs Effect: Allow or Effect: Deny", "")
 	}
-	oneOf(d, n, s, "Action", "NotAction")
-	oneOf(d, n, s, "Resource", "NotResource")
+	oneOf(d, n, s, "Action")
+	oneOf(d, n, s, "Resource")
 	sid, _ := s["Sid"].(string)
 	switch {
 	case sid == "":
@@ -110,11 +110,12 @@ func statementHint(key string) string {
 	return didYouMean(key, statementElements)
 }
 
-func oneOf(d *decoder, n *node, s map[string]any, a, b string) {
-	_, hasA := s[a]
-	_, hasB := s[b]
-	if hasA == hasB {
-		d.fault(n.pos(), "needs "+a+" or "+b+", and not both", "")
+// oneOf wants an element or its negation.
+func oneOf(d *decoder, n *node, s map[string]any, element string) {
+	_, yes := s[element]
+	_, not := s["Not"+element]
+	if yes == not {
+		d.fault(n.pos(), "needs "+element+" or Not"+element+", and not both", "")
 	}
 }
 

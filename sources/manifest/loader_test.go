@@ -201,3 +201,67 @@ func TestForcedRollout(t *testing.T) {
 		t.Errorf("forced: %+v", got)
 	}
 }
+
+// A document that did not change renders anew when its overlay did.
+func TestNewOverlayRendersAnew(t *testing.T) {
+	loader := new(Loader)
+	overlay := func(delay int) *fstest.MapFile {
+		return &fstest.MapFile{Data: fmt.Appendf(nil, "apiVersion: mooring.dev/v1\nkind: Environment\nmetadata: {name: preview}\nspec: {values: {delay: %d}, patches: [{target: {kind: Queue, name: b}, patch: {spec: {delaySeconds: %d}}}]}\n", delay, delay)}
+	}
+	tree := fstest.MapFS{
+		"a.yaml": {Data: []byte("apiVersion: mooring.dev/v1\nkind: Queue\nmetadata: {name: a}\nspec: {delaySeconds: \"${delay}\"}\n")},
+		"b.yaml": queueFile("b", 1, ""),
+	}
+	for _, want := range []int{5, 7, 5} {
+		tree["environments/preview.yaml"] = overlay(want)
+		docs, err := loader.Load(tree, LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, res := range mustRender(t, docs, testPipeline("preview"), "preview").Resources {
+			if got := res.Spec.(*QueueSpec).DelaySeconds; got != want {
+				t.Errorf("%s: delay %d, want %d", res.Ref, got, want)
+			}
+		}
+	}
+}
+
+// Patches apply in the order they are written, however they select.
+func TestPatchesApplyInOrder(t *testing.T) {
+	tree := fstest.MapFS{
+		"a.yaml": {Data: []byte("apiVersion: mooring.dev/v1\nkind: Queue\nmetadata: {name: a, labels: {x: y}}\n")},
+		"environments/preview.yaml": {Data: []byte(`apiVersion: mooring.dev/v1
+kind: Environment
+metadata: {name: preview}
+spec:
+  patches:
+    - {target: {kind: Queue, labels: {x: y}}, patch: {spec: {delaySeconds: 1, visibilityTimeout: 1}}}
+    - {target: {kind: Queue, name: a}, patch: {spec: {delaySeconds: 2}}}
+    - {target: {kind: Queue, labels: {x: y}}, patch: {spec: {visibilityTimeout: 3}}}
+`)},
+	}
+	docs, err := new(Loader).Load(tree, LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := mustRender(t, docs, testPipeline("preview"), "preview").Resources[0].Spec.(*QueueSpec)
+	if got.DelaySeconds != 2 || got.VisibilityTimeout != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Annotations are notes for others: they change nothing.
+func TestAnnotationsChangeNothing(t *testing.T) {
+	text := "apiVersion: mooring.dev/v1\nkind: Queue\nmetadata: {name: a, annotations: {note: %s}}\n"
+	var releases []*Release
+	for _, note := range []string{"one", "{two: [\"${three}\"]}"} {
+		docs, err := new(Loader).Load(fstest.MapFS{"a.yaml": {Data: fmt.Appendf(nil, text, note)}}, LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, mustRender(t, docs, testPipeline("preview"), "preview"))
+	}
+	if releases[0].Content != releases[1].Content || releases[0].Digest != releases[1].Digest {
+		t.Error("an annotation changed a digest")
+	}
+}

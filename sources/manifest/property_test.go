@@ -105,10 +105,11 @@ func (w writing) tree(docs []mapping) fstest.MapFS {
 // order is a permutation that depends on the seed.
 func (w writing) order(m mapping) mapping {
 	out := slices.Clone(m)
-	if w.shuffle {
-		for i := range out {
-			j := (i*7 + w.seed) % len(out)
-			out[i], out[j] = out[j], out[i]
+	if w.shuffle && len(out) > 0 {
+		turn := w.seed % len(out)
+		out = append(slices.Clone(out[turn:]), out[:turn]...)
+		if w.seed%3 == 0 {
+			slices.Reverse(out)
 		}
 	}
 	return out

@@ -105,14 +105,15 @@ func (v *Value) fromMapping(d *decoder, n *node, r *rule) {
 		v.fromValue(d, n, r)
 		return
 	}
-	if name = d.resolve(name); name != nil {
-		v.fromReference(d, n, name, form, r)
-	}
+	v.fromReference(d, n, form, r)
 }
 
 // fromReference reads {ref, attribute}, {secret} or {parameter}.
-func (v *Value) fromReference(d *decoder, n, name *node, form string, r *rule) {
-	attribute := n.get("attribute")
+func (v *Value) fromReference(d *decoder, n *node, form string, r *rule) {
+	name, attribute := d.resolve(n.get(form)), n.get("attribute")
+	if name == nil {
+		return // told
+	}
 	if form != "ref" && attribute != nil {
 		d.fault(attribute.pos(), "attribute goes with ref only", "")
 		return
