@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -18,6 +19,9 @@ func (e *environment) run(ctx context.Context, in Invocation, cold bool) (Result
 			return Result{Payload: payload, Error: "Unhandled", Tail: e.output.tail()}, dead, err
 		}
 		result.Init = time.Since(began)
+	}
+	if !cold && e.cmd.Process.Signal(syscall.Signal(0)) != nil {
+		return Result{}, vanished, nil // its exit is not through yet, and its last request may still look open
 	}
 	p := &pending{Invocation: in, answer: make(chan answer, 1)}
 	e.mu.Lock()
