@@ -476,7 +476,8 @@ func checkTrafficFirst(rt *rapid.T, in Input, p Plan) {
 	for _, f := range in.Rollout.Functions {
 		live := in.Inventory.Live[f.Alias]
 		_, declared := in.Target.Resource(f.Alias)
-		there := live.Exists || declared && in.Inventory.Live[f.Ref].Exists
+		_, stands := in.Inventory.Live[f.Ref].Published[f.Stable]
+		there := (live.Exists || declared) && (stands || in.Inventory.Errors[f.Ref] != nil)
 		away = away || f.Stable != "" && there && live.Routing != providers.Routing{Version: f.Stable}
 	}
 	for _, s := range p.Steps {

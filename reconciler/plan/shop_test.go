@@ -360,3 +360,11 @@ func ref(text string) manifest.Ref {
 	}
 	return r
 }
+
+func replaced(t testing.TB, text, from, to string) string {
+	t.Helper()
+	if !strings.Contains(text, from) {
+		t.Fatalf("no %q to replace", from)
+	}
+	return strings.Replace(text, from, to, 1)
+}
