@@ -22,6 +22,7 @@ func (s *Sandbox) Close() error {
 	if again {
 		return nil
 	}
+	close(s.done)
 	var faults []error
 	if server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)

@@ -134,7 +134,7 @@ func (s *Sandbox) newFunctions(st *site, dir string) (*lambda.Service, error) {
 // the function as the session.
 func (s *Sandbox) functionCredentials(roleARN, function string) lambda.Credentials {
 	role := roleARN[strings.LastIndexByte(roleARN, '/')+1:]
-	key := "ASIAFUNCTION" + strings.ToUpper(strings.ReplaceAll(function, "-", "")) + "X" + accountIn(roleARN)
+	key := "ASIA-" + accountIn(roleARN) + "-" + role + "-" + function
 	name := "assumed-role/" + role + "/" + function
 	s.ids.Register(key, wire.Actor{Type: "AssumedRole", Name: name, ARN: "arn:aws:sts::" + accountIn(roleARN) + ":" + name})
 	return lambda.Credentials{AccessKey: key, SecretKey: "sandbox", SessionToken: "sandbox"}

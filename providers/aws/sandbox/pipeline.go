@@ -169,7 +169,7 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 		c.Fault = fault.Rate
 		e.refuse(a, refusal)
 	} else {
-		effect = s.Faults.Meet(e.call, paramsOf(e))
+		effect = s.Faults.Meet(e.call, func() map[string]any { return paramsOf(e) })
 		pause(e.request.Context(), effect.Latency)
 		c = s.run(a, e, effect)
 		c.Fault = effect.Kind()

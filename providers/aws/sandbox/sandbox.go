@@ -106,6 +106,7 @@ type Sandbox struct {
 	served chan error
 	temp   string // a folder of ours to remove
 
+	done    chan struct{} // closed by Close: the end of what the sandbox does by itself
 	ticking sync.WaitGroup
 }
 
@@ -127,6 +128,7 @@ func New(options Options) (*Sandbox, error) {
 		objects: s3.New(s3.Options{Now: c.Now}),
 		sites:   map[place]*site{},
 		roles:   map[string]*account{},
+		done:    make(chan struct{}),
 	}
 	if err := s.makeFolder(); err != nil {
 		return nil, err
@@ -191,7 +193,12 @@ func (s *Sandbox) URL() string {
 func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 
 // Advance moves the sandbox's time forward.
-func (s *Sandbox) Advance(d time.Duration) { s.clock.advance(d) }
+func (s *Sandbox) Advance(d time.Duration) {
+	s.clock.advance(d)
+	for _, st := range s.all() {
+		st.queues.Wake()
+	}
+}
 
 // EnforceRates switches the account's rate lanes on or off; their budgets start
 // full.

@@ -127,7 +127,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 		metrics: cloudwatch.New(cloudwatch.Options{Now: now, Account: at.account, Region: at.region, Period: s.options.Period}),
 		trail:   cloudtrail.New(cloudtrail.Options{Now: now, Lag: s.options.TrailLag}),
 	}
-	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.deliver})
+	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.send})
 	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
 	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
 	groups := logs.New(logs.Options{Now: now, Account: at.account, Region: at.region, Lines: st.functionLines})
@@ -147,22 +147,6 @@ func (s *Sandbox) build(at place) (*site, error) {
 		st.services[service.Name()] = service
 	}
 	return st, nil
-}
-
-// deliver hands an event to a target anywhere: a queue, or a function whose
-// policy lets EventBridge invoke it.
-func (s *Sandbox) deliver(ctx context.Context, d events.Delivery) error {
-	if strings.HasPrefix(d.Target, "arn:aws:sqs:") {
-		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
-	}
-	st, err := s.siteOf(d.Target, "lambda")
-	if err != nil {
-		return err
-	}
-	if !st.lets("events.amazonaws.com", d) {
-		return fmt.Errorf("the policy of %s does not let %s invoke it", d.Target, d.Rule)
-	}
-	return st.invoke(ctx, d.Target, d.Payload)
 }
 
 // audit puts a call on the trail, and a change on the bus, of where its events

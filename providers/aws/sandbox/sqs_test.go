@@ -198,3 +198,36 @@ func TestListQueuesPages(t *testing.T) {
 		t.Errorf("pages of %v", sizes)
 	}
 }
+
+// TestALongPollWakesForAMessageThatComesBack is for dead letters, delays and
+// visibility: nobody sends, and the clock moves.
+func TestALongPollWakesForAMessageThatComesBack(t *testing.T) {
+	s := start(t, sandbox.Options{Now: func() time.Time { return noon }})
+	c := sqs.NewFromConfig(as(s, "alice"))
+	dead, deadARN := newQueue(t, c, "dead", nil)
+	url, _ := newQueue(t, c, "orders", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":1}`})
+	must(c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("poison")}))(t)
+	if n := len(receive(t, c, url)); n != 1 {
+		t.Fatalf("received %d", n)
+	}
+	got := make(chan int, 1)
+	go func() {
+		out, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &dead, WaitTimeSeconds: 20})
+		if err != nil {
+			got <- -1
+			return
+		}
+		got <- len(out.Messages)
+	}()
+	// However early or late the poll begins, the clock has moved by then, or
+	// moves while it waits.
+	s.Advance(31 * time.Second)
+	select {
+	case n := <-got:
+		if n != 1 {
+			t.Errorf("the poll ended with %d", n)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the poll did not wake")
+	}
+}

@@ -274,3 +274,42 @@ func TestEventBridgeInvokesOnlyWithPermission(t *testing.T) {
 		t.Errorf("invoked without permission: %s", text)
 	}
 }
+
+func TestHintsAreLostDoubledAndLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		effect sandbox.Effect
+		want   int
+	}{
+		"lost":    {sandbox.Effect{Drop: true}, 0},
+		"doubled": {sandbox.Effect{FailAfter: true}, 2},
+		"late":    {sandbox.Effect{Latency: 30 * time.Millisecond}, 1},
+	} {
+		s := start(t, sandbox.Options{})
+		cfg := as(s, "alice")
+		queues, url := hints(t, cfg, `{"detail":{"eventName":["TagQueue"]}}`)
+		rule(t, s, sandbox.Rule{Service: "delivery", Param: map[string]string{"Target": "*:hints"}, Times: 1, Effect: c.effect})
+		tag := func() {
+			must(queues.TagQueue(t.Context(), &sqs.TagQueueInput{QueueUrl: &url, Tags: map[string]string{"a": "b"}}))(t)
+		}
+		tag() // meets the rule
+		tag() // does not, and arrives
+		seen := 0
+		eventually(t, name+" hints", func() bool { seen += len(receive(t, queues, url)); return seen >= c.want+1 })
+		if seen != c.want+1 {
+			t.Errorf("%s: %d hints of two changes, want %d", name, seen, c.want+1)
+		}
+	}
+}
+
+func TestRulesForCallsLeaveDeliveriesAlone(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	queues, url := hints(t, as(s, "alice"), `{"detail":{"eventName":["TagQueue"]}}`)
+	rule(t, s, sandbox.Rule{Effect: sandbox.Effect{FailAfter: true}})
+	if _, err := queues.TagQueue(t.Context(), &sqs.TagQueueInput{QueueUrl: &url, Tags: map[string]string{"a": "b"}}); err == nil {
+		t.Fatal("the reply was not lost")
+	}
+	s.Faults.Clear()
+	if n := len(receive(t, queues, url)); n != 1 {
+		t.Errorf("%d hints", n)
+	}
+}

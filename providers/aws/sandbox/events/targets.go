@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mooring.dev/providers/aws/sandbox/wire"
 )
@@ -54,6 +55,7 @@ func (s *Service) putTargets(_ context.Context, _ *wire.Call, in *targetsInput) 
 	if len(targets) > mostTargets {
 		return out, fail("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
 	}
+	slices.SortFunc(targets, func(a, b target) int { return strings.Compare(a.id(), b.id()) })
 	r.targets = targets
 	return out, nil
 }

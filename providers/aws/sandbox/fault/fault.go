@@ -25,6 +25,12 @@ const (
 	Latency   = "latency"
 )
 
+// Deliveries is the Service of the events on their way from the bus to a
+// target. Only rules that name it meet them, with the rule's and the target's
+// ARN as the parameters Rule and Target: FailAfter delivers twice, Latency late
+// (so that others overtake), and whatever is an error, Drop or Throttle loses.
+const Deliveries = "delivery"
+
 // Rule makes calls go wrong. Empty patterns match every call; patterns are
 // globs (Update*, user/alice).
 type Rule struct {
@@ -137,9 +143,9 @@ func (f *Rules) List() []Rule {
 	return out
 }
 
-// Meet is what happens to a call with these parameters: the latencies of all
-// rules met, and the first of their other effects.
-func (f *Rules) Meet(c *wire.Call, params map[string]any) Effect {
+// Meet is what happens to a call: the latencies of all rules met, and the first
+// of their other effects. params are asked for only when a rule needs them.
+func (f *Rules) Meet(c *wire.Call, params func() map[string]any) Effect {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out Effect
@@ -168,7 +174,10 @@ func (r *liveRule) due(rng *rand.Rand) bool {
 	return true
 }
 
-func (r *liveRule) matches(c *wire.Call, params map[string]any) bool {
+func (r *liveRule) matches(c *wire.Call, params func() map[string]any) bool {
+	if c.Service == Deliveries && r.Service != Deliveries {
+		return false
+	}
 	if !globs(r.Service, c.Service) || !globs(r.Operation, c.Operation) {
 		return false
 	}
@@ -178,8 +187,12 @@ func (r *liveRule) matches(c *wire.Call, params map[string]any) bool {
 	if !globs(r.Actor, c.Actor.Name) && !globs(r.Actor, c.Actor.AccessKey) {
 		return false
 	}
+	if len(r.Param) == 0 {
+		return true
+	}
+	have := params()
 	for name, pattern := range r.Param {
-		value, ok := params[name]
+		value, ok := have[name]
 		if !ok || !wire.Glob(pattern, fmt.Sprint(value)) {
 			return false
 		}

@@ -110,6 +110,10 @@ func (q *queue) set(attributes map[string]string) {
 		}
 		q.attributes[name] = value
 	}
+	q.dead = redrive{}
+	if document := q.attributes["RedrivePolicy"]; document != "" {
+		q.dead, _ = parseRedrive(document) // checked when it was given
+	}
 	if attributes["KmsMasterKeyId"] != "" {
 		q.attributes["SqsManagedSseEnabled"] = "false"
 	}
@@ -141,7 +145,7 @@ func (s *Service) getAttributes(_ context.Context, _ *wire.Call, in *attributesI
 	if err != nil {
 		return attributesOutput{}, err
 	}
-	s.sweep()
+	s.sweep(q)
 	all := s.describe(q)
 	out := map[string]string{}
 	for _, name := range in.AttributeNames {

@@ -20,6 +20,8 @@ type queue struct {
 	purged     time.Time
 	messages   []*message
 	seen       map[string]time.Time // deduplication identifiers of the last five minutes
+	dead       redrive              // the RedrivePolicy; zero for none
+	changed    chan struct{}        // closed and replaced when a message may have become visible
 	sequence   int64
 }
 
@@ -48,7 +50,7 @@ type message struct {
 func newQueue(name string, attributes, tags map[string]string, now time.Time) *queue {
 	q := &queue{
 		name: name, attributes: maps.Clone(defaults), tags: maps.Clone(tags),
-		created: now, modified: now, seen: map[string]time.Time{},
+		created: now, modified: now, seen: map[string]time.Time{}, changed: make(chan struct{}),
 	}
 	if q.tags == nil {
 		q.tags = map[string]string{}
@@ -63,15 +65,6 @@ func newQueue(name string, attributes, tags map[string]string, now time.Time) *q
 }
 
 func (q *queue) fifo() bool { return q.attributes["FifoQueue"] == "true" }
-
-func (q *queue) redrive() (redrive, bool) {
-	document, ok := q.attributes["RedrivePolicy"]
-	if !ok {
-		return redrive{}, false
-	}
-	r, err := parseRedrive(document)
-	return r, err == nil
-}
 
 // counts tells messages that wait, are in flight, and are delayed.
 func (q *queue) counts(now time.Time) (waiting, inFlight, delayed int) {
@@ -135,36 +128,71 @@ func (q *queue) take(limit int, visibility time.Duration, now time.Time) []*mess
 	return out
 }
 
-// sweep drops what is over its retention, and moves to the dead letters what
-// was received too often. The caller holds the lock.
-func (s *Service) sweep() {
+// sweep brings a queue up to date, and the queues whose dead letters it takes.
+// The caller holds the lock.
+func (s *Service) sweep(q *queue) {
 	now := s.options.Now()
-	for _, name := range slices.Sorted(maps.Keys(s.queues)) {
-		q := s.queues[name]
-		retention := seconds(q.attributes["MessageRetentionPeriod"])
-		q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return now.Sub(m.sent) > retention })
-		r, ok := q.redrive()
-		if !ok {
-			continue
+	s.expire(q, now)
+	arn := s.arn(q.name)
+	for _, source := range s.queues {
+		if source.dead.Target == arn {
+			s.expire(source, now)
 		}
-		dead, err := s.find(r.Target)
-		if err != nil || s.arn(dead.name) != r.Target { // AWS leaves the messages where they are
-			continue
-		}
-		q.messages = slices.DeleteFunc(q.messages, func(m *message) bool {
-			if m.received < r.max() || m.visible.After(now) {
-				return false
-			}
-			moved := *m
-			moved.received, moved.receipt, moved.visible = 0, "", now
-			dead.messages = append(dead.messages, &moved)
-			return true
-		})
 	}
 }
 
-// wake lets long polls look again; the caller holds the lock.
-func (s *Service) wake() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+// expire drops what is over its retention, and moves to the dead letters what
+// was received too often.
+func (s *Service) expire(q *queue, now time.Time) {
+	retention := seconds(q.attributes["MessageRetentionPeriod"])
+	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return now.Sub(m.sent) > retention })
+	if q.dead.Target == "" {
+		return
+	}
+	dead, err := s.find(q.dead.Target)
+	if err != nil || s.arn(dead.name) != q.dead.Target { // AWS leaves the messages where they are
+		return
+	}
+	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool {
+		if m.received < q.dead.max() || m.visible.After(now) {
+			return false
+		}
+		moved := *m
+		moved.received, moved.receipt, moved.visible = 0, "", now
+		dead.messages = append(dead.messages, &moved)
+		dead.wake()
+		return true
+	})
+}
+
+// soon is how long until a message that hides now may be seen in the queue, at
+// most limit.
+func (s *Service) soon(q *queue, limit time.Duration) time.Duration {
+	now, arn := s.options.Now(), s.arn(q.name)
+	for _, x := range s.queues {
+		if x != q && x.dead.Target != arn {
+			continue
+		}
+		for _, m := range x.messages {
+			if left := m.visible.Sub(now); left > 0 && left < limit {
+				limit = left
+			}
+		}
+	}
+	return limit
+}
+
+// wake lets long polls of the queue look again; the caller holds the lock.
+func (q *queue) wake() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// Wake lets every long poll look again, after the clock was moved.
+func (s *Service) Wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		q.wake()
+	}
 }

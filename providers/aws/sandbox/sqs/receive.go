@@ -85,24 +85,20 @@ type Request struct {
 	Visibility, Wait time.Duration
 }
 
-// longPollStep bounds how long a poll sleeps, since the sandbox's clock may be
-// moved forward.
-const longPollStep = 100 * time.Millisecond
-
 // Receive takes messages off a queue (its name, URL or ARN), waiting for the
 // first one if asked to.
 func (s *Service) Receive(ctx context.Context, queueURL string, r Request) ([]Message, error) {
 	started := time.Now()
 	for {
-		out, wait, changed, err := s.tryReceive(queueURL, r)
-		left := wait - time.Since(started)
-		if err != nil || len(out) > 0 || left <= 0 {
-			return out, err
+		got, err := s.tryReceive(queueURL, r)
+		left := got.wait - time.Since(started)
+		if err != nil || len(got.messages) > 0 || left <= 0 {
+			return got.messages, err
 		}
-		timer := time.NewTimer(min(left, longPollStep))
+		timer := time.NewTimer(min(left, got.next))
 		select {
 		case <-timer.C:
-		case <-changed:
+		case <-got.changed:
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, nil // an empty answer, for a caller who is not there any more
@@ -111,12 +107,20 @@ func (s *Service) Receive(ctx context.Context, queueURL string, r Request) ([]Me
 	}
 }
 
-func (s *Service) tryReceive(queueURL string, r Request) ([]Message, time.Duration, <-chan struct{}, error) {
+// attempt is one look at a queue.
+type attempt struct {
+	messages []Message
+	wait     time.Duration // as long as the whole poll may take
+	next     time.Duration // until a look is worth it again
+	changed  <-chan struct{}
+}
+
+func (s *Service) tryReceive(queueURL string, r Request) (attempt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.find(queueURL)
 	if err != nil {
-		return nil, 0, nil, err
+		return attempt{}, err
 	}
 	if r.Visibility < 0 {
 		r.Visibility = seconds(q.attributes["VisibilityTimeout"])
@@ -124,12 +128,15 @@ func (s *Service) tryReceive(queueURL string, r Request) ([]Message, time.Durati
 	if r.Wait < 0 {
 		r.Wait = seconds(q.attributes["ReceiveMessageWaitTimeSeconds"])
 	}
-	s.sweep()
-	var out []Message
+	s.sweep(q)
+	out := attempt{wait: r.Wait, changed: q.changed}
 	for _, m := range q.take(r.Max, r.Visibility, s.options.Now()) {
-		out = append(out, m.show())
+		out.messages = append(out.messages, m.show())
 	}
-	return out, r.Wait, s.changed, nil
+	if len(out.messages) == 0 && r.Wait > 0 {
+		out.next = s.soon(q, r.Wait)
+	}
+	return out, nil
 }
 
 func (m *message) show() Message {
@@ -175,7 +182,7 @@ func (s *Service) remove(q *queue, in *receiptInput) error {
 		return fail("ReceiptHandleIsInvalid", "The input receipt handle is not a valid receipt handle.")
 	}
 	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return m.receipt == in.ReceiptHandle })
-	s.wake() // the next message of its group may go
+	q.wake() // the next message of its group may go
 	return nil
 }
 
@@ -202,7 +209,7 @@ func (s *Service) hide(q *queue, in *receiptInput) error {
 			return fail("MessageNotInflight", "The specified message isn't in flight.")
 		}
 		m.visible = now.Add(time.Duration(*in.VisibilityTimeout) * time.Second)
-		s.wake()
+		q.wake()
 		return nil
 	}
 	return fail("ReceiptHandleIsInvalid", "The input receipt handle is not a valid receipt handle.")

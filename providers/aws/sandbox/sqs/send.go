@@ -66,7 +66,7 @@ func (s *Service) put(q *queue, in *sendInput, sender string) (sendOutput, error
 		return out, nil
 	}
 	q.messages = append(q.messages, m)
-	s.wake()
+	q.wake()
 	return out, nil
 }
 

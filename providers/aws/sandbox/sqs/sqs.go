@@ -35,12 +35,11 @@ type Service struct {
 	mu      sync.Mutex
 	queues  map[string]*queue
 	deleted map[string]time.Time
-	changed chan struct{} // closed and replaced when a message may have become visible
 }
 
 // New makes a service without queues.
 func New(o Options) *Service {
-	s := &Service{options: o, queues: map[string]*queue{}, deleted: map[string]time.Time{}, changed: make(chan struct{})}
+	s := &Service{options: o, queues: map[string]*queue{}, deleted: map[string]time.Time{}}
 	s.Model = &wire.Model{
 		Signing:   "sqs",
 		Namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
@@ -156,6 +155,7 @@ func (s *Service) deleteQueue(_ context.Context, _ *wire.Call, in *target) (wire
 		return wire.None{}, err
 	}
 	delete(s.queues, q.name)
+	q.wake() // polls end with its absence
 	s.deleted[q.name] = s.options.Now()
 	return wire.None{}, nil
 }
@@ -199,8 +199,7 @@ func (s *Service) listSources(_ context.Context, _ *wire.Call, in *listInput) (s
 		return sourcesOutput{}, err
 	}
 	out, err := s.page(in, func(q *queue) bool {
-		r, ok := q.redrive()
-		return ok && r.Target == s.arn(dead.name)
+		return q.dead.Target == s.arn(dead.name)
 	})
 	return sourcesOutput(out), err
 }
