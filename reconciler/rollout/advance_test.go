@@ -233,6 +233,25 @@ func TestNewerRelease(t *testing.T) {
 	}
 }
 
+// A fix for a first deployment that serves is compared with what serves: there
+// is nothing else, and without it the alias would be taken away.
+func TestNewerReleaseOverAFirstDeployment(t *testing.T) {
+	st := starting("r1", "a")
+	st.Stable, st.Functions[0].Stable, st.Rollout.Analysis.PreTraffic = record.Release{}, "", nil
+	d := &drive{now: noon}
+	d.step(0, Signal{Start: st}).step(1, Signal{Ready: true, Versions: map[manifest.Ref]string{fn("a"): "1"}})
+	d.step(time.Second, Signal{Routed: true, Looks: []Look{d.look("a", Counts{Calls: 9, Errors: 9}, Counts{})}})
+	if d.Phase != Shift || !d.Failed {
+		t.Fatalf("a first deployment of which all calls fail stops and stays: %s", summary(d.State))
+	}
+	next := starting("r2", "a")
+	next.Stable, next.Functions[0].Stable = record.Release{}, ""
+	d.step(time.Second, Signal{Start: next})
+	if d.Phase != Expand || d.Stable != release("r1") || d.Failed || d.Wanted(d.Functions[0]) != (providers.Routing{Version: "1"}) {
+		t.Errorf("then %s, wanted at %+v", summary(d.State), d.Wanted(d.Functions[0]))
+	}
+}
+
 func TestStableAgainInMidRollout(t *testing.T) {
 	back := starting("r0", "a")
 	for _, phase := range []Phase{Expand, Check, Shift} {
@@ -353,6 +372,75 @@ func TestBlindGoesAtOnce(t *testing.T) {
 	want := providers.Routing{Version: "2"}
 	if got := d.Wanted(d.Functions[0]); got != want || len(d.Stages) != 1 || d.Stages[0].Hold != manifest.Duration(2*time.Minute) {
 		t.Errorf("blind: routing %+v, stages %+v", got, d.Stages)
+	}
+}
+
+// A cap that goes while the rollout is halted lets no weight rise.
+func TestCapThenHold(t *testing.T) {
+	d := at(Shift).step(time.Second, Signal{WeightCap: 5, Routed: true})
+	if d.Weight != 5 || !d.Halted {
+		t.Fatalf("capped: %d%%", d.Weight)
+	}
+	for name, sig := range map[string]Signal{"held": {Held: "x"}, "paused": {Pause: "x"}, "foreign": {Foreign: "x"}} {
+		if got := Advance(d.State, sig, d.now); got.Weight != 5 {
+			t.Errorf("%s: the weight rose to %d", name, got.Weight)
+		}
+	}
+	if d.step(time.Second, Signal{Routed: true}); d.Weight != 10 || d.Reached {
+		t.Errorf("without the cap: %d%%, reached %t", d.Weight, d.Reached)
+	}
+}
+
+// A stage is left only while its weight is seen in place: a look that failed
+// is no yes.
+func TestUnseenIsNotInPlace(t *testing.T) {
+	for _, sig := range []Signal{{}, {Advance: true}, {Ready: true}} {
+		d := at(Shift).healthy(4)
+		d.Elapsed = 5 * time.Minute
+		if d.step(time.Second, sig); d.Stage != 0 || d.Verdict != Pass {
+			t.Errorf("left stage 1 unseen, with %+v", sig)
+		}
+		if d.step(time.Second, Signal{Routed: true}); d.Stage != 1 {
+			t.Error("not left once it was seen")
+		}
+	}
+}
+
+// A baseline that nobody could measure is not a baseline of no calls.
+func TestUnknownBaseline(t *testing.T) {
+	d := at(Shift)
+	before := d.Functions[0]
+	look := d.look("a", Counts{Calls: 100, Errors: 50}, Counts{})
+	look.Baseline.Known = false
+	if d.step(time.Minute, Signal{Routed: true, Looks: []Look{look}}); d.Functions[0] != before {
+		t.Errorf("counted without a baseline: %+v", d.Functions[0])
+	}
+	look.Baseline = providers.Sample{Known: true, Calls: 900}
+	if d.step(0, Signal{Routed: true, Looks: []Look{look}}); d.Functions[0].Canary.Calls != before.Canary.Calls+100 {
+		t.Error("the same window is not counted once it is known")
+	}
+}
+
+func TestMinSamples(t *testing.T) {
+	d := at(Shift)
+	d.Analysis.MinSamples = 450
+	d.healthy(3)
+	if d.Verdict == Pass || d.Need != 50 {
+		t.Errorf("%d calls of %d: %s, needs %d more", d.Functions[0].Staged.Calls, d.Analysis.MinSamples, d.Verdict, d.Need)
+	}
+	if d.healthy(1); d.Verdict != Pass {
+		t.Errorf("after enough calls: %s, %s", d.Verdict, d.Reason)
+	}
+}
+
+// Each stage has evidence of its own: a pass at 10% is none for 50%.
+func TestEachStageIsJudgedAnew(t *testing.T) {
+	d := shifting().healthy(6)
+	if d.Stage != 1 {
+		t.Fatal("not at the second stage")
+	}
+	if d.step(time.Second, Signal{Routed: true}); d.Verdict != Unjudged || d.Functions[0].Staged.Calls != 0 || d.Functions[0].Canary.Calls == 0 {
+		t.Errorf("at the second stage: %q with %+v", d.Verdict, d.Functions[0])
 	}
 }
 

@@ -289,6 +289,15 @@ func TestHardGuard(t *testing.T) {
 	if d.Phase != Shift {
 		t.Errorf("5 of 5 failed beside 40 of 45: %s, a red baseline must not block", d.Phase)
 	}
+	d = at(Shift)
+	for range 3 {
+		d.step(time.Minute, Signal{Routed: true, Looks: []Look{d.look("a", Counts{Calls: 90, Errors: 85}, Counts{Calls: 900, Errors: 850})}})
+	}
+	d.Stage, d.Weight = 2, 100
+	d.step(time.Minute, Signal{Routed: true, Looks: []Look{d.look("a", Counts{Calls: 6, Errors: 6}, Counts{})}})
+	if d.Phase == Back {
+		t.Errorf("6 of 6 failed at full traffic after a baseline as red: %s", d.Reason)
+	}
 	d = shifting()
 	d.Stages, d.Weight = d.Stages[2:], 100
 	d.step(time.Minute, Signal{Routed: true, Looks: []Look{d.look("a", Counts{Calls: 6, Errors: 6}, Counts{})}})
@@ -302,6 +311,11 @@ func TestThrottlesCount(t *testing.T) {
 	d := shifting()
 	for range 4 {
 		d.step(time.Minute, Signal{Routed: true, Looks: []Look{d.look("a", Counts{Calls: 40, Throttles: 60}, Counts{Calls: 900})}})
+	}
+	failed := pair{Counts{Calls: 100, Errors: 60}, Counts{Calls: 900, Errors: 9}}
+	throttled := pair{Counts{Calls: 40, Throttles: 60}, Counts{Calls: 891, Throttles: 9}}
+	if harmEvidence(failed, failed) != harmEvidence(throttled, throttled) || safeEvidence(failed, failed, 0.02) != safeEvidence(throttled, throttled, 0.02) {
+		t.Error("a throttled call counts otherwise than a failed one")
 	}
 	if d.Phase != Back || !d.Failed {
 		t.Errorf("60 of 100 calls throttled, beside none: %s, verdict %q", d.Phase, d.Verdict)

@@ -18,7 +18,11 @@ const (
 	metaMagic   = 0xED0CDAED
 	metaSize    = 64
 	maxPageSize = 1 << 16
-	walkBelow   = 256 << 20 // bytes; larger files are checked as they are read
+	// Files up to these sizes, in bytes, are checked whole at opening: how
+	// their pages hang together, and every record. What is larger is checked
+	// as it is read, so that a long journal does not make a slow start.
+	walkBelow = 256 << 20
+	readBelow = 64 << 20
 )
 
 type meta struct {
@@ -106,7 +110,7 @@ func (s *Store) verify() error {
 		if n := records.Sequence(); n != 0 && string(last) != string(number(n)) || n == 0 && last != nil {
 			return damaged("records end at %x, numbers at %d", last, n)
 		}
-		if tx.Size() > walkBelow {
+		if tx.Size() > readBelow {
 			return nil
 		}
 		var before uint64
