@@ -114,7 +114,7 @@ func (k functionKind) observe(ctx context.Context, cl *clients, res manifest.Res
 	if err := k.p.lookVersions(ctx, cl, res.Physical, l); err != nil {
 		return providers.Live{}, err
 	}
-	if spec.CodeSigningConfigArn != "" {
+	if _, looked := recall(&k.p.memory, k.p.memory.signing, res.Physical); !looked || spec.CodeSigningConfigArn != "" {
 		if err := k.p.lookSigning(ctx, cl, res.Physical); err != nil {
 			return providers.Live{}, err
 		}

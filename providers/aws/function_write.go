@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/sources/artifact"
 	"mooring.dev/sources/manifest"
 )
 
@@ -192,7 +194,7 @@ func (f *functionPut) code(ctx context.Context) (*types.FunctionCode, error) {
 	}
 	blob, err := f.p.o.Artifacts.Fetch(ctx, a)
 	if err != nil {
-		return nil, fmt.Errorf("artifact %s: %w", a.URI, err)
+		return nil, artifactError(err)
 	}
 	if strings.TrimPrefix(blob.Digest, "sha256:") != f.declared.code {
 		return nil, providers.Errorf(providers.Invalid, "artifact %s has digest %s, not the declared %s", a.URI, blob.Digest, a.Digest)
@@ -212,6 +214,17 @@ func (f *functionPut) code(ctx context.Context) (*types.FunctionCode, error) {
 		return nil, fmt.Errorf("artifact %s: %w", a.URI, err)
 	}
 	return code, nil
+}
+
+// artifactError: what is there and cannot be used never will be; what is not
+// there may still come.
+func artifactError(err error) error {
+	for _, lasting := range []error{artifact.ErrMismatch, artifact.ErrTooLarge, artifact.ErrUnusable} {
+		if errors.Is(err, lasting) {
+			return providers.Errorf(providers.Invalid, "%w", err)
+		}
+	}
+	return err
 }
 
 // imageURI names an image by digest, whatever way it was declared.

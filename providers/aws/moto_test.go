@@ -9,13 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"mooring.dev/sources/manifest"
+	"mooring.dev/providers/providertest"
 )
 
 // motoDiffers is where moto 5.2 is known not to do what AWS does, and so
 // cannot testify, with the reason. Options.Emulator adapts to what would
 // otherwise keep a daemon from settling.
 var motoDiffers = map[string]string{}
+
+// motoBreaks are promises moto cannot be held to.
+var motoBreaks = map[string]string{}
 
 // startMoto runs moto_server on a free port for one test. Without moto the
 // test is skipped, in CI it fails.
@@ -67,16 +70,23 @@ func awaitAnswer(t *testing.T, url string) {
 }
 
 func TestMotoAsWitness(t *testing.T) {
-	o := testOptions(t, startMoto(t))
-	o.Emulator = "moto"
-	w := newWorld(t, o)
-	w.fixed = motoDiffers
-	all := w.shop("preview")
-	w.converge(all)
-	w.inPlace(all)
-
-	fn := all[3]
-	if fn.Ref.Kind != manifest.KindFunction {
-		t.Fatal("the shop changed")
+	endpoint := startMoto(t)
+	world := func(t *testing.T, environment string) *world {
+		o := testOptions(t, endpoint)
+		o.Emulator, o.Environment = "moto", environment
+		return newWorld(t, o)
 	}
+	t.Run("shop", func(t *testing.T) {
+		w := world(t, "preview")
+		w.fixed = motoDiffers
+		all := w.shop("preview")
+		w.converge(all)
+		w.inPlace(all)
+	})
+	count := 0
+	providertest.Run(t, providertest.Options{Differences: motoBreaks, Patience: 5, New: func(t *testing.T) *providertest.Platform {
+		count++
+		w := world(t, fmt.Sprint("e", count))
+		return contracted(w, world(t, fmt.Sprint("o", count)), testOptions(t, endpoint).Config)
+	}})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"mooring.dev/providers"
@@ -117,6 +118,9 @@ func testOptions(t *testing.T, endpoint string) Options {
 		Config: awssdk.Config{
 			Region: testRegion, BaseEndpoint: &endpoint,
 			Credentials: credentials.NewStaticCredentialsProvider("AKIAMOORING", "secret", ""),
+			Retryer: func() awssdk.Retryer {
+				return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 10 * time.Millisecond })
+			},
 		},
 		Target:   manifest.AWSTarget{Region: testRegion, Account: testAccount, Endpoint: endpoint},
 		Pipeline: "shop", Environment: "preview", Tokens: []byte("a key for tokens"),

@@ -50,7 +50,8 @@ type Options struct {
 	// emulators that know only those.
 	CloudWatchProtocol string
 	// Emulator is "", or "moto": its mappings name the version their alias
-	// pointed at once, and are read as naming the alias.
+	// pointed at once, and are read as naming the alias; its policies have
+	// revisions that do not hold, and are written without.
 	Emulator     string
 	MetricPeriod time.Duration // of a CloudWatch datapoint; default 60s
 	KeepVersions int           // versions Clean keeps when told none; default 3

@@ -254,6 +254,7 @@ func (s *sweep) reportMappings(ctx context.Context, sub *subject) {
 		return
 	}
 	k := triggerKind{s.p}
+	s.forgetTags(sub)
 	taken := map[string]bool{}
 	var failed error
 	for _, child := range sub.children {
@@ -271,6 +272,21 @@ func (s *sweep) reportMappings(ctx context.Context, sub *subject) {
 	}
 	if failed == nil {
 		s.strayMappings(ctx, k, sub, taken)
+	}
+}
+
+// forgetTags makes the tags of a function's mappings due along with its other
+// layers.
+func (s *sweep) forgetTags(sub *subject) {
+	if sub.layers == nil || !sub.layers.at.Equal(s.at) {
+		return
+	}
+	for i := range s.mappings {
+		name, _ := functionOf(awssdk.ToString(s.mappings[i].FunctionArn))
+		uuid := awssdk.ToString(s.mappings[i].UUID)
+		if l, ok := recall(&s.p.memory, s.p.memory.owners, uuid); ok && name == sub.physical && l.at.Before(s.at) {
+			forget(&s.p.memory, s.p.memory.owners, uuid)
+		}
 	}
 }
 

@@ -286,10 +286,11 @@ func (p *Provider) listMappings(ctx context.Context, cl *clients, source string)
 	return all, nil
 }
 
-// mappingTags are a mapping's own tags, asked again when old.
+// mappingTags are a mapping's own tags, asked again when old. A sweep asks in
+// its own rotation: there, what was forgotten is what is due.
 func (p *Provider) mappingTags(ctx context.Context, cl *clients, c *types.EventSourceMappingConfiguration) (map[string]string, error) {
 	uuid := awssdk.ToString(c.UUID)
-	if l, ok := recall(&p.memory, p.memory.owners, uuid); ok && p.o.Now().Sub(l.at) < p.o.LayerAge {
+	if l, ok := recall(&p.memory, p.memory.owners, uuid); ok && (cl == p.sweep || p.o.Now().Sub(l.at) < p.o.LayerAge) {
 		return l.tags, nil
 	}
 	if c.EventSourceMappingArn == nil {
