@@ -48,15 +48,11 @@ type Documents struct {
 //
 // Faults of an overlay are told when its environment is rendered.
 func (l *Loader) Load(tree fs.FS, opts LoadOptions) (*Documents, error) {
-	if opts.Path != "" {
-		sub, err := fs.Sub(tree, opts.Path)
-		if err != nil {
-			return nil, fmt.Errorf("open folder %s: %w", printable(opts.Path), err)
-		}
-		tree = sub
+	w := &walker{tree: tree, root: path.Clean(opts.Path)}
+	if !fs.ValidPath(w.root) {
+		return nil, fmt.Errorf("open folder %s: %w", printable(opts.Path), fs.ErrInvalid)
 	}
-	w := &walker{tree: tree}
-	err := w.walk(".", 0)
+	err := w.enter()
 	if errors.Is(err, errTooMany) {
 		w.refuse(".", "the tree has more than "+itoa(maxEntries)+" files, or more than 256 MiB of YAML", "split it, or name a path")
 		docs := gather(nil, w)

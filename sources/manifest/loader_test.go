@@ -120,8 +120,16 @@ func mustRender(t testing.TB, docs *Documents, p *Pipeline, environment string) 
 func TestLoadPath(t *testing.T) {
 	tree := fstest.MapFS{"preview/a.yaml": queueFile("a", 1, ""), "production/b.yaml": queueFile("b", 1, "")}
 	docs, err := new(Loader).Load(tree, LoadOptions{Path: "production"})
-	if err != nil || docs.Len() != 1 || docs.docs[0].ref.Name != "b" {
+	if err != nil || docs.Len() != 1 || docs.docs[0].position().String() != "production/b.yaml:1:1" {
 		t.Fatalf("%v %+v", err, docs)
+	}
+	if docs, err = new(Loader).Load(tree, LoadOptions{Path: "preview/"}); err != nil || docs.Len() != 1 {
+		t.Fatalf("%v %+v", err, docs)
+	}
+	tree["link"] = &fstest.MapFile{Mode: fs.ModeSymlink, Data: []byte("preview")}
+	var faults Faults
+	if _, err := new(Loader).Load(tree, LoadOptions{Path: "link"}); !errors.As(err, &faults) {
+		t.Errorf("a link was followed: %v", err)
 	}
 	if _, err := new(Loader).Load(tree, LoadOptions{Path: "../x"}); err == nil {
 		t.Error("a path out of the tree was accepted")

@@ -19,6 +19,7 @@ type file struct {
 // repository should hold.
 type walker struct {
 	tree    fs.FS
+	root    string
 	entries int
 	size    int64
 	files   []file
@@ -41,6 +42,21 @@ func printable(name string) string {
 }
 
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }
+
+// enter walks the root, unless a link on the way leads somewhere else.
+func (w *walker) enter() error {
+	for dir := w.root; dir != "."; dir = path.Dir(dir) {
+		info, err := fs.Lstat(w.tree, dir)
+		if err != nil {
+			return fmt.Errorf("open folder %s: %w", printable(dir), err)
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			w.refuse(dir, "is a symbolic link", "name the folder itself")
+			return nil
+		}
+	}
+	return w.walk(w.root, 0)
+}
 
 func (w *walker) walk(dir string, depth int) error {
 	if depth > MaxNesting {
@@ -71,7 +87,7 @@ func (w *walker) entry(dir string, e fs.DirEntry, depth int) error {
 	case e.Type()&fs.ModeSymlink != 0:
 		w.refuse(name, "is a symbolic link", "put the file itself there")
 	case e.IsDir():
-		if dir == "." && e.Name() == "policies" {
+		if dir == w.root && e.Name() == "policies" {
 			return nil
 		}
 		return w.walk(name, depth+1)
