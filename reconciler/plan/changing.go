@@ -9,7 +9,8 @@ import (
 
 // Changing lists the functions whose traffic a rollout of in.Target has to
 // move, for rollout.Start: those whose stable version does not carry what is
-// declared. in.Rollout is the state before the start. Stable is the version
+// declared, and those an overtaken rollout moved. in.Rollout is the state
+// before the start. Stable is the version
 // that last proved itself, not where traffic happens to be: an alias somebody
 // repointed is drift, and no reason to roll out.
 func Changing(in Input) []rollout.Function {
@@ -22,7 +23,7 @@ func Changing(in Input) []rollout.Function {
 			continue
 		}
 		f := rollout.Function{Ref: fn, Alias: delivery.Alias, Stable: stableVersion(in, fn, delivery.Alias)}
-		if !carried(in, f) {
+		if !carried(in, f) || unsettled(in, f) {
 			list = append(list, f)
 		}
 	}
@@ -58,6 +59,13 @@ func proven(in Input, fn, alias manifest.Ref) string {
 		return f.Version
 	}
 	return in.Inventory.Live[alias].Routing.Version
+}
+
+// unsettled functions were moved by the rollout that is overtaken, and nobody
+// saw them at rest since: the next one has to go on speaking of them, or their
+// alias would be taken for repointed.
+func unsettled(in Input, f rollout.Function) bool {
+	return in.Rollout.Phase != rollout.Idle && in.Applied[f.Alias].Version != f.Stable
 }
 
 // carried is true when the stable version carries what is declared.

@@ -302,7 +302,7 @@ func (w *world) holdDeletions(refs []manifest.Ref, why string) {
 		names = append(names, fmt.Sprintf("and %d more", len(refs)-5))
 	}
 	w.plan.Holds = append(w.plan.Holds, record.Hold{
-		ID:    "deletion_guard-" + itemID(refs[0], w.in.Target.Digest, "deletion_guard"),
+		ID:    "deletion_guard-" + itemID(manifest.Ref{}, w.in.Target.Digest, "deletion_guard"),
 		Scope: record.HoldScope{Ref: refs[0]}, Owner: "mooring", Kind: "deletion_guard", Since: w.in.Now,
 		Reason: why + ": " + strings.Join(names, ", "), About: w.in.Target.Digest,
 	})
