@@ -151,7 +151,7 @@ func (p *Provider) functionLive(res manifest.Resource, l *functionLook) (provide
 	b.snapshot = f.snapshot(b.key)
 
 	live := b.live()
-	live.Guard = providers.Guard(awssdk.ToString(l.config.RevisionId))
+	live.Guard = functionGuard(&l.config)
 	live.Settling, live.Failed = functionState(&l.config)
 	live.Owner = l.owner()
 	live.SeenAt = l.at
@@ -159,6 +159,15 @@ func (p *Provider) functionLive(res manifest.Resource, l *functionLook) (provide
 	live.Attributes = functionAttributes(&l.config)
 	remember(&p.memory, p.memory.known, res.Ref, live.Attributes)
 	return live, nil
+}
+
+// functionGuard is the function's revision. A platform that gives none is
+// guarded by what was seen.
+func functionGuard(c *types.FunctionConfiguration) providers.Guard {
+	if c.RevisionId != nil {
+		return providers.Guard(*c.RevisionId)
+	}
+	return seen(c)
 }
 
 func functionAttributes(c *types.FunctionConfiguration) map[string]string {
@@ -220,7 +229,7 @@ func (k functionKind) remove(ctx context.Context, res manifest.Resource, guard p
 	if err := k.p.mayDelete(l.owner()); err != nil {
 		return providers.Receipt{}, err
 	}
-	if err := holds(guard, providers.Guard(awssdk.ToString(l.config.RevisionId))); err != nil {
+	if err := holds(guard, functionGuard(&l.config)); err != nil {
 		return providers.Receipt{}, err
 	}
 	out, err := k.p.front.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &res.Physical})

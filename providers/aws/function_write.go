@@ -96,7 +96,7 @@ func (f *functionPut) update(ctx context.Context) (providers.Receipt, error) {
 }
 
 func (f *functionPut) guard() providers.Guard {
-	return providers.Guard(awssdk.ToString(f.look.config.RevisionId))
+	return functionGuard(&f.look.config)
 }
 
 func (f *functionPut) sourceKeyChanged() bool {

@@ -66,7 +66,7 @@ func (p *Provider) readyToPublish(ctx context.Context, c providers.Change, decla
 	if err := p.mayWrite(l.owner(), c.Adopt || c.Resource.Adopt); err != nil {
 		return nil, err
 	}
-	if err := holds(c.Guard, providers.Guard(awssdk.ToString(l.config.RevisionId))); err != nil {
+	if err := holds(c.Guard, functionGuard(&l.config)); err != nil {
 		return nil, err
 	}
 	if settling, _ := functionState(&l.config); settling {
