@@ -349,7 +349,7 @@ func TestHistoryReads(t *testing.T) {
 	held, back, done := moving, moving, was
 	held.Paused = "incident"
 	back.Phase, back.Reason = rollout.Back, "Function/a: 5 of 5 calls failed"
-	done.Done, done.Returned, done.Reason = true, rollout.ByVerdict, "Function/a: 5 of 5 calls failed"
+	done.Returned, done.Reason = rollout.ByVerdict, "Function/a: 5 of 5 calls failed"
 	begins := moving
 	begins.Phase = rollout.Expand
 	_, e := fold(t, admission(2, "allow"),
@@ -361,7 +361,7 @@ func TestHistoryReads(t *testing.T) {
 		journal.Record{Drift: &record.DriftItem{ID: "d", Ref: ref("a"), Path: "memorySize", Kind: record.Changed, Seen: 2, Response: record.Revert}},
 		journal.Record{Resolved: &journal.Resolved{ID: "d", How: "reverted"}},
 	)
-	want := []string{"commit2 admitted", "commit2 begins: commit", "commit2: 10% of traffic wanted, stage 1 of 3", "paused: incident",
+	want := []string{"commit2 admitted", "commit1 is in force", "commit2 begins: commit", "commit2: 10% of traffic wanted, stage 1 of 3", "paused: incident",
 		"returning to commit1: Function/a: 5 of 5 calls failed", "back at commit1: Function/a: 5 of 5 calls failed",
 		"update Function/a (commit) failed, denied: lambda:UpdateFunctionCode", "memorySize changed: revert", "memorySize changed: reverted"}
 	var got []string

@@ -97,15 +97,17 @@ func (e *Environment) outcomeLine(o record.Outcome) string {
 // rolloutLine tells the one thing that changed most.
 func rolloutLine(was, is rollout.State) string {
 	switch {
-	case is.Done && is.Returned != "":
+	case is.Phase == rollout.Idle && was.Phase == rollout.Idle && is.Release == was.Release:
+		return ""
+	case is.Phase == rollout.Idle && is.Returned != "":
 		return said("back at "+commit(is.Release), is.Reason)
-	case is.Done:
+	case is.Phase == rollout.Idle && is.Release.Digest != "":
 		return commit(is.Release) + " is in force"
 	case is.Phase == rollout.Back && was.Phase != rollout.Back:
 		return said("returning to "+commit(is.Stable), is.Reason)
 	case is.Failed && !was.Failed:
 		return said(commit(is.Release)+" stopped", is.Reason)
-	case is.Release != was.Release && is.Phase != rollout.Idle:
+	case is.Release != was.Release:
 		return said(commit(is.Release)+" begins", is.Cause)
 	case is.Paused != "" && is.Paused != was.Paused:
 		return "paused: " + is.Paused

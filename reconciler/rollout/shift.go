@@ -111,9 +111,21 @@ func (s *State) leaveStage() {
 
 func (s *State) undecided() string {
 	if s.Need > 0 {
-		return fmt.Sprintf("undecided: needs about %d more calls", s.Need)
+		return fmt.Sprintf("undecided: needs about %d more calls", roughly(s.Need))
 	}
 	return "undecided: too little is known to say how many calls are missing"
+}
+
+// roughly rounds up to 1, 2 or 5 and noughts: the words should not change with
+// every look. State.Need is the number itself.
+func roughly(n int64) int64 {
+	for unit := int64(1); ; unit *= 10 {
+		for _, step := range []int64{1, 2, 5} {
+			if n <= step*unit {
+				return step * unit
+			}
+		}
+	}
 }
 
 // limit lowers the weight to policy's cap, and lets it come back up to the
