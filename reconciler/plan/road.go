@@ -21,8 +21,9 @@ type Forecast struct {
 }
 
 // Road is the planner run to its fixed point on a copy of the world: every
-// step until in.Target is in force, traffic stages included. Nobody's writes
-// but ours, no failure, every verdict a pass.
+// step until in.Target is in force, traffic stages included, as if no hold
+// stood and every approval and verdict came. Whoever judges a release has to
+// see the deletions that would need approval.
 func Road(in Input) []Step { return Foresee(in).Steps }
 
 // Foresee is Road with what the planner would hold and wait for.
@@ -31,16 +32,19 @@ func Foresee(in Input) Forecast {
 	if in.Target == nil {
 		return road
 	}
+	approved := in.Approved
 	in = begin(in)
 	holds := map[string]record.Hold{}
 	bound := 8*len(in.Target.Resources) + 8*len(in.Inventory.Orphans) + 64
+	phase := rollout.Phase("none yet")
 	for pass := range bound {
 		p := Make(in)
 		if pass == 0 {
 			road.Items = p.Items
 		}
-		for _, h := range p.Holds {
-			holds[h.ID] = h
+		if !approved && phase != in.Rollout.Phase {
+			phase = in.Rollout.Phase
+			predict(in, holds)
 		}
 		road.Waits = p.Waits
 		road.Adopt = append(road.Adopt, p.Adopt...)
@@ -64,12 +68,20 @@ func Foresee(in Input) Forecast {
 	return road
 }
 
+// predict collects what the planner would hold without approval.
+func predict(in Input, holds map[string]record.Hold) {
+	in.Approved = false
+	for _, h := range Make(in).Holds {
+		holds[h.ID] = h
+	}
+}
+
 // begin starts the rollout that in.Target needs, unless it is moving or in
 // force already. The copy owns its maps.
 func begin(in Input) Input {
 	in = owned(in)
-	in.Surveys = 2
-	in.Observing = false
+	in.Surveys, in.Observing, in.Approved = 2, false, true
+	in.Holds, in.Parked = nil, nil
 	s := in.Rollout
 	if s.Phase != rollout.Idle || s.Release.Digest == in.Target.Digest {
 		return in

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"context"
 	"slices"
 	"testing"
 
+	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -189,4 +191,38 @@ func TestLeftBehindIsNotDrift(t *testing.T) {
 	if p = Make(s.input()); len(p.Items) != 1 {
 		t.Errorf("a fact followed, so nothing was left behind:\n%s", show(p))
 	}
+}
+
+// Whoever judges a release sees the deletions that will need approval, and
+// that they will; what is held now hides nothing.
+func TestRoadShowsWhatNeedsApproval(t *testing.T) {
+	s := started(t)
+	files := base(t)
+	delete(files, "checkout.yaml")
+	delete(files, "queues.yaml")
+	in := s.withTarget(render(t, files, "v2"))
+	in.Inventory.Orphans = orphans(s, in.Target)
+	in.Holds = []record.Hold{{Owner: "ann", Reason: "freeze"}}
+	f := Foresee(in)
+	deleted := 0
+	for _, step := range f.Steps {
+		if step.Operation == Delete {
+			deleted++
+		}
+	}
+	if deleted != 4 { // the function, its role and two queues
+		t.Errorf("foreseen %d deletions: %+v", deleted, f.Steps)
+	}
+	if len(f.Holds) != 1 || f.Holds[0].Kind != "deletion_guard" {
+		t.Errorf("predicted holds: %+v", f.Holds)
+	}
+}
+
+// orphans is what a survey for another release finds beside it.
+func orphans(s *shop, rel *manifest.Release) map[manifest.Ref]providers.Live {
+	inv, err := s.provider.Survey(context.Background(), rel.Resources)
+	if err != nil {
+		return nil
+	}
+	return inv.Orphans
 }
