@@ -54,7 +54,7 @@ func loadBig(b *testing.B, n int) (*Loader, fstest.MapFS, *Documents) {
 
 // BenchmarkLoadAndRender10k reads and renders 10,000 manifests, anew.
 func BenchmarkLoadAndRender10k(b *testing.B) {
-	tree, p := bigTree(10_000), testPipeline("preview")
+	tree, p := newFlat(bigTree(10_000)), testPipeline("preview")
 	b.ReportAllocs()
 	for b.Loop() {
 		docs, err := new(Loader).Load(tree, LoadOptions{})

@@ -20,7 +20,7 @@ func newFlat(tree fstest.MapFS) flat {
 	made := map[string]bool{}
 	for name, file := range tree {
 		dir := path.Dir(name)
-		out.folders[dir] = append(out.folders[dir], fs.FileInfoToDirEntry(flatInfo{fs.FileInfo(nil), path.Base(name), file}))
+		out.folders[dir] = append(out.folders[dir], fs.FileInfoToDirEntry(flatInfo{nil, path.Base(name), file}))
 		for ; dir != "." && !made[dir]; dir = path.Dir(dir) {
 			made[dir] = true
 			parent := path.Dir(dir)
