@@ -26,6 +26,9 @@ type actorReader interface{ ReadsActor() bool }
 // somebody has to say so again.
 const mitigationHold = 24 * time.Hour
 
+// trailTimeout bounds one look into the audit trail.
+const trailTimeout = 3 * time.Second
+
 // drift attributes what was confirmed, lets policy say what to do about it,
 // and tells people.
 func (p *pass) drift(ctx context.Context) error {
@@ -106,16 +109,20 @@ func (p *pass) holdMitigation(ctx context.Context, item record.DriftItem) error 
 // the platform's audit trail that is not our own.
 func (p *pass) attribute(ctx context.Context, item record.DriftItem) record.DriftItem {
 	finder, ok := p.e.provider.(providers.ActorFinder)
-	if !ok || item.Actor.Known {
+	if !ok || item.Actor.Known || p.now.Before(p.e.trailFrom) {
 		return item
 	}
 	res, ok := p.suspect(item)
 	if !ok {
 		return item
 	}
+	ctx, cancel := context.WithTimeout(ctx, trailTimeout)
+	defer cancel()
 	actors, err := finder.Actors(ctx, res, item.Since.Add(-p.interval()-15*time.Minute))
 	if err != nil {
-		p.e.log.Debug("audit trail could not be read", zap.Stringer("resource", res.Ref), zap.Error(err))
+		// A trail that does not answer must not slow the reverts down.
+		p.e.trailFrom = p.now.Add(p.e.d.opts.Pace.RetryMax)
+		p.e.log.Info("audit trail could not be read: who did it stays unknown for now", zap.Stringer("resource", res.Ref), zap.Error(err))
 		return item
 	}
 	for _, a := range actors {

@@ -38,6 +38,7 @@ type environment struct {
 	lastCheck map[string]time.Time
 	verified  bool // the account was checked
 	pushed    pushed
+	trailFrom time.Time // when the audit trail is asked again
 	published atomic.Pointer[published]
 }
 

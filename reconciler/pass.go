@@ -290,7 +290,7 @@ func (p *pass) outcome(err error) string {
 		return "progressing"
 	case len(p.confirmed()) > 0:
 		return "drifted"
-	case p.wrote > 0 || len(p.plan.Facts) > 0:
+	case p.wrote > 0 || len(p.plan.Facts) > 0 || p.waitsForSync():
 		return "changes"
 	}
 	return "in_sync"
@@ -307,6 +307,11 @@ func (p *pass) holding() bool {
 		}
 	}
 	return len(p.holds()) > 0
+}
+
+// waitsForSync: a release is admitted, and only a person lets it in.
+func (p *pass) waitsForSync() bool {
+	return p.spec.Sync == "manual" && p.st.Admitted != nil && p.st.Admitted.Release.Digest != p.st.Rollout.Release.Digest && !p.mayStart()
 }
 
 func (p *pass) confirmed() []record.DriftItem {

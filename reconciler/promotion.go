@@ -133,8 +133,9 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		return err
 	}
 	p.changed = true
+	from, _ := p.w.pipeline.Environment(m.From)
 	proposal, err := p.e.d.opts.Proposer.Propose(ctx, sources.Edit{
-		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path,
+		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path, SourcePath: from.Path,
 		Message: promotionMessage(m, d),
 	})
 	done := pr

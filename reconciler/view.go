@@ -102,6 +102,8 @@ func (p *pass) stateWord(err error) (state, why string) {
 		return "denied", j.Reason
 	case p.holding():
 		return "held", p.holdReason()
+	case p.waitsForSync():
+		return "held", "an admitted release waits for `mooring sync` (sync: manual)"
 	case err != nil:
 		return "degraded", err.Error()
 	case !p.healthy():

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,25 +20,24 @@ import (
 // client speaks to the daemon.
 type client struct {
 	server string
+	token  string
 }
 
 func (c *client) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.server, "server", envOr("MOORING_SERVER", "http://127.0.0.1:8420"), "address of the daemon")
+	cmd.Flags().StringVar(&c.server, "server", "http://127.0.0.1:8420", "address of the daemon")
 	if cmd.Flags().Lookup("state") == nil {
-		cmd.Flags().String("state", envOr("MOORING_STATE", defaultState()), "state folder of a daemon on this machine, for its token")
+		cmd.Flags().String("state", defaultState(), "state folder of a daemon on this machine, for its token")
 	}
-	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
-		if os.Getenv("MOORING_TOKEN") != "" {
-			return
-		}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		state, err := cmd.Flags().GetString("state")
 		if err != nil {
-			return
+			return err
 		}
-		if token, err := os.ReadFile(filepath.Join(state, "token")); err == nil {
-			// For this process alone: the token of a daemon on this machine.
-			_ = os.Setenv("MOORING_TOKEN", strings.TrimSpace(string(token)))
+		c.token = os.Getenv("MOORING_TOKEN")
+		if token, err := os.ReadFile(filepath.Join(state, "token")); err == nil && c.token == "" {
+			c.token = strings.TrimSpace(string(token)) // a daemon on this machine
 		}
+		return nil
 	}
 }
 
@@ -64,8 +64,8 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Mooring-User", userName())
-	if token := os.Getenv("MOORING_TOKEN"); token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
 	if err != nil {
@@ -108,5 +108,5 @@ func userName() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}
-	return envOr("USER", "unknown")
+	return cmp.Or(os.Getenv("USER"), "unknown")
 }

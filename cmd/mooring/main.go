@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit codes, stable.
@@ -67,6 +69,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), os.LookupEnv) }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
@@ -78,4 +81,21 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		schemaCommand(), versionCommand(),
 	)
 	return root
+}
+
+// fromEnvironment sets every flag that was not given from MOORING_ and its
+// name in capitals: --git-token-file from MOORING_GIT_TOKEN_FILE.
+func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var faults []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "MOORING_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := lookup(name)
+		if f.Changed || !ok || value == "" || f.Name == "help" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			faults = append(faults, fmt.Errorf("%s=%q: %w", name, value, err))
+		}
+	})
+	return errors.Join(faults...)
 }

@@ -46,7 +46,7 @@ func runCommand() *cobra.Command {
 	}
 	f.place.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", envOr("MOORING_LISTEN", "127.0.0.1:8420"), "address of the page, the API and the metrics")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")

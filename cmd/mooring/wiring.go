@@ -50,25 +50,18 @@ type place struct {
 
 func (p *place) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&p.repo, "repo", os.Getenv("MOORING_REPO"), "repository of environment state: a path or URL")
+	f.StringVar(&p.repo, "repo", "", "repository of environment state: a path or URL")
 	f.StringVar(&p.path, "path", "", "a working folder instead of a repository; it stands for the control branch and every environment")
-	f.StringVar(&p.control, "control", envOr("MOORING_CONTROL", "main"), "branch that mooring.yaml and policies/ are read from")
-	f.StringVar(&p.state, "state", envOr("MOORING_STATE", defaultState()), "folder of the journal and caches")
-	f.StringVar(&p.artifacts, "artifacts", os.Getenv("MOORING_ARTIFACTS"), "folder below which file: artifacts lie")
-	f.StringVar(&p.tokenFile, "git-token-file", os.Getenv("MOORING_GIT_TOKEN_FILE"), "file with the HTTPS token of the repository (or set MOORING_GIT_TOKEN)")
-	f.StringVar(&p.user, "git-user", os.Getenv("MOORING_GIT_USER"), "user for the repository, where the host wants another than git")
-	f.StringVar(&p.sshKey, "git-ssh-key", os.Getenv("MOORING_GIT_SSH_KEY"), "private key file for an SSH repository")
-	f.StringVar(&p.knownHosts, "git-known-hosts", os.Getenv("MOORING_GIT_KNOWN_HOSTS"), "known_hosts file; SSH hosts not in it are refused")
-	f.StringVar(&p.caFile, "ca-file", os.Getenv("MOORING_CA_FILE"), "further certificate authorities for the repository, PEM")
-	f.StringVar(&p.cloudwatch, "cloudwatch-protocol", os.Getenv("MOORING_CLOUDWATCH_PROTOCOL"), "json or query, for AWS emulators that do not speak what the SDK does")
-	f.StringVar(&p.emulator, "emulator", os.Getenv("MOORING_EMULATOR"), "moto, when AWS_ENDPOINT_URL is one: its known differences are allowed for")
-}
-
-func envOr(name, def string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return def
+	f.StringVar(&p.control, "control", "main", "branch that mooring.yaml and policies/ are read from")
+	f.StringVar(&p.state, "state", defaultState(), "folder of the journal and caches")
+	f.StringVar(&p.artifacts, "artifacts", "", "folder below which file: artifacts lie")
+	f.StringVar(&p.tokenFile, "git-token-file", "", "file with the HTTPS token of the repository (or set MOORING_GIT_TOKEN)")
+	f.StringVar(&p.user, "git-user", "", "user for the repository, where the host wants another than git")
+	f.StringVar(&p.sshKey, "git-ssh-key", "", "private key file for an SSH repository")
+	f.StringVar(&p.knownHosts, "git-known-hosts", "", "known_hosts file; SSH hosts not in it are refused")
+	f.StringVar(&p.caFile, "ca-file", "", "further certificate authorities for the repository, PEM")
+	f.StringVar(&p.cloudwatch, "cloudwatch-protocol", "", "json or query, for AWS emulators that do not speak what the SDK does")
+	f.StringVar(&p.emulator, "emulator", "", "moto, when AWS_ENDPOINT_URL is one: its known differences are allowed for")
 }
 
 // defaultState is where a user's daemon keeps its memory.
