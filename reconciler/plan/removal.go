@@ -71,12 +71,13 @@ func (w *world) leftovers() []removal {
 			r.live = orphan
 		case listed && live.Exists:
 			r.live = live
-			if !standsAlone(ref) {
-				r.extra = &providers.Extra{Ref: ref, Parent: r.parent, Spec: live.Spec, Guard: live.Guard, SeenAt: live.SeenAt}
-			}
 		default:
 			w.gone(ref)
 			continue
+		}
+		if r.extra == nil && !standsAlone(ref) {
+			// It was asked for by name, so no survey calls it an extra.
+			r.extra = &providers.Extra{Ref: ref, Parent: r.parent, Spec: r.live.Spec, Guard: r.live.Guard, SeenAt: r.live.SeenAt}
 		}
 		if !foreignKind(ref.Kind) {
 			left = append(left, r)

@@ -226,3 +226,31 @@ func orphans(s *shop, rel *manifest.Release) map[manifest.Ref]providers.Live {
 	}
 	return inv.Orphans
 }
+
+// A child that was still asked for by name is detached like any other,
+// wherever the look put it.
+func TestChildrenAskedForByNameAreDetached(t *testing.T) {
+	child := ref("Permission/checkout.partner")
+	for _, place := range []string{"live", "orphans"} {
+		s := started(t)
+		old := s.input().Inventory.Live[child]
+		s.target(variants(t)[0])
+		files := base(t)
+		files["checkout.yaml"] = replaced(t, files["checkout.yaml"], `  permissions:
+    partner: {principal: "222222222222", action: "lambda:InvokeFunction"}
+`, "")
+		s.target(render(t, files, "v2"))
+		s.in.Rollout.Phase = rollout.Contract
+		in := s.input()
+		in.Surveys, in.Inventory.Extras = 2, nil
+		if place == "live" {
+			in.Inventory.Live[child] = old
+		} else {
+			in.Inventory.Orphans = map[manifest.Ref]providers.Live{child: old}
+		}
+		p := Make(in)
+		if len(p.Steps) != 1 || p.Steps[0].Operation != Detach || p.Steps[0].Ref != child || p.Steps[0].Extra.Guard != old.Guard {
+			t.Errorf("%s:\n%s", place, show(p))
+		}
+	}
+}
