@@ -41,16 +41,29 @@ type alertmanagerAlert struct {
 
 // Notify implements Notifier.
 func (a *Alertmanager) Notify(ctx context.Context, e Event) error {
+	return a.send(ctx, alertsOf(e), e.ID)
+}
+
+// NotifyAll implements Grouper.
+func (a *Alertmanager) NotifyAll(ctx context.Context, events []Event) error {
+	var alerts []alertmanagerAlert
+	for _, e := range events {
+		alerts = append(alerts, alertsOf(e)...)
+	}
+	return a.send(ctx, alerts, groupKey(events))
+}
+
+func (a *Alertmanager) send(ctx context.Context, alerts []alertmanagerAlert, id string) error {
 	base, err := read("Alertmanager's URL", a.url)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(alertsOf(e))
+	body, err := json.Marshal(alerts)
 	if err != nil {
 		return Permanent(fmt.Errorf("notify: write the alert: %w", err))
 	}
 	header := http.Header{}
-	header.Set("Idempotency-Key", e.ID)
+	header.Set("Idempotency-Key", id)
 	return post(ctx, a.client, request{url: strings.TrimSuffix(base, "/") + "/api/v2/alerts", body: body, header: header})
 }
 

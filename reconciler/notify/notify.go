@@ -41,6 +41,13 @@ type Notifier interface {
 	Notify(ctx context.Context, e Event) error
 }
 
+// Grouper is a Notifier that can carry many events in one message, in order.
+// It answers for all of them: each event keeps its own id.
+type Grouper interface {
+	Notifier
+	NotifyAll(ctx context.Context, events []Event) error
+}
+
 // permanent marks an error that no repetition will cure.
 type permanent struct{ error }
 

@@ -45,6 +45,11 @@ type Options struct {
 	Most    time.Duration  // longest wait; default 5m
 	Timeout time.Duration  // of one try; default 15s
 	Drain   time.Duration  // for last tries when stopping; default 5s
+	// When more than Burst (default 10) events come to one receiver within
+	// Group (default 30s), the rest goes as one message, where the receiver is
+	// a Grouper: at most Burst single messages and one group in that time.
+	Burst int
+	Group time.Duration
 }
 
 func (o *Options) validate() error {
@@ -54,10 +59,13 @@ func (o *Options) validate() error {
 	for _, d := range []struct {
 		to  *time.Duration
 		def time.Duration
-	}{{&o.First, time.Second}, {&o.Most, 5 * time.Minute}, {&o.Timeout, 15 * time.Second}, {&o.Drain, 5 * time.Second}} {
+	}{{&o.First, time.Second}, {&o.Most, 5 * time.Minute}, {&o.Timeout, 15 * time.Second}, {&o.Drain, 5 * time.Second}, {&o.Group, 30 * time.Second}} {
 		if *d.to <= 0 {
 			*d.to = d.def
 		}
+	}
+	if o.Burst <= 0 {
+		o.Burst = 10
 	}
 	if o.Observe == nil {
 		o.Observe = func(Attempt) {}

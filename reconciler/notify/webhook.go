@@ -13,7 +13,8 @@ import (
 )
 
 // Webhook posts each event as JSON: the members of Event, "version" and
-// "sentAt". Headers:
+// "sentAt". When very many come at once, the rest comes in one message that
+// has "events" instead, each with its own id. Headers:
 //
 //	Idempotency-Key       the event's id, the same for every delivery of it
 //	X-Mooring-Timestamp   when this delivery was sent, Unix seconds, as sentAt
@@ -39,19 +40,35 @@ type webhookBody struct {
 	SentAt time.Time `json:"sentAt"`
 }
 
+type webhookGroup struct {
+	Version int       `json:"version"`
+	Events  []Event   `json:"events"`
+	SentAt  time.Time `json:"sentAt"`
+}
+
 // Notify implements Notifier.
 func (w *Webhook) Notify(ctx context.Context, e Event) error {
+	now := time.Now().UTC()
+	return w.send(ctx, webhookBody{Version: 1, Event: e, SentAt: now}, e.ID, now)
+}
+
+// NotifyAll implements Grouper.
+func (w *Webhook) NotifyAll(ctx context.Context, events []Event) error {
+	now := time.Now().UTC()
+	return w.send(ctx, webhookGroup{Version: 1, Events: events, SentAt: now}, groupKey(events), now)
+}
+
+func (w *Webhook) send(ctx context.Context, message any, id string, now time.Time) error {
 	address, err := read("webhook's URL", w.url)
 	if err != nil {
 		return err
 	}
-	now := time.Now().UTC()
-	body, err := json.Marshal(webhookBody{Version: 1, Event: e, SentAt: now})
+	body, err := json.Marshal(message)
 	if err != nil {
 		return Permanent(fmt.Errorf("notify: write the event: %w", err))
 	}
 	header := http.Header{}
-	header.Set("Idempotency-Key", e.ID)
+	header.Set("Idempotency-Key", id)
 	header.Set("X-Mooring-Timestamp", fmt.Sprint(now.Unix()))
 	if w.key != nil {
 		key, err := read("webhook's key", w.key)
@@ -64,6 +81,15 @@ func (w *Webhook) Notify(ctx context.Context, e Event) error {
 		header.Set("X-Mooring-Signature", Sign([]byte(key), body))
 	}
 	return post(ctx, w.client, request{url: address, body: body, header: header})
+}
+
+// groupKey is the same for the same events, however often they are sent.
+func groupKey(events []Event) string {
+	sum := sha256.New()
+	for _, e := range events {
+		_, _ = fmt.Fprintf(sum, "%d:%s", len(e.ID), e.ID) // a hash never fails
+	}
+	return "group-" + hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // Sign is the signature of a body, as in X-Mooring-Signature.

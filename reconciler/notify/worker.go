@@ -20,6 +20,8 @@ type worker struct {
 	sent     map[string]sentEvent // taken by the receiver, not yet recorded
 	failures int                  // in a row, of any fingerprint
 	rest     time.Time            // the receiver is left alone until then
+	window   time.Time            // when the messages below began to be counted
+	messages int                  // single ones within the window
 }
 
 type block struct {
@@ -73,14 +75,43 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
+// agenda is when to come again.
+type agenda struct {
+	next time.Time
+	set  bool
+}
+
+func (a *agenda) by(t time.Time) {
+	if !a.set || t.Before(a.next) {
+		a.next, a.set = t, true
+	}
+}
+
 // round tries everything that is due, in order, and says when to come again.
 func (w *worker) round(ctx context.Context) (next time.Time, wait bool) {
-	later := map[string]bool{} // fingerprints of which an earlier event still waits
-	soon := func(t time.Time) {
-		if !wait || t.Before(next) {
-			next, wait = t, true
+	var a agenda
+	due := w.due(ctx, &a)
+	if together, yes := w.storm(due); yes {
+		w.together(ctx, together, due, &a)
+		return a.next, a.set
+	}
+	later := map[string]bool{} // fingerprints of which an earlier event failed just now
+	for _, e := range due {
+		switch {
+		case later[e.Fingerprint]:
+		case w.waits(e).After(time.Now()): // the receiver failed just now
+			later[e.Fingerprint] = true
+			a.by(w.waits(e))
+		case !w.try(ctx, e):
+			later[e.Fingerprint] = true
+			a.by(w.waits(e))
 		}
 	}
+	return a.next, a.set
+}
+
+// due is what may be tried now.
+func (w *worker) due(ctx context.Context, a *agenda) []Event {
 	pending := w.pending()
 	w.forget(pending)
 	// Those that failed less go first, or what the receiver chokes on would
@@ -88,25 +119,26 @@ func (w *worker) round(ctx context.Context) (next time.Time, wait bool) {
 	slices.SortStableFunc(pending, func(a, b Event) int {
 		return w.blocked[a.Fingerprint].tries - w.blocked[b.Fingerprint].tries
 	})
-	for _, e := range pending {
-		if later[e.Fingerprint] {
-			continue
-		}
-		due := w.blocked[e.Fingerprint].until
-		if w.rest.After(due) {
-			due = w.rest
-		}
-		if time.Now().Before(due) || ctx.Err() != nil {
-			later[e.Fingerprint] = true
-			soon(due)
-			continue
-		}
-		if !w.try(ctx, e) {
-			later[e.Fingerprint] = true
-			soon(w.blocked[e.Fingerprint].until)
-		}
+	if ctx.Err() != nil {
+		return nil
 	}
-	return next, wait
+	return slices.DeleteFunc(pending, func(e Event) bool {
+		until := w.waits(e)
+		if !until.After(time.Now()) {
+			return false
+		}
+		a.by(until)
+		return true
+	})
+}
+
+// waits is until when an event may not be tried.
+func (w *worker) waits(e Event) time.Time {
+	until := w.blocked[e.Fingerprint].until
+	if w.rest.After(until) {
+		return w.rest
+	}
+	return until
 }
 
 func (w *worker) pending() []Event {
@@ -137,23 +169,34 @@ func (w *worker) forget(pending []Event) {
 	}
 }
 
-// try sends and records one event; false when it has to be tried again. What
-// was sent but could not be recorded is only recorded again, so that a
-// duplicate takes a crash in between.
+// try sends and records one event; false when it has to be tried again.
 func (w *worker) try(ctx context.Context, e Event) bool {
-	done, sent := w.sent[e.ID]
-	if !sent {
+	if _, sent := w.sent[e.ID]; !sent {
 		err := w.send(ctx, e)
-		switch {
-		case IsPermanent(err):
-			done = sentEvent{dead: true, text: err.Error()}
-		case err != nil:
+		if err != nil && !IsPermanent(err) {
 			w.failed(e, "retry", err)
 			return false
 		}
-		w.sent[e.ID] = done
-		w.failures, w.rest = 0, time.Time{}
+		w.messages++
+		w.took(e, err)
 	}
+	return w.record(ctx, e)
+}
+
+// took notes that the receiver decided on an event.
+func (w *worker) took(e Event, err error) {
+	done := sentEvent{}
+	if err != nil {
+		done = sentEvent{dead: true, text: err.Error()}
+	}
+	w.sent[e.ID] = done
+	w.failures, w.rest = 0, time.Time{}
+}
+
+// record makes a delivery durable. One that cannot be recorded is only
+// recorded again, not sent: a duplicate takes a crash in between.
+func (w *worker) record(ctx context.Context, e Event) bool {
+	done := w.sent[e.ID]
 	if err := w.Queue.Delivered(ctx, e.ID, w.receiver, done.dead, done.text); err != nil {
 		w.failed(e, "unrecorded", err)
 		return false

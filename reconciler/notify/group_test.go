@@ -1,0 +1,160 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// groupInbox is an inbox that takes groups.
+type groupInbox struct {
+	inbox
+	groups [][]string
+	when   []time.Time // of every message
+	refuse func([]Event) error
+}
+
+func (g *groupInbox) Notify(ctx context.Context, e Event) error {
+	err := g.inbox.Notify(ctx, e)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.when = append(g.when, time.Now())
+	return err
+}
+
+func (g *groupInbox) NotifyAll(_ context.Context, events []Event) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.when = append(g.when, time.Now())
+	if g.refuse != nil {
+		if err := g.refuse(events); err != nil {
+			return err
+		}
+	}
+	var ids []string
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	g.groups = append(g.groups, ids)
+	g.got = append(g.got, events...)
+	return nil
+}
+
+// 73: a thousand functions drift at once: one message.
+func TestThousandAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, q := &groupInbox{}, &queue{}
+		for i := range 1000 {
+			q.put("oncall", event(fmt.Sprint(i), fmt.Sprint("f", i)))
+		}
+		_, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		synctest.Wait()
+		stop()
+		if q.left() != 0 || len(in.when) != 1 || len(in.got) != 1000 || in.got[999].ID != "999" {
+			t.Errorf("%d left, %d messages with %d events", q.left(), len(in.when), len(in.got))
+		}
+	})
+}
+
+// 73: a thousand found one after another: at most Burst messages and one group
+// in any window, and each event once, in order.
+func TestThousandOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, q := &groupInbox{}, &queue{}
+		o, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		var want []string
+		for i := range 1000 {
+			id := fmt.Sprint(i)
+			want = append(want, id)
+			q.put("oncall", event(id, fmt.Sprint("f", i%3)))
+			o.Wake()
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		if ids := in.ids(); !slices.Equal(ids, want) {
+			t.Errorf("delivered %v", ids)
+		}
+		for i := range in.when {
+			if j := i + 22; j < len(in.when) && in.when[j].Sub(in.when[i]) < 30*time.Second {
+				t.Errorf("%d messages within 30s", j-i+1)
+				break
+			}
+		}
+		if len(in.when) > 5*11 {
+			t.Errorf("%d messages for 100s of trouble", len(in.when))
+		}
+	})
+}
+
+// A group that is refused for one bad event costs only that one; one that
+// fails for the moment is tried again as a whole.
+func TestGroupRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, q := &groupInbox{refuse: func([]Event) error { return Permanent(errors.New("answered 400")) }}, &queue{}
+		in.answer = func(e Event) error {
+			if e.ID == "7" {
+				return Permanent(errors.New("answered 400"))
+			}
+			return nil
+		}
+		for i := range 20 {
+			q.put("oncall", event(fmt.Sprint(i), fmt.Sprint("f", i)))
+		}
+		_, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		synctest.Wait()
+		stop()
+		if q.left() != 0 || len(q.dead) != 1 || q.dead["oncall/7"] == "" || len(in.got) != 19 {
+			t.Errorf("%d left, dead %v, %d delivered", q.left(), q.dead, len(in.got))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		in, q := &groupInbox{refuse: func([]Event) error {
+			if tries++; tries < 4 {
+				return errDown
+			}
+			return nil
+		}}, &queue{}
+		for i := range 20 {
+			q.put("oncall", event(fmt.Sprint(i), fmt.Sprint("f", i)))
+		}
+		_, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		if q.left() != 0 || tries != 4 || len(in.groups) != 1 {
+			t.Errorf("%d left after %d tries, groups %d", q.left(), tries, len(in.groups))
+		}
+	})
+}
+
+func TestGroupMessages(t *testing.T) {
+	server, got := receiver(t, 200, nil)
+	other := sample
+	other.ID, other.Fingerprint = "a2", "f2"
+	hook, am := NewWebhook(fixed(server.URL), fixed("key"), transport(t)), NewAlertmanager(fixed(server.URL), transport(t))
+	for _, g := range []Grouper{hook, hook, am} {
+		if err := g.NotifyAll(t.Context(), []Event{sample, other}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, again := (*got)[0], (*got)[1]
+	if key := first.header.Get("Idempotency-Key"); key == "" || key != again.header.Get("Idempotency-Key") || key == groupKey([]Event{other, sample}) {
+		t.Errorf("idempotency keys %q and %q", key, again.header.Get("Idempotency-Key"))
+	}
+	if first.header.Get("X-Mooring-Signature") != Sign([]byte("key"), first.body) {
+		t.Error("a group is not signed")
+	}
+	for i, part := range []string{`"events":[{"id":"a1"`, `"events":[{"id":"a1"`, `"fingerprint":"f2"`} {
+		if !strings.Contains(string((*got)[i].body), part) {
+			t.Errorf("message %d lacks %s: %s", i, part, (*got)[i].body)
+		}
+	}
+}
