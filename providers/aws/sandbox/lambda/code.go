@@ -29,6 +29,7 @@ type codeInput struct {
 	S3Bucket, S3Key, S3ObjectVersion string
 	ImageURI                         string `json:"ImageUri"`
 	SourceKMSKeyArn                  string
+	S3ObjectStorageMode              string // COPY (the default) or REFERENCE
 }
 
 // bundle is one zip on disk, shared by every version with the same digest.
@@ -49,6 +50,10 @@ func (s *Service) load(in codeInput, packageType string) (codeRef, error) {
 	}
 	content := in.ZipFile
 	switch {
+	case in.S3ObjectStorageMode != "" && in.S3ObjectStorageMode != "COPY" && in.S3ObjectStorageMode != "REFERENCE":
+		return codeRef{}, constraint(in.S3ObjectStorageMode, "s3ObjectStorageMode", "Member must satisfy enum value set: [COPY, REFERENCE]")
+	case in.S3ObjectStorageMode == "REFERENCE" && in.S3Bucket == "":
+		return codeRef{}, invalid("S3ObjectStorageMode REFERENCE needs code in an S3 bucket.")
 	case in.ImageURI != "":
 		return codeRef{}, invalid("Please do not provide ImageUri when creating a function with packageType Zip.")
 	case content != nil && (in.S3Bucket != "" || in.S3Key != ""):
@@ -72,7 +77,11 @@ func (s *Service) load(in codeInput, packageType string) (codeRef, error) {
 	if err := s.keep(name, content); err != nil {
 		return codeRef{}, err
 	}
-	return codeRef{SHA256: base64.StdEncoding.EncodeToString(sum[:]), Hex: name, Size: int64(len(content)), SourceKMSKeyArn: in.SourceKMSKeyArn}, nil
+	out := codeRef{SHA256: base64.StdEncoding.EncodeToString(sum[:]), Hex: name, Size: int64(len(content)), SourceKMSKeyArn: in.SourceKMSKeyArn}
+	if in.S3ObjectStorageMode == "REFERENCE" { // said again each time: an update without it goes back to a copy
+		out.Object = &s3Object{in.S3Bucket, in.S3Key, in.S3ObjectVersion}
+	}
+	return out, nil
 }
 
 func (s *Service) object(in codeInput) ([]byte, error) {

@@ -64,6 +64,7 @@ type createFunctionInput struct {
 	Architectures        []string
 	CodeSigningConfigArn string
 	TenancyConfig        json.RawMessage
+	PublishTo            string // refused
 }
 
 func (s *Service) createFunction(q *request) (reply, error) {
@@ -101,6 +102,9 @@ func (s *Service) admissible(config settings, name string, in createFunctionInpu
 	defer s.mu.Unlock()
 	if s.functions[name] != nil {
 		return conflict("Function already exist: %s", name)
+	}
+	if in.PublishTo != "" {
+		return noManagedInstances()
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return err
@@ -202,10 +206,11 @@ type getFunctionOutput struct {
 
 type codeLocation struct {
 	RepositoryType   string
-	Location         string `json:",omitempty"`
-	ImageURI         string `json:"ImageUri,omitempty"`
-	ResolvedImageURI string `json:"ResolvedImageUri,omitempty"`
-	SourceKMSKeyArn  string `json:",omitempty"`
+	Location         string    `json:",omitempty"`
+	ImageURI         string    `json:"ImageUri,omitempty"`
+	ResolvedImageURI string    `json:"ResolvedImageUri,omitempty"`
+	SourceKMSKeyArn  string    `json:",omitempty"`
+	ResolvedS3Object *s3Object `json:",omitempty"`
 }
 
 func (s *Service) getFunction(q *request) (reply, error) {
@@ -221,7 +226,8 @@ func (s *Service) getFunction(q *request) (reply, error) {
 	if v.Code.Hex == "" {
 		out.Code = codeLocation{RepositoryType: "ECR", ImageURI: v.Code.Image, ResolvedImageURI: v.Code.Resolved}
 	} else {
-		out.Code = codeLocation{RepositoryType: "S3", Location: s.opts.PublicURL() + codePath + v.Code.Hex, SourceKMSKeyArn: v.Code.SourceKMSKeyArn}
+		out.Code = codeLocation{RepositoryType: "S3", Location: s.opts.PublicURL() + codePath + v.Code.Hex, SourceKMSKeyArn: v.Code.SourceKMSKeyArn,
+			ResolvedS3Object: v.Code.Object}
 	}
 	if f.reserved != nil {
 		out.Concurrency = &concurrencyOutput{ReservedConcurrentExecutions: f.reserved}

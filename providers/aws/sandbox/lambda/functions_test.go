@@ -12,9 +12,6 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/google/go-cmp/cmp"
-
-	"mooring.dev/providers/aws/sandbox/lambda"
-	"mooring.dev/providers/aws/sandbox/wire"
 )
 
 func TestNewFunctionIsPendingThenActiveWithAnotherRevision(t *testing.T) {
@@ -190,20 +187,24 @@ func TestRefusedConfigurations(t *testing.T) {
 		code   string
 		change func(*awslambda.CreateFunctionInput)
 	}{
-		"unknown runtime":        {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Runtime = "python9.9" }},
-		"too much memory":        {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.MemorySize = aws.Int32(10241) }},
-		"too long a timeout":     {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.Timeout = aws.Int32(901) }},
-		"name over 64":           {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.FunctionName = aws.String(strings.Repeat("a", 65)) }},
-		"name with a blank":      {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.FunctionName = aws.String("a b") }},
-		"no role":                {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.Role = aws.String("shop") }},
-		"six layers":             {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Layers = layers(6) }},
-		"layer that is not":      {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Layers = layers(1) }},
-		"no handler":             {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Handler = nil }},
-		"not a zip":              {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code.ZipFile = []byte("hello") }},
-		"zip that climbs out":    {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code.ZipFile = zipped(t, file{name: "../x", content: "x"}) }},
-		"no code":                {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code = &types.FunctionCode{} }},
-		"reserved variable":      {"InvalidParameterValueException", env("AWS_REGION", "x")},
-		"environment over 4 KB":  {"InvalidParameterValueException", env("BIG", strings.Repeat("x", 4096))},
+		"unknown runtime":       {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Runtime = "python9.9" }},
+		"too much memory":       {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.MemorySize = aws.Int32(10241) }},
+		"too long a timeout":    {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.Timeout = aws.Int32(901) }},
+		"name over 64":          {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.FunctionName = aws.String(strings.Repeat("a", 65)) }},
+		"name with a blank":     {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.FunctionName = aws.String("a b") }},
+		"no role":               {"ValidationException", func(in *awslambda.CreateFunctionInput) { in.Role = aws.String("shop") }},
+		"six layers":            {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Layers = layers(6) }},
+		"layer that is not":     {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Layers = layers(1) }},
+		"no handler":            {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Handler = nil }},
+		"not a zip":             {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code.ZipFile = []byte("hello") }},
+		"zip that climbs out":   {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code.ZipFile = zipped(t, file{name: "../x", content: "x"}) }},
+		"no code":               {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.Code = &types.FunctionCode{} }},
+		"reserved variable":     {"InvalidParameterValueException", env("AWS_REGION", "x")},
+		"environment over 4 KB": {"InvalidParameterValueException", env("BIG", strings.Repeat("x", 4096))},
+		"a capacity provider": {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) {
+			in.CapacityProviderConfig = &types.CapacityProviderConfig{LambdaManagedInstancesCapacityProviderConfig: &types.LambdaManagedInstancesCapacityProviderConfig{
+				CapacityProviderArn: aws.String("arn:aws:lambda:eu-west-1:111122223333:capacity-provider:c")}}
+		}},
 		"subnets without groups": {"InvalidParameterValueException", func(in *awslambda.CreateFunctionInput) { in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"s"}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -230,28 +231,6 @@ func env(name, value string) func(*awslambda.CreateFunctionInput) {
 	}
 }
 
-// roles lists what a role may do.
-type roles map[string][]string
-
-func (r roles) Exists(arn string) bool { _, found := r[arn]; return found }
-func (r roles) AssumableBy(arn, service string) bool {
-	return service == "lambda.amazonaws.com" && r.Exists(arn)
-}
-func (r roles) Allows(arn, action string) bool {
-	return strings.Contains(strings.Join(r[arn], " "), action)
-}
-func withRoles(r roles) func(o *lambda.Options)     { return func(o *lambda.Options) { o.Roles = r } }
-func withObjects(x objects) func(o *lambda.Options) { return func(o *lambda.Options) { o.Objects = x } }
-
-type objects map[string][]byte
-
-func (o objects) Get(bucket, key, version string) ([]byte, error) {
-	if content, found := o[bucket+"/"+key+"@"+version]; found {
-		return content, nil
-	}
-	return nil, &wire.Error{Status: 404, Code: "NoSuchKey", Message: "The specified key does not exist."}
-}
-
 func TestRoleThatLambdaCannotAssumeIsRefused(t *testing.T) {
 	w := newWorld(t, instantly, withRoles(roles{role: nil}))
 	w.ready("f")
@@ -266,13 +245,22 @@ func TestCodeFromObjectsByVersion(t *testing.T) {
 	one, two := python(t, echo), python(t, echo+"\n# two")
 	w := newWorld(t, instantly, withObjects(objects{"b/k@1": one, "b/k@2": two}))
 	w.make("f", nil, func(in *awslambda.CreateFunctionInput) {
-		in.Code = &types.FunctionCode{S3Bucket: aws.String("bkt"), S3Key: aws.String("k"), S3ObjectVersion: aws.String("1")}
-		in.Code.S3Bucket = aws.String("b")
+		in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("k"), S3ObjectVersion: aws.String("1")}
 	})
 	first := *w.config("f").CodeSha256
 	must(w.UpdateFunctionCode(w.ctx, &awslambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), S3Bucket: aws.String("b"), S3Key: aws.String("k"), S3ObjectVersion: aws.String("2")}))
 	if *w.config("f").CodeSha256 == first {
 		t.Error("another object version is other code")
+	}
+	refer := &awslambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), S3Bucket: aws.String("b"), S3Key: aws.String("k"), S3ObjectVersion: aws.String("2"), S3ObjectStorageMode: types.S3ObjectStorageModeReference}
+	must(w.UpdateFunctionCode(w.ctx, refer))
+	if got := must(w.GetFunction(w.ctx, &awslambda.GetFunctionInput{FunctionName: aws.String("f")})).Code.ResolvedS3Object; got == nil || *got.S3ObjectVersion != "2" {
+		t.Errorf("a reference shows its object: %+v", got)
+	}
+	refer.S3ObjectStorageMode = "" // which goes back to a copy, without a word
+	must(w.UpdateFunctionCode(w.ctx, refer))
+	if got := must(w.GetFunction(w.ctx, &awslambda.GetFunctionInput{FunctionName: aws.String("f")})).Code.ResolvedS3Object; got != nil {
+		t.Errorf("a copy shows none: %+v", got)
 	}
 	_, err := w.UpdateFunctionCode(w.ctx, &awslambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), S3Bucket: aws.String("b"), S3Key: aws.String("gone")})
 	refuse(t, err, "InvalidParameterValueException", 400)

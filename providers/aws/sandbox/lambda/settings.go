@@ -32,6 +32,12 @@ type codeRef struct {
 	Size            int64
 	Image, Resolved string
 	SourceKMSKeyArn string
+	Object          *s3Object // where it stays, in storage mode REFERENCE; the sandbox keeps a copy all the same
+}
+
+type s3Object struct {
+	S3Bucket, S3Key string
+	S3ObjectVersion string `json:",omitempty"`
 }
 
 type environment struct {
@@ -88,6 +94,7 @@ type settingsInput struct {
 	SnapStart                                      *struct{ ApplyOn string }
 	LoggingConfig                                  *loggingConfig
 	DurableConfig                                  json.RawMessage
+	CapacityProviderConfig                         json.RawMessage // refused
 }
 
 func defaultSettings(function string) settings {

@@ -64,12 +64,16 @@ type updateCodeInput struct {
 	Architectures   []string
 	Publish, DryRun bool
 	RevisionID      string `json:"RevisionId"`
+	PublishTo       string // refused
 }
 
 func (s *Service) updateFunctionCode(q *request) (reply, error) {
 	var in updateCodeInput
 	if err := q.decode(&in); err != nil {
 		return reply{}, err
+	}
+	if in.PublishTo != "" {
+		return reply{}, noManagedInstances()
 	}
 	config, err := s.codeChange(q, in)
 	if err != nil {

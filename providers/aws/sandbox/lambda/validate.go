@@ -31,6 +31,9 @@ const environmentLimit = 4096
 // validate checks settings as they would be after a change. Roles and layers
 // are looked up only when the change names them: what is in use goes on.
 func (s *Service) validate(c settings, said settingsInput) error {
+	if said.CapacityProviderConfig != nil {
+		return noManagedInstances()
+	}
 	checks := []func(settings) error{checkRanges, checkWords, checkEnvironment, checkCodeSettings, checkDurable}
 	if said.Layers != nil {
 		checks = append(checks, s.checkLayers)
@@ -44,6 +47,11 @@ func (s *Service) validate(c settings, said settingsInput) error {
 		}
 	}
 	return nil
+}
+
+// noManagedInstances refuses what only functions on capacity providers have.
+func noManagedInstances() error {
+	return invalid("The sandbox has no capacity providers, so CapacityProviderConfig and PublishTo are not available.")
 }
 
 func checkRanges(c settings) error {

@@ -36,13 +36,19 @@ func (s *Service) renew(v *version) {
 	}
 }
 
+type publishInput struct {
+	CodeSha256, Description string
+	RevisionID              string `json:"RevisionId"`
+	PublishTo               string // refused
+}
+
 func (s *Service) publishVersion(q *request) (reply, error) {
-	var in struct {
-		CodeSha256, Description string
-		RevisionID              string `json:"RevisionId"`
-	}
+	var in publishInput
 	if err := q.decode(&in); err != nil {
 		return reply{}, err
+	}
+	if in.PublishTo != "" {
+		return reply{}, noManagedInstances()
 	}
 	f, err := s.findUnqualified(q)
 	if err != nil {
