@@ -54,32 +54,30 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 		ID: newID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
 		Resource: ev.resource, Labels: ev.labels, At: e.d.opts.Now(),
 	}
-	a.Receivers = e.route(ctx, w, a)
+	var recs []journal.Record
+	a.Receivers, recs = e.route(ctx, w, a)
 	if status == "firing" {
 		e.log.Warn("alert", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
 	} else {
 		e.log.Info("alert resolved", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
 	}
-	if err := e.remember(ctx, journal.Record{Alert: &a}); err != nil {
+	if err := e.remember(ctx, append(recs, journal.Record{Alert: &a})...); err != nil {
 		return err
 	}
 	e.d.wakeOutbox()
 	return nil
 }
 
-// ownFaults can be muted by nobody.
-var ownFaults = []string{"policy_error", "journal_error", "environment_error", faultPipeline, faultSource}
-
 // route asks notify policy where an alert goes. Broken policy, or none, means
 // the default receiver: an alert is never lost to a policy.
-func (e *environment) route(ctx context.Context, w *world, a journal.Alert) []string {
+func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]string, []journal.Record) {
 	all := slices.Sorted(maps.Keys(w.pipeline.Receivers))
 	defaults := all
 	if slices.Contains(all, "default") {
 		defaults = []string{"default"}
 	}
 	if w.evaluator == nil {
-		return defaults
+		return defaults, nil
 	}
 	in := policy.Input{
 		Request:     policy.Request{ID: newID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
@@ -90,11 +88,13 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) []st
 		}},
 	}
 	d, err := w.evaluator.Evaluate(ctx, policy.Notify, in)
+	d.Point = policy.Notify
+	recs := decisionRecords(d)
 	switch {
 	case err != nil || d.Outcome == policy.Error || d.Default:
-		return defaults
-	case d.Muted && !slices.Contains(ownFaults, a.Kind):
-		return nil
+		return defaults, recs
+	case d.Muted && !slices.Contains(policy.OwnFaults(), a.Kind):
+		return nil, recs
 	}
 	var out []string
 	for _, r := range d.Routes {
@@ -103,9 +103,9 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) []st
 		}
 	}
 	if len(out) == 0 {
-		return defaults
+		return defaults, recs
 	}
-	return out
+	return out, recs
 }
 
 // alertAdmission tells about a commit that is not let in, and takes it back

@@ -140,11 +140,12 @@ func (p *pass) check(ctx context.Context) error {
 		if old, ok := p.st.Checks[key][name]; ok && old.Passed {
 			continue
 		}
-		if next := p.e.lastCheck[name].Add(p.e.d.opts.Pace.Check); p.now.Before(next) && !p.e.lastCheck[name].IsZero() {
+		tried := key.Content + " " + name
+		if next := p.e.lastCheck[tried].Add(p.e.d.opts.Pace.Check); p.now.Before(next) && !p.e.lastCheck[tried].IsZero() {
 			p.timers = append(p.timers, next)
 			continue
 		}
-		p.e.lastCheck[name] = p.now
+		p.e.lastCheck[tried] = p.now
 		recs = append(recs, journal.Record{Check: p.runCheck(ctx, key, name, c)})
 	}
 	p.changed = p.changed || len(recs) > 0

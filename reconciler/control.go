@@ -103,7 +103,7 @@ func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
 func (e *environment) consequences(st *journal.Environment, h record.Hold, by string) []journal.Record {
 	now := e.d.opts.Now()
 	switch h.Kind {
-	case "forced_update", "empty":
+	case "forced_update", "empty", "recovered":
 		return []journal.Record{{Request: &journal.Request{ID: newID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
 	case "deletion_guard", "adoption":
 		key := st.Rollout.Release.Key()

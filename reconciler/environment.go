@@ -38,6 +38,7 @@ type environment struct {
 	lastCheck map[string]time.Time
 	verified  bool // the account was checked
 	pushed    pushed
+	stageSaid string    // the last decision about a stage that was remembered
 	trailFrom time.Time // when the audit trail is asked again
 	published atomic.Pointer[published]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mooring.dev/policy"
@@ -98,9 +99,18 @@ func (p *pass) judge(ctx context.Context) error {
 		}
 		return p.admit(ctx, adm, policy.Decision{})
 	}
+	if lacks := manifest.CheckContract(p.head.release); len(lacks) > 0 {
+		adm.Outcome, adm.Reason = "invalid", contractText(lacks)
+		return p.admit(ctx, adm, policy.Decision{})
+	}
 	road, err := p.road(p.head.release)
 	if err != nil {
 		return err
+	}
+	if hold, ok := p.recovered(road); ok && !p.accepted(adm.Release.Commit) {
+		adm.Outcome, adm.Reason = "hold", hold.Reason
+		adm.Findings = []record.Finding{{Code: hold.Kind, Msg: hold.Reason}}
+		return errors.Join(p.hold(ctx, hold), p.admit(ctx, adm, policy.Decision{}))
 	}
 	decision, err := p.askAdmission(ctx, road)
 	if err != nil {
@@ -131,6 +141,34 @@ func (p *pass) unsafeUpdate() (record.Hold, bool) {
 	}
 	hold.ID = holdID(hold.Kind, p.e.name, sha)
 	return hold, true
+}
+
+// recovered holds a daemon without memory that meets resources of its own
+// which differ from the branch: it cannot tell a release from drift. When all
+// is as declared, it simply takes them for applied.
+func (p *pass) recovered(road []plan.Step) (record.Hold, bool) {
+	if p.st.Admitted != nil || p.st.Rollout.Release.Digest != "" || len(road) == 0 {
+		return record.Hold{}, false
+	}
+	for ref, live := range p.e.look.inventory.Live {
+		if live.Exists && live.Owner.Environment == p.e.name && live.Owner.Pipeline == p.w.pipeline.Name {
+			sha := p.head.snap.Commit.SHA
+			return record.Hold{
+				ID: holdID("recovered", p.e.name, sha), Kind: "recovered", Owner: ownerMooring, About: sha, Since: p.now,
+				Reason: fmt.Sprintf("the journal is empty, but %s and others are Mooring's already and differ from the branch (%d steps); look at the plan, then resume", ref, len(road)),
+			}, true
+		}
+	}
+	return record.Hold{}, false
+}
+
+// contractText is what the release itself lacks, one line each.
+func contractText(lacks []manifest.Broken) string {
+	lines := make([]string, len(lacks))
+	for i, b := range lacks {
+		lines[i] = fmt.Sprintf("%s expects %s %s: %s", b.Function, b.What, b.Name, b.Why)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // branchGone holds an environment whose branch was deleted. Nothing is ever

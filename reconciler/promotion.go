@@ -57,7 +57,7 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 	for _, spec := range p.w.pipeline.Environments {
 		place := p.e.d.place(spec.Name)
 		if spec.Name == p.e.name {
-			place = p.place()
+			place = p.place(nil)
 		}
 		place.Environment = spec
 		in.Places = append(in.Places, place)
@@ -264,11 +264,12 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 	return u
 }
 
-// place is this environment as promotion sees it.
-func (p *pass) place() promote.Place {
+// place is this environment as promotion sees it. After a pass that failed it
+// is not healthy: what could not be looked at is not known to be well.
+func (p *pass) place(err error) promote.Place {
 	ro := p.st.Rollout
 	pl := promote.Place{
-		Environment: p.spec, Moving: ro.Phase != rollout.Idle, Healthy: p.healthy(), Holds: p.holds(),
+		Environment: p.spec, Moving: ro.Phase != rollout.Idle, Healthy: err == nil && p.healthy(), Holds: p.holds(),
 		Seen: map[string]bool{}, Quarantined: map[record.Key]bool{},
 	}
 	if p.head.there {

@@ -23,7 +23,7 @@ func (e *environment) render(w *world, snap sources.Snapshot) (*manifest.Release
 	}
 	spec, _ := w.pipeline.Environment(e.name)
 	docs, err := e.loader.Load(snap.Tree, manifest.LoadOptions{Path: spec.Path})
-	if err != nil {
+	if docs == nil {
 		return nil, err
 	}
 	rel, err := manifest.Render(docs, w.pipeline, e.name, snap.Commit.SHA)

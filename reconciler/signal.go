@@ -34,6 +34,9 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 			return sig, err
 		}
 		sig.Start = start
+		if err := p.synced(ctx); err != nil {
+			return sig, err
+		}
 	}
 	switch p.st.Rollout.Phase {
 	case rollout.Check:
@@ -62,10 +65,21 @@ func (p *pass) mayStart() bool {
 	return false
 }
 
+// synced marks the wish to sync as carried out.
+func (p *pass) synced(ctx context.Context) error {
+	for _, r := range p.st.Requests {
+		if r.Kind == requestSync && !r.Done {
+			r.Done, r.Result = true, "the admitted release starts to move"
+			return p.remember(ctx, journal.Record{Request: &r})
+		}
+	}
+	return nil
+}
+
 // heldWhy names the hold that stops forward steps of the whole environment.
 func (p *pass) heldWhy() string {
 	for _, h := range p.holds() {
-		if h.Scope == (record.HoldScope{}) && h.Kind != "forced_update" && h.Kind != "empty" {
+		if h.Scope == (record.HoldScope{}) && h.Kind != "forced_update" && h.Kind != "empty" && h.Kind != "recovered" {
 			return fmt.Sprintf("%s by %s: %s", h.Kind, h.Owner, h.Reason)
 		}
 	}
@@ -287,6 +301,7 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
 	if len(d.Abort) > 0 {
 		sig.Abort = d.Abort[0].Msg
 	}
+	p.recordStage(ctx, d)
 	switch {
 	case len(d.Pause) > 0:
 		sig.Pause = d.Pause[0].Msg
@@ -294,6 +309,21 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
 		sig.Pause = reason(d)
 	}
 	sig.Advance, sig.WeightCap = d.Advance, d.WeightCap
+}
+
+// recordStage remembers a decision about a stage when it says something new:
+// the first of a stage, and every one that stops, caps or advances.
+func (p *pass) recordStage(ctx context.Context, d policy.Decision) {
+	ro := p.st.Rollout
+	said := fmt.Sprint(ro.Release.Digest, ro.Stage, d.Outcome, len(d.Abort), len(d.Pause), d.Advance, d.WeightCap)
+	if said == p.e.stageSaid {
+		return
+	}
+	if err := p.remember(ctx, decisionRecords(d)...); err != nil {
+		p.e.log.Error("decision could not be remembered", zap.Error(err))
+		return
+	}
+	p.e.stageSaid = said
 }
 
 // accrueLimit is the longest stretch between two passes that counts as

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,7 +29,7 @@ type published struct {
 // publish makes this pass's outcome visible.
 func (p *pass) publish(err error) {
 	pub := &published{
-		status: p.status(err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(),
+		status: p.status(err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(),
 	}
 	before := p.e.published.Swap(pub)
@@ -97,7 +98,7 @@ func (p *pass) stateWord(err error) (state, why string) {
 	case p.st.Rollout.Paused != "":
 		return "held", p.st.Rollout.Paused
 	case p.st.Rollout.Phase != rollout.Idle:
-		return "progressing", p.st.Rollout.Reason
+		return "progressing", p.progress()
 	case j != nil && (j.Outcome == "deny" || j.Outcome == "error" || j.Outcome == "invalid"):
 		return "denied", j.Reason
 	case p.holding():
@@ -114,6 +115,18 @@ func (p *pass) stateWord(err error) (state, why string) {
 		return "unknown", "nothing was released yet"
 	}
 	return "in_sync", ""
+}
+
+// progress is what a moving release is about, or waits for.
+func (p *pass) progress() string {
+	for _, kind := range []string{"unknown", "parked", "hold", "dependency"} {
+		for _, w := range p.plan.Waits {
+			if w.For == kind && len(p.plan.Steps) == 0 {
+				return fmt.Sprintf("%s waits: %s", w.Ref, w.Why)
+			}
+		}
+	}
+	return p.st.Rollout.Reason
 }
 
 func (p *pass) holdReason() string {

@@ -93,11 +93,12 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.once {
 		return f.runOnce(cmd, daemon)
 	}
-	return f.serve(cmd.Context(), daemon, metrics, log)
+	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log})
 }
 
 // serve runs the daemon and its page until asked to stop.
-func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, log *zap.Logger) error {
+func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, w *watch) error {
+	log := w.log
 	token, err := keptSecret(filepath.Join(f.state, "token"), 24)
 	if err != nil {
 		return err
@@ -117,6 +118,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", filepath.Join(f.state, "token")))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return daemon.Run(ctx) })
+	g.Go(func() error { w.lanes(ctx); return nil })
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", f.listen, err)
@@ -132,6 +134,31 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	err = g.Wait()
 	log.Info("stopped")
 	return err
+}
+
+// watch shows how much of the account's rates this process uses.
+type watch struct {
+	quota   *quota.Model
+	metrics *web.Metrics
+	log     *zap.Logger
+}
+
+// lanesEvery is how often the lanes' use is shown anew.
+const lanesEvery = 5 * time.Second
+
+func (w *watch) lanes(ctx context.Context) {
+	tick := time.NewTicker(lanesEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for _, use := range w.quota.Lanes() {
+				w.metrics.Quota(use.Scope+"/"+use.Name, use.Ratio)
+			}
+		}
+	}
 }
 
 // runOnce makes passes until nothing moves and turns the outcome into an exit

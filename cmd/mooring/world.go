@@ -185,10 +185,25 @@ func faultsOf(environment string, err error) []fault {
 func render(snap sources.Snapshot, p *manifest.Pipeline, e manifest.Environment) (*manifest.Release, error) {
 	var loader manifest.Loader
 	docs, err := loader.Load(snap.Tree, manifest.LoadOptions{Path: e.Path})
+	if docs == nil {
+		return nil, err
+	}
+	// Documents with faults render to those faults and the ones that only
+	// rendering finds: all at once.
+	rel, err := manifest.Render(docs, p, e.Name, snap.Commit.SHA)
 	if err != nil {
 		return nil, err
 	}
-	return manifest.Render(docs, p, e.Name, snap.Commit.SHA)
+	return rel, brokenContract(rel)
+}
+
+// brokenContract names what a release's own code expects and it lacks.
+func brokenContract(rel *manifest.Release) error {
+	var errs []error
+	for _, b := range manifest.CheckContract(rel) {
+		errs = append(errs, fmt.Errorf("%s expects %s %s: %s", b.Function, b.What, b.Name, b.Why))
+	}
+	return errors.Join(errs...)
 }
 
 func unknownEnvironment(name string, p *manifest.Pipeline) error {
