@@ -3,15 +3,14 @@
 package journaltest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
@@ -51,6 +50,26 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// same compares as the journal writes: what JSON does not hold is not kept.
+func same(t *testing.T, what string, want, got any) {
+	t.Helper()
+	var lines [2][]string
+	for i, v := range []any{want, got} {
+		data, err := json.MarshalIndent(v, "", " ")
+		must(t, err)
+		lines[i] = strings.Split(string(data), "\n")
+	}
+	for i := range max(len(lines[0]), len(lines[1])) {
+		if i >= len(lines[0]) || i >= len(lines[1]) || lines[0][i] != lines[1][i] {
+			from := max(0, min(i, len(lines[0]), len(lines[1]))-4)
+			t.Errorf("%s differ at line %d:\n%s\n----\n%s", what, i+1, strings.Join(part(lines[0], from), "\n"), strings.Join(part(lines[1], from), "\n"))
+			return
+		}
+	}
+}
+
+func part(lines []string, from int) []string { return lines[from:min(len(lines), from+8)] }
 
 // take opens and acquires.
 func take(t *testing.T, open func() (journal.Store, error)) (journal.Store, journal.Fence) {
@@ -119,9 +138,7 @@ func reopen(t *testing.T, open func() (journal.Store, error)) {
 	must(t, store.Close())
 	again, err := open()
 	must(t, err)
-	if diff := cmp.Diff(before, all(t, again, 0)); diff != "" {
-		t.Errorf("after reopening (-before +after):\n%s", diff)
-	}
+	same(t, "after reopening", before, all(t, again, 0))
 	newer, err := again.Acquire(t.Context(), "second")
 	must(t, err)
 	if newer <= fence {
@@ -168,9 +185,7 @@ func everyKind(t *testing.T, open func() (journal.Store, error)) {
 	for i := range want {
 		want[i].Seq = journal.Seq(i + 2)
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("read back (-written +read):\n%s", diff)
-	}
+	same(t, "what was written and what is read", want, got)
 }
 
 func atomic(t *testing.T, open func() (journal.Store, error)) {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"mooring.dev/reconciler/journal"
 )
 
@@ -62,9 +59,7 @@ func compaction(t *testing.T, open func() (journal.Store, error)) {
 		must(t, err)
 		loaded, err := journal.Load(t.Context(), store)
 		must(t, err)
-		if diff := cmp.Diff(whole, loaded, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("round %d: all records and snapshot with rest differ (-all +loaded):\n%s", round, diff)
-		}
+		same(t, fmt.Sprintf("round %d: all records and snapshot with rest", round), whole, loaded)
 		must(t, shots.Compact(loaded))
 		must(t, store.Append(t.Context(), fence, hold("after the snapshot")))
 	}
@@ -75,9 +70,7 @@ func compaction(t *testing.T, open func() (journal.Store, error)) {
 	must(t, err)
 	whole, err := journal.Fold(journal.State{}, again.Records(t.Context(), 0))
 	must(t, err)
-	if diff := cmp.Diff(whole, state, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("after reopening (-all +loaded):\n%s", diff)
-	}
+	same(t, "all records and what is loaded after reopening", whole, state)
 	must(t, again.Close())
 }
 
