@@ -137,6 +137,10 @@ func TestRounds(t *testing.T) {
 	if e.Rounds["d"].Count != 3 || e.Drift["d"].Rounds != 3 {
 		t.Errorf("rounds %d, on the item %d, want 3", e.Rounds["d"].Count, e.Drift["d"].Rounds)
 	}
+	again := slices.Concat([]journal.Record{drift}, revert, []journal.Record{{Resolved: &journal.Resolved{ID: "d", How: "reverted"}}, drift})
+	if _, e := fold(t, again...); e.Drift["d"].Rounds != 1 {
+		t.Errorf("a difference that came back tells %d rounds, want the one before", e.Drift["d"].Rounds)
+	}
 	if len(e.Rounds) != 1 {
 		t.Errorf("rounds of what was not reverted: %v", e.Rounds)
 	}

@@ -109,7 +109,7 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
-// 43: every byte flipped in the head, and one in every 211 of the rest: either
+// 43: every byte flipped in the head, and one in every 509 of the rest: either
 // refused, or everything is still there. Never another content.
 func TestFlips(t *testing.T) {
 	path, want := filled(t)
@@ -141,7 +141,7 @@ func TestFlips(t *testing.T) {
 	if refused < 120 {
 		t.Errorf("%d of 160 flips in the head were refused: one meta page stands in for the other", refused)
 	}
-	for at := 8192; at < len(data); at += 211 {
+	for at := 8192; at < len(data); at += 509 {
 		flip(at)
 	}
 	t.Logf("%d flips refused", refused)
