@@ -93,7 +93,21 @@ func (a *answer) Write(p []byte) (int, error) {
 	return a.body.Write(p)
 }
 
+// A client of net/http that hands over its body by a reader of its own (the
+// SDK's do) closes that body as soon as it has the reply's header. Where the
+// reply is faster than the client's last look at the body, the client takes
+// the closed body for a failed write and drops the connection, with the rest
+// of a long reply still in it. AWS is never that fast; a long reply here waits
+// for a moment.
+const (
+	longReply = 3 << 10
+	moment    = time.Millisecond
+)
+
 func (a *answer) copyTo(w http.ResponseWriter) {
+	if a.body.Len() > longReply {
+		time.Sleep(moment)
+	}
 	maps.Copy(w.Header(), a.header)
 	if a.status == 0 {
 		a.status = http.StatusOK
