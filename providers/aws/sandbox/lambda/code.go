@@ -35,8 +35,6 @@ type codeInput struct {
 // bundle is one zip on disk, shared by every version with the same digest.
 type bundle struct {
 	hex  string
-	size int64
-
 	once sync.Once
 	root string // the unzipped folder, once asked for
 	err  error
@@ -156,7 +154,7 @@ func (s *Service) keep(name string, content []byte) error {
 	if err := os.Rename(path+".part", path); err != nil {
 		return fmt.Errorf("keep function code: %w", err)
 	}
-	s.code[name] = &bundle{hex: name, size: int64(len(content))}
+	s.code[name] = &bundle{hex: name}
 	return nil
 }
 

@@ -135,7 +135,7 @@ func (s *Service) addFunction(name string, config settings, in createFunctionInp
 		v := s.snapshot(f, "")
 		return created(s.show(f, v, v.number))
 	}
-	return created(s.show(f, f.latest, ""))
+	return created(s.showStarted(f))
 }
 
 func (s *Service) nextChange() uint64 {

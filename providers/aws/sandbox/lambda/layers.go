@@ -8,7 +8,6 @@ import (
 
 // layer is a named series of code packages; numbers are never used again.
 type layer struct {
-	name     string
 	last     int
 	versions map[int]*layerVersion
 }
@@ -105,7 +104,7 @@ func (s *Service) publishLayer(q *request) (reply, error) {
 	defer s.mu.Unlock()
 	l := s.layers[name]
 	if l == nil {
-		l = &layer{name: name, versions: map[int]*layerVersion{}}
+		l = &layer{versions: map[int]*layerVersion{}}
 		s.layers[name] = l
 	}
 	l.last++

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	receiveWait     = time.Second // one long poll
-	stateWait       = 20 * time.Millisecond
-	backOff         = time.Second
-	batchesAtOnce   = 5  // what AWS starts with
-	messagesAtOnce  = 10 // what one receive returns at most
-	pollerRequester = "LAMBDA_INITIATED"
+	receiveWait    = time.Second // one long poll
+	stateWait      = 20 * time.Millisecond
+	backOff        = time.Second
+	batchesAtOnce  = 5                  // what AWS starts with
+	messagesAtOnce = 10                 // what one receive returns at most
+	byLambda       = "LAMBDA_INITIATED" // StateTransitionReason of what no user did
 )
 
 // poller moves messages from one queue to one function. It holds a copy of the
@@ -126,7 +126,7 @@ func (p *poller) lost() bool {
 	defer s.mu.Unlock()
 	if m := s.mappings[p.uuid]; m != nil && m.enabled {
 		now := s.opts.Now()
-		m.enabled, m.passing, m.settledAt, m.modified, m.reason = false, "Disabling", now.Add(s.opts.Updating), now, pollerRequester
+		m.enabled, m.passing, m.settledAt, m.modified, m.reason = false, "Disabling", now.Add(s.opts.Updating), now, byLambda
 	}
 	return true
 }

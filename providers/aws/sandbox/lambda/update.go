@@ -46,7 +46,15 @@ func (s *Service) updateFunctionConfiguration(q *request) (reply, error) {
 		return reply{}, err
 	}
 	s.change(f, config)
-	return ok(s.show(f, f.latest, ""))
+	return ok(s.showStarted(f))
+}
+
+// showStarted is what the call that starts a change answers: its RevisionId is
+// never the one that stands when the change is done, even if that is at once.
+func (s *Service) showStarted(f *function) configuration {
+	c := s.show(f, f.latest, "")
+	c.RevisionID = f.latest.revision.now
+	return c
 }
 
 // change starts an update of $LATEST. Until it is done the old settings serve.
@@ -106,7 +114,7 @@ func (s *Service) updateFunctionCode(q *request) (reply, error) {
 		v := s.publish(f, "")
 		return ok(s.show(f, v, v.number))
 	}
-	return ok(s.show(f, f.latest, ""))
+	return ok(s.showStarted(f))
 }
 
 // codeChange checks a code update before its code is fetched.
