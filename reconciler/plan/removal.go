@@ -277,10 +277,10 @@ func (w *world) deletionGuard(left []removal) string {
 	}
 	why := stateful
 	switch share := float64(len(refs)); {
-	case w.in.Approved || len(refs) == 0 && stateful == "":
-		return ""
 	case len(w.in.Target.Resources) == 0:
 		why = "the release declares nothing at all: an empty branch deletes nothing"
+	case w.in.Approved || len(refs) == 0 && stateful == "":
+		return ""
 	case total >= 3 && share > limit*float64(total):
 		why = fmt.Sprintf("the release removes %d of %d manifests", len(refs), total)
 	}
