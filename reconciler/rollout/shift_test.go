@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mooring.dev/providers"
-	"mooring.dev/reconciler/record"
 	"mooring.dev/sources/manifest"
 )
 
