@@ -34,7 +34,6 @@ type environment struct {
 	specs     map[manifest.Ref]cachedSpec
 	backoff   map[manifest.Ref]backoff
 	failures  int // passes in a row that failed as a whole
-	lastLook  time.Time
 	lastCheck map[string]time.Time
 	verified  bool // the account was checked
 	pushed    pushed

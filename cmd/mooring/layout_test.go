@@ -59,10 +59,10 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/go-git/":                        {"sources/git"},
 	"github.com/open-policy-agent/opa":          {"policy/rego"},
-	"github.com/aws/":                           {"providers/aws", "sources/artifact", "cmd/mooring"},
+	"github.com/aws/":                           {"providers/aws", "providers/aws/quota", "sources/artifact", "cmd/mooring", "cmd/mooring/demo"},
 	"github.com/fsnotify/fsnotify":              {"sources/git", "sources/dir"},
 	"github.com/prometheus/client_golang":       {"reconciler/web"},
-	"github.com/spf13/cobra":                    {"cmd/mooring"},
+	"github.com/spf13/":                         {"cmd/mooring"},
 	"go.etcd.io/bbolt":                          {"reconciler/journal/bolt"},
 	"go.uber.org/zap":                           {"reconciler", "cmd/mooring"},
 	"go.yaml.in/yaml/v4":                        {"sources/manifest", "cmd/mooring", "policy/rego"},

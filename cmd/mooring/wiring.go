@@ -205,7 +205,7 @@ func openNotifier(name string, r manifest.Receiver) (notify.Notifier, error) {
 	case r.Alertmanager != nil:
 		return notify.NewAlertmanager(secret(r.Alertmanager.URL), nil), nil
 	}
-	return nil, fmt.Errorf("receiver %s names no kind; give it webhook: or alertmanager:", name)
+	return nil, fmt.Errorf("receiver %s names no kind: give it a webhook or an alertmanager", name)
 }
 
 // secret reads a value that stays out of the repository, anew at each use.

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/web"
+)
+
+func driftCommand() *cobra.Command {
+	var r reading
+	var c client
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "what differs from Git without a release: what, who, and the intended response",
+		Example: `  mooring drift --environment production
+  mooring drift --repo shop.git --environment staging -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out, err := r.drift(cmd.Context(), &c)
+			if err != nil {
+				return err
+			}
+			if err := print(cmd, r.output, out, func(w io.Writer) { driftTable(w, out) }); err != nil {
+				return err
+			}
+			if len(out.Items) > 0 {
+				return exit{exitChanges}
+			}
+			return nil
+		},
+	}
+	r.flags(cmd)
+	c.flags(cmd)
+	return cmd
+}
+
+func (r *reading) drift(ctx context.Context, c *client) (web.Drift, error) {
+	if r.repo == "" && r.path == "" {
+		var out web.Drift
+		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/drift", &out)
+	}
+	opts, done, err := r.alone()
+	if err != nil {
+		return web.Drift{}, err
+	}
+	defer done()
+	return reconciler.PreviewDrift(ctx, opts, r.environment)
+}
+
+func driftTable(w io.Writer, d web.Drift) {
+	fmt.Fprintf(w, "%s: %d items, %d fields compared, oldest look %ds ago\n", d.Environment, len(d.Items), d.Coverage.Compared, d.Coverage.OldestSeconds)
+	for _, it := range d.Items {
+		who := "unknown"
+		if it.Actor.Known {
+			who = it.Actor.Name + " by " + it.Actor.Event
+		}
+		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.Format(time.RFC3339), it.Response)
+	}
+	for _, u := range d.Coverage.Unobservable {
+		row(w, "unobservable", u.Path, u.Why)
+	}
+}

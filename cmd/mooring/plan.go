@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/web"
+)
+
+func planCommand() *cobra.Command {
+	var r reading
+	var c client
+	cmd := &cobra.Command{
+		Use:     "plan",
+		Aliases: []string{"diff"},
+		Short:   "what the environment's branch would change, with policy's decision",
+		Long: `Declared against live, with the decision of policy and predicted holds. With
+--repo or --path it looks by itself; without, it asks the daemon.
+
+Exit codes: 0 nothing to do, 2 changes, 3 held, 4 denied, 1 error.`,
+		Example: `  mooring plan --environment production
+  mooring plan --repo shop.git --environment preview -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out, err := r.plan(cmd.Context(), &c)
+			if out.Environment == "" && err != nil {
+				return err
+			}
+			if perr := print(cmd, r.output, out, func(w io.Writer) { planTable(w, out) }); perr != nil {
+				return perr
+			}
+			if err != nil {
+				return err
+			}
+			return planExit(out.Outcome)
+		},
+	}
+	r.flags(cmd)
+	c.flags(cmd)
+	return cmd
+}
+
+func (r *reading) plan(ctx context.Context, c *client) (web.Plan, error) {
+	if r.repo == "" && r.path == "" {
+		var out web.Plan
+		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/plan", &out)
+	}
+	opts, done, err := r.alone()
+	if err != nil {
+		return web.Plan{}, err
+	}
+	defer done()
+	return reconciler.PreviewPlan(ctx, opts, r.environment)
+}
+
+func planExit(outcome string) error {
+	switch outcome {
+	case "in_sync":
+		return nil
+	case "changes":
+		return exit{exitChanges}
+	case "held":
+		return exit{exitHeld}
+	case "denied":
+		return exit{exitDenied}
+	}
+	return exit{exitError}
+}
+
+func planTable(w io.Writer, p web.Plan) {
+	fmt.Fprintf(w, "%s at %s: %s\n", p.Environment, short(p.Commit), p.Outcome)
+	for _, s := range p.Steps {
+		row(w, "  "+mark(s.Operation), s.Operation, s.Resource, s.Cause, s.Note)
+		for _, f := range s.Fields {
+			row(w, "", "", "  "+f.Path, jsonText(f.Before)+" → "+jsonText(f.After))
+		}
+	}
+	for _, h := range p.Holds {
+		row(w, "hold", h.Kind, h.Resource, h.Reason)
+	}
+	fmt.Fprintf(w, "policy: %s\n", p.Decision.Outcome)
+	for _, f := range p.Decision.Findings {
+		row(w, "  "+f.Code, f.Resource, f.Msg)
+	}
+}
+
+func mark(operation string) string {
+	switch operation {
+	case "create":
+		return colour("32", "+")
+	case "delete", "detach":
+		return colour("31", "-")
+	}
+	return colour("33", "~")
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// reading is what commands that look at a repository share.
+type reading struct {
+	place
+	environment string
+	ref         string
+	output      string
+}
+
+func (r *reading) flags(cmd *cobra.Command) {
+	r.place.flags(cmd)
+	outputFlag(cmd, &r.output)
+	cmd.Flags().StringVar(&r.environment, "environment", "", "name of the environment")
+	cmd.Flags().StringVar(&r.ref, "ref", "", "commit or branch instead of the environment's branch")
+}
+
+// trees opens the control tree and the tree of one environment.
+func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(manifest.Environment) (sources.Snapshot, error), done func(), err error) {
+	cache, err := os.MkdirTemp("", "mooring-read-")
+	if err != nil {
+		return control, nil, nil, fmt.Errorf("make a cache: %w", err)
+	}
+	done = func() { _ = os.RemoveAll(cache) }
+	source, _, err := r.source(filepath.Join(cache, "repository"), nil)
+	if err != nil {
+		done()
+		return control, nil, nil, err
+	}
+	snapshots, err := source.Fetch(ctx)
+	if err != nil {
+		done()
+		return control, nil, nil, fmt.Errorf("read the repository: %w", err)
+	}
+	control, ok := snapshots[r.control]
+	if !ok {
+		done()
+		return control, nil, nil, fmt.Errorf("the repository has no branch %q to read mooring.yaml from; name another with --control", r.control)
+	}
+	at = func(e manifest.Environment) (sources.Snapshot, error) {
+		if r.ref != "" {
+			if snap, ok := snapshots[r.ref]; ok {
+				return snap, nil
+			}
+			return source.Open(ctx, r.ref)
+		}
+		snap, ok := snapshots[e.Branch]
+		if !ok {
+			return snap, fmt.Errorf("environment %s has no branch %s yet", e.Name, e.Branch)
+		}
+		return snap, nil
+	}
+	return control, at, done, nil
+}
+
+// alone makes the options of a look without a daemon: a journal in memory,
+// and caches that go with it.
+func (r *reading) alone() (reconciler.Options, func(), error) {
+	state, err := os.MkdirTemp("", "mooring-look-")
+	if err != nil {
+		return reconciler.Options{}, nil, fmt.Errorf("make a state folder: %w", err)
+	}
+	done := func() { _ = os.RemoveAll(state) }
+	tokens, err := tokenKey(state)
+	if err != nil {
+		done()
+		return reconciler.Options{}, nil, err
+	}
+	p := r.place
+	p.state = state
+	opts, err := p.options(zap.NewNop(), &platforms{
+		place: &p, instance: instanceName(), tokens: tokens, quota: quota.New(rates()),
+	})
+	if err != nil {
+		done()
+		return opts, nil, err
+	}
+	opts.Store = journal.NewMemory()
+	return opts, done, nil
+}

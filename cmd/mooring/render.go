@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+func renderCommand() *cobra.Command {
+	var r reading
+	cmd := &cobra.Command{
+		Use:   "render",
+		Short: "show what an environment's manifests stand for: expanded, overlaid, in order",
+		Example: `  mooring render --repo shop.git --environment staging
+  mooring render --path . --environment production -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.render(cmd) },
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+func (r *reading) render(cmd *cobra.Command) error {
+	control, at, done, err := r.trees(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	pipeline, err := manifest.LoadPipeline(control.Tree)
+	if err != nil {
+		return err
+	}
+	e, ok := pipeline.Environment(r.environment)
+	if !ok {
+		return unknownEnvironment(r.environment, pipeline)
+	}
+	snap, err := at(e)
+	if err != nil {
+		return err
+	}
+	rel, err := render(snap, pipeline, e)
+	if err != nil {
+		return err
+	}
+	if r.output == "json" {
+		return print(cmd, "json", rel, nil)
+	}
+	text, err := rel.RenderYAML()
+	if err != nil {
+		return err
+	}
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
+}
+
+func render(snap sources.Snapshot, p *manifest.Pipeline, e manifest.Environment) (*manifest.Release, error) {
+	var loader manifest.Loader
+	docs, err := loader.Load(snap.Tree, manifest.LoadOptions{Path: e.Path})
+	if docs == nil {
+		return nil, err
+	}
+	// Documents with faults render to those faults and the ones that only
+	// rendering finds: all at once.
+	rel, err := manifest.Render(docs, p, e.Name, snap.Commit.SHA)
+	if err != nil {
+		return nil, err
+	}
+	return rel, brokenContract(rel)
+}
+
+// brokenContract names what a release's own code expects and it lacks.
+func brokenContract(rel *manifest.Release) error {
+	var errs []error
+	for _, b := range manifest.CheckContract(rel) {
+		errs = append(errs, fmt.Errorf("%s expects %s %s: %s", b.Function, b.What, b.Name, b.Why))
+	}
+	return errors.Join(errs...)
+}
+
+func unknownEnvironment(name string, p *manifest.Pipeline) error {
+	names := make([]string, len(p.Environments))
+	for i, e := range p.Environments {
+		names[i] = e.Name
+	}
+	return fmt.Errorf("environment %q is not in mooring.yaml; it has %v", name, names)
+}

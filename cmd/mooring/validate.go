@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/sources/manifest"
+)
+
+func validateCommand() *cobra.Command {
+	var r reading
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "check a repository or a working folder; all faults at once",
+		Example: `  mooring validate --repo shop.git
+  mooring validate --path . --environment production`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.validate(cmd) },
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+// fault is one finding of validate in JSON.
+type fault struct {
+	Environment string `json:"environment,omitempty"`
+	Message     string `json:"message"`
+	File        string `json:"file,omitempty"`
+	Line        int    `json:"line,omitempty"`
+	Column      int    `json:"column,omitempty"`
+	Hint        string `json:"hint,omitempty"`
+}
+
+func (r *reading) validate(cmd *cobra.Command) error {
+	control, at, done, err := r.trees(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	var found []fault
+	pipeline, err := manifest.LoadPipeline(control.Tree)
+	found = append(found, faultsOf("", err)...)
+	if _, err := policies(control.Tree, control.Commit.SHA); err != nil {
+		found = append(found, faultsOf("", err)...)
+	}
+	rendered := 0
+	if pipeline != nil {
+		for _, e := range pipeline.Environments {
+			if r.environment != "" && e.Name != r.environment {
+				continue
+			}
+			snap, err := at(e)
+			if err == nil {
+				_, err = render(snap, pipeline, e)
+				rendered++
+			} else if r.environment == "" && r.ref == "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
+				continue
+			}
+			found = append(found, faultsOf(e.Name, err)...)
+		}
+		if _, ok := pipeline.Environment(r.environment); r.environment != "" && !ok {
+			return unknownEnvironment(r.environment, pipeline)
+		}
+	}
+	return r.validated(cmd, found, rendered)
+}
+
+func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) error {
+	type result struct {
+		Valid        bool    `json:"valid"`
+		Environments int     `json:"environments"`
+		Faults       []fault `json:"faults"`
+	}
+	if found == nil {
+		found = []fault{}
+	}
+	err := print(cmd, r.output, result{len(found) == 0, rendered, found}, func(w io.Writer) {
+		seen := map[string]bool{}
+		for _, f := range found {
+			line := f.Message
+			if f.File != "" {
+				line = fmt.Sprintf("%s: %s", manifest.Position{File: f.File, Line: f.Line, Column: f.Column}, f.Message)
+			}
+			if f.Hint != "" {
+				line += " (" + f.Hint + ")"
+			}
+			if !seen[line] {
+				fmt.Fprintln(w, line)
+			}
+			seen[line] = true
+		}
+		if len(found) == 0 {
+			fmt.Fprintf(w, "valid: the pipeline, its policies and %d environments\n", rendered)
+		}
+	})
+	if err == nil && len(found) > 0 {
+		return exit{exitError}
+	}
+	return err
+}
+
+// faultsOf takes an error apart into what is wrong where.
+func faultsOf(environment string, err error) []fault {
+	if err == nil {
+		return nil
+	}
+	var faults manifest.Faults
+	if !errors.As(err, &faults) {
+		return []fault{{Environment: environment, Message: err.Error()}}
+	}
+	out := make([]fault, len(faults))
+	for i, f := range faults {
+		out[i] = fault{Environment: environment, Message: f.Message, File: f.Position.File, Line: f.Position.Line, Column: f.Position.Column, Hint: f.Hint}
+	}
+	return out
+}
