@@ -49,18 +49,26 @@ func (s *sweep) lookInBulk(ctx context.Context) {
 type ownedLook struct {
 	at    time.Time
 	byARN map[string]map[string]string
+	// wanted is the digest of what was wanted then: when something is not any
+	// more, the listing is made anew.
+	wanted string
 }
 
-// lookForOrphans lists what is tagged as this environment's, in rotation, and
-// keeps what nobody wants.
+// lookForOrphans lists what is tagged as this environment's, in rotation and
+// when what is wanted changed, and keeps what nobody wants.
 func (s *sweep) lookForOrphans(ctx context.Context) {
 	look := s.p.ownedListed()
-	if look.at.IsZero() || s.at.Sub(look.at) >= s.p.o.LayerAge {
+	wanted := map[string]bool{}
+	for _, res := range s.want {
+		wanted[arnService(res.Ref.Kind)+" "+res.Physical] = true
+	}
+	changed := digestOf(wanted) != look.wanted
+	if look.at.IsZero() || changed || s.at.Sub(look.at) >= s.p.o.LayerAge {
 		fresh, err := s.listOwned(ctx)
 		if err != nil {
 			s.fail(manifest.Ref{}, fmt.Errorf("list what is owned: %w", err))
 		} else {
-			look = ownedLook{at: s.at, byARN: fresh}
+			look = ownedLook{at: s.at, byARN: fresh, wanted: digestOf(wanted)}
 			s.p.memory.mu.Lock()
 			s.p.memory.owned = look
 			s.p.memory.mu.Unlock()
@@ -69,12 +77,13 @@ func (s *sweep) lookForOrphans(ctx context.Context) {
 	if !look.at.IsZero() {
 		s.layer(layerOwnership, look.at)
 	}
-	wanted := map[string]bool{}
-	for _, res := range s.want {
-		wanted[arnService(res.Ref.Kind)+" "+res.Physical] = true
+	// The index of tags lags behind: what was seen to be ours counts as well.
+	owned := s.p.ownedSeen()
+	for arn, tags := range look.byARN {
+		owned[arn] = tags
 	}
 	s.orphanARNs = map[string]map[string]string{}
-	for arn, tags := range look.byARN {
+	for arn, tags := range owned {
 		if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && !wanted[parts[2]+" "+nameOfARN(arn)] {
 			s.orphanARNs[arn] = tags
 		}
@@ -85,6 +94,24 @@ func (p *Provider) ownedListed() ownedLook {
 	p.memory.mu.Lock()
 	defer p.memory.mu.Unlock()
 	return p.memory.owned
+}
+
+// ownedSeen are functions and queues remembered as ours, by ARN.
+func (p *Provider) ownedSeen() map[string]map[string]string {
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	owned := map[string]map[string]string{}
+	for _, l := range p.memory.functions {
+		if !l.absent && p.owns(l.owner()) {
+			owned[awssdk.ToString(l.config.FunctionArn)] = l.tags
+		}
+	}
+	for _, l := range p.memory.queues {
+		if l != nil && p.owns(ownerOf(l.tags)) {
+			owned[l.attributes["QueueArn"]] = l.tags
+		}
+	}
+	return owned
 }
 
 func arnService(kind string) string {

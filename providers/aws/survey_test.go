@@ -145,6 +145,28 @@ func TestSurveyFindsOrphans(t *testing.T) {
 	}
 }
 
+// TestOrphansAreSeenAtOnce: what was made after the last listing of tags and
+// is not wanted any more must not pass for gone.
+func TestOrphansAreSeenAtOnce(t *testing.T) {
+	b, all, bindings := settled(t, sandbox.Options{})
+	b.survey(all)
+	late := manifest.Resource{Ref: manifest.Ref{Kind: manifest.KindQueue, Name: "late"}, Physical: "preview-late", Spec: &manifest.QueueSpec{VisibilityTimeout: 30}}
+	if _, err := b.Put(b.ctx, providers.Change{Resource: late, Bindings: bindings, Release: testRelease}); err != nil {
+		t.Fatal(err)
+	}
+	b.survey(append([]manifest.Resource{late}, all...))
+	if _, err := b.box.Faults.Add(sandbox.Rule{Operation: "GetResources", Effect: sandbox.Effect{Status: 400, Code: "AccessDeniedException"}}); err != nil {
+		t.Fatal(err)
+	}
+	inventory, err := b.Survey(b.ctx, all)
+	if err != nil || inventory.Complete {
+		t.Errorf("survey: complete %v, %v", inventory.Complete, err)
+	}
+	if !inventory.Orphans[late.Ref].Exists {
+		t.Errorf("orphans %v", inventory.Orphans)
+	}
+}
+
 func TestSurveySeesChangesAtOnceWhereTheBulkShowsThem(t *testing.T) {
 	b, all, _ := settled(t, sandbox.Options{})
 	fn := find(t, all, "Function/checkout")
