@@ -19,7 +19,7 @@ import (
 //	POST   reset               forgets calls and counts
 //	GET    faults              POST adds a Rule (durations as text: "5s"); DELETE clears, ?id= one
 //	GET    actors              POST {"accessKey","type","name","arn"} registers one
-//	GET    time                POST {"advance":"10m"} moves the clock
+//	GET    time                now, and what stands for a minute; POST {"advance":"10m"} moves the clock
 //	POST   rates               {"enforce":true} switches the rate lanes
 //	GET    logs                ?function= &account= &region= the newest lines of a function
 func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +33,7 @@ func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		"DELETE faults": s.adminClearRules,
 		"GET actors":    func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.ids.All()) },
 		"POST actors":   s.adminActor,
-		"GET time":      func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"now": s.Now()}) },
+		"GET time":      func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.times()) },
 		"POST time":     s.adminTime,
 		"POST rates":    s.adminRates,
 		"GET logs":      s.adminLogs,
@@ -191,7 +191,7 @@ func (s *Sandbox) adminTime(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Advance(d)
-	writeJSON(w, map[string]any{"now": s.Now()})
+	writeJSON(w, s.times())
 }
 
 func (s *Sandbox) adminRates(w http.ResponseWriter, r *http.Request) {
@@ -215,4 +215,8 @@ func (s *Sandbox) adminLogs(w http.ResponseWriter, r *http.Request) {
 	}
 	out := []logs.Line{}
 	writeJSON(w, append(out, st.functionLines(q.Get("function"))...))
+}
+
+func (s *Sandbox) times() map[string]any {
+	return map[string]any{"now": s.Now(), "period": s.options.Period.String()}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,13 +18,15 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// query asks for one statistic; dims are names and values in turn.
-func query(id, namespace, metric, stat string, period int32, dims ...string) types.MetricDataQuery {
-	m := &types.Metric{Namespace: &namespace, MetricName: &metric}
+// query asks for one statistic of NAMESPACE METRIC; dims are names and values
+// in turn.
+func query(id, name, stat string, dims ...string) types.MetricDataQuery {
+	cut := strings.LastIndexByte(name, ' ')
+	m := &types.Metric{Namespace: aws.String(name[:cut]), MetricName: aws.String(name[cut+1:])}
 	for i := 0; i < len(dims); i += 2 {
 		m.Dimensions = append(m.Dimensions, types.Dimension{Name: &dims[i], Value: &dims[i+1]})
 	}
-	return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{Metric: m, Period: &period, Stat: &stat}}
+	return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{Metric: m, Period: aws.Int32(60), Stat: &stat}}
 }
 
 // measured is a sandbox at noon whose metric Shop/Latency holds 1..100 in the
@@ -56,7 +59,7 @@ func TestStatisticsAndPercentiles(t *testing.T) {
 		id := fmt.Sprintf("q%d", i)
 		i++
 		byID[id] = stat
-		queries = append(queries, query(id, "Shop", "Latency", stat, 60, "Padding", padding))
+		queries = append(queries, query(id, "Shop Latency", stat, "Padding", padding))
 	}
 	out := must(c.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(noon.Add(-5 * time.Minute)), EndTime: aws.Time(noon), MetricDataQueries: queries,
@@ -73,8 +76,8 @@ func TestMetricMath(t *testing.T) {
 	_, c := measured(t)
 	padding := string(bytes.Repeat([]byte{'x'}, 200))
 	hidden := aws.Bool(false)
-	calls, errors := query("calls", "Shop", "Latency", "SampleCount", 60, "Padding", padding), query("errors", "Shop", "Errors", "Sum", 60)
-	absent := query("absent", "Shop", "Nothing", "Sum", 60)
+	calls, errors := query("calls", "Shop Latency", "SampleCount", "Padding", padding), query("errors", "Shop Errors", "Sum")
+	absent := query("absent", "Shop Nothing", "Sum")
 	calls.ReturnData, errors.ReturnData, absent.ReturnData = hidden, hidden, hidden
 	for expression, want := range map[string]float64{
 		"100 * errors / calls": 3, "(errors+calls)-1": 102, "SUM(METRICS())": 103, "SUM([errors, calls])*2": 206, "FILL(absent, 7)": 7,
@@ -99,9 +102,10 @@ func TestMetricMath(t *testing.T) {
 func TestPeriodsAreAWSsUnlessTheSandboxsMinuteIsShorter(t *testing.T) {
 	ask := func(s *sandbox.Sandbox) error {
 		c := cloudwatch.NewFromConfig(as(s, "alice"))
+		q := query("m", "Shop Errors", "Sum")
+		q.MetricStat.Period = aws.Int32(3)
 		_, err := c.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
-			StartTime: aws.Time(noon.Add(-time.Minute)), EndTime: aws.Time(noon),
-			MetricDataQueries: []types.MetricDataQuery{query("m", "Shop", "Errors", "Sum", 3)},
+			StartTime: aws.Time(noon.Add(-time.Minute)), EndTime: aws.Time(noon), MetricDataQueries: []types.MetricDataQuery{q},
 		})
 		return err
 	}

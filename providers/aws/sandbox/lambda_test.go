@@ -117,7 +117,7 @@ func TestAMessageReachesAFunctionAndShowsInMetrics(t *testing.T) {
 	eventually(t, "an invocation in the metrics", func() bool {
 		out := must(metrics.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
 			StartTime: aws.Time(s.Now().Add(-time.Minute)), EndTime: aws.Time(s.Now().Add(time.Minute)),
-			MetricDataQueries: []cwtypes.MetricDataQuery{query("i", "AWS/Lambda", "Invocations", "Sum", 60, "FunctionName", "worker")},
+			MetricDataQueries: []cwtypes.MetricDataQuery{query("i", "AWS/Lambda Invocations", "Sum", "FunctionName", "worker")},
 		}))(t)
 		return len(out.MetricDataResults) == 1 && len(out.MetricDataResults[0].Values) > 0
 	})

@@ -1,8 +1,3 @@
-// Package sandbox is a small AWS on loopback: the wire protocols of the
-// services a Lambda deployment needs, AWS's awkward semantics, and functions
-// that really run. It serves tests, fault injection and the demo. Signatures
-// are read and not verified, and nothing is written outside DataDir: it
-// refuses to listen anywhere but on loopback.
 package sandbox
 
 import (

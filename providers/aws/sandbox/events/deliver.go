@@ -37,6 +37,9 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 		e.Resources = []string{}
 	}
 	id := wire.NewID()
+	if !s.listening(e.ReadOnly) {
+		return id, nil
+	}
 	raw, err := json.Marshal(map[string]any{
 		"version": "0", "id": id, "detail-type": e.DetailType, "source": e.Source, "account": s.options.Account,
 		"time": e.At.UTC().Format(time.RFC3339), "region": s.options.Region, "resources": e.Resources, "detail": e.Detail,
@@ -52,6 +55,24 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 		f.deliver(ctx, s.options.Deliver, raw, event)
 	}
 	return id, nil
+}
+
+// listening is true when some rule might fit an event: most calls go by
+// unheard, and their events need not be written.
+func (s *Service) listening(readOnly bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rules {
+		if r.hears(readOnly) {
+			return true
+		}
+	}
+	return false
+}
+
+// hears is true for a rule on events that is not asleep to the event's kind.
+func (r *rule) hears(readOnly bool) bool {
+	return r.pattern != nil && (r.State == allManagement || r.State == "ENABLED" && !readOnly)
 }
 
 // firing is a rule that was met, with its targets of that moment.
@@ -74,8 +95,7 @@ func (s *Service) fitting(event map[string]any, readOnly bool) []firing {
 	var out []firing
 	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
 		r := s.rules[name]
-		awake := r.State == allManagement || r.State == "ENABLED" && !readOnly
-		if awake && r.pattern != nil && r.pattern.Matches(event) {
+		if r.hears(readOnly) && r.pattern.Matches(event) {
 			out = append(out, firing{rule: r.Arn, targets: slices.Clone(r.targets)})
 		}
 	}

@@ -1,0 +1,25 @@
+// Package sandbox is a small AWS on loopback: the wire protocols of the
+// services a Lambda deployment needs, AWS's awkward semantics, and functions
+// that really run. It serves tests, fault injection and the demo. Signatures
+// are read and not verified, and nothing is written outside DataDir: it
+// refuses to listen anywhere but on loopback.
+//
+// It speaks, each in a package of its own: Lambda, SQS, IAM, STS, S3, Secrets
+// Manager, SSM's Parameter Store, CloudWatch and its Logs, CloudTrail's
+// LookupEvents, EventBridge's default bus, and the tagging API. Accounts and
+// regions are kept apart; who calls is told by the access key: one that was
+// registered or issued by AssumeRole, twelve digits for a user of that
+// account, and anything else for a user of that name.
+//
+// Where it is easier than AWS, on purpose:
+//   - identity policies stop no call; trust policies of roles, and a function's
+//     own policy for EventBridge, are honoured; the policies of queues and
+//     buckets are not
+//   - reads follow writes at once, unless a fault rule makes them stale
+//   - events are delivered at once, once and in order, unless a fault rule for
+//     deliveries says otherwise; no trail needs to be set up
+//   - PutMetricData may write into AWS/ namespaces, so that tests can plant data
+//   - a state set by SetAlarmState stays for one period
+//   - schedules by cron are kept and never fire; those by rate do
+//   - credentials do not expire
+package sandbox
