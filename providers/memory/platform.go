@@ -272,3 +272,25 @@ func event(c Call) string {
 	verb := map[string]string{"put": "Put", "publish": "Publish", "route": "Update", "delete": "Delete", "detach": "Delete", "clean": "Delete", "manual": "Update"}[c.Op]
 	return verb + c.Name.Kind
 }
+
+// Guard is a thing's revision, the truth; "" when it does not live.
+func (p *Platform) Guard(n Name) providers.Guard {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.live(n)
+	if !ok {
+		return ""
+	}
+	return t.guard()
+}
+
+// Owner is whose tags a thing carries, the truth.
+func (p *Platform) Owner(n Name) providers.Owner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.live(n)
+	if !ok {
+		return providers.Owner{}
+	}
+	return t.owner
+}

@@ -1,0 +1,371 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"mooring.dev/policy"
+	"mooring.dev/providers"
+	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/notify"
+	"mooring.dev/sources/manifest"
+)
+
+// simulation is a daemon, everything around it, and one clock, driven a pass
+// at a time without goroutines or sleeping. The same seed gives the same run.
+type simulation struct {
+	rng      *rand.Rand
+	real     time.Time     // the true time
+	skew     time.Duration // of the daemon's clock
+	repo     *repo
+	platform *memory.Platform
+	store    *journal.Memory
+	watch    *watcher
+	mutant   mutant
+
+	d          *Daemon
+	generation int // of the daemon: counts restarts
+	due        map[string]time.Time
+	fetchAt    time.Time
+
+	inject   func(op string, ref manifest.Ref) error
+	partial  func() bool
+	unheard  func() bool              // a receiver does not answer
+	received map[string][]notify.Event // by receiver
+	names    []string
+	jumps    int // of the clock, and restarts: each may add one piece of time
+	down     time.Duration
+	budget   int // what is left of the passes a run may take
+}
+
+// mutant is one deliberate fault in a contract the daemon builds on; nil
+// members change nothing.
+type mutant struct {
+	name      string
+	evaluator func(policy.Evaluator) policy.Evaluator
+	provider  func(*tapped) providers.Provider
+	store     func(journal.Store, *simulation) journal.Store
+	notifier  func(notify.Notifier) notify.Notifier
+}
+
+var birth = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// newSimulation has a control branch, a secret, and traffic; nothing is
+// declared yet.
+func newSimulation(seed uint64, o memory.Options, m mutant, environments ...string) *simulation {
+	s := &simulation{
+		rng: rand.New(rand.NewPCG(seed, 1)), real: birth, store: journal.NewMemory(), mutant: m, due: map[string]time.Time{},
+		inject: func(string, manifest.Ref) error { return nil }, partial: func() bool { return false }, unheard: func() bool { return false },
+		received: map[string][]notify.Event{}, names: environments, budget: 100_000,
+	}
+	o.Now = func() time.Time { return s.real }
+	o.Inject = func(op string, ref manifest.Ref) error { return s.inject(op, ref) }
+	o.Partial = func() bool { return s.partial() }
+	s.platform = memory.New(o)
+	s.repo = newRepo(func() time.Time { return s.real })
+	s.watch = newWatcher(s)
+	s.repo.moved = s.watch.moved
+	s.repo.commit("main", controlFiles("allow", environments...))
+	for _, env := range environments {
+		for _, fn := range []string{"checkout", "mailer"} {
+			s.platform.SetTraffic(env+"-"+fn, memory.Traffic{PerSecond: 100})
+		}
+	}
+	must(s.platform.Manual("admin").Add(memory.Name{Kind: manifest.KindSecret, Physical: "shop/stripe"}, nil))
+	return s
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// now is the daemon's clock.
+func (s *simulation) now() time.Time { return s.real.Add(s.skew) }
+
+func branchOf(env string) string { return "env/" + env }
+
+// options is a daemon of this simulation.
+func (s *simulation) options() Options {
+	load, closed := loadRules(s.watch.heard), closedRules(s.watch.heard)
+	wrap := func(e policy.Evaluator) policy.Evaluator {
+		if s.mutant.evaluator != nil {
+			return s.mutant.evaluator(e)
+		}
+		return e
+	}
+	generation := s.generation
+	var store journal.Store = tape{s.store, s}
+	if s.mutant.store != nil {
+		store = s.mutant.store(store, s)
+	}
+	return Options{
+		Source: s.repo, Proposer: s.repo, Store: store, Instance: fmt.Sprintf("daemon-%d", generation), Now: s.now,
+		Pace: Pace{Parallel: 1},
+		Provider: func(_ context.Context, _ *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
+			t := &tapped{Provider: s.platform.Environment("shop", e.Name), s: s, env: e.Name, generation: generation}
+			if s.mutant.provider != nil {
+				return s.mutant.provider(t), nil
+			}
+			return t, nil
+		},
+		Policies: func(tree fs.FS, revision string) (policy.Evaluator, error) {
+			e, err := load(tree, revision)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(e), nil
+		},
+		Closed: func(err error) policy.Evaluator { return wrap(closed(err)) },
+		Notifier: func(name string, _ manifest.Receiver) (notify.Notifier, error) {
+			var n notify.Notifier = receiver{name, s}
+			if s.mutant.notifier != nil {
+				n = s.mutant.notifier(n)
+			}
+			return n, nil
+		},
+	}
+}
+
+// receiver is somebody to be told.
+type receiver struct {
+	name string
+	s    *simulation
+}
+
+// Notify implements notify.Notifier.
+func (r receiver) Notify(_ context.Context, e notify.Event) error {
+	if r.s.unheard() {
+		return errors.New("no answer")
+	}
+	r.s.received[r.name] = append(r.s.received[r.name], e)
+	return nil
+}
+
+// tape is the store with the watcher listening to what became durable.
+type tape struct {
+	*journal.Memory
+	s *simulation
+}
+
+// Append implements journal.Store.
+func (t tape) Append(ctx context.Context, fence journal.Fence, recs ...journal.Record) error {
+	err := t.Memory.Append(ctx, fence, recs...)
+	t.s.watch.catchUp()
+	return err
+}
+
+// restart replaces the daemon by a fresh one on the same journal.
+func (s *simulation) restart() {
+	s.generation++
+	s.jumps++
+	d, err := New(context.Background(), s.options())
+	if err != nil {
+		s.watch.fail(13, "a daemon does not start: %v", err)
+		return
+	}
+	s.d = d
+	s.watch.restarted()
+	clear(s.due)
+	s.fetchAt = s.real
+}
+
+// refresh reads the repository, as a wake or the poll interval has it.
+func (s *simulation) refresh() {
+	_, err := s.d.refresh(context.Background(), "poll")
+	if fatal := s.d.fatal(err); fatal != nil {
+		s.watch.fail(5, "the daemon in charge had to stop: %v", fatal)
+	}
+	s.fetchAt = s.real.Add(10 * time.Second)
+	if err != nil {
+		s.fetchAt = s.real.Add(2 * time.Second)
+	}
+}
+
+// pass makes one pass of one environment, if the daemon knows it.
+func (s *simulation) pass(env string) {
+	e := s.d.environment(env)
+	if e == nil {
+		return
+	}
+	s.budget--
+	s.watch.begin(env)
+	next, err := e.once(context.Background())
+	s.watch.end(env)
+	if err != nil {
+		s.watch.fail(5, "the daemon in charge had to stop: %v", err)
+	}
+	s.due[env] = s.real.Add(max(0, next.Sub(s.now())))
+}
+
+// nudged takes an environment's wake, if there is one.
+func (s *simulation) nudged(env string) bool {
+	e := s.d.environment(env)
+	if e == nil {
+		return false
+	}
+	select {
+	case <-e.wake:
+		return true
+	default:
+		return false
+	}
+}
+
+// turn lets everything happen that is due now; heard says whether hints
+// arrive.
+func (s *simulation) turn(heard bool) {
+	select {
+	case <-s.d.fetchWake:
+		if heard {
+			s.fetchAt = s.real
+		}
+	default:
+	}
+	if !s.real.Before(s.fetchAt) {
+		s.refresh()
+	}
+	for _, env := range s.names {
+		wake := s.nudged(env) && heard
+		if at, ok := s.due[env]; wake || !ok || !s.real.Before(at) {
+			s.pass(env)
+		}
+	}
+	s.deliver()
+}
+
+// advance lets time pass until something is due, at least a tick and at most
+// limit.
+func (s *simulation) advance(limit time.Duration) {
+	next := s.fetchAt
+	for _, at := range s.due {
+		if at.Before(next) {
+			next = at
+		}
+	}
+	s.real = s.real.Add(min(limit, max(100*time.Millisecond, next.Sub(s.real))))
+}
+
+// deliver gives everything in the outbox one try.
+func (s *simulation) deliver() {
+	r := &receivers{d: s.d}
+	q := outboxQueue{s.d}
+	for _, item := range q.Pending() {
+		n, ok := r.resolve(item.Receiver)
+		if !ok || n.Notify(context.Background(), item.Event) != nil {
+			continue
+		}
+		_ = q.Delivered(context.Background(), item.Event.ID, item.Receiver, false, "") // not recorded: it stays in the outbox
+	}
+}
+
+// ask has somebody ask the daemon for something, and the environment carry it
+// out, without a goroutine of its own.
+func (s *simulation) ask(env string, request func(ctx context.Context, d *Daemon) error) error {
+	e := s.d.environment(env)
+	if e == nil {
+		return ErrUnknown
+	}
+	done := make(chan error, 1)
+	go func() { done <- request(context.Background(), s.d) }()
+	select {
+	case a := <-e.inbox:
+		a.done <- a.do(context.Background(), e)
+		return <-done
+	case err := <-done:
+		return err
+	}
+}
+
+// until lets time pass, without anybody interfering, until ok holds; it gives
+// up after a while of the simulated time and says so.
+func (s *simulation) until(limit time.Duration, ok func() bool) bool {
+	for end := s.real.Add(limit); s.real.Before(end) && s.watch.ok(); {
+		s.turn(true)
+		if ok() {
+			return true
+		}
+		s.advance(30 * time.Second)
+	}
+	return false
+}
+
+// tapped is an environment's provider with the watcher listening.
+type tapped struct {
+	*memory.Provider
+	s          *simulation
+	env        string
+	generation int
+}
+
+// Survey implements providers.Provider.
+func (t *tapped) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
+	inv, err := t.Provider.Survey(ctx, want)
+	t.s.watch.surveyed(t.env, want, inv, err)
+	return inv, err
+}
+
+// Observe implements providers.Provider.
+func (t *tapped) Observe(ctx context.Context, want ...manifest.Resource) (map[manifest.Ref]providers.Live, error) {
+	seen, err := t.Provider.Observe(ctx, want...)
+	t.s.watch.observed(t.env, want, seen)
+	return seen, err
+}
+
+// Put implements providers.Provider.
+func (t *tapped) Put(ctx context.Context, c providers.Change) (r providers.Receipt, err error) {
+	done := t.s.watch.write(write{t: t, op: "put", res: c.Resource, ref: c.Resource.Ref, guard: c.Guard, release: c.Release, fields: append(append([]string{}, c.Fields...), c.Remove...), whole: c.Fields == nil})
+	defer func() { done() }()
+	return t.Provider.Put(ctx, c)
+}
+
+// Publish implements providers.Provider.
+func (t *tapped) Publish(ctx context.Context, c providers.Change) (v providers.Version, r providers.Receipt, err error) {
+	done := t.s.watch.write(write{t: t, op: "publish", res: c.Resource, ref: c.Resource.Ref, guard: c.Guard, release: c.Release})
+	defer func() { done() }()
+	return t.Provider.Publish(ctx, c)
+}
+
+// Route implements providers.Provider.
+func (t *tapped) Route(ctx context.Context, c providers.Change, to providers.Routing) (providers.Receipt, error) {
+	done := t.s.watch.write(write{t: t, op: "route", res: c.Resource, ref: c.Resource.Ref, guard: c.Guard, release: c.Release, to: to})
+	defer func() { done() }()
+	return t.Provider.Route(ctx, c, to)
+}
+
+// Delete implements providers.Provider.
+func (t *tapped) Delete(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
+	done := t.s.watch.write(write{t: t, op: "delete", res: res, ref: res.Ref, guard: guard})
+	defer func() { done() }()
+	return t.Provider.Delete(ctx, res, guard)
+}
+
+// Detach implements providers.Provider.
+func (t *tapped) Detach(ctx context.Context, parent manifest.Resource, x providers.Extra) (providers.Receipt, error) {
+	child := manifest.Resource{Ref: x.Ref, Physical: parent.Physical, Key: keyBelow(parent.Ref, x.Ref)}
+	done := t.s.watch.write(write{t: t, op: "detach", res: child, ref: x.Ref, guard: x.Guard})
+	defer func() { done() }()
+	return t.Provider.Detach(ctx, parent, x)
+}
+
+func keyBelow(parent, child manifest.Ref) string {
+	if len(child.Name) > len(parent.Name) {
+		return child.Name[len(parent.Name)+1:]
+	}
+	return ""
+}
+
+// Measure implements providers.Meter.
+func (t *tapped) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+	sample, err := t.Provider.Measure(ctx, alias, version, w)
+	if err == nil && sample.Known {
+		t.s.watch.measured(t.env, alias.Ref, version, sample)
+	}
+	return sample, err
+}
