@@ -37,6 +37,13 @@ type Admission struct {
 	Decision string    `json:"decision,omitempty"` // decision id
 	Findings []Finding `json:"findings,omitempty"`
 	At       time.Time `json:"at"`
+	// Policy is the revision of the policies that judged, Basis the digest of
+	// everything else the judgement rests on (branch update, pipeline): when
+	// either changes, a commit that was not allowed is judged again.
+	Policy string `json:"policy,omitempty"`
+	Basis  string `json:"basis,omitempty"`
+	// RecheckAt is when time alone may change the judgement.
+	RecheckAt time.Time `json:"recheckAt,omitzero"`
 	// Promoted is the environment this content was promoted from by Mooring;
 	// "" for a commit by hand.
 	Promoted string `json:"promoted,omitempty"`
