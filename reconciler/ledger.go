@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -25,6 +26,8 @@ type ledger struct {
 	mu    sync.Mutex
 	fence journal.Fence
 	state journal.State
+	// behind: an append failed, and may have been written all the same.
+	behind bool
 	// since counts appends since the last compaction.
 	since int
 }
@@ -54,6 +57,9 @@ func (l *ledger) append(ctx context.Context, env string, recs ...journal.Record)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.catchUp(ctx); err != nil {
+		return err
+	}
 	l.complete(env, recs)
 	for _, rec := range recs {
 		// What could not be read back must never be written.
@@ -62,7 +68,8 @@ func (l *ledger) append(ctx context.Context, env string, recs ...journal.Record)
 		}
 	}
 	if err := l.store.Append(ctx, l.fence, recs...); err != nil {
-		return fmt.Errorf("append to journal: %w", err)
+		l.behind = true
+		return errors.Join(fmt.Errorf("append to journal: %w", err), l.catchUp(ctx))
 	}
 	state, err := journal.Fold(l.state, sequence(recs))
 	if err != nil {
@@ -70,6 +77,22 @@ func (l *ledger) append(ctx context.Context, env string, recs ...journal.Record)
 	}
 	l.state = state
 	return l.compact(len(recs))
+}
+
+// catchUp folds what is durable and was not known to be: an append that
+// failed may have been written all the same. Without it the next record would
+// be chained and folded onto a past that is not the store's. The fold is a
+// copy, because other environments read theirs without the lock.
+func (l *ledger) catchUp(ctx context.Context) error {
+	if !l.behind {
+		return nil
+	}
+	state, err := journal.Fold(l.state.Clone(), l.store.Records(ctx, l.state.Seq))
+	if err != nil {
+		return fmt.Errorf("read journal after a failed append: %w", err)
+	}
+	l.state, l.behind = state, false
+	return nil
 }
 
 // complete fills in what the ledger knows about records.
