@@ -219,7 +219,9 @@ func (w *watcher) write(c write) func() {
 	p.written[c.ref] = true
 	if intended && intent.Cause != "rollback" {
 		for _, h := range p.holds {
-			if h.Covers(c.ref) {
+			_, lasts := st.Holds[h.ID] // a newer commit may have lifted it in this pass
+			_, people := p.people[h.ID]
+			if h.Covers(c.ref) && (lasts || people) {
 				w.fail(10, "%s %s of %s (%s) while held by %s: %s", env, c.op, c.ref, intent.Cause, h.Owner, h.Kind)
 			}
 		}
@@ -330,7 +332,9 @@ func (s *simulation) mode() string {
 }
 
 // isBad: code whose calls fail, by the convention of the simulation.
-func isBad(quoted string) bool { return strings.HasPrefix(quoted, `"sha256:`) && strings.Contains(quoted, "bad") }
+func isBad(quoted string) bool {
+	return strings.HasPrefix(quoted, `"sha256:`) && strings.Contains(quoted, "bad")
+}
 
 // badCode is code that fails half of its calls.
 func badCode(n int) string { return "sha256:" + strings.Replace(code(n)[7:], "000", "bad", 1) }

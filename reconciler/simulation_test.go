@@ -35,7 +35,7 @@ type simulation struct {
 
 	inject   func(op string, ref manifest.Ref) error
 	partial  func() bool
-	unheard  func() bool              // a receiver does not answer
+	unheard  func() bool               // a receiver does not answer
 	received map[string][]notify.Event // by receiver
 	names    []string
 	jumps    int // of the clock, and restarts: each may add one piece of time

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"mooring.dev/policy"
@@ -58,19 +59,19 @@ type answered struct {
 
 // watched is what is known of one environment.
 type watched struct {
-	admitted map[string]*release          // by digest
+	admitted map[string]*release             // by digest
 	seen     map[manifest.Ref]providers.Live // the last true answer
-	failed   map[manifest.Ref]bool        // the last question failed
-	listed   map[manifest.Ref]bool        // orphans and extras in the last survey
-	complete int                          // true complete surveys in a row
-	written  map[manifest.Ref]bool        // in this pass
-	holds    []record.Hold                // at the beginning of the pass
-	people   map[string]record.Hold       // asked for by people
-	bad      map[record.Key]bool          // failed, not retried
-	calls    map[manifest.Ref]int64       // of the new version in this stage, by alias
-	stageAt  time.Time                    // the stage's weight was first truly in place
-	saved    mark                         // at the last rollout record
-	soaked   mark                         // at the last soak record
+	failed   map[manifest.Ref]bool           // the last question failed
+	listed   map[manifest.Ref]bool           // orphans and extras in the last survey
+	complete int                             // true complete surveys in a row
+	written  map[manifest.Ref]bool           // in this pass
+	holds    []record.Hold                   // at the beginning of the pass
+	people   map[string]record.Hold          // asked for by people
+	bad      map[record.Key]bool             // failed, not retried
+	calls    map[manifest.Ref]int64          // of the new version in this stage, by alias
+	stageAt  time.Time                       // the stage's weight was first truly in place
+	saved    mark                            // at the last rollout record
+	soaked   mark                            // at the last soak record
 	begun    journal.Environment
 }
 
@@ -268,7 +269,12 @@ type release struct {
 	codes map[string]bool // as the platform quotes them
 }
 
-var rendered = map[string]*release{}
+type renderings struct {
+	mu sync.Mutex
+	by map[string]*release
+}
+
+var rendered = renderings{by: map[string]*release{}}
 
 // release renders a commit; nil when it does not render.
 func (s *simulation) release(env, sha string) *release {
@@ -277,7 +283,9 @@ func (s *simulation) release(env, sha string) *release {
 		return nil
 	}
 	key := fmt.Sprint(env, s.names, snap.TreeID)
-	r, ok := rendered[key]
+	rendered.mu.Lock()
+	defer rendered.mu.Unlock()
+	r, ok := rendered.by[key]
 	if !ok {
 		control, _ := tree(controlFiles("allow", s.names...))
 		pipeline, err := manifest.LoadPipeline(control)
@@ -292,7 +300,7 @@ func (s *simulation) release(env, sha string) *release {
 				}
 			}
 		}
-		rendered[key] = r
+		rendered.by[key] = r
 	}
 	return r
 }
