@@ -188,3 +188,38 @@ func TestDeletionShare(t *testing.T) {
 		t.Errorf("a fifth is not more than a fifth:\n%s", show(p))
 	}
 }
+
+// Traffic waits for a version to be ready, however sure the rollout is.
+func TestAnUnreadyVersionGetsNoTraffic(t *testing.T) {
+	s := started(t)
+	s.target(variants(t)[1])
+	for range 12 {
+		if s.in.Rollout.Phase == rollout.Shift {
+			break
+		}
+		if _, err := s.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := s.input()
+	if p := Make(in); len(p.Steps) != 1 || p.Steps[0].Operation != Route {
+		t.Fatalf("want the canary to begin:\n%s", show(p))
+	}
+	fn := ref("Function/mailer")
+	live := in.Inventory.Live[fn]
+	for _, change := range []func(map[string]providers.Version){
+		func(v map[string]providers.Version) {
+			v["2"] = providers.Version{Number: "2", Snapshot: v["2"].Snapshot}
+		},
+		func(v map[string]providers.Version) { delete(v, "2") },
+	} {
+		live.Published = maps.Clone(s.input().Inventory.Live[fn].Published)
+		change(live.Published)
+		in.Inventory.Live[fn] = live
+		for _, step := range Make(in).Steps {
+			if step.Operation == Route {
+				t.Errorf("routed: %+v", step)
+			}
+		}
+	}
+}

@@ -130,9 +130,8 @@ func (w *world) sameManifest(res *manifest.Resource) bool {
 
 // leftBehind is true when a value that looks like drift was written by a
 // release of ours that was taken back or overtaken before it was seen in
-// place. It needs proof (Wrote); going back, and where the owner tag names a
-// release nobody saw in place, it is presumed, but never of what operators do
-// in incidents, nor of what was known as drift before.
+// place. That needs proof (Wrote). Going back it is presumed, but never of what
+// operators do in incidents. What was known as drift before stays drift.
 func (w *world) leftBehind(l *look, d diff) bool {
 	if w.phase() == rollout.Idle {
 		return false
@@ -144,7 +143,7 @@ func (w *world) leftBehind(l *look, d diff) bool {
 	if w.strange(l, w.in.Wrote[l.res.Ref]) {
 		return true
 	}
-	if w.phase() != rollout.Back && !w.strange(l, l.live.Owner.Release) {
+	if w.phase() != rollout.Back {
 		return false
 	}
 	return judge(drifted{ref: l.res.Ref, diff: d, note: l.live.Note}).response != record.HoldIt

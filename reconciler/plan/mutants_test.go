@@ -106,7 +106,7 @@ func caught(t *testing.T, file, source string) {
 	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("it does not build: %v\n%s", err, out)
 	}
-	out, err := exec.Command(bin, "-test.run", "Scenarios|Road|Role|Changing|Input|Left|Children|Same|Listing|Tags|Overtaken|Plan", "-test.failfast", "-rapid.nofailfile", "-rapid.shrinktime", "1s").CombinedOutput()
+	out, err := exec.Command(bin, "-test.run", "Scenarios|Road|Role|Changing|Input|Left|Children|Same|Listing|Tags|Overtaken|Unready|Unseen|Secret|NoTarget|Empty|Share|Plan", "-test.failfast", "-rapid.nofailfile", "-rapid.shrinktime", "1s").CombinedOutput()
 	if err == nil {
 		t.Errorf("nobody notices:\n%s", out)
 	}

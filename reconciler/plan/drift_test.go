@@ -1,0 +1,163 @@
+package plan
+
+import (
+	"testing"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
+
+// changed is one field's drift: declared, and live. "" is absent.
+func changed(kind, path, declared, live string) drifted {
+	return drifted{ref: manifest.Ref{Kind: kind, Name: "x"}, diff: diff{path: path, d: declared, l: live, inD: declared != "", inL: live != ""}}
+}
+
+func lost(kind string) drifted {
+	return drifted{ref: manifest.Ref{Kind: kind, Name: "x"}, whole: true, diff: diff{inD: true}}
+}
+
+func added(kind string, open bool, parent string) drifted {
+	return drifted{ref: manifest.Ref{Kind: kind, Name: "x.y"}, whole: true, diff: diff{inL: true}, open: open, parent: manifest.Ref{Kind: parent, Name: "x"}}
+}
+
+// The catalogue, row by row: what operators do in incidents is held, what is
+// safe is reverted, what needs a person is not touched.
+func TestCatalogue(t *testing.T) {
+	disabled := changed(manifest.KindTrigger, "enabled", "true", "false")
+	byService := disabled
+	byService.note = "LambdaESMDisabled"
+	rows := []struct {
+		what     string
+		d        drifted
+		response record.Response
+		severity string
+	}{
+		{"code edited", changed("Function", "code", `"a"`, `"b"`), record.Revert, "high"},
+		{"handler", changed("Function", "handler", `"a"`, `"b"`), record.Revert, "high"},
+		{"memory raised", changed("Function", "memorySize", "128", "256"), record.HoldIt, "high"},
+		{"memory lowered", changed("Function", "memorySize", "256", "128"), record.Revert, "medium"},
+		{"timeout raised", changed("Function", "timeout", "3", "900"), record.HoldIt, "high"},
+		{"logging", changed("Function", "loggingConfig.applicationLogLevel", `"INFO"`, `"DEBUG"`), record.HoldIt, "high"},
+		{"variable changed", changed("Function", "environment.A", `"a"`, `"b"`), record.Revert, "medium"},
+		{"variable added", changed("Function", `environment["a.b"]`, "", `"b"`), record.Revert, "medium"},
+		{"variable removed", changed("Function", "environment.A", `"a"`, ""), record.Revert, "medium"},
+		{"layer added", changed("Function", "layers", `["a"]`, `["a","b"]`), record.Alert, "medium"},
+		{"layer removed", changed("Function", "layers", `["a","b"]`, `["a"]`), record.Revert, "medium"},
+		{"role swapped", changed("Function", "role", `"a"`, `"b"`), record.Revert, "high"},
+		{"network", changed("Function", "vpcConfig.subnetIds", `["a"]`, `["b"]`), record.HoldIt, "medium"},
+		{"key", changed("Function", "kmsKeyArn", `"a"`, `"b"`), record.HoldIt, "medium"},
+		{"dead letters", changed("Function", "deadLetterConfig.targetArn", `"a"`, `"b"`), record.Revert, "medium"},
+		{"tracing", changed("Function", "tracingConfig.mode", `"Active"`, `"PassThrough"`), record.Revert, "low"},
+		{"description", changed("Function", "description", `"a"`, `"b"`), record.Revert, "low"},
+		{"concurrency 0", changed("Concurrency", "reservedConcurrentExecutions", "50", "0"), record.HoldIt, "critical"},
+		{"concurrency changed", changed("Concurrency", "reservedConcurrentExecutions", "50", "10"), record.Revert, "medium"},
+		{"concurrency removed", lost("Concurrency"), record.Revert, "medium"},
+		{"concurrency on a function without", added("Concurrency", false, "Function"), record.HoldIt, "critical"},
+		{"alias repointed", changed("Alias", "functionVersion", `"2"`, `"1"`), record.HoldIt, "high"},
+		{"alias weights", changed("Alias", "routingConfig", "", `{"additionalVersionWeights":{"2":0.5}}`), record.HoldIt, "high"},
+		{"alias description", changed("Alias", "description", `"a"`, `"b"`), record.Revert, "low"},
+		{"alias deleted", lost("Alias"), record.Revert, "high"},
+		{"alias added", added("Alias", false, "Function"), record.Alert, "medium"},
+		{"mapping disabled", disabled, record.HoldIt, "high"},
+		{"mapping disabled by the service", byService, record.Alert, "high"},
+		{"mapping enabled", changed("Trigger", "enabled", "false", "true"), record.Revert, "medium"},
+		{"mapping batch size", changed("Trigger", "batchSize", "10", "1"), record.Revert, "medium"},
+		{"mapping deleted", lost("Trigger"), record.Revert, "high"},
+		{"mapping added", added("Trigger", false, "Function"), record.Alert, "medium"},
+		{"permission changed", changed("Permission", "principal", `"a"`, `"b"`), record.Revert, "high"},
+		{"permission removed", lost("Permission"), record.Revert, "high"},
+		{"permission for everybody", added("Permission", true, "Function"), record.Revert, "critical"},
+		{"permission for somebody", added("Permission", false, "Function"), record.Alert, "medium"},
+		{"url opened", changed("Url", "authType", `"AWS_IAM"`, `"NONE"`), record.Revert, "critical"},
+		{"url closed", changed("Url", "authType", `"NONE"`, `"AWS_IAM"`), record.Revert, "medium"},
+		{"url made, open", added("Url", true, "Function"), record.Revert, "critical"},
+		{"async", changed("Async", "maximumRetryAttempts", "1", "2"), record.Revert, "medium"},
+		{"right added", changed("Role", `statement["a"]`, "", `{}`), record.Revert, "high"},
+		{"right removed", changed("Role", `statement["a"]`, `{}`, ""), record.Revert, "high"},
+		{"rights as one list, one added", changed("Role", "statements", `[{"a":1}]`, `[{"a":1},{"b":1}]`), record.Revert, "high"},
+		{"inline policy by another hand", added("Policy", true, "Role"), record.Revert, "high"},
+		{"queue visibility", changed("Queue", "visibilityTimeout", "60", "5"), record.Revert, "medium"},
+		{"queue retention raised", changed("Queue", "messageRetentionPeriod", "60", "600"), record.HoldIt, "medium"},
+		{"queue retention lowered", changed("Queue", "messageRetentionPeriod", "600", "60"), record.Revert, "medium"},
+		{"queue policy", changed("Queue", "policy", `{}`, `{"a":1}`), record.Revert, "high"},
+		{"queue deleted", lost("Queue"), record.HoldIt, "critical"},
+		{"function deleted", lost("Function"), record.HoldIt, "critical"},
+		{"role deleted", lost("Role"), record.HoldIt, "critical"},
+		{"secret deleted", lost("Secret"), record.HoldIt, "critical"},
+		{"parameter deleted", lost("Parameter"), record.HoldIt, "critical"},
+	}
+	for _, r := range rows {
+		if got := judge(r.d); got.response != r.response || got.severity != r.severity {
+			t.Errorf("%s: %s, %s; want %s, %s", r.what, got.response, got.severity, r.response, r.severity)
+		}
+	}
+}
+
+// Rights granted and doors opened are told as such.
+func TestCatalogueTellsWhatIsOpen(t *testing.T) {
+	for _, d := range []drifted{
+		added("Permission", true, "Function"), added("Policy", true, "Role"), changed("Url", "authType", `"AWS_IAM"`, `"NONE"`),
+		changed("Role", "statements", `[{"a":1}]`, `[{"a":1},{"b":1}]`), changed("Role", `statement["a"]`, "", `{}`),
+	} {
+		if !judge(d).open {
+			t.Errorf("%+v is not open", d)
+		}
+	}
+	if judge(changed("Role", "statements", `[{"a":1},{"b":1}]`, `[{"a":1}]`)).open {
+		t.Error("a right taken away is no open door")
+	}
+}
+
+// Before traffic moves things only get wider; what cannot be told waits until
+// the new version serves.
+func TestWhenChangesAreMade(t *testing.T) {
+	rows := []struct {
+		d    drifted // declared, live
+		want class
+	}{
+		{changed("Function", "memorySize", "1", "2"), widens},
+		{changed("Role", `statement["a"]`, `{}`, ""), widens},
+		{changed("Role", `statement["a"]`, "", `{}`), narrows},
+		{changed("Role", `statement["a"]`, `{"x":1}`, `{}`), connects},
+		{changed("Role", "statements", `[1,2]`, `[1]`), widens},
+		{changed("Role", "statements", `[1]`, `[1,2]`), narrows},
+		{changed("Role", "statements", `[1]`, `[2]`), connects},
+		{changed("Role", "managedPolicyArns", `["a","b"]`, `["a"]`), widens},
+		{changed("Role", "assumeRolePolicy", `{}`, `{"a":1}`), connects},
+		{changed("Role", "tags.a", `"1"`, `"2"`), widens},
+		{changed("Concurrency", "reservedConcurrentExecutions", "20", "10"), widens},
+		{changed("Concurrency", "reservedConcurrentExecutions", "10", "20"), narrows},
+		{changed("Queue", "visibilityTimeout", "20", "10"), widens},
+		{changed("Queue", "visibilityTimeout", "10", "20"), narrows},
+		{changed("Queue", "messageRetentionPeriod", "10", "20"), narrows},
+		{changed("Queue", "delaySeconds", "10", "20"), connects},
+		{changed("Queue", "policy", `{}`, `{"a":1}`), connects},
+		{changed("Trigger", "batchSize", "1", "2"), connects},
+		{changed("Permission", "principal", `"a"`, `"b"`), connects},
+		{changed("Url", "authType", `"a"`, `"b"`), connects},
+		{changed("Async", "maximumRetryAttempts", "1", "2"), connects},
+		{changed("Alias", "description", `"a"`, `"b"`), connects},
+	}
+	for _, r := range rows {
+		if got := classOf(r.d.ref.Kind, r.d.diff); got != r.want {
+			t.Errorf("%s %s, %s -> %s: %v, want %v", r.d.ref.Kind, r.d.diff.path, r.d.diff.l, r.d.diff.d, got, r.want)
+		}
+	}
+}
+
+// What a repository says about drift as a whole caps what is done.
+func TestTheEnvironmentCapsResponses(t *testing.T) {
+	for policy, want := range map[string][3]record.Response{
+		"":       {record.Revert, record.HoldIt, record.Alert},
+		"revert": {record.Revert, record.HoldIt, record.Alert},
+		"alert":  {record.Alert, record.HoldIt, record.Alert},
+		"off":    {record.Ignore, record.Ignore, record.Ignore},
+	} {
+		w := newWorld(Input{Environment: manifest.Environment{Drift: manifest.DriftPolicy{Response: policy}}})
+		for i, r := range []record.Response{record.Revert, record.HoldIt, record.Alert} {
+			if got := w.cap(r); got != want[i] {
+				t.Errorf("%q: %s becomes %s, want %s", policy, r, got, want[i])
+			}
+		}
+	}
+}
