@@ -20,6 +20,6 @@
 //     deliveries says otherwise; no trail needs to be set up
 //   - PutMetricData may write into AWS/ namespaces, so that tests can plant data
 //   - a state set by SetAlarmState stays for one period
-//   - schedules by cron are kept and never fire; those by rate do
+//   - schedules fire within a second of their time, by cron without L, W and #
 //   - credentials do not expire
 package sandbox

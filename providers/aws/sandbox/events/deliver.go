@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -232,42 +231,28 @@ func (s *Service) testPattern(_ context.Context, _ *wire.Call, in *testInput) (t
 	return testOutput{Result: p.Matches(event)}, nil
 }
 
-// parseSchedule reads rate(5 minutes), and takes cron(…) of six fields, whose
-// rules are kept and never fire.
-func parseSchedule(text string) (time.Duration, error) {
-	invalid := fail("ValidationException", "Parameter ScheduleExpression is not valid.")
-	if inner, ok := strings.CutPrefix(text, "cron("); ok && strings.HasSuffix(inner, ")") {
-		if len(strings.Fields(strings.TrimSuffix(inner, ")"))) != 6 {
-			return 0, invalid
-		}
-		return 0, nil
+// plan sets when a rule fires next, if ever.
+func (r *rule) plan(after time.Time) {
+	r.due = time.Time{}
+	if r.schedule == nil {
+		return
 	}
-	inner, ok := strings.CutPrefix(text, "rate(")
-	fields := strings.Fields(strings.TrimSuffix(inner, ")"))
-	if !ok || !strings.HasSuffix(inner, ")") || len(fields) != 2 {
-		return 0, invalid
+	if at, ok := r.schedule(after); ok {
+		r.due = at
 	}
-	n, err := strconv.Atoi(fields[0])
-	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[strings.TrimSuffix(fields[1], "s")]
-	if err != nil || n < 1 || unit == 0 || (n == 1) == strings.HasSuffix(fields[1], "s") {
-		return 0, invalid
-	}
-	return time.Duration(n) * unit, nil
 }
 
-// Tick delivers to the targets of rate schedules that are due.
+// Tick delivers to the targets of the schedules that are due.
 func (s *Service) Tick(ctx context.Context) {
 	now := s.options.Now()
 	var due []firing
 	s.mu.Lock()
 	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
 		r := s.rules[name]
-		if r.every <= 0 || now.Before(r.due) {
+		if r.due.IsZero() || now.Before(r.due) {
 			continue
 		}
-		for !now.Before(r.due) { // missed times do not fire late
-			r.due = r.due.Add(r.every)
-		}
+		r.plan(now) // what was missed does not fire late
 		if r.State != "DISABLED" {
 			due = append(due, firing{rule: r.Arn, targets: slices.Clone(r.targets)})
 		}

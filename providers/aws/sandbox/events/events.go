@@ -2,7 +2,7 @@
 // in one region, its rules, and their delivery to queues and functions. What
 // the audit trail records of changes is put on the bus, as AWS does where a
 // trail is on. Delivery is at once and in order, which AWS does not promise. It
-// refuses other buses, pipes, archives and cron schedules' firing.
+// refuses other buses, pipes and archives.
 package events
 
 import (
@@ -45,11 +45,11 @@ type Service struct {
 // rule is one rule; the service's lock guards it.
 type rule struct {
 	Rule
-	pattern *Pattern
-	every   time.Duration // of a rate schedule
-	due     time.Time
-	targets []target
-	tags    map[string]string
+	pattern  *Pattern
+	schedule schedule
+	due      time.Time // of the schedule; zero for never
+	targets  []target
+	tags     map[string]string
 }
 
 // Rule is a rule as EventBridge shows it.
@@ -153,7 +153,7 @@ func (s *Service) putRule(_ context.Context, _ *wire.Call, in *ruleInput) (ruleO
 	defer s.mu.Unlock()
 	if old := s.rules[in.Name]; old != nil {
 		made.targets, made.tags = old.targets, old.tags
-		if old.every == made.every {
+		if old.ScheduleExpression == made.ScheduleExpression {
 			made.due = old.due
 		}
 	}
@@ -186,13 +186,11 @@ func (s *Service) build(in *ruleInput) (*rule, error) {
 		r.pattern = &p
 	}
 	if in.ScheduleExpression != "" {
-		every, err := parseSchedule(in.ScheduleExpression)
-		if err != nil {
+		var err error
+		if r.schedule, err = parseSchedule(in.ScheduleExpression); err != nil {
 			return nil, err
 		}
-		if r.every = every; every > 0 {
-			r.due = s.options.Now().Add(every)
-		}
+		r.plan(s.options.Now())
 	}
 	return r, nil
 }
