@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"sort"
+	"strconv"
 	"strings"
 
 	"mooring.dev/providers"
@@ -92,6 +93,20 @@ func digestOf(v any) string {
 
 // canonicalJSON is JSON with sorted keys and nothing escaped that need not be.
 func canonicalJSON(v any) string {
+	switch x := v.(type) { // most values are these, and surveys make many
+	case string:
+		if plainText(x) {
+			return `"` + x + `"`
+		}
+	case int:
+		return strconv.Itoa(x)
+	case bool:
+		return strconv.FormatBool(x)
+	case []string:
+		if x != nil && len(x) == 0 {
+			return "[]"
+		}
+	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
@@ -99,6 +114,16 @@ func canonicalJSON(v any) string {
 		return "null" // only values of this package come here: plain data
 	}
 	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// plainText needs no escaping in JSON.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // canonicalText is the canonical form of a JSON document, or the text itself

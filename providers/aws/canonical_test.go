@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -179,5 +180,28 @@ func TestKeyPaths(t *testing.T) {
 	}
 	if _, ok := keyOf("tags", "tagsAndMore.x"); ok {
 		t.Error("tagsAndMore.x was read as a tag")
+	}
+}
+
+// TestCanonicalJSONIsJSON: the short way for plain values writes what the
+// long way does.
+func TestCanonicalJSONIsJSON(t *testing.T) {
+	for _, v := range []any{"", "plain", `quo"te`, `back\slash`, "new\nline", "ümlaut", "\x7f", "<&>", "\xff", 0, -7, true, false, []string{}, []string{"a"}} {
+		var got, want any
+		text := canonicalJSON(v)
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Errorf("%q gives %s: %v", v, text, err)
+			continue
+		}
+		long, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(long, &want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", v, diff)
+		}
 	}
 }
