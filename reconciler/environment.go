@@ -32,6 +32,7 @@ type environment struct {
 	look      look
 	releases  map[string]*manifest.Release // by commit and pipeline
 	specs     map[manifest.Ref]cachedSpec
+	brought   map[string]contractRead // what code expects, by its digest
 	backoff   map[manifest.Ref]backoff
 	failures  int // passes in a row that failed as a whole
 	lastCheck map[string]time.Time
@@ -72,6 +73,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		inbox:     make(chan act, 16),
 		releases:  map[string]*manifest.Release{},
 		specs:     map[manifest.Ref]cachedSpec{},
+		brought:   map[string]contractRead{},
 		backoff:   map[manifest.Ref]backoff{},
 		lastCheck: map[string]time.Time{},
 	}

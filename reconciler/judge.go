@@ -40,8 +40,8 @@ func (p *pass) readHead(ctx context.Context) error {
 		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
 	}
 	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + pipelineDigest(p.w.pipeline)
+	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
 	p.head.judge = p.mustJudge(snap.Commit.SHA)
-	p.head.release, p.head.err = p.e.render(p.w, snap)
 	return nil
 }
 
@@ -52,16 +52,11 @@ func (p *pass) mustJudge(sha string) bool {
 		return true
 	case j.Outcome == "allow":
 		// A changed pipeline renders the same commit differently.
-		return p.e.renderedDiffers(p, j)
+		return p.head.err == nil && p.head.release.Digest != j.Release.Digest
 	case j.Basis != p.head.basis, p.accepted(sha):
 		return true
 	}
 	return !j.RecheckAt.IsZero() && !p.now.Before(j.RecheckAt)
-}
-
-func (e *environment) renderedDiffers(p *pass, j *record.Admission) bool {
-	rel, err := e.render(p.w, p.head.snap)
-	return err == nil && rel.Digest != j.Release.Digest
 }
 
 // accepted: a person took the hold off this commit.
@@ -98,6 +93,12 @@ func (p *pass) judge(ctx context.Context) error {
 			return err
 		}
 		return p.admit(ctx, adm, policy.Decision{})
+	}
+	if faults, later := p.codeFaults(ctx); faults != nil {
+		adm.Outcome, adm.Reason, adm.RecheckAt = "invalid", faults.Error(), p.now.Add(p.e.d.opts.Pace.RetryMax)
+		return p.admit(ctx, adm, policy.Decision{})
+	} else if later != nil {
+		return fmt.Errorf("read the code of %.12s: %w", adm.Release.Commit, later)
 	}
 	if lacks := manifest.CheckContract(p.head.release); len(lacks) > 0 {
 		adm.Outcome, adm.Reason = "invalid", contractText(lacks)

@@ -34,6 +34,10 @@ type Options struct {
 	Policies func(tree fs.FS, revision string) (policy.Evaluator, error)
 	// Closed is the evaluator that answers every question closed, naming err.
 	Closed func(err error) policy.Evaluator
+	// Contracts reads the contract that code brings with it; nil: code brings
+	// none. Errors are classified: Invalid for code that is missing or is not
+	// what its digest says.
+	Contracts func(ctx context.Context, e manifest.Environment, a manifest.Artifact) (manifest.Expects, error)
 	// Notifier opens a receiver.
 	Notifier func(name string, r manifest.Receiver) (notify.Notifier, error)
 	Metrics  Metrics

@@ -52,10 +52,8 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 		}
 		p.plan = plan.Make(in)
 		next := rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
-		if next.Done {
-			if err := p.finished(ctx, ro, next); err != nil {
-				return ro, err
-			}
+		if err := p.consequences(ctx, ro, next); err != nil {
+			return ro, err
 		}
 		signal = rollout.Signal{Held: signal.Held, Pause: signal.Pause, Advance: signal.Advance, WeightCap: signal.WeightCap}
 		moved := next.Phase != ro.Phase || next.Weight != ro.Weight || next.Release != ro.Release || next.Stage != ro.Stage
@@ -118,19 +116,32 @@ func (p *pass) saveRollout(ctx context.Context, ro rollout.State) error {
 	return p.alertRollout(ctx, before, ro)
 }
 
-// finished draws the consequences of a rollout that ended.
-func (p *pass) finished(ctx context.Context, before, after rollout.State) error {
-	outcome := "released"
-	var recs []journal.Record
-	if before.Phase == rollout.Back {
-		outcome = "rolled_back"
-		if before.Failed {
-			recs = append(recs, journal.Record{Quarantine: &record.Quarantine{Key: before.Release.Key(), Reason: before.Reason, At: p.now}})
+// consequences of one advance: content that failed is quarantined the moment
+// it does, and what was sent back undecided is not tried again by itself.
+func (p *pass) consequences(ctx context.Context, before, after rollout.State) error {
+	if after.Failed && !before.Failed {
+		p.changed = true
+		q := record.Quarantine{Key: after.Release.Key(), Reason: after.Reason, At: p.now}
+		if err := p.remember(ctx, journal.Record{Quarantine: &q}); err != nil {
+			return err
 		}
 	}
-	p.e.d.opts.Metrics.Rollout(outcome)
+	if !after.Done {
+		return nil
+	}
 	p.changed = true
-	return p.remember(ctx, recs...)
+	outcome := "released"
+	if before.Phase == rollout.Back {
+		outcome = "rolled_back"
+	}
+	p.e.d.opts.Metrics.Rollout(outcome)
+	if before.Phase == rollout.Back && before.Returned == rollout.ByUndecided {
+		return p.hold(ctx, record.Hold{
+			ID: holdID("undecided", p.e.name, before.Release.Digest), Kind: "undecided", About: before.Release.Commit, Until: p.now.Add(mitigationHold),
+			Reason: "the release was neither shown to be harmless nor harmful in time: " + before.Reason,
+		})
+	}
+	return nil
 }
 
 // learn appends facts, drift and holds that the plan found.
@@ -216,6 +227,9 @@ func (p *pass) lookEvery(ro rollout.State) time.Duration {
 // start is the release that should begin to move now, if any.
 func (p *pass) start() (*rollout.Start, error) {
 	ro, adm := p.st.Rollout, p.st.Admitted
+	if adm != nil && adm.Release.Digest == ro.Release.Digest && ro.Failed && ro.Phase != rollout.Idle && ro.Phase != rollout.Back {
+		return p.again()
+	}
 	if adm == nil || adm.Release.Digest == ro.Release.Digest || ro.Next != nil && ro.Next.Release.Digest == adm.Release.Digest {
 		return nil, nil
 	}
@@ -230,6 +244,19 @@ func (p *pass) start() (*rollout.Start, error) {
 		}
 	}
 	return p.startOf(adm.Release)
+}
+
+// again is a first deployment that stopped, once a person took its content out
+// of quarantine.
+func (p *pass) again() (*rollout.Start, error) {
+	if _, bad := quarantined(p.st, p.st.Admitted.Release.Key()); bad {
+		return nil, nil
+	}
+	s, err := p.startOf(p.st.Admitted.Release)
+	if s != nil {
+		s.Retry = true
+	}
+	return s, err
 }
 
 // rolledBack: somebody rolled back, and that holds until it is lifted.

@@ -16,7 +16,7 @@ import (
 const keepRendered = 12
 
 // render makes the release of one snapshot, or answers it from the cache.
-func (e *environment) render(w *world, snap sources.Snapshot) (*manifest.Release, error) {
+func (e *environment) render(ctx context.Context, w *world, snap sources.Snapshot) (*manifest.Release, error) {
 	key := snap.Commit.SHA + "|" + pipelineDigest(w.pipeline)
 	if rel, ok := e.releases[key]; ok {
 		return rel, nil
@@ -30,6 +30,7 @@ func (e *environment) render(w *world, snap sources.Snapshot) (*manifest.Release
 	if err != nil {
 		return nil, err
 	}
+	rel = e.withContracts(ctx, spec, rel)
 	if len(e.releases) >= keepRendered {
 		clear(e.releases)
 	}
@@ -46,7 +47,7 @@ func (e *environment) reopen(ctx context.Context, w *world, of record.Release) (
 	if err != nil {
 		return nil, fmt.Errorf("open release %.12s: %w", of.Commit, err)
 	}
-	rel, err := e.render(w, snap)
+	rel, err := e.render(ctx, w, snap)
 	if err != nil {
 		return nil, fmt.Errorf("render release %.12s again: %w", of.Commit, err)
 	}

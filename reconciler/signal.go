@@ -44,6 +44,8 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	case rollout.Shift:
 		sig.Looks = p.looks(ctx)
 		p.askRollout(ctx, &sig)
+	case rollout.Connect, rollout.Contract:
+		sig.Looks = p.looks(ctx)
 	}
 	return sig, nil
 }
@@ -101,7 +103,9 @@ func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
 		if r.Done || r.Kind != requestRollback {
 			continue
 		}
-		if p.st.Rollout.Phase != rollout.Idle {
+		if p.st.Rollout.Phase != rollout.Idle && p.st.Rollout.Stable.Digest == "" {
+			r.Result = "a first deployment has nothing to return to"
+		} else if p.st.Rollout.Phase != rollout.Idle {
 			sig.Rollback = fmt.Sprintf("%s: %s", r.By, r.Reason)
 		} else if err := p.beginReturn(ctx, r); err != nil {
 			r.Result = err.Error()

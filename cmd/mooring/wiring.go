@@ -132,6 +132,7 @@ type platforms struct {
 
 	mu     sync.Mutex
 	memory *memory.Platform
+	stores map[string]*artifact.Store
 }
 
 // open is one environment's platform.
@@ -150,10 +151,7 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 	if err != nil {
 		return nil, err
 	}
-	store, err := artifact.New(artifact.Options{
-		Root: f.place.artifacts, CacheDir: filepath.Join(f.place.state, "artifacts"),
-		S3: artifact.S3{Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = emulated(cfg) })},
-	})
+	store, err := f.artifacts(e.Name, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +164,54 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 		o.LayerAge, o.MetricPeriod = max(time.Second, time.Duration(e.Drift.Interval)), time.Second
 	}
 	return aws.New(o)
+}
+
+// artifacts is an environment's store of code, read with its own role.
+func (f *platforms) artifacts(environment string, cfg awssdk.Config) (*artifact.Store, error) {
+	store, err := artifact.New(artifact.Options{
+		Root: f.place.artifacts, CacheDir: filepath.Join(f.place.state, "artifacts"),
+		S3: artifact.S3{Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = emulated(cfg) })},
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stores == nil {
+		f.stores = map[string]*artifact.Store{}
+	}
+	f.stores[environment] = store
+	return store, nil
+}
+
+// contract reads what an artifact's code says it expects. Code that is absent
+// or not what its digest says is Invalid.
+func (f *platforms) contract(ctx context.Context, e manifest.Environment, a manifest.Artifact) (manifest.Expects, error) {
+	f.mu.Lock()
+	store := f.stores[e.Name]
+	f.mu.Unlock()
+	if store == nil { // a platform without artifacts
+		return manifest.Expects{}, nil
+	}
+	blob, err := store.Fetch(ctx, a)
+	if err != nil {
+		kind := providers.Transient
+		for _, final := range []error{artifact.ErrMissing, artifact.ErrMismatch, artifact.ErrTooLarge, artifact.ErrUnusable} {
+			if errors.Is(err, final) {
+				kind = providers.Invalid
+			}
+		}
+		return manifest.Expects{}, providers.Errorf(kind, "%w", err)
+	}
+	data, found, err := artifact.Contract(blob)
+	if err != nil || !found {
+		return manifest.Expects{}, err
+	}
+	expects, err := manifest.ParseContract(data)
+	if err != nil {
+		return expects, providers.Errorf(providers.Invalid, "contract in %s: %w", a.URI, err)
+	}
+	return expects, nil
 }
 
 // openMemory is a platform in this process's memory, shared by its
@@ -240,7 +286,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 		return reconciler.Options{}, err
 	}
 	return reconciler.Options{
-		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Policies: policies, Closed: closedPolicies,
+		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies,
 		Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 	}, nil
 }
