@@ -47,6 +47,12 @@ func variants(t testing.TB) []*manifest.Release {
 	return out
 }
 
+// judgeable is what a promise is broken to: a test or a property.
+type judgeable interface {
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // hands are what people do to the cloud.
 var hands = []func(h memory.Hand, s *shop) error{
 	func(h memory.Hand, s *shop) error {
@@ -120,6 +126,43 @@ func TestPlanKeepsItsPromises(t *testing.T) {
 		calm(s)
 		settle(rt, s)
 	})
+}
+
+// TestEveryEffectMayFail makes a release in which every single effect fails
+// once, before and after it took hold, and wants the same end each time.
+func TestEveryEffectMayFail(t *testing.T) {
+	releases := variants(t)
+	for _, when := range []string{":before", ":after"} {
+		for failing := 0; ; failing++ {
+			s := newShop(memory.Options{Settle: 20 * time.Second})
+			if err := s.platform.Manual("setup").Add(memory.Name{Kind: manifest.KindSecret, Physical: "shop/stripe"}, nil); err != nil {
+				t.Fatal(err)
+			}
+			effects := 0
+			s.fault = func(op string, _ manifest.Ref) error {
+				if !strings.HasSuffix(op, when) {
+					return nil
+				}
+				if effects++; effects == failing+1 {
+					return errors.New("lost")
+				}
+				return nil
+			}
+			s.in.Approved = true
+			s.target(releases[0])
+			settle(t, s)
+			for _, rel := range []*manifest.Release{releases[2], releases[5]} {
+				s.target(rel)
+				settle(t, s)
+			}
+			if effects <= failing {
+				if failing < 25 {
+					t.Errorf("only %d effects: the sweep sees too little", failing)
+				}
+				break
+			}
+		}
+	}
 }
 
 // disturb is one thing that happens between two passes.
@@ -197,7 +240,7 @@ func calm(s *shop) {
 }
 
 // settle lets everything be put back and checks that live is as declared.
-func settle(rt *rapid.T, s *shop) {
+func settle(rt judgeable, s *shop) {
 	var p Plan
 	quiet := 0
 	for range 150 {
@@ -255,7 +298,7 @@ func settle(rt *rapid.T, s *shop) {
 }
 
 // checkPlan holds a plan against the promises of the package.
-func checkPlan(rt *rapid.T, s *shop, p Plan) {
+func checkPlan(rt judgeable, s *shop, p Plan) {
 	in := s.input()
 	in.Surveys = s.in.Surveys
 	before := dump(rt, in)
@@ -282,7 +325,7 @@ func checkPlan(rt *rapid.T, s *shop, p Plan) {
 	}
 }
 
-func dump(rt *rapid.T, v any) string {
+func dump(rt judgeable, v any) string {
 	if in, ok := v.(Input); ok {
 		in.Inventory.Errors = nil // errors do not marshal
 		v = struct {
@@ -303,7 +346,7 @@ func dump(rt *rapid.T, v any) string {
 	return string(text)
 }
 
-func checkStep(rt *rapid.T, in Input, s Step) {
+func checkStep(rt judgeable, in Input, s Step) {
 	live, exists := alive(in, s)
 	back := s.Cause == Rollback
 	fail := func(why string) { rt.Fatalf("%s: %+v in phase %q", why, s, in.Rollout.Phase) }
@@ -361,7 +404,7 @@ func alive(in Input, s Step) (providers.Live, bool) {
 }
 
 // A revert touches only what drifted and was decided to be put back.
-func checkRevert(rt *rapid.T, in Input, s Step) {
+func checkRevert(rt judgeable, in Input, s Step) {
 	if in.Rollout.Phase != rollout.Idle && s.Operation != Create {
 		rt.Fatalf("a revert in mid-rollout: %+v", s)
 	}
@@ -383,7 +426,7 @@ func checkRevert(rt *rapid.T, in Input, s Step) {
 
 // No alias is ever routed to what is not published, nor forward before its
 // time.
-func checkRoute(rt *rapid.T, in Input, s Step) {
+func checkRoute(rt judgeable, in Input, s Step) {
 	for _, res := range in.Target.Resources {
 		if res.Ref != s.Ref {
 			continue
@@ -405,7 +448,7 @@ func checkRoute(rt *rapid.T, in Input, s Step) {
 }
 
 // Deletions need every one of their conditions.
-func checkDelete(rt *rapid.T, in Input, s Step, live providers.Live) {
+func checkDelete(rt judgeable, in Input, s Step, live providers.Live) {
 	_, declared := in.Target.Resource(s.Ref)
 	phase := in.Rollout.Phase
 	switch {
@@ -423,7 +466,7 @@ func checkDelete(rt *rapid.T, in Input, s Step, live providers.Live) {
 }
 
 // Nothing is narrowed before traffic has moved.
-func checkWidening(rt *rapid.T, s Step) {
+func checkWidening(rt judgeable, s Step) {
 	if s.Ref.Kind == manifest.KindFunction {
 		return
 	}
@@ -440,7 +483,7 @@ func checkWidening(rt *rapid.T, s Step) {
 }
 
 // A fact is what was seen: live equals declared in everything that was read.
-func checkFact(rt *rapid.T, in Input, f record.Fact) {
+func checkFact(rt judgeable, in Input, f record.Fact) {
 	live := in.Inventory.Live[f.Ref]
 	if in.Inventory.Errors[f.Ref] != nil {
 		rt.Fatalf("a fact about %s, whose question failed", f.Ref)
@@ -471,7 +514,7 @@ func checkFact(rt *rapid.T, in Input, f record.Fact) {
 }
 
 // In a rollback nothing is done beside traffic while traffic is not back.
-func checkTrafficFirst(rt *rapid.T, in Input, p Plan) {
+func checkTrafficFirst(rt judgeable, in Input, p Plan) {
 	away := false
 	for _, f := range in.Rollout.Functions {
 		live := in.Inventory.Live[f.Alias]
