@@ -1,6 +1,8 @@
 package aws
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -142,4 +144,34 @@ func TestEveryCallIsHeardOf(t *testing.T) {
 	if lanes := b.Lanes(); len(lanes) != 1 || lanes[0].Calls != 1 {
 		t.Errorf("lanes %+v", lanes)
 	}
+}
+
+// TestInvokeTellsFailureFromAnswer runs code for real.
+func TestInvokeTellsFailureFromAnswer(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("python3 is not installed, and this is CI")
+		}
+		t.Skip("python3 is not installed")
+	}
+	b, all, _ := settled(t, sandbox.Options{})
+	fn := with(find(t, all, "Function/checkout"), func(f *manifest.FunctionConfig) {
+		f.Artifact = b.zips.file(t, "app.py", "def handler(event, context):\n    if event.get('bad'):\n        raise ValueError('no')\n    return {'ok': True}\n")
+		f.Runtime, f.Handler = "python3.12", "app.handler"
+	})
+	for i := range all {
+		if all[i].Ref == fn.Ref {
+			all[i] = fn
+		}
+	}
+	b.converge(all)
+	response, failed, err := b.Invoke(b.ctx, fn, "live", []byte(`{}`))
+	if err != nil || failed || string(canonicalText(string(response))) != `{"ok":true}` {
+		t.Errorf("a good call: %s, failed %v, %v", response, failed, err)
+	}
+	if _, failed, err = b.Invoke(b.ctx, fn, "live", []byte(`{"bad": true}`)); err != nil || !failed {
+		t.Errorf("a failing call: failed %v, %v", failed, err)
+	}
+	_, _, err = b.Invoke(b.ctx, fn, "99", []byte(`{}`))
+	kindOf(t, err, providers.Conflict)
 }

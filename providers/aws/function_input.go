@@ -22,33 +22,19 @@ func (f *functionPut) create(ctx context.Context) (providers.Receipt, error) {
 	in := &lambda.CreateFunctionInput{
 		FunctionName: &f.c.Resource.Physical, Code: code, Role: &d.role,
 		PackageType: types.PackageType(d.packageType),
-		Description: awssdk.String(d.description),
 		MemorySize:  awssdk.Int32(int32(d.memory)), Timeout: awssdk.Int32(int32(d.timeout)),
-		Layers: d.layers, Environment: d.environment(), VpcConfig: d.vpc(), TracingConfig: d.tracingConfig(),
-		FileSystemConfigs: d.fileSystemConfigs(), EphemeralStorage: d.ephemeralStorage(),
-		SnapStart: d.snapStartConfig(), LoggingConfig: d.loggingConfig(),
 		Tags: f.p.allTags(f.spec.Tags, f.c.Resource.Ref, f.c.Release),
 	}
 	for _, a := range d.architectures {
 		in.Architectures = append(in.Architectures, types.Architecture(a))
 	}
-	if d.packageType == "Image" {
-		in.ImageConfig = d.imageConfig()
-	} else {
+	if d.packageType != "Image" {
 		in.Runtime, in.Handler = types.Runtime(d.runtime), &d.handler
-	}
-	if d.deadLetter != "" {
-		in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: &d.deadLetter}
-	}
-	if d.kmsKey != "" {
-		in.KMSKeyArn = &d.kmsKey
 	}
 	if f.spec.CodeSigningConfigArn != "" {
 		in.CodeSigningConfigArn = &f.spec.CodeSigningConfigArn
 	}
-	if len(d.subnets) == 0 && len(d.groups) == 0 {
-		in.VpcConfig = nil
-	}
+	d.optional(in, f.c.Resource.Physical)
 	out, err := f.p.front.lambda.CreateFunction(ctx, in)
 	if err != nil {
 		return providers.Receipt{}, classify(err)
@@ -57,6 +43,24 @@ func (f *functionPut) create(ctx context.Context) (providers.Receipt, error) {
 	r := receipt(out.ResultMetadata)
 	r.Guard = providers.Guard(awssdk.ToString(out.RevisionId))
 	return r, f.verify(out.CodeSha256)
+}
+
+// optional sets the members that are not what AWS fills in by itself: some of
+// them are refused for some runtimes, whatever their value.
+func (f *functionConfig) optional(in *lambda.CreateFunctionInput, physical string) {
+	var plain functionConfig
+	plain.defaults(physical)
+	var update lambda.UpdateFunctionConfigurationInput
+	for _, path := range merge(functionMembers, &plain, f, allowedBy(nil)) {
+		f.into(&update, path)
+	}
+	if len(f.env) > 0 {
+		in.Environment = f.environment()
+	}
+	in.Description, in.KMSKeyArn, in.Layers = update.Description, update.KMSKeyArn, update.Layers
+	in.DeadLetterConfig, in.EphemeralStorage, in.FileSystemConfigs = update.DeadLetterConfig, update.EphemeralStorage, update.FileSystemConfigs
+	in.ImageConfig, in.LoggingConfig, in.SnapStart = update.ImageConfig, update.LoggingConfig, update.SnapStart
+	in.TracingConfig, in.VpcConfig = update.TracingConfig, update.VpcConfig
 }
 
 // into sets the member a path belongs to. A structure is set whole: AWS

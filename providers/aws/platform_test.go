@@ -44,9 +44,14 @@ func newZips(t *testing.T) *zips {
 // add makes an artifact that holds one file and names it.
 func (z *zips) add(t *testing.T, content string) manifest.Artifact {
 	t.Helper()
+	return z.file(t, "bootstrap", content)
+}
+
+func (z *zips) file(t *testing.T, name, content string) manifest.Artifact {
+	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	header := &zip.FileHeader{Name: name, Method: zip.Deflate}
 	header.SetMode(0o755)
 	f, err := w.CreateHeader(header)
 	if err == nil {

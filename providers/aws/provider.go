@@ -44,7 +44,8 @@ type Options struct {
 	// Quota is the model of the account's rates, shared by all providers of
 	// the process. nil: one of its own.
 	Quota *quota.Model
-	// OnCall hears of every call and its error code ("" for success).
+	// OnCall hears of every call and its error code ("" for success). Calls are
+	// made side by side, and so is this.
 	OnCall func(service, operation, code string)
 	// CloudWatchProtocol is "" (what the SDK speaks), or "json" or "query" for
 	// emulators that know only those.
