@@ -150,7 +150,6 @@ func (s *Sandbox) Start(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return serving },
 	}
-	s.server.RegisterOnShutdown(stop)
 	s.served = make(chan error, 1)
 	go func(server *http.Server, served chan<- error) {
 		defer stop()

@@ -63,8 +63,16 @@ func (s *staleness) freeze(write exchange, lag time.Duration) {
 		a := newAnswer()
 		rd.request.serve(a)
 		s.mu.Lock()
+		rd.forget(s.now())
 		rd.past = append(rd.past, pastAnswer{until: until, answer: a})
 		s.mu.Unlock()
+	}
+}
+
+// forget drops the answers whose time is over.
+func (rd *read) forget(now time.Time) {
+	for len(rd.past) > 0 && !now.Before(rd.past[0].until) {
+		rd.past = rd.past[1:]
 	}
 }
 
@@ -87,10 +95,7 @@ func (s *staleness) answer(e exchange, w http.ResponseWriter) bool {
 	rd := s.reads[e.key()]
 	var a *answer
 	if rd != nil {
-		now := s.now()
-		for len(rd.past) > 0 && !now.Before(rd.past[0].until) {
-			rd.past = rd.past[1:]
-		}
+		rd.forget(s.now())
 		if len(rd.past) > 0 {
 			a = rd.past[0].answer
 		}

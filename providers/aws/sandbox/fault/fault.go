@@ -61,7 +61,8 @@ type Effect struct {
 	// Drop runs the call and closes the connection without a reply.
 	Drop bool `json:"drop,omitempty"`
 	// Stale makes reads of the same service, account and region answer for so
-	// long what they answered before this write.
+	// long what they answered before this write. A question first asked after
+	// the write is answered truthfully.
 	Stale time.Duration `json:"stale,omitempty"`
 }
 
