@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
@@ -40,7 +41,7 @@ type clients struct {
 }
 
 func newClients(o Options) *clients {
-	g := &gate{model: o.Quota, scope: scopeOf(o), onCall: o.OnCall}
+	g := &gate{model: o.Quota, scope: scopeOf(o), onCall: o.OnCall, patience: attemptTimeout}
 	cfg := o.Config.Copy()
 	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)], g.register)
 	if cfg.Retryer == nil {
@@ -85,7 +86,12 @@ type gate struct {
 	onCall func(service, operation, code string)
 	class  atomic.Int32 // quota.Class
 	calls  atomic.Int64
+	// patience bounds one attempt, the upload of code included: the SDK
+	// itself would wait for ever for an answer that never comes.
+	patience time.Duration
 }
+
+const attemptTimeout = 2 * time.Minute
 
 func (g *gate) register(stack *middleware.Stack) error {
 	step := middleware.FinalizeMiddlewareFunc("MooringLane", g.handle)
@@ -100,6 +106,10 @@ func (g *gate) handle(ctx context.Context, in middleware.FinalizeInput, next mid
 		if err := lane.Wait(ctx, quota.Class(g.class.Load())); err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}
+		// An invocation has no lane, and lasts as long as the function does.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.patience)
+		defer cancel()
 	}
 	g.calls.Add(1)
 	out, meta, err := next.HandleFinalize(ctx, in)

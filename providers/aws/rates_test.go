@@ -1,8 +1,12 @@
 package aws
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
+	"mooring.dev/providers"
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/providers/aws/sandbox"
 )
@@ -45,4 +49,23 @@ func TestRefusalsSlowTheLane(t *testing.T) {
 		}
 	}
 	t.Error("no lane for GetFunction")
+}
+
+// TestAnAnswerThatNeverComesIsNotWaitedFor: one hanging call must not hold an
+// environment.
+func TestAnAnswerThatNeverComesIsNotWaitedFor(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer server.Close()
+	defer close(release)
+	w := newWorld(t, testOptions(t, server.URL))
+	w.front.gate.patience = 20 * time.Millisecond
+	start := time.Now()
+	_, err := w.Observe(w.ctx, w.shop("preview")[0])
+	if err == nil || time.Since(start) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	if providers.KindOf(err) != providers.Transient {
+		t.Errorf("%v is not transient", err)
+	}
 }

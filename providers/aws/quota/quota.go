@@ -10,6 +10,7 @@ package quota
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sort"
 	"sync"
@@ -197,19 +198,28 @@ func (l *Lane) tune() {
 	set(l.sweep, l.background)
 }
 
-// Wait returns when the call may be made, or with the context's error.
+// Wait returns when the call may be made, or with the context's error; at
+// once, when its deadline comes before the lane is free.
 func (l *Lane) Wait(ctx context.Context, class Class) error {
 	l.recover()
 	if class == Background {
 		if err := l.sweep.Wait(ctx); err != nil {
-			return err
+			return l.gaveUp(ctx)
 		}
 	}
 	if err := l.all.Wait(ctx); err != nil {
-		return err
+		return l.gaveUp(ctx)
 	}
 	l.count()
 	return nil
+}
+
+func (l *Lane) gaveUp(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		err = context.DeadlineExceeded
+	}
+	return fmt.Errorf("wait for the rate lane %s: %w", l.name, err)
 }
 
 // Throttled tells the lane that the account refused a call for its rate:

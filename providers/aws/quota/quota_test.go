@@ -120,3 +120,19 @@ func TestRatioIsOfTheAccountsAllowance(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitGivesUpBeforeAHopelessDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lane := New(Options{}).Lane("a", "CloudTrail", "LookupEvents")
+		_ = lane.Wait(context.Background(), Foreground)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := lane.Wait(ctx, Foreground); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait: %v", err)
+		}
+		if time.Since(start) > 0 {
+			t.Error("it waited for what it could not reach")
+		}
+	})
+}
