@@ -41,6 +41,7 @@ type world struct {
 	// needs them waits.
 	pending map[manifest.Ref]bool
 	order   map[manifest.Ref]int // of steps
+	current look
 	expects expectations
 	unready bool
 	strayed bool // an alias of the rollout is not where it is wanted
@@ -135,7 +136,10 @@ func (w *world) look(res *manifest.Resource) (*look, bool) {
 		w.wait(res.Ref, "unknown", "it has no canonical form in this pass")
 		return nil, false
 	}
-	l := &look{res: res, spec: spec, live: w.in.Inventory.Live[res.Ref]}
+	// One look at a time is all there is, so that a quiet pass over thousands
+	// of resources leaves nothing to collect.
+	l := &w.current
+	*l = look{res: res, spec: spec, live: w.in.Inventory.Live[res.Ref]}
 	l.fact, l.applied = w.fact(res)
 	return l, true
 }
