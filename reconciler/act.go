@@ -105,14 +105,10 @@ func stepInput(s plan.Step) string { return s.Input() }
 // became of the calls.
 func (p *pass) answered(ctx context.Context, steps []plan.Step, outcomes []record.Outcome) error {
 	recs := make([]journal.Record, 0, len(outcomes))
-	var failed []error
 	for i := range outcomes {
 		out, s := &outcomes[i], steps[i]
 		recs = append(recs, journal.Record{Outcome: out})
 		p.afterStep(s, *out)
-		if out.Error != "" {
-			failed = append(failed, errors.New(out.Error))
-		}
 	}
 	// A farewell write under its own deadline: an answer must not be lost
 	// because the daemon was asked to stop meanwhile.
@@ -121,10 +117,7 @@ func (p *pass) answered(ctx context.Context, steps []plan.Step, outcomes []recor
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 	}
-	if err := p.remember(ctx, recs...); err != nil {
-		return err
-	}
-	return p.alertSteps(ctx, steps, outcomes, failed)
+	return p.remember(ctx, recs...) // tidy tells about what is refused for good
 }
 
 func (p *pass) afterStep(s plan.Step, out record.Outcome) {

@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,9 +12,7 @@ import (
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
-	"mooring.dev/reconciler/rollout"
 )
 
 // event is something people may have to hear of. kind and key are its
@@ -108,44 +105,6 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]s
 	return out, recs
 }
 
-// alertAdmission tells about a commit that is not let in, and takes it back
-// when one is.
-func (p *pass) alertAdmission(ctx context.Context, adm record.Admission) error {
-	p.e.log.Info("admission", zap.String("commit", short(adm.Release.Commit)), zap.String("outcome", adm.Outcome), zap.String("reason", adm.Reason))
-	if adm.Outcome == "allow" {
-		return p.resolve(ctx, "admission", "")
-	}
-	return p.fire(ctx, event{
-		kind: "admission", severity: "medium",
-		title: fmt.Sprintf("commit %s on %s: %s", short(adm.Release.Commit), p.spec.Branch, adm.Outcome),
-		text:  adm.Reason + "\nThe release admitted before stays in force.",
-	})
-}
-
-// alertRollout tells about a rollout that failed, is stuck, or came to rest.
-func (p *pass) alertRollout(ctx context.Context, before, after rollout.State) error {
-	key := "rollout"
-	switch {
-	case after.Phase == rollout.Back && before.Phase != rollout.Back:
-		return p.fire(ctx, event{
-			kind: "rollout", key: key, severity: "critical",
-			title: fmt.Sprintf("release %s of %s returns to stable", short(after.Release.Commit), p.e.name),
-			text:  after.Reason,
-		})
-	case after.Paused != "" && after.Paused != before.Paused:
-		return p.fire(ctx, event{
-			kind: "rollout_paused", key: key, severity: "medium",
-			title: fmt.Sprintf("release %s of %s waits at %d%%", short(after.Release.Commit), p.e.name, after.Weight),
-			text:  after.Paused,
-		})
-	case after.Paused == "" && before.Paused != "":
-		return p.resolve(ctx, "rollout_paused", key)
-	case after.Phase == rollout.Idle && before.Phase == rollout.Contract:
-		return p.resolve(ctx, "rollout", key)
-	}
-	return nil
-}
-
 // alertDrift tells what differs, who did it, and what is done about it.
 func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
 	if item.Response == record.Ignore {
@@ -169,24 +128,6 @@ func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
 		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, response, item.Reason),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
 	})
-}
-
-// alertSteps tells about steps that fail for good.
-func (p *pass) alertSteps(ctx context.Context, steps []plan.Step, outcomes []record.Outcome, failed []error) error {
-	var errs []error
-	for i, out := range outcomes {
-		key := steps[i].Ref.String()
-		switch out.Kind {
-		case providers.Invalid.String(), providers.Denied.String():
-			errs = append(errs, p.fire(ctx, event{
-				kind: "step", key: key, severity: "critical", resource: key,
-				title: fmt.Sprintf("%s: %s %s is refused for good", p.e.name, out.Operation, key), text: out.Error,
-			}))
-		case "":
-			errs = append(errs, p.resolve(ctx, "step", key))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // alertEnvironment tells about an environment that cannot be worked on at

@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,14 +66,7 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 		recs = append(recs, journal.Record{Drift: &items[i]})
 	}
 	p.changed = true
-	if err := p.remember(ctx, recs...); err != nil {
-		return err
-	}
-	var failed []error
-	for _, item := range items {
-		failed = append(failed, p.alertDrift(ctx, item), p.holdMitigation(ctx, item))
-	}
-	return errors.Join(failed...)
+	return p.remember(ctx, recs...) // tidy tells people, and holds what is held
 }
 
 // answer is one item with its response: the strictest action policy named,

@@ -33,6 +33,7 @@ type environment struct {
 	releases  map[string]*manifest.Release // by commit and pipeline
 	specs     map[manifest.Ref]cachedSpec
 	brought   map[string]contractRead // what code expects, by its digest
+	kept      map[string]string       // commits pinned in the source, by name
 	backoff   map[manifest.Ref]backoff
 	failures  int // passes in a row that failed as a whole
 	lastCheck map[string]time.Time
@@ -74,6 +75,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		releases:  map[string]*manifest.Release{},
 		specs:     map[manifest.Ref]cachedSpec{},
 		brought:   map[string]contractRead{},
+		kept:      map[string]string{},
 		backoff:   map[manifest.Ref]backoff{},
 		lastCheck: map[string]time.Time{},
 	}

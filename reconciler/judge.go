@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"mooring.dev/policy"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
@@ -203,13 +205,8 @@ func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decisio
 		return err
 	}
 	p.changed = true
-	if adm.Outcome == "allow" {
-		// What was admitted must outlive anything that happens upstream.
-		if err := p.e.d.opts.Source.Keep(ctx, p.e.name, adm.Release.Commit); err != nil {
-			return fmt.Errorf("keep admitted commit %.12s: %w", adm.Release.Commit, err)
-		}
-	}
-	return p.alertAdmission(ctx, adm)
+	p.e.log.Info("admission", zap.String("commit", short(adm.Release.Commit)), zap.String("outcome", adm.Outcome), zap.String("reason", adm.Reason))
+	return nil // tidy keeps the commit, and tells people
 }
 
 // road is everything a release would change, planned to its end on a copy.

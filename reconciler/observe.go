@@ -36,7 +36,16 @@ func (l *look) forget(ref manifest.Ref) {
 	delete(l.inventory.Orphans, ref)
 	l.inventory.Live = maps.Clone(l.inventory.Live)
 	delete(l.inventory.Live, ref)
+	// That it is gone is for the survey to see, not for us to conclude.
+	l.inventory.Errors = maps.Clone(l.inventory.Errors)
+	if l.inventory.Errors == nil {
+		l.inventory.Errors = map[manifest.Ref]error{}
+	}
+	l.inventory.Errors[ref] = errRemoved
 }
+
+// errRemoved stands for the look that has not been had since a removal.
+var errRemoved = errors.New("it was removed a moment ago and not looked for since")
 
 // cachedSpec is a canonical form with what it was made from.
 type cachedSpec struct {

@@ -44,8 +44,11 @@ type pass struct {
 	plan    plan.Plan
 	broken  []broken // of the contract, against what lives
 	changed bool     // the journal learned something
-	wrote   int
-	timers  []time.Time
+	// promoted: promotion into here was looked at; waits is why it waits.
+	promoted bool
+	waits    string
+	wrote    int
+	timers   []time.Time
 }
 
 // pass looks, decides and acts once.
@@ -57,6 +60,7 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	}
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	err := p.run(ctx)
+	err = errors.Join(err, p.tidy(ctx))
 	p.publish(err)
 	return p.report(err), errors.Join(err, p.alertEnvironment(ctx, err))
 }
@@ -217,7 +221,7 @@ func (p *pass) approved(key record.Key) bool {
 // hold records a hold once.
 func (p *pass) hold(ctx context.Context, h record.Hold) error {
 	if old, ok := p.st.Holds[h.ID]; ok && old.Active(p.now) {
-		return nil
+		return nil // tidy sees to its alert
 	}
 	if h.Since.IsZero() {
 		h.Since = p.now
@@ -229,10 +233,7 @@ func (p *pass) hold(ctx context.Context, h record.Hold) error {
 	if err := p.remember(ctx, journal.Record{Hold: &h}); err != nil {
 		return err
 	}
-	return p.fire(ctx, event{
-		kind: "hold", key: h.ID, severity: "medium", resource: h.Scope.Ref.String(),
-		title: fmt.Sprintf("%s is held: %s", p.e.name, h.Kind), text: h.Reason,
-	})
+	return p.fire(ctx, p.holdEvent(h))
 }
 
 // expireHolds lifts what has run out, and says so.

@@ -29,6 +29,7 @@ func (p *pass) promote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.promoted = true
 	for _, move := range promote.Next(in) {
 		if move.To != p.e.name {
 			continue
@@ -188,14 +189,14 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		pr.Decision, pr.Findings = d.ID, findings(d.Findings)
 		recs = decisionRecords(*d)
 	}
-	if n := len(p.st.Promotions); n > 0 && sameHeld(p.st.Promotions[n-1], pr) {
-		return nil
+	if n := len(p.st.Promotions); n == 0 || !sameHeld(p.st.Promotions[n-1], pr) {
+		p.changed = true
+		p.e.d.opts.Metrics.Promotion(m.From, m.To, "held")
+		if err := p.remember(ctx, append(recs, journal.Record{Promotion: &pr})...); err != nil {
+			return err
+		}
 	}
-	p.changed = true
-	p.e.d.opts.Metrics.Promotion(m.From, m.To, "held")
-	if err := p.remember(ctx, append(recs, journal.Record{Promotion: &pr})...); err != nil {
-		return err
-	}
+	p.waits = m.Code
 	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || d != nil && d.RecheckNS > 0 {
 		return nil // the ordinary course of things
 	}

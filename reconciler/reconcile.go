@@ -110,10 +110,7 @@ func (p *pass) saveRollout(ctx context.Context, ro rollout.State) error {
 	}
 	saved := ro
 	saved.Done = false
-	if err := p.remember(ctx, journal.Record{Rollout: &saved}); err != nil {
-		return err
-	}
-	return p.alertRollout(ctx, before, ro)
+	return p.remember(ctx, journal.Record{Rollout: &saved}) // tidy tells people
 }
 
 // consequences of one advance: content that failed is quarantined the moment
