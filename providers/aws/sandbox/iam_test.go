@@ -111,3 +111,27 @@ func TestAnExternalIDIsAskedFor(t *testing.T) {
 	in.ExternalId = aws.String("shop")
 	must(c.AssumeRole(t.Context(), in))(t)
 }
+
+func TestCustomerPoliciesKeepVersions(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := iam.NewFromConfig(as(s, "alice"))
+	document := func(action string) *string {
+		return aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"*"}]}`)
+	}
+	arn := must(c.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("p"), PolicyDocument: document("sqs:*")}))(t).Policy.Arn
+	second := must(c.CreatePolicyVersion(t.Context(), &iam.CreatePolicyVersionInput{PolicyArn: arn, PolicyDocument: document("s3:*"), SetAsDefault: true}))(t)
+	if *second.PolicyVersion.VersionId != "v2" || !second.PolicyVersion.IsDefaultVersion {
+		t.Errorf("the second version: %+v", second.PolicyVersion)
+	}
+	got := must(c.GetPolicyVersion(t.Context(), &iam.GetPolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v1")}))(t)
+	if text := must(url.PathUnescape(*got.PolicyVersion.Document))(t); text != *document("sqs:*") {
+		t.Errorf("v1 holds %s", text)
+	}
+	if _, err := c.DeletePolicyVersion(t.Context(), &iam.DeletePolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")}); codeOf(err) != "DeleteConflict" {
+		t.Errorf("deleting the default version: %v", err)
+	}
+	details := must(c.GetAccountAuthorizationDetails(t.Context(), &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeLocalManagedPolicy}}))(t)
+	if len(details.Policies) != 1 || *details.Policies[0].DefaultVersionId != "v2" || len(details.Policies[0].PolicyVersionList) != 2 {
+		t.Errorf("details: %+v", details.Policies)
+	}
+}

@@ -231,3 +231,70 @@ func TestALongPollWakesForAMessageThatComesBack(t *testing.T) {
 		t.Error("the poll did not wake")
 	}
 }
+
+func TestBatchesAnswerEntryByEntry(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := sqs.NewFromConfig(as(s, "alice"))
+	url, _ := newQueue(t, c, "orders", nil)
+	out := must(c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{
+		{Id: aws.String("good"), MessageBody: aws.String("x")}, {Id: aws.String("late"), MessageBody: aws.String("y"), DelaySeconds: 901},
+	}}))(t)
+	if len(out.Successful) != 1 || len(out.Failed) != 1 || *out.Failed[0].Id != "late" {
+		t.Errorf("sent %v, failed %v", out.Successful, out.Failed)
+	}
+	got := receive(t, c, url)
+	deleted := must(c.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: []types.DeleteMessageBatchRequestEntry{
+		{Id: aws.String("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: aws.String("b"), ReceiptHandle: aws.String("nonsense")},
+	}}))(t)
+	if len(deleted.Successful) != 1 || len(deleted.Failed) != 1 {
+		t.Errorf("deleted %v, failed %v", deleted.Successful, deleted.Failed)
+	}
+	twice := types.SendMessageBatchRequestEntry{Id: aws.String("same"), MessageBody: aws.String("x")}
+	if _, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{twice, twice}}); codeOf(err) != "BatchEntryIdsNotDistinct" {
+		t.Errorf("one id twice: %v", err)
+	}
+}
+
+func TestVisibilityAndDelay(t *testing.T) {
+	s := start(t, sandbox.Options{Now: func() time.Time { return noon }})
+	c := sqs.NewFromConfig(as(s, "alice"))
+	url, _ := newQueue(t, c, "orders", map[string]string{"DelaySeconds": "10"})
+	must(c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")}))(t)
+	if n := len(receive(t, c, url)); n != 0 {
+		t.Errorf("%d messages before their delay", n)
+	}
+	s.Advance(10 * time.Second)
+	got := receive(t, c, url)
+	if len(got) != 1 {
+		t.Fatalf("%d messages after their delay", len(got))
+	}
+	change := func(receipt *string) error {
+		_, err := c.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &url, ReceiptHandle: receipt, VisibilityTimeout: 0})
+		return err
+	}
+	if err := change(got[0].ReceiptHandle); err != nil {
+		t.Fatal(err)
+	}
+	again := receive(t, c, url)
+	if len(again) != 1 || again[0].Attributes["ApproximateReceiveCount"] != "2" {
+		t.Errorf("given back: %v", again)
+	}
+	if err := change(got[0].ReceiptHandle); codeOf(err) != "ReceiptHandleIsInvalid" {
+		t.Errorf("an old receipt: %v", err)
+	}
+}
+
+func TestDeletedNamesAreTakenForAMinuteWhereChangesTakeTime(t *testing.T) {
+	for updating, want := range map[time.Duration]string{0: "", time.Second: "QueueDeletedRecently"} {
+		s := start(t, sandbox.Options{Now: func() time.Time { return noon }, Updating: updating})
+		c := sqs.NewFromConfig(as(s, "alice"))
+		url, _ := newQueue(t, c, "orders", nil)
+		must(c.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &url}))(t)
+		_, err := c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("orders")})
+		if got := codeOf(err); want != "" && !strings.HasSuffix(got, want) || want == "" && got != "" {
+			t.Errorf("updating %v: %v", updating, err)
+		}
+		s.Advance(time.Minute)
+		newQueue(t, c, "orders", nil)
+	}
+}
