@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -199,8 +200,10 @@ func holdCommand() *cobra.Command {
 			if r.For, err = untilDuration(until, time.Now()); err != nil {
 				return err
 			}
-			if len(args) == 1 {
+			if len(args) == 1 && strings.Contains(args[0], "/") {
 				r.Resource = args[0]
+			} else if len(args) == 1 {
+				r.Item = args[0]
 			}
 			if r.Environment == "" {
 				return fmt.Errorf("hold: name the environment with --environment")
