@@ -88,6 +88,9 @@ func (w *watcher) fact(env string, f record.Fact) {
 	}
 	live, looked := p.seen[f.Ref]
 	if f.Gone {
+		if f.Ref.Kind == manifest.KindSecret {
+			return // never ours: it is only declared no more
+		}
 		if p.complete == 0 || live.Exists || p.listed[f.Ref] || p.failed[f.Ref] {
 			w.fail(6, "%s: %s is said to be gone, and was not seen so", env, f.Ref)
 		}

@@ -39,7 +39,7 @@ func TestSimulation(t *testing.T) {
 		report(t, *oneSeed, s)
 		return
 	}
-	var passes atomic.Int64
+	var passes, failures atomic.Int64
 	var wg sync.WaitGroup
 	seeds := make(chan uint64)
 	for range 2 {
@@ -47,7 +47,9 @@ func TestSimulation(t *testing.T) {
 			for seed := range seeds {
 				s := runSeed(seed, mutant{}, nil)
 				passes.Add(int64(100_000 - s.budget))
-				report(t, seed, s)
+				if report(t, seed, s); !s.watch.ok() {
+					failures.Add(1)
+				}
 			}
 		})
 	}
@@ -55,7 +57,7 @@ func TestSimulation(t *testing.T) {
 	for _, seed := range keptSeeds {
 		seeds <- seed
 	}
-	for seed := uint64(1); seed <= *nSeeds && !t.Failed(); seed++ {
+	for seed := uint64(1); seed <= *nSeeds && failures.Load() < 5; seed++ {
 		seeds <- seed
 	}
 	close(seeds)
@@ -65,9 +67,12 @@ func TestSimulation(t *testing.T) {
 
 func report(t *testing.T, seed uint64, s *simulation) {
 	if !s.watch.ok() {
-		t.Errorf("seed %d: %s\nreproduce: go test ./reconciler -run TestSimulation -seed=%d", seed, strings.Join(s.watch.broken[:min(3, len(s.watch.broken))], "\n"), seed)
+		t.Errorf("seed %d: %s\nreproduce: go test ./reconciler -run TestSimulation -seed=%d", seed, cut(strings.Join(s.watch.broken[:min(3, len(s.watch.broken))], "\n")), seed)
 	}
 }
+
+// cut keeps a message to what can be read.
+func cut(s string) string { return s[:min(len(s), 1500)] }
 
 // chaos is one run of the simulation.
 type chaos struct {
@@ -373,7 +378,8 @@ func (c *chaos) govern() {
 // heal ends every fault and lets people put right what waits for them; then
 // everything has to converge.
 func (c *chaos) heal() {
-	c.faults, c.deaf, c.denied = 0, false, manifest.Ref{}
+	c.faults, c.deaf, c.denied, c.skew = 0, false, manifest.Ref{}, 0
+	c.jumps++
 	c.log("%v faults end", c.real.Sub(birth))
 	for _, env := range c.names {
 		for _, fn := range []string{"checkout", "mailer"} {
@@ -387,11 +393,15 @@ func (c *chaos) heal() {
 	for _, env := range c.names {
 		c.repo.commit(branchOf(env), k.files())
 	}
-	for range 40 {
+	for try := range 40 {
 		if c.until(2*time.Minute, c.converged) || !c.watch.ok() {
 			return
 		}
 		for _, env := range c.names {
+			if try%3 == 2 && c.watch.environment(env).Rollout.Paused != "" {
+				_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Rollback(ctx, env, "", "bob", "it is stuck") })
+				c.until(2*time.Minute, c.converged)
+			}
 			_ = c.resume(env)                                                                              // there may be none
 			_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, "bob") }) // it may not be needed
 		}

@@ -129,9 +129,11 @@ func (w *watcher) begin(env string) {
 			p.holds = append(p.holds, h)
 		}
 	}
-	for _, h := range p.people {
+	for id, h := range p.people {
 		if h.Active(w.s.now()) {
 			p.holds = append(p.holds, h)
+		} else {
+			delete(p.people, id) // its end is a time of day: once over, it is over
 		}
 	}
 }
@@ -327,6 +329,7 @@ func (s *simulation) differences(env string) []string {
 	say := func(format string, args ...any) { out = append(out, env+": "+fmt.Sprintf(format, args...)) }
 	if st.Rollout.Phase != rollout.Idle || st.Rollout.Release.Digest != rel.Digest {
 		say("release %.18s is admitted, %.18s is %q (%s)", rel.Digest, st.Rollout.Release.Digest, st.Rollout.Phase, st.Rollout.Paused)
+		return out
 	}
 	explained := func(ref manifest.Ref) bool {
 		for _, item := range st.Drift {
