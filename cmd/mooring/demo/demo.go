@@ -38,6 +38,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Auto {
 		return st.play(ctx)
 	}
+	if _, err := st.repo.publish(ctx); err != nil {
+		return err
+	}
 	st.invite()
 	select {
 	case <-ctx.Done():

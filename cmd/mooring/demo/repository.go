@@ -30,8 +30,11 @@ func makeRepository(ctx context.Context, dir string, builds map[string]built) (*
 			return nil, err
 		}
 	}
-	if err := git(ctx, r.work, "remote", "add", "origin", r.bare); err != nil {
-		return nil, err
+	// So that whoever plays along can commit and push at once.
+	for _, args := range [][]string{{"remote", "add", "origin", r.bare}, {"config", "user.name", "Dev Eloper"}, {"config", "user.email", "dev@shop.example"}} {
+		if err := git(ctx, r.work, args...); err != nil {
+			return nil, err
+		}
 	}
 	if err := copyTree("shop/control", r.work); err != nil {
 		return nil, fmt.Errorf("write the control branch: %w", err)
@@ -112,7 +115,7 @@ func (r *repository) push(ctx context.Context, message string) (string, error) {
 
 // publish pushes what was committed.
 func (r *repository) publish(ctx context.Context) (string, error) {
-	if err := git(ctx, r.work, "push", "--quiet", "origin", "env/preview"); err != nil {
+	if err := git(ctx, r.work, "push", "--quiet", "--set-upstream", "origin", "env/preview"); err != nil {
 		return "", err
 	}
 	return r.head(ctx, "env/preview")
