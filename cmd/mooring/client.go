@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -69,7 +71,11 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	}
 	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
 	if err != nil {
-		return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server", c.server, err)
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = at.Err // the address is said already
+		}
+		return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server or MOORING_SERVER", c.server, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return answer(resp, into)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -41,6 +42,9 @@ func driftCommand() *cobra.Command {
 }
 
 func (r *reading) drift(ctx context.Context, c *client) (web.Drift, error) {
+	if r.environment == "" {
+		return web.Drift{}, errors.New("drift: name the environment with --environment")
+	}
 	if r.repo == "" && r.path == "" {
 		var out web.Drift
 		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/drift", &out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -45,6 +46,9 @@ Exit codes: 0 nothing to do, 2 changes, 3 held, 4 denied, 1 error.`,
 }
 
 func (r *reading) plan(ctx context.Context, c *client) (web.Plan, error) {
+	if r.environment == "" {
+		return web.Plan{}, errors.New("plan: name the environment with --environment")
+	}
 	if r.repo == "" && r.path == "" {
 		var out web.Plan
 		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/plan", &out)

@@ -28,6 +28,10 @@ func (r *reading) flags(cmd *cobra.Command) {
 	r.place.flags(cmd)
 	outputFlag(cmd, &r.output)
 	cmd.Flags().StringVar(&r.environment, "environment", "", "name of the environment")
+}
+
+// refFlag is for commands that may look at another commit than the branch's.
+func (r *reading) refFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.ref, "ref", "", "commit or branch instead of the environment's branch")
 }
 

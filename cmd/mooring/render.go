@@ -21,6 +21,7 @@ func renderCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.render(cmd) },
 	}
 	r.flags(cmd)
+	r.refFlag(cmd)
 	return cmd
 }
 
@@ -86,5 +87,8 @@ func unknownEnvironment(name string, p *manifest.Pipeline) error {
 	for i, e := range p.Environments {
 		names[i] = e.Name
 	}
-	return fmt.Errorf("environment %q is not in mooring.yaml; it has %v", name, names)
+	if name == "" {
+		return fmt.Errorf("name the environment with --environment: one of %s", strings.Join(names, ", "))
+	}
+	return fmt.Errorf("environment %q is not in mooring.yaml; it has %s", name, strings.Join(names, ", "))
 }

@@ -21,6 +21,7 @@ func validateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.validate(cmd) },
 	}
 	r.flags(cmd)
+	r.refFlag(cmd)
 	return cmd
 }
 
