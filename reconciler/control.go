@@ -110,7 +110,7 @@ func (e *environment) consequences(st *journal.Environment, h record.Hold, by st
 		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now}}}
 	case "mitigation":
 		if item, ok := st.Drift[h.About]; ok {
-			item.Response, item.Reason, item.Decision = record.Revert, "resumed by "+by, "person"
+			item.Response, item.Reason, item.Decision = record.Revert, "resumed by "+by, decidedByPerson
 			return []journal.Record{{Drift: &item}}
 		}
 	}

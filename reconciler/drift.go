@@ -32,9 +32,10 @@ const trailTimeout = 3 * time.Second
 // and tells people.
 func (p *pass) drift(ctx context.Context) error {
 	var fresh []record.DriftItem
+	again := p.e.answeredBy != p.w.policies // other policies may answer otherwise
 	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
 		item := p.st.Drift[id]
-		if !item.Confirmed() || item.Decision != "" {
+		if !item.Confirmed() || item.Decision == decidedByPerson || item.Decision != "" && !again {
 			continue
 		}
 		item = p.attribute(ctx, item)
@@ -47,11 +48,18 @@ func (p *pass) drift(ctx context.Context) error {
 		}
 		fresh = append(fresh, item)
 	}
-	if len(fresh) == 0 {
-		return nil
+	if len(fresh) > 0 {
+		if err := p.respond(ctx, fresh); err != nil {
+			return err
+		}
 	}
-	return p.respond(ctx, fresh)
+	p.e.answeredBy = p.w.policies
+	return nil
 }
+
+// decidedByPerson is the decision of an item that a person decided about:
+// policy is not asked any more.
+const decidedByPerson = "person"
 
 // respond asks policy about items and remembers what is to be done.
 func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
@@ -59,21 +67,32 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 	if err != nil {
 		p.e.log.Warn("drift policy could not be evaluated: alerting only", zap.Error(err))
 	}
-	recs := decisionRecords(d)
+	var recs []journal.Record
 	broken := err != nil || d.Outcome == policy.Error
 	for i := range items {
-		items[i] = answer(items[i], d, broken)
+		before := items[i]
+		if items[i] = answer(before, d, broken); before.Decision != "" && sameAnswer(before, items[i]) {
+			continue // asked again, and nothing new was said
+		}
 		recs = append(recs, journal.Record{Drift: &items[i]})
 	}
+	if len(recs) == 0 {
+		return nil
+	}
+	recs = append(decisionRecords(d), recs...)
 	p.changed = true
 	return p.remember(ctx, recs...) // tidy tells people, and holds what is held
+}
+
+func sameAnswer(a, b record.DriftItem) bool {
+	return a.Response == b.Response && a.Policy == b.Policy && a.Reason == b.Reason
 }
 
 // answer is one item with its response: the strictest action policy named,
 // or the table's. Broken policy touches nothing.
 func answer(item record.DriftItem, d policy.Decision, broken bool) record.DriftItem {
 	item.Decision = d.ID
-	item.Response = item.Default
+	item.Response, item.Policy = item.Default, false
 	if broken && item.Response == record.Revert {
 		item.Response, item.Reason = record.Alert, "drift policy could not be evaluated"
 	}

@@ -29,19 +29,21 @@ type environment struct {
 	inbox chan act
 
 	// Everything below is cache: a restart rebuilds it.
-	look      look
-	releases  map[string]*manifest.Release // by commit and pipeline
-	specs     map[manifest.Ref]cachedSpec
-	brought   map[string]contractRead // what code expects, by its digest
-	kept      map[string]string       // commits pinned in the source, by name
-	backoff   map[manifest.Ref]backoff
-	failures  int // passes in a row that failed as a whole
-	lastCheck map[string]time.Time
-	verified  bool // the account was checked
-	pushed    pushed
-	stageSaid string    // the last decision about a stage that was remembered
-	trailFrom time.Time // when the audit trail is asked again
-	published atomic.Pointer[published]
+	look     look
+	releases map[string]*manifest.Release // by commit and pipeline
+	specs    map[manifest.Ref]cachedSpec
+	brought  map[string]contractRead // what code expects, by its digest
+	kept     map[string]string       // commits pinned in the source, by name
+	// answeredBy are the policies that open differences were last put to.
+	answeredBy string
+	backoff    map[manifest.Ref]backoff
+	failures   int // passes in a row that failed as a whole
+	lastCheck  map[string]time.Time
+	verified   bool // the account was checked
+	pushed     pushed
+	stageSaid  string    // the last decision about a stage that was remembered
+	trailFrom  time.Time // when the audit trail is asked again
+	published  atomic.Pointer[published]
 }
 
 // pushed is a move just made: until the repository is read again, the branch

@@ -307,14 +307,18 @@ type tapped struct {
 // Survey implements providers.Provider.
 func (t *tapped) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
 	inv, err := t.Provider.Survey(ctx, want)
-	t.s.watch.surveyed(t.env, want, inv, err)
+	if t.generation == t.s.generation {
+		t.s.watch.surveyed(t.env, want, inv, err)
+	}
 	return inv, err
 }
 
 // Observe implements providers.Provider.
 func (t *tapped) Observe(ctx context.Context, want ...manifest.Resource) (map[manifest.Ref]providers.Live, error) {
 	seen, err := t.Provider.Observe(ctx, want...)
-	t.s.watch.observed(t.env, want, seen)
+	if t.generation == t.s.generation {
+		t.s.watch.observed(t.env, want, seen)
+	}
 	return seen, err
 }
 
@@ -364,7 +368,7 @@ func keyBelow(parent, child manifest.Ref) string {
 // Measure implements providers.Meter.
 func (t *tapped) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
 	sample, err := t.Provider.Measure(ctx, alias, version, w)
-	if err == nil && sample.Known {
+	if err == nil && sample.Known && t.generation == t.s.generation {
 		t.s.watch.measured(t.env, alias.Ref, version, sample)
 	}
 	return sample, err
