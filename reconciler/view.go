@@ -79,7 +79,7 @@ func (p *pass) status(err error) web.EnvironmentStatus {
 		c := checks[name]
 		s.Checks = append(s.Checks, web.CheckStatus{Name: name, Passed: c.Passed, Detail: c.Detail, At: c.At})
 	}
-	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" {
+	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
 		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
 	}
 	if err != nil {
