@@ -41,7 +41,7 @@ func (p *pass) readHead(ctx context.Context) error {
 	if p.head.update, err = p.e.d.opts.Source.Classify(ctx, from, snap.Commit.SHA); err != nil {
 		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
 	}
-	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + pipelineDigest(p.w.pipeline)
+	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + p.w.digest
 	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
 	p.head.judge = p.mustJudge(snap.Commit.SHA)
 	return nil

@@ -17,7 +17,7 @@ const keepRendered = 12
 
 // render makes the release of one snapshot, or answers it from the cache.
 func (e *environment) render(ctx context.Context, w *world, snap sources.Snapshot) (*manifest.Release, error) {
-	key := snap.Commit.SHA + "|" + pipelineDigest(w.pipeline)
+	key := snap.Commit.SHA + "|" + w.digest
 	if rel, ok := e.releases[key]; ok {
 		return rel, nil
 	}

@@ -394,7 +394,7 @@ func (c *chaos) heal() {
 		c.repo.commit(branchOf(env), k.files())
 	}
 	for try := range 40 {
-		if c.until(2*time.Minute, c.converged) || !c.watch.ok() {
+		if c.until(time.Minute, c.converged) || !c.watch.ok() {
 			return
 		}
 		for _, env := range c.names {

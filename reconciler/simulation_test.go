@@ -249,7 +249,7 @@ func (s *simulation) advance(limit time.Duration) {
 			next = at
 		}
 	}
-	s.real = s.real.Add(min(limit, max(100*time.Millisecond, next.Sub(s.real))))
+	s.real = s.real.Add(min(limit, max(200*time.Millisecond, next.Sub(s.real))))
 }
 
 // deliver gives everything in the outbox one try.

@@ -329,6 +329,13 @@ func (s *simulation) differences(env string) []string {
 	say := func(format string, args ...any) { out = append(out, env+": "+fmt.Sprintf(format, args...)) }
 	if st.Rollout.Phase != rollout.Idle || st.Rollout.Release.Digest != rel.Digest {
 		say("release %.18s is admitted, %.18s is %q (%s)", rel.Digest, st.Rollout.Release.Digest, st.Rollout.Phase, st.Rollout.Paused)
+	}
+	for _, item := range st.Drift {
+		if item.Response == record.Revert || !item.Confirmed() {
+			say("%s %s is to be put back", item.Ref, item.Path)
+		}
+	}
+	if out != nil {
 		return out
 	}
 	explained := func(ref manifest.Ref) bool {

@@ -18,6 +18,7 @@ type world struct {
 	snapshots map[string]sources.Snapshot // by branch
 	control   sources.Snapshot
 	pipeline  *manifest.Pipeline
+	digest    string // of what rendering takes from pipeline
 	evaluator policy.Evaluator
 	policies  string           // revision of the active policies
 	faults    map[string]error // what is wrong with the control branch now, by alert kind
@@ -50,7 +51,7 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 	}
 	w.control = control
 	if before != nil && before.control.Commit.SHA == control.Commit.SHA && len(before.faults) == 0 {
-		w.pipeline, w.evaluator, w.policies = before.pipeline, before.evaluator, before.policies
+		w.pipeline, w.digest, w.evaluator, w.policies = before.pipeline, before.digest, before.evaluator, before.policies
 		return w, nil
 	}
 	d.readPipeline(w, before)
@@ -61,19 +62,19 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 func (w *world) inherit(before *world, kind string, err error) {
 	w.faults[kind] = err
 	if before != nil {
-		w.control, w.pipeline, w.evaluator, w.policies = before.control, before.pipeline, before.evaluator, before.policies
+		w.control, w.pipeline, w.digest, w.evaluator, w.policies = before.control, before.pipeline, before.digest, before.evaluator, before.policies
 	}
 }
 
 func (d *Daemon) readPipeline(w, before *world) {
 	p, err := manifest.LoadPipeline(w.control.Tree)
 	if err == nil {
-		w.pipeline = p
+		w.pipeline, w.digest = p, pipelineDigest(p)
 		return
 	}
 	w.faults[faultPipeline] = err
 	if before != nil {
-		w.pipeline = before.pipeline
+		w.pipeline, w.digest = before.pipeline, before.digest
 	}
 }
 
