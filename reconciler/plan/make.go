@@ -40,6 +40,11 @@ type world struct {
 	// pending are refs with work of the expand kind not in place yet; what
 	// needs them waits.
 	pending map[manifest.Ref]bool
+	// open are refs with work that this phase must see done; unready is what
+	// keeps it from being ready besides.
+	open map[manifest.Ref]bool
+	// lost are refs somebody deleted, and that the release does not write.
+	lost    map[manifest.Ref]bool
 	order   map[manifest.Ref]int // of steps
 	current look
 	expects expectations
@@ -57,6 +62,8 @@ func newWorld(in Input) *world {
 		moving:  map[manifest.Ref]*rollout.Function{},
 		last:    map[manifest.Ref]*rollout.Function{},
 		order:   map[manifest.Ref]int{},
+		open:    map[manifest.Ref]bool{},
+		lost:    map[manifest.Ref]bool{},
 		absence: in.Inventory.Complete && in.Inventory.Errors[manifest.Ref{}] == nil,
 	}
 	w.plan.Signal.Versions = map[manifest.Ref]string{}
@@ -238,7 +245,7 @@ func (w *world) byOrder(a, b Step) int {
 }
 
 func (w *world) readiness() bool {
-	if w.in.Target == nil || w.unready {
+	if w.in.Target == nil || w.unready || len(w.open) > 0 {
 		return false
 	}
 	switch w.phase() {

@@ -527,7 +527,7 @@ func checkTrafficFirst(rt judgeable, in Input, p Plan) {
 		if away && s.Operation != Route {
 			rt.Fatalf("%s before traffic is back: %s", s.Operation, show(p))
 		}
-		if s.Cause != Rollback {
+		if s.Cause != Rollback && !(s.Cause == Drift && s.Operation == Create) {
 			rt.Fatalf("a step of another cause on the way back: %+v", s)
 		}
 	}

@@ -154,6 +154,11 @@ func (w *world) dependenciesInPlace(l *look, s *Step) bool {
 		return false
 	}
 	if len(lacking) > 0 {
+		if w.phase() == rollout.Back && !slices.ContainsFunc(lacking, func(ref manifest.Ref) bool { return !w.lost[ref] }) {
+			// A way back does not wait for what somebody deleted: that is
+			// drift, and what needs it follows once the release is in force.
+			delete(w.open, l.res.Ref)
+		}
 		w.wait(l.res.Ref, "dependency", "what it needs does not live yet", lacking...)
 		return false
 	}

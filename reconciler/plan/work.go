@@ -17,13 +17,19 @@ func (w *world) missing(l *look) {
 	if drift {
 		item = w.report(w.wholly(l, whole))
 	}
+	if drift && !w.rewritten(l) {
+		w.lost[ref] = true
+	} else if drift {
+		// The release changes what somebody deleted: it is told, not asked.
+		drift, item = false, record.DriftItem{}
+	}
 	switch {
 	case foreignKind(ref.Kind):
 		w.unready = true
 		w.wait(ref, "dependency", "it must be there; Mooring never makes one")
 	case ref.Kind == manifest.KindAlias:
 		w.missingAlias(l, item)
-	case drift && (w.phase() == rollout.Idle || w.phase() == rollout.Expand && w.classOfNew(l.res) == widens):
+	case drift && w.mayReturn(l):
 		if w.reverts(item) {
 			s := w.step(l, Create, Drift, nil)
 			s.Items = []string{item.ID}
@@ -34,6 +40,23 @@ func (w *world) missing(l *look) {
 	default:
 		w.create(l)
 	}
+}
+
+// rewritten is true when the release under way has to write a resource that
+// somebody deleted: it declares it otherwise than it was, or has to make a
+// version of it.
+func (w *world) rewritten(l *look) bool {
+	if w.phase() == rollout.Idle || w.phase() == rollout.Back || l.res.Ref.Kind == manifest.KindAlias {
+		return false
+	}
+	return w.phase() == rollout.Expand && w.changing(l.res.Ref) || !sameFields(l.spec.Fields, l.fact.Fields)
+}
+
+// mayReturn says whether something deleted by hand may be made again in this
+// phase, if that was decided: what else there is to do may need it.
+func (w *world) mayReturn(l *look) bool {
+	upto, works := reach(w.phase())
+	return works && w.classOfNew(l.res) <= upto
 }
 
 // create makes what the release adds, when its phase has come.
@@ -66,7 +89,7 @@ func (w *world) later(what string, c class) string {
 // unfinishedUpTo marks work that this phase must see done.
 func (w *world) unfinishedUpTo(ref manifest.Ref, c class) {
 	if upto, works := reach(w.phase()); !works || c <= upto {
-		w.unready = true
+		w.open[ref] = true
 	}
 	if c == widens {
 		w.pending[ref] = true
