@@ -29,6 +29,7 @@ func validateCommand() *cobra.Command {
 type fault struct {
 	Environment string `json:"environment,omitempty"`
 	Message     string `json:"message"`
+	Path        string `json:"path,omitempty"` // of the field
 	File        string `json:"file,omitempty"`
 	Line        int    `json:"line,omitempty"`
 	Column      int    `json:"column,omitempty"`
@@ -82,13 +83,7 @@ func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) err
 	err := print(cmd, r.output, result{len(found) == 0, rendered, found}, func(w io.Writer) {
 		seen := map[string]bool{}
 		for _, f := range found {
-			line := f.Message
-			if f.File != "" {
-				line = fmt.Sprintf("%s: %s", manifest.Position{File: f.File, Line: f.Line, Column: f.Column}, f.Message)
-			}
-			if f.Hint != "" {
-				line += " (" + f.Hint + ")"
-			}
+			line := f.text()
 			if !seen[line] {
 				fmt.Fprintln(w, line)
 			}
@@ -104,6 +99,15 @@ func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) err
 	return err
 }
 
+// text is the fault for people: file:line:column, field, what, and a hint.
+func (f fault) text() string {
+	if f.File == "" {
+		return f.Message
+	}
+	at := manifest.Position{File: f.File, Line: f.Line, Column: f.Column}
+	return manifest.Fault{Position: at, Path: f.Path, Message: f.Message, Hint: f.Hint}.Error()
+}
+
 // faultsOf takes an error apart into what is wrong where.
 func faultsOf(environment string, err error) []fault {
 	if err == nil {
@@ -115,7 +119,7 @@ func faultsOf(environment string, err error) []fault {
 	}
 	out := make([]fault, len(faults))
 	for i, f := range faults {
-		out[i] = fault{Environment: environment, Message: f.Message, File: f.Position.File, Line: f.Position.Line, Column: f.Position.Column, Hint: f.Hint}
+		out[i] = fault{Environment: environment, Message: f.Message, Path: f.Path, File: f.Position.File, Line: f.Position.Line, Column: f.Position.Column, Hint: f.Hint}
 	}
 	return out
 }
