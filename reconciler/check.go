@@ -142,7 +142,7 @@ func (p *pass) check(ctx context.Context) error {
 		}
 		tried := key.Content + " " + name
 		if next := p.e.lastCheck[tried].Add(p.e.d.opts.Pace.Check); p.now.Before(next) && !p.e.lastCheck[tried].IsZero() {
-			p.timers = append(p.timers, next)
+			p.later = append(p.later, next)
 			continue
 		}
 		p.e.lastCheck[tried] = p.now

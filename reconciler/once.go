@@ -3,8 +3,9 @@ package reconciler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
+
+	"mooring.dev/providers"
 )
 
 // Once makes passes over every environment until none has a step, a fact or a
@@ -18,6 +19,9 @@ func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 		reports, next, err := d.round(ctx)
 		if err != nil {
 			return reports, err
+		}
+		if ctx.Err() != nil {
+			return reports, ctx.Err()
 		}
 		if next.IsZero() {
 			return reports, d.drain(ctx)
@@ -40,15 +44,15 @@ func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, e
 		}
 		if err != nil {
 			e.failures++
-			if e.failures > onceTries {
-				return append(reports, report), time.Time{}, fmt.Errorf("%s: %w", name, err)
-			}
-			report.Quiet, report.Next = false, d.opts.Now().Add(doubled(d.opts.Pace.Retry, e.failures, d.opts.Pace.RetryMax))
+			// One environment that cannot be worked on delays no other.
+			report.Reason = err.Error()
+			report.Quiet = e.failures > onceTries || providers.KindOf(err).Permanent()
+			report.Next = d.opts.Now().Add(doubled(d.opts.Pace.Retry, e.failures, d.opts.Pace.RetryMax))
 		} else {
 			e.failures = 0
 		}
 		reports = append(reports, report)
-		if !report.Quiet && !(report.Outcome == "held" && !e.busy()) && (next.IsZero() || report.Next.Before(next)) {
+		if !report.Quiet && (next.IsZero() || report.Next.Before(next)) {
 			next = report.Next
 		}
 	}

@@ -26,7 +26,10 @@ type Report struct {
 	Steps   int
 	Facts   int
 	Next    time.Time // when the next pass is due at the latest
-	Quiet   bool      // nothing done, nothing learned, no timer of a rollout or look running
+	// Quiet: nothing was done or learned, and nothing is under way that time
+	// alone brings further: no settling, no second look, no stage. Holds,
+	// approvals, soaks and failed checks are quiet.
+	Quiet bool
 }
 
 // pass is one pass in the making. It lives for one call of environment.pass.
@@ -49,6 +52,7 @@ type pass struct {
 	waits    string
 	wrote    int
 	timers   []time.Time
+	later    []time.Time // when somebody else may have changed their mind
 }
 
 // pass looks, decides and acts once.
@@ -242,7 +246,7 @@ func (p *pass) expireHolds(ctx context.Context) error {
 		h := p.st.Holds[id]
 		if h.Active(p.now) {
 			if !h.Until.IsZero() {
-				p.timers = append(p.timers, h.Until)
+				p.later = append(p.later, h.Until)
 			}
 			continue
 		}
@@ -266,7 +270,7 @@ func (p *pass) report(err error) Report {
 	r := Report{Environment: p.e.name, Outcome: p.outcome(err), Changed: p.wrote > 0, Steps: p.wrote, Facts: len(p.plan.Facts)}
 	_, r.Reason = p.stateWord(err)
 	r.Next = p.e.nextLook(p.interval())
-	for _, t := range p.timers {
+	for _, t := range slices.Concat(p.timers, p.later) {
 		if t.Before(r.Next) {
 			r.Next = t
 		}
@@ -274,7 +278,9 @@ func (p *pass) report(err error) Report {
 	if p.changed || p.wrote > 0 {
 		r.Next = p.now
 	}
-	r.Quiet = err == nil && !p.changed && p.wrote == 0 && len(p.timers) == 0 && len(p.e.look.fresh) == 0 && p.e.look.resurvey.IsZero()
+	rests := err == nil && !p.changed && p.wrote == 0 && !p.e.busy()
+	stands := p.st.Rollout.Phase == rollout.Idle || p.st.Rollout.Paused != ""
+	r.Quiet = rests && (len(p.timers) == 0 || stands && p.holding())
 	return r
 }
 
@@ -285,7 +291,7 @@ func (p *pass) outcome(err error) string {
 		return "error"
 	case p.st.Judged != nil && (p.st.Judged.Outcome == "deny" || p.st.Judged.Outcome == "error" || p.st.Judged.Outcome == "invalid"):
 		return "denied"
-	case p.holding():
+	case p.holding(), p.waits != "" && p.waits != "manual" && p.waits != "waiting":
 		return "held"
 	case p.st.Rollout.Phase != rollout.Idle:
 		return "progressing"

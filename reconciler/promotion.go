@@ -113,7 +113,7 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 	if d.Outcome != policy.Allow {
 		m.Held, m.Code = reason(d), "policy"
 		if d.RecheckNS > 0 {
-			p.timers = append(p.timers, time.Unix(0, d.RecheckNS))
+			p.later = append(p.later, time.Unix(0, d.RecheckNS))
 		}
 		return p.promotionHeld(ctx, m, &d)
 	}
@@ -153,7 +153,7 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	}
 	p.e.d.opts.Metrics.Promotion(m.From, m.To, done.Outcome)
 	recs = []journal.Record{{Promotion: &done}}
-	for _, r := range p.st.Requests {
+	for _, r := range sorted(p.st.Requests) {
 		if r.Kind == requestPromote && !r.Done {
 			r.Done, r.Result = true, done.Outcome
 			recs = append(recs, journal.Record{Request: &r})
@@ -177,7 +177,7 @@ func promotionMessage(m promote.Move, d policy.Decision) string {
 // promotionHeld remembers why content waits, once per reason.
 func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Decision) error {
 	if !m.RecheckAt.IsZero() {
-		p.timers = append(p.timers, m.RecheckAt)
+		p.later = append(p.later, m.RecheckAt)
 	}
 	if m.Code == "waiting" {
 		return nil
