@@ -36,7 +36,7 @@ func (w *world) routeOne(f rollout.Function) {
 		return
 	}
 	if want = w.standing(f, want); want == (providers.Routing{}) {
-		w.wait(f.Alias, "dependency", "its stable version is gone with the function it was of; it is made again", f.Ref)
+		w.wait(f.Alias, "dependency", "its stable version is gone with the function it was of", f.Ref)
 		return
 	}
 	live := w.in.Inventory.Live[f.Alias]
@@ -68,15 +68,22 @@ func (w *world) routeOne(f rollout.Function) {
 	}
 }
 
-// standing is where a rollback can go: to stable, or, where somebody deleted
-// the function and its versions with it, to one made again of the same; zero
-// while there is none.
+// standing is where traffic can go when somebody deleted the function, and the
+// stable version with it: in a rollback to one made again of the same; once
+// traffic moves, wholly to the new version, for nothing else is left; zero
+// while there is neither.
 func (w *world) standing(f rollout.Function, want providers.Routing) providers.Routing {
 	fn := w.in.Inventory.Live[f.Ref]
-	if _, ok := fn.Published[want.Version]; ok || w.phase() != rollout.Back || w.unknown(f.Ref) != "" || !fn.Exists {
+	if _, ok := fn.Published[want.Version]; ok || want.Version != f.Stable || w.unknown(f.Ref) != "" || !fn.Exists {
 		return want
 	}
-	v, ok := Carrier(fn, w.in.Specs[f.Ref])
+	v, ok := fn.Published[f.New]
+	switch w.phase() {
+	case rollout.Expand, rollout.Check:
+		return providers.Routing{}
+	case rollout.Back:
+		v, ok = Carrier(fn, w.in.Specs[f.Ref])
+	}
 	if !ok || !v.Ready {
 		return providers.Routing{}
 	}
