@@ -48,7 +48,7 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
 	}
 	a := journal.Alert{
-		ID: newID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
+		ID: e.d.opts.NewID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
 		Resource: ev.resource, Labels: ev.labels, At: e.d.opts.Now(),
 	}
 	var recs []journal.Record
@@ -77,7 +77,7 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]s
 		return defaults, nil
 	}
 	in := policy.Input{
-		Request:     policy.Request{ID: newID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
+		Request:     policy.Request{ID: e.d.opts.NewID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
 		Environment: policy.Environment{Name: e.name, Window: policy.Window{Open: true}},
 		NotifyFacts: &policy.NotifyFacts{Receivers: all, Event: policy.Event{
 			Kind: a.Kind, Fingerprint: a.Fingerprint, Severity: a.Severity, Title: a.Title, Text: a.Text,

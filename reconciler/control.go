@@ -49,7 +49,7 @@ func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context
 
 // Hold stops every write but rollback, with owner, reason and end.
 func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, error) {
-	h := record.Hold{ID: newID("hold"), Owner: r.By, Kind: "manual", Reason: r.Reason, Since: d.opts.Now(), Until: d.opts.Now().Add(r.For)}
+	h := record.Hold{ID: d.opts.NewID("hold"), Owner: r.By, Kind: "manual", Reason: r.Reason, Since: d.opts.Now(), Until: d.opts.Now().Add(r.For)}
 	if r.Suspend {
 		h.Kind = "suspend"
 	}
@@ -75,7 +75,7 @@ func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		st := e.state()
 		var recs []journal.Record
-		for _, h := range st.Holds {
+		for _, h := range sorted(st.Holds) {
 			if id != "" && h.ID != id {
 				continue
 			}
@@ -104,7 +104,7 @@ func (e *environment) consequences(st *journal.Environment, h record.Hold, by st
 	now := e.d.opts.Now()
 	switch h.Kind {
 	case "forced_update", "empty", "recovered":
-		return []journal.Record{{Request: &journal.Request{ID: newID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
+		return []journal.Record{{Request: &journal.Request{ID: e.d.opts.NewID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
 	case "deletion_guard", "adoption":
 		key := st.Rollout.Release.Key()
 		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now}}}
@@ -131,8 +131,8 @@ func (d *Daemon) Rollback(ctx context.Context, name, to, by, reason string) erro
 			return fmt.Errorf("roll back: %w", err)
 		}
 		return e.remember(ctx,
-			journal.Record{Request: &journal.Request{ID: newID("req"), Kind: requestRollback, By: by, Reason: reason, To: to, At: now}},
-			journal.Record{Hold: &record.Hold{ID: newID("hold"), Owner: by, Kind: "rollback", Reason: "rolled back: " + reason, Since: now, Until: now.Add(mitigationHold)}})
+			journal.Record{Request: &journal.Request{ID: d.opts.NewID("req"), Kind: requestRollback, By: by, Reason: reason, To: to, At: now}},
+			journal.Record{Hold: &record.Hold{ID: d.opts.NewID("hold"), Owner: by, Kind: "rollback", Reason: "rolled back: " + reason, Since: now, Until: now.Add(mitigationHold)}})
 	})
 }
 
@@ -162,7 +162,7 @@ func (d *Daemon) Retry(ctx context.Context, name, by string) error {
 
 func (d *Daemon) request(ctx context.Context, name string, r journal.Request) error {
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
-		r.ID, r.At = newID("req"), d.opts.Now()
+		r.ID, r.At = d.opts.NewID("req"), d.opts.Now()
 		return e.remember(ctx, journal.Record{Request: &r})
 	})
 }

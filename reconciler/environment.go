@@ -3,6 +3,8 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -199,4 +201,14 @@ func find(ref manifest.Ref, releases ...*manifest.Release) (manifest.Resource, b
 func quarantined(st *journal.Environment, key record.Key) (record.Quarantine, bool) {
 	q, ok := st.Quarantine[key]
 	return q, ok
+}
+
+// sorted is what a map holds, by its keys: the same state is always worked
+// through in the same order.
+func sorted[V any](m map[string]V) []V {
+	out := make([]V, 0, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[key])
+	}
+	return out
 }

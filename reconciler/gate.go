@@ -49,7 +49,7 @@ func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decis
 	if err != nil || len(p.spec.After) == 0 || in.Release.Promoted || p.sameContent() {
 		return d, err
 	}
-	in.Request.ID = newID("dec")
+	in.Request.ID = p.e.d.opts.NewID("dec")
 	in.PromotionFacts = p.promotionFacts(named(p.head.release).Key())
 	second, err := p.ask(ctx, policy.Promotion, in)
 	if second.Default && err == nil {
@@ -77,7 +77,7 @@ func stricter(a, b policy.Decision) policy.Decision {
 // baseInput is what every question has in common.
 func (p *pass) baseInput() policy.Input {
 	in := policy.Input{
-		Request: policy.Request{ID: newID("dec"), TimeNS: p.now.UnixNano(), Trigger: p.w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
+		Request: policy.Request{ID: p.e.d.opts.NewID("dec"), TimeNS: p.now.UnixNano(), Trigger: p.w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
 		Environment: policy.Environment{
 			Name: p.spec.Name, Branch: p.spec.Branch, Order: p.w.order(p.spec.Name), Protected: p.spec.Protected,
 			Labels: p.spec.Labels, Window: policy.Window{Open: true}, Suspended: p.suspended(),

@@ -190,12 +190,12 @@ func (p *pass) branchGone(ctx context.Context) error {
 func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decision) error {
 	recs := decisionRecords(d)
 	recs = append(recs, journal.Record{Admission: &adm})
-	for id, h := range p.st.Holds {
+	for _, h := range sorted(p.st.Holds) {
 		if h.About != "" && h.About != adm.Release.Commit && h.About != adm.Release.Digest && h.Kind != "rollback" || h.Kind == "branch_deleted" {
-			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: id, By: ownerMooring, Why: "a newer commit arrived"}})
+			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: h.ID, By: ownerMooring, Why: "a newer commit arrived"}})
 		}
 	}
-	for _, r := range p.st.Requests {
+	for _, r := range sorted(p.st.Requests) {
 		if r.Kind == requestAccept && !r.Done {
 			r.Done, r.Result = true, adm.Outcome
 			recs = append(recs, journal.Record{Request: &r})

@@ -46,7 +46,10 @@ type Options struct {
 	// Trigger is what policy is told woke a pass when nothing better is known.
 	Trigger string
 	Now     func() time.Time
-	Pace    Pace
+	// NewID names a decision, an alert, a hold or a request, beginning with
+	// prefix; nil: by chance. A simulation names them by count.
+	NewID func(prefix string) string
+	Pace  Pace
 }
 
 // Pace is how fast things are looked at. Zero members take the default.
@@ -130,6 +133,9 @@ func (o *Options) validate() error {
 	}
 	if o.Trigger == "" {
 		o.Trigger = "poll"
+	}
+	if o.NewID == nil {
+		o.NewID = newID
 	}
 	o.Pace = o.Pace.withDefaults()
 	return errors.Join(faults...)

@@ -99,7 +99,7 @@ const (
 
 // requests carries out what people asked of the rollout.
 func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
-	for id, r := range p.st.Requests {
+	for _, r := range sorted(p.st.Requests) {
 		if r.Done || r.Kind != requestRollback {
 			continue
 		}
@@ -110,7 +110,7 @@ func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
 		} else if err := p.beginReturn(ctx, r); err != nil {
 			r.Result = err.Error()
 		}
-		r.Done, r.ID = true, id
+		r.Done = true
 		if r.Result == "" {
 			r.Result = "traffic is returned first, then the rest"
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -424,4 +425,21 @@ func (c *chaos) heal() {
 		}
 	}
 	_ = rollout.Idle
+}
+
+// TestSameSeedSameRun: a run is a function of its seed, or no failure could be
+// reproduced; and the daemon works through the same state in the same order.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := uint64(1); seed <= 12; seed++ {
+		a, b := runSeed(seed, mutant{}, nil), runSeed(seed, mutant{}, nil)
+		calls, again := a.platform.Calls(), b.platform.Calls()
+		for i := range min(len(calls), len(again)) {
+			if !reflect.DeepEqual(calls[i], again[i]) {
+				t.Fatalf("seed %d: call %d of %d was %+v, the second time %+v", seed, i, len(calls), calls[i], again[i])
+			}
+		}
+		if len(calls) != len(again) || a.watch.state.Seq != b.watch.state.Seq {
+			t.Fatalf("seed %d: %d calls and %d records, the second time %d and %d", seed, len(calls), a.watch.state.Seq, len(again), b.watch.state.Seq)
+		}
+	}
 }

@@ -40,6 +40,7 @@ type simulation struct {
 	names    []string
 	jumps    int // of the clock, and restarts: each may add one piece of time
 	down     time.Duration
+	ids      int
 	budget   int // what is left of the passes a run may take
 }
 
@@ -108,6 +109,10 @@ func (s *simulation) options() Options {
 	return Options{
 		Source: s.repo, Proposer: s.repo, Store: store, Instance: fmt.Sprintf("daemon-%d", generation), Now: s.now,
 		Pace: Pace{Parallel: 1},
+		NewID: func(prefix string) string {
+			s.ids++
+			return fmt.Sprintf("%s_%d", prefix, s.ids)
+		},
 		Provider: func(_ context.Context, _ *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
 			t := &tapped{Provider: s.platform.Environment("shop", e.Name), s: s, env: e.Name, generation: generation}
 			if s.mutant.provider != nil {
