@@ -1,0 +1,256 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"mooring.dev/reconciler/record"
+)
+
+// fake is a daemon that remembers who asked for what.
+type fake struct {
+	status Status
+	ready  error
+	asked  []string
+	panics bool
+}
+
+func (f *fake) Status() Status {
+	if f.panics {
+		panic("a defect")
+	}
+	return f.status
+}
+func (f *fake) History(string, int) []Event {
+	return []Event{{Environment: "preview", Kind: "step", Text: "<script>"}}
+}
+func (f *fake) Plan(_ context.Context, name string) (Plan, error) {
+	if name == "nowhere" {
+		return Plan{}, errors.New("unknown environment")
+	}
+	return Plan{Environment: name, Outcome: "in_sync"}, nil
+}
+func (f *fake) Drift(_ context.Context, name string) (Drift, error) {
+	return Drift{Environment: name}, nil
+}
+func (f *fake) Ready() error { return f.ready }
+func (f *fake) Hold(_ context.Context, h HoldRequest) (record.Hold, error) {
+	f.asked = append(f.asked, "hold "+h.Environment+" by "+h.By)
+	return record.Hold{ID: "hold-1", Owner: h.By, Reason: h.Reason}, nil
+}
+func (f *fake) note(what, name, by string) error {
+	f.asked = append(f.asked, what+" "+name+" by "+by)
+	return nil
+}
+func (f *fake) Resume(_ context.Context, name, hold, by string) error {
+	return f.note("resume "+hold, name, by)
+}
+func (f *fake) Rollback(_ context.Context, name, _, by, _ string) error {
+	return f.note("rollback", name, by)
+}
+func (f *fake) Promote(_ context.Context, name, by string) error { return f.note("promote", name, by) }
+func (f *fake) Sync(_ context.Context, name, by string) error    { return f.note("sync", name, by) }
+func (f *fake) Retry(_ context.Context, name, by string) error   { return f.note("retry", name, by) }
+
+func serve(t *testing.T, f *fake, change func(*Options)) http.Handler {
+	t.Helper()
+	o := Options{View: f, Control: f, Metrics: NewMetrics("test"), Token: "the-token", Loopback: true, Version: "test", Now: time.Now}
+	if change != nil {
+		change(&o)
+	}
+	h, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func ask(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host, r.RemoteAddr = "127.0.0.1:8420", "127.0.0.1:5000"
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// routes is every route that must not answer without a token. Lesson 23.
+var routes = []struct{ method, target string }{
+	{"GET", "/"}, {"GET", "/environments/preview"}, {"GET", "/style.css"}, {"GET", "/api/v1/status"}, {"GET", "/api/v1/history"},
+	{"GET", "/api/v1/environments/preview/plan"}, {"GET", "/api/v1/environments/preview/drift"},
+	{"POST", "/api/v1/environments/preview/holds"}, {"POST", "/api/v1/environments/preview/resume"},
+	{"POST", "/api/v1/environments/preview/rollback"}, {"POST", "/api/v1/environments/preview/promote"},
+	{"POST", "/api/v1/environments/preview/sync"}, {"POST", "/api/v1/environments/preview/retry"},
+}
+
+func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {
+	f := &fake{}
+	h := serve(t, f, nil)
+	for _, r := range routes {
+		for name, headers := range map[string][]string{
+			"none": nil, "wrong": {"Authorization", "Bearer another"}, "empty": {"Authorization", "Bearer "}, "cookie": {"Cookie", cookie + "=the-token"},
+		} {
+			if w := ask(h, r.method, r.target, "{}", headers...); w.Code != http.StatusUnauthorized {
+				t.Errorf("%s %s with %s token: %d, want 401", r.method, r.target, name, w.Code)
+			}
+		}
+	}
+	if len(f.asked) != 0 {
+		t.Errorf("something was done: %v", f.asked)
+	}
+	for _, open := range []string{"/healthz", "/readyz", "/metrics"} {
+		if w := ask(h, "GET", open, ""); w.Code != http.StatusOK {
+			t.Errorf("GET %s: %d, want 200", open, w.Code)
+		}
+	}
+}
+
+func TestTheTokenOpensEverything(t *testing.T) {
+	f := &fake{status: Status{Pipeline: "shop", Environments: []EnvironmentStatus{{Name: "preview", State: "in_sync"}}}}
+	h := serve(t, f, nil)
+	for _, r := range routes {
+		if w := ask(h, r.method, r.target, "{}", "Authorization", "Bearer the-token"); w.Code != http.StatusOK {
+			t.Errorf("%s %s: %d %s", r.method, r.target, w.Code, w.Body)
+		}
+	}
+	if len(f.asked) != 6 {
+		t.Errorf("want six acts, got %v", f.asked)
+	}
+	for _, a := range f.asked {
+		if !strings.HasSuffix(a, "(unverified)") {
+			t.Errorf("%q claims a verified identity", a)
+		}
+	}
+}
+
+func TestABrowserGetsInByItsCookie(t *testing.T) {
+	h := serve(t, &fake{}, nil)
+	if w := ask(h, "GET", "/login?token=wrong", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("wrong token: %d", w.Code)
+	}
+	w := ask(h, "GET", "/login?token=the-token", "")
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || strings.Contains(cookies[0].Value, "the-token") {
+		t.Fatalf("cookies: %v", cookies)
+	}
+	if w := ask(h, "GET", "/", "", "Cookie", cookie+"="+cookies[0].Value); w.Code != http.StatusOK {
+		t.Errorf("with the cookie: %d", w.Code)
+	}
+	if w := ask(h, "POST", "/api/v1/environments/preview/promote", "{}", "Cookie", cookie+"="+cookies[0].Value, "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden {
+		t.Errorf("another site's request: %d, want 403", w.Code)
+	}
+}
+
+func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
+	h := serve(t, &fake{}, func(o *Options) { o.InsecureLoopback = true })
+	if w := ask(h, "GET", "/api/v1/status", ""); w.Code != http.StatusOK {
+		t.Errorf("on loopback: %d", w.Code)
+	}
+	if w := ask(h, "GET", "/api/v1/status", "", "Host", "evil.example:8420"); w.Code != http.StatusUnauthorized {
+		t.Errorf("a rebound name: %d, want 401", w.Code)
+	}
+	if _, err := New(Options{View: &fake{}, Control: &fake{}, Metrics: NewMetrics("x"), Token: "t", Now: time.Now, InsecureLoopback: true}); err == nil {
+		t.Error("insecure beyond loopback was accepted")
+	}
+}
+
+func TestMetricsAreClosedToOtherMachines(t *testing.T) {
+	beyond := func(o *Options) { o.Loopback = false }
+	if w := ask(serve(t, &fake{}, beyond), "GET", "/metrics", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("%d, want 401", w.Code)
+	}
+	opened := func(o *Options) { o.Loopback, o.OpenMetrics = false, true }
+	if w := ask(serve(t, &fake{}, opened), "GET", "/metrics", ""); w.Code != http.StatusOK {
+		t.Errorf("with --open-metrics: %d", w.Code)
+	}
+}
+
+func TestLesson24AFaultInAHandlerEndsNothing(t *testing.T) {
+	w := ask(serve(t, &fake{panics: true}, nil), "GET", "/api/v1/status", "", "Authorization", "Bearer the-token")
+	if w.Code != http.StatusInternalServerError || !json.Valid(w.Body.Bytes()) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestLesson80ThePageEscapesAndSaysNothingForeignMayRun(t *testing.T) {
+	f := &fake{status: Status{Pipeline: "<img src=x>", Environments: []EnvironmentStatus{{Name: "preview", Reason: "<script>alert(1)</script>"}}}}
+	w := ask(serve(t, f, nil), "GET", "/", "", "Authorization", "Bearer the-token")
+	if body := w.Body.String(); strings.Contains(body, "<script>") || strings.Contains(body, "<img src=x>") {
+		t.Error("something was not escaped")
+	}
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("policy: %s", csp)
+	}
+}
+
+func TestBadRequestsSayWhatIsWrong(t *testing.T) {
+	h := serve(t, &fake{}, nil)
+	for target, body := range map[string]string{
+		"/api/v1/environments/preview/resume": `{"hold": 1}`, "/api/v1/environments/preview/rollback": `{"reasn": "typo"}`,
+		"/api/v1/environments/preview/holds": `not json`,
+	} {
+		w := ask(h, "POST", target, body, "Authorization", "Bearer the-token")
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "error") {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if w := ask(h, "GET", "/api/v1/history?limit=many", "", "Authorization", "Bearer the-token"); w.Code != http.StatusBadRequest {
+		t.Errorf("limit: %d", w.Code)
+	}
+	if w := ask(h, "POST", "/api/v1/environments/preview/holds", strings.Repeat("x", maxBody+2), "Authorization", "Bearer the-token"); w.Code < 400 {
+		t.Errorf("a body over the limit: %d", w.Code)
+	}
+}
+
+func TestNotReadyUntilEverythingWasLookedAt(t *testing.T) {
+	w := ask(serve(t, &fake{ready: errors.New("environment preview was not looked at yet")}, nil), "GET", "/readyz", "")
+	text, err := io.ReadAll(w.Body)
+	if err != nil || w.Code != http.StatusServiceUnavailable || !strings.Contains(string(text), "preview") {
+		t.Errorf("%d %s %v", w.Code, text, err)
+	}
+}
+
+// TestMetricNames holds the names against the interface document.
+func TestMetricNames(t *testing.T) {
+	m := NewMetrics("test")
+	m.Pass("e", "in_sync", 0.1)
+	m.Resources("e", nil)
+	m.DriftItems("e", nil)
+	m.DriftReverted("e")
+	m.ObservationAge("e", "bulk", 1)
+	m.RolloutWeight("e", "f", 10)
+	m.Rollout("released")
+	m.Promotion("a", "b", "moved")
+	m.Decision("admission", "allow", 0.01)
+	m.Bundle("rev")
+	m.Fetch("ok", 0)
+	m.CloudCall("Lambda", "GetFunction", "")
+	m.Quota("lane", 0.2)
+	m.Outbox(1, 2)
+	m.Holds("e", 1)
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, name := range []string{
+		"mooring_passes_total{", "mooring_pass_seconds", "mooring_resources{", "mooring_drift_items{", "mooring_drift_reverted_total",
+		"mooring_observation_oldest_seconds{", "mooring_rollout_weight{", "mooring_rollouts_total{", "mooring_promotions_total{",
+		"mooring_policy_decisions_total{", "mooring_policy_eval_seconds", "mooring_policy_bundle_info", "mooring_git_fetch_total{",
+		"mooring_source_stale_seconds", "mooring_cloud_calls_total{", "mooring_cloud_quota_used_ratio{", "mooring_outbox_depth",
+		"mooring_outbox_oldest_seconds", "mooring_holds", "mooring_leader", "mooring_build_info",
+	} {
+		if !strings.Contains(w.Body.String(), "\n"+name) {
+			t.Errorf("metric %s is missing", name)
+		}
+	}
+}
