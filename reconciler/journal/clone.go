@@ -28,6 +28,7 @@ func (e *Environment) clone() *Environment {
 	c.Known = slices.Clone(e.Known)
 	c.Applied = maps.Clone(e.Applied)
 	c.Intents = maps.Clone(e.Intents)
+	c.Wrote = maps.Clone(e.Wrote)
 	c.Parked = maps.Clone(e.Parked)
 	c.OwnRequests = maps.Clone(e.OwnRequests)
 	c.Holds = maps.Clone(e.Holds)

@@ -119,6 +119,7 @@ func (e *Environment) fill() {
 	fill(&e.Contents)
 	fill(&e.Applied)
 	fill(&e.Intents)
+	fill(&e.Wrote)
 	fill(&e.Parked)
 	fill(&e.OwnRequests)
 	fill(&e.Holds)
@@ -143,6 +144,9 @@ func (e *Environment) apply(r Record) {
 		e.fact(*r.Fact)
 	case r.Intent != nil:
 		e.Intents[r.Intent.Ref] = *r.Intent
+		if r.Intent.Release != "" {
+			e.Wrote[r.Intent.Ref] = r.Intent.Release
+		}
 	case r.Outcome != nil:
 		e.outcome(*r.Outcome)
 	case r.Rollout != nil:
@@ -197,6 +201,7 @@ func (e *Environment) admission(a *record.Admission) {
 
 func (e *Environment) fact(f record.Fact) {
 	delete(e.Intents, f.Ref) // seen: whatever was answered
+	delete(e.Wrote, f.Ref)
 	if f.Gone {
 		delete(e.Applied, f.Ref)
 		return

@@ -376,3 +376,18 @@ func TestHistoryReads(t *testing.T) {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 }
+
+// TestWroteIsWhatNoFactFollowed: an answer does not tell what lives, so what
+// an intent may have left behind is remembered until it is seen.
+func TestWroteIsWhatNoFactFollowed(t *testing.T) {
+	ref := manifest.Ref{Kind: manifest.KindQueue, Name: "orders"}
+	intent := journal.Record{Intent: &record.Intent{Ref: ref, Release: "sha256:b"}}
+	_, e := fold(t, intent, journal.Record{Outcome: &record.Outcome{Ref: ref}})
+	if e.Wrote[ref] != "sha256:b" {
+		t.Errorf("after the answer: %q, want the release", e.Wrote[ref])
+	}
+	_, e = fold(t, intent, journal.Record{Fact: &record.Fact{Ref: ref, Release: "sha256:b"}})
+	if _, left := e.Wrote[ref]; left {
+		t.Error("a fact did not end it")
+	}
+}

@@ -29,10 +29,13 @@ type Environment struct {
 	// Contents is every content that was admitted, with when.
 	Contents map[string]time.Time
 	// Known is every release admitted, newest last, bounded to the last 50.
-	Known       []record.Admission
-	Applied     map[manifest.Ref]record.Fact
-	Rollout     rollout.State
-	Intents     map[manifest.Ref]record.Intent  // not yet answered
+	Known   []record.Admission
+	Applied map[manifest.Ref]record.Fact
+	Rollout rollout.State
+	Intents map[manifest.Ref]record.Intent // not yet answered
+	// Wrote is the release of the newest intent per resource that no fact
+	// followed yet: what an overtaken release may have left behind.
+	Wrote       map[manifest.Ref]string
 	Parked      map[manifest.Ref]record.Outcome // permanent errors
 	OwnRequests map[string]time.Time            // request ids of our writes, bounded
 	Holds       map[string]record.Hold
