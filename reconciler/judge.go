@@ -133,7 +133,7 @@ func (p *pass) unsafeUpdate() (record.Hold, bool) {
 	sha := p.head.snap.Commit.SHA
 	hold := record.Hold{Scope: record.HoldScope{}, Owner: ownerMooring, About: sha, Since: p.now}
 	switch {
-	case p.head.update == sources.UpdateForced:
+	case p.head.update == sources.UpdateForced || p.stillHeld(holdID("forced_update", p.e.name, sha)):
 		hold.Kind = "forced_update"
 		hold.Reason = fmt.Sprintf("branch %s was rewritten to %.12s; the release in force stays until somebody resumes this hold", p.spec.Branch, sha)
 	case len(p.head.release.Resources) == 0 && p.st.Admitted != nil:
@@ -174,6 +174,13 @@ func contractText(lacks []manifest.Broken) string {
 	return strings.Join(lines, "\n")
 }
 
+// stillHeld: judged again, say because policies changed, a commit is no safer
+// than the first time.
+func (p *pass) stillHeld(id string) bool {
+	h, ok := p.st.Holds[id]
+	return ok && h.Active(p.now)
+}
+
 // branchGone holds an environment whose branch was deleted. Nothing is ever
 // removed because of it.
 func (p *pass) branchGone(ctx context.Context) error {
@@ -191,7 +198,7 @@ func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decisio
 	recs := decisionRecords(d)
 	recs = append(recs, journal.Record{Admission: &adm})
 	for _, h := range sorted(p.st.Holds) {
-		if h.About != "" && h.About != adm.Release.Commit && h.About != adm.Release.Digest && h.Kind != "rollback" || h.Kind == "branch_deleted" {
+		if p.overtaken(h, adm) {
 			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: h.ID, By: ownerMooring, Why: "a newer commit arrived"}})
 		}
 	}
@@ -205,8 +212,26 @@ func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decisio
 		return err
 	}
 	p.changed = true
+	if err := p.loadAdmitted(ctx); err != nil {
+		return err
+	}
 	p.e.log.Info("admission", zap.String("commit", short(adm.Release.Commit)), zap.String("outcome", adm.Outcome), zap.String("reason", adm.Reason))
 	return nil // tidy keeps the commit, and tells people
+}
+
+// overtaken: a hold has become pointless by this judgement. What is about the
+// branch ends with any newer commit; what is about a release, when another is
+// let in.
+func (p *pass) overtaken(h record.Hold, by record.Admission) bool {
+	switch h.Kind {
+	case "branch_deleted":
+		return true
+	case "forced_update", "empty":
+		return h.About != by.Release.Commit
+	case "rollback", "mitigation":
+		return false
+	}
+	return by.Outcome == "allow" && h.About != "" && h.About != by.Release.Commit && h.About != by.Release.Digest
 }
 
 // road is everything a release would change, planned to its end on a copy.

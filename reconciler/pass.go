@@ -40,13 +40,16 @@ type pass struct {
 	st   *journal.Environment
 	now  time.Time
 
-	head    head
-	target  *manifest.Release // what shall live now
-	stable  *manifest.Release // what traffic returns to, while a rollout moves
-	moving  *manifest.Release // the release of the rollout
-	plan    plan.Plan
-	broken  []broken // of the contract, against what lives
-	changed bool     // the journal learned something
+	head   head
+	target *manifest.Release // what shall live now
+	stable *manifest.Release // what traffic returns to, while a rollout moves
+	moving *manifest.Release // the release of the rollout
+	// admitted is the newest release let in, also where the branch's head is
+	// another that is not.
+	admitted *manifest.Release
+	plan     plan.Plan
+	broken   []broken // of the contract, against what lives
+	changed  bool     // the journal learned something
 	// promoted: promotion into here was looked at; waits is why it waits.
 	promoted bool
 	waits    string
@@ -87,7 +90,7 @@ func (p *pass) run(ctx context.Context) error {
 		// to the platform when nothing runs; content may still come in.
 		return errors.Join(p.judge(ctx), p.promote(ctx))
 	}
-	if err := p.e.observe(ctx, union(p.stable, p.moving, p.head.release), p.interval()); err != nil {
+	if err := p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval()); err != nil {
 		return err
 	}
 	p.e.settling()
@@ -124,7 +127,14 @@ func (p *pass) loadReleases(ctx context.Context) error {
 	if ro.Phase == rollout.Back && p.stable != nil {
 		p.target = p.stable
 	}
-	return nil
+	return p.loadAdmitted(ctx)
+}
+
+func (p *pass) loadAdmitted(ctx context.Context) (err error) {
+	if p.st.Admitted != nil {
+		p.admitted, err = p.e.reopen(ctx, p.w, p.st.Admitted.Release)
+	}
+	return err
 }
 
 func (p *pass) interval() time.Duration {
@@ -139,7 +149,7 @@ func (p *pass) input(target *manifest.Release, ro rollout.State) (plan.Input, er
 	in := plan.Input{
 		Now: p.now, Pipeline: p.w.pipeline.Name, Environment: p.spec, Target: target,
 		Applied: p.st.Applied, Inventory: p.inventory(target), Surveys: p.e.look.surveys, Rollout: ro,
-		Holds: p.holds(), Items: p.st.Drift, Parked: p.parked(),
+		Holds: p.holds(), Items: p.st.Drift, Parked: p.parked(), Wrote: p.st.Wrote, Rounds: p.rounds(),
 		Observing: p.suspended(),
 	}
 	switch {
@@ -196,6 +206,15 @@ func (p *pass) holds() []record.Hold {
 		if h := p.st.Holds[id]; h.Active(p.now) {
 			out = append(out, h)
 		}
+	}
+	return out
+}
+
+// rounds are the reverts made per difference.
+func (p *pass) rounds() map[string]int {
+	out := make(map[string]int, len(p.st.Rounds))
+	for id, r := range p.st.Rounds {
+		out[id] = r.Count
 	}
 	return out
 }

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
@@ -233,13 +232,6 @@ func (p *pass) start() (*rollout.Start, error) {
 	if _, bad := quarantined(p.st, adm.Release.Key()); bad || p.rolledBack() {
 		return nil, nil
 	}
-	if p.head.release == nil || p.head.release.Digest != adm.Release.Digest {
-		// The admitted release is older than the head (which is not allowed):
-		// it is in force or moving already, or was rolled back.
-		if ro.Release.Digest != "" {
-			return nil, nil
-		}
-	}
 	return p.startOf(adm.Release)
 }
 
@@ -266,57 +258,26 @@ func (p *pass) rolledBack() bool {
 	return false
 }
 
+// startOf is a release about to move: the functions whose traffic has to, each
+// with the version that last proved itself, and whether weights can be used.
 func (p *pass) startOf(to record.Release) (*rollout.Start, error) {
-	rel := p.head.release
+	rel := p.admitted
 	if rel == nil || rel.Digest != to.Digest {
-		return nil, fmt.Errorf("start release %s: it is not the branch's head any more", short(to.Digest))
+		return nil, fmt.Errorf("start release %s: it renders otherwise now", short(to.Digest))
 	}
-	specs, err := p.e.canonical(rel, p.e.bindings())
+	in, err := p.input(rel, p.st.Rollout)
 	if err != nil {
-		return nil, fmt.Errorf("canonical form: %w", err)
+		return nil, err
 	}
 	stable := p.st.Rollout.Release
 	if p.st.Rollout.Phase != rollout.Idle {
 		stable = p.st.Rollout.Stable
 	}
-	s := &rollout.Start{Release: to, Stable: stable, Cause: string(plan.Commit), Rollout: p.ladder(rel)}
-	for _, res := range rel.Resources {
-		if d, ok := rel.Functions[res.Ref]; ok && d.Alias != (manifest.Ref{}) {
-			p.addFunction(s, res.Ref, d.Alias, specs[res.Ref])
-		}
+	s := &rollout.Start{Release: to, Stable: stable, Cause: string(plan.Commit), Rollout: p.ladder(rel), Functions: plan.Changing(in)}
+	if why := plan.Blind(in); why != "" {
+		s.Blind = "not canaried: " + why
 	}
 	return s, nil
-}
-
-// addFunction adds a function whose version changes; its stable version is
-// the one whose rollout completed last, by the journal, else what serves now.
-func (p *pass) addFunction(s *rollout.Start, ref, alias manifest.Ref, spec providers.Spec) {
-	fact, applied := p.st.Applied[ref]
-	live := p.e.look.inventory.Live[alias]
-	stable := live.Routing.Version
-	if applied && fact.Version != "" && live.Exists {
-		stable = fact.Version
-	}
-	if applied && fact.Snapshot == spec.Snapshot && stable != "" && len(spec.Unbound) == 0 {
-		return
-	}
-	s.Functions = append(s.Functions, rollout.Function{Ref: ref, Alias: alias, Stable: stable})
-	if applied && stable != "" {
-		if why := unweighable(fact.Fields, spec.Fields); why != "" {
-			s.Blind = why
-		}
-	}
-}
-
-// unweighable says why two versions cannot share an alias: Lambda wants one
-// role and one dead-letter configuration for both.
-func unweighable(before, after map[string]string) string {
-	for _, path := range []string{"role", "deadLetterConfig.targetArn"} {
-		if before[path] != after[path] {
-			return "not canaried: " + path + " changes"
-		}
-	}
-	return ""
 }
 
 // ladder is the release's one ladder: the most careful of its functions'.
