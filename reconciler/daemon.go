@@ -22,6 +22,7 @@ type Daemon struct {
 	opts   Options
 	ledger *ledger
 	world  atomic.Pointer[world]
+	unread atomic.Pointer[string] // why the repository could not be read at the last try
 
 	mu           sync.Mutex
 	environments map[string]*environment
@@ -110,9 +111,12 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	before := d.world.Load()
 	w, err := d.read(ctx, before, trigger)
 	if err != nil {
+		why := err.Error()
+		d.unread.Store(&why)
 		d.opts.Metrics.Fetch("error", d.stale())
 		return nil, err
 	}
+	d.unread.Store(nil)
 	d.opts.Metrics.Fetch("ok", 0)
 	d.world.Store(w)
 	if err := d.controlFaults(ctx, w); err != nil {
@@ -246,12 +250,15 @@ func (d *Daemon) wakeOutbox() {
 // Status is where everything stands.
 func (d *Daemon) Status() web.Status {
 	s := web.Status{Environments: []web.EnvironmentStatus{}, Faults: []string{}, ObservedAt: d.opts.Now(), Outbox: len(d.ledger.pending())}
+	if why := d.unread.Load(); why != nil {
+		s.Faults = append(s.Faults, faultSource+": "+*why)
+	}
 	w := d.world.Load()
 	if w == nil {
 		return s
 	}
 	s.Control = web.ControlStatus{Branch: d.opts.Control, Commit: w.control.Commit.SHA, Policies: w.policies}
-	for _, kind := range []string{faultPipeline, faultPolicy, faultSource} {
+	for _, kind := range []string{faultPipeline, faultPolicy} {
 		if err := w.faults[kind]; err != nil {
 			s.Faults = append(s.Faults, kind+": "+err.Error())
 		}
@@ -310,6 +317,9 @@ func (d *Daemon) Drift(_ context.Context, name string) (web.Drift, error) {
 func (d *Daemon) Ready() error {
 	w := d.world.Load()
 	if w == nil {
+		if why := d.unread.Load(); why != nil {
+			return errors.New("the repository was not read yet: " + *why)
+		}
 		return errors.New("the repository was not read yet")
 	}
 	if w.pipeline == nil {
