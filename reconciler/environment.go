@@ -43,6 +43,7 @@ type environment struct {
 	lastCheck  map[string]time.Time
 	verified   bool // the account was checked
 	pushed     pushed
+	stale      bool      // a binding moved under what serves, by the last plan
 	stageSaid  string    // the last decision about a stage that was remembered
 	trailFrom  time.Time // when the audit trail is asked again
 	published  atomic.Pointer[published]

@@ -61,6 +61,7 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 			break
 		}
 	}
+	p.e.stale = len(p.plan.Stale) > 0
 	return ro, p.saveRollout(ctx, ro)
 }
 
@@ -226,6 +227,9 @@ func (p *pass) start() (*rollout.Start, error) {
 	if adm != nil && adm.Release.Digest == ro.Release.Digest && ro.Failed && ro.Phase != rollout.Idle && ro.Phase != rollout.Back {
 		return p.again()
 	}
+	if adm != nil && adm.Release.Digest == ro.Release.Digest && ro.Phase == rollout.Idle && p.e.stale {
+		return p.again()
+	}
 	if adm == nil || adm.Release.Digest == ro.Release.Digest || ro.Next != nil && ro.Next.Release.Digest == adm.Release.Digest {
 		return nil, nil
 	}
@@ -235,8 +239,9 @@ func (p *pass) start() (*rollout.Start, error) {
 	return p.startOf(adm.Release)
 }
 
-// again is a first deployment that stopped, once a person took its content out
-// of quarantine.
+// again is the same release once more: a first deployment that stopped, once a
+// person took its content out of quarantine, or the release in force when a
+// binding moved and the versions that serve no longer carry it.
 func (p *pass) again() (*rollout.Start, error) {
 	if _, bad := quarantined(p.st, p.st.Admitted.Release.Key()); bad {
 		return nil, nil

@@ -307,3 +307,18 @@ func unchanged(t *rapid.T, before State, sig Signal, after func() State) State {
 	}
 	return got
 }
+
+// TestAMovedBindingRollsTheSameReleaseAgain: in force, the same release starts
+// again only when asked to.
+func TestAMovedBindingRollsTheSameReleaseAgain(t *testing.T) {
+	in := State{Release: record.Release{Digest: "sha256:a"}}
+	start := Start{Release: in.Release, Stable: in.Release, Functions: []Function{{Stable: "1"}}}
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	if s := Advance(in, Signal{Start: &start}, now); s.Phase != Idle {
+		t.Errorf("without Retry: phase %q", s.Phase)
+	}
+	start.Retry = true
+	if s := Advance(in, Signal{Start: &start}, now); s.Phase != Expand || s.Stable != in.Release {
+		t.Errorf("with Retry: phase %q, stable %v", s.Phase, s.Stable)
+	}
+}

@@ -22,7 +22,7 @@ func (s *State) start(st Start) bool {
 		s.queue(st, same)
 		return false
 	case Idle:
-		if same {
+		if same && !st.Retry {
 			return false
 		}
 		s.begin(st)

@@ -172,8 +172,9 @@ type Start struct {
 	Functions []Function // Ref, Alias, Stable version
 	Rollout   manifest.Rollout
 	Blind     string
-	// Retry begins again although the same release already stopped for good
-	// (a failed first deployment): a person asked.
+	// Retry begins again although the release is the same: one that stopped
+	// for good (a failed first deployment) when a person asked, or the one in
+	// force when a binding moved and its versions no longer carry it.
 	Retry bool
 }
 
