@@ -106,7 +106,7 @@ func (e *environment) consequences(st *journal.Environment, h record.Hold, by st
 	case "forced_update", "empty", "recovered":
 		return []journal.Record{{Request: &journal.Request{ID: e.d.opts.NewID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
 	case "deletion_guard", "adoption":
-		key := st.Rollout.Release.Key()
+		key := keyOf(st, h.About)
 		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now}}}
 	case "mitigation":
 		if item, ok := st.Drift[h.About]; ok {
@@ -115,6 +115,17 @@ func (e *environment) consequences(st *journal.Environment, h record.Hold, by st
 		}
 	}
 	return nil
+}
+
+// keyOf is the key of a release by its digest; of the one that moves or is in
+// force, where no other is meant.
+func keyOf(st *journal.Environment, digest string) record.Key {
+	for _, known := range st.Known {
+		if known.Release.Digest == digest {
+			return known.Release.Key()
+		}
+	}
+	return st.Rollout.Release.Key()
 }
 
 // Rollback returns an environment to an earlier release, traffic first, and

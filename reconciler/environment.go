@@ -41,7 +41,8 @@ type environment struct {
 	backoff    map[manifest.Ref]backoff
 	failures   int // passes in a row that failed as a whole
 	lastCheck  map[string]time.Time
-	verified   bool // the account was checked
+	verified   bool      // the account was checked
+	lastPass   time.Time // told by the clock that may go back
 	pushed     pushed
 	stale      bool      // a binding moved under what serves, by the last plan
 	stageSaid  string    // the last decision about a stage that was remembered
@@ -172,6 +173,18 @@ func (e *environment) once(ctx context.Context) (time.Time, error) {
 	}
 	e.failures = 0
 	return report.Next, nil
+}
+
+// tell notes the time of a pass. Where the clock went back, what was to happen
+// at a later time happens now: nothing waits for a time of day to come again.
+func (e *environment) tell(now time.Time) {
+	if now.Before(e.lastPass) {
+		clear(e.backoff)
+		clear(e.lastCheck)
+		e.pushed = pushed{}
+		e.look.again()
+	}
+	e.lastPass = now
 }
 
 // doubled is base·2^(tries-1), at most limit.

@@ -53,6 +53,14 @@ type cachedSpec struct {
 	spec providers.Spec
 }
 
+// again asks for a look at everything.
+func (l *look) again() {
+	l.at, l.resurvey = time.Time{}, time.Time{}
+	for ref := range l.fresh {
+		l.fresh[ref] = time.Time{}
+	}
+}
+
 // touch asks for a direct look at a resource from a time on.
 func (l *look) touch(ref manifest.Ref, from time.Time) {
 	if l.fresh == nil {

@@ -66,6 +66,7 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 			fmt.Errorf("environment %s is no longer in %s; what it runs is left as it is", e.name, "mooring.yaml")
 	}
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
+	e.tell(p.now)
 	err := p.run(ctx)
 	err = errors.Join(err, p.tidy(ctx))
 	p.publish(err)
