@@ -18,7 +18,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
@@ -409,22 +409,42 @@ func (c *chaos) heal() {
 	}
 	c.watch.fail(13, "%v", c.open())
 	for _, env := range c.names {
-		st := c.watch.environment(env)
-		c.log("%s: %+v", env, st.Rollout)
-		for _, id := range slices.Sorted(maps.Keys(st.Holds)) {
-			c.log("%s hold: %+v", env, st.Holds[id])
-		}
-		for _, id := range slices.Sorted(maps.Keys(st.Drift)) {
-			c.log("%s drift: %+v", env, st.Drift[id])
-		}
-		for ref, o := range st.Parked {
-			c.log("%s parked: %s: %+v", env, ref, o)
-		}
-		if e := c.d.environment(env); e != nil && e.published.Load() != nil {
-			c.log("%s status: %+v", env, e.published.Load().status)
+		c.explain(env)
+	}
+}
+
+// explain logs what an environment waits for.
+func (c *chaos) explain(env string) {
+	st := c.watch.environment(env)
+	ro := st.Rollout
+	c.log("%s rollout %q %s weight %d paused %q reason %q failed %v stable %.18s functions %+v next %v", env, ro.Phase, short(ro.Release.Digest), ro.Weight, ro.Paused, ro.Reason, ro.Failed, ro.Stable.Digest, ro.Functions, ro.Next != nil)
+	for _, id := range slices.Sorted(maps.Keys(st.Holds)) {
+		c.log("%s hold: %+v", env, st.Holds[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(st.Drift)) {
+		i := st.Drift[id]
+		c.log("%s drift %s %s %s: %s seen %d (%s) declared %.80s live %.80s decision %s", env, i.Ref, i.Path, i.Kind, i.Response, i.Seen, i.Reason, i.Declared, i.Live, i.Decision)
+	}
+	for ref, o := range st.Parked {
+		c.log("%s parked: %s: %+v", env, ref, o)
+	}
+	for k, q := range st.Quarantine {
+		c.log("%s quarantine %+v %s", env, k, q.Reason)
+	}
+	e := c.d.environment(env)
+	if e == nil {
+		c.log("%s is not known", env)
+		return
+	}
+	c.log("%s judged %+v; pass: %v", env, st.Judged, e.published.Load().status.LastError)
+	p := &pass{e: e, w: c.d.world.Load(), st: e.state(), now: c.now()}
+	p.spec, _ = p.w.pipeline.Environment(env)
+	if p.readHead(context.Background()) == nil && p.loadReleases(context.Background()) == nil {
+		if in, err := p.input(p.target, p.st.Rollout); err == nil {
+			pl := plan.Make(in)
+			c.log("%s surveys %d steps %d waits %+v signal %+v stale %v", env, in.Surveys, len(pl.Steps), pl.Waits, pl.Signal, pl.Stale)
 		}
 	}
-	_ = rollout.Idle
 }
 
 // TestSameSeedSameRun: a run is a function of its seed, or no failure could be
