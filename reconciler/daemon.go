@@ -267,6 +267,9 @@ func (d *Daemon) Status() web.Status {
 		return s
 	}
 	s.Pipeline = w.pipeline.Name
+	if err := d.strangers(); err != nil {
+		s.Faults = append(s.Faults, err.Error())
+	}
 	for _, name := range d.names() {
 		status := web.EnvironmentStatus{Name: name, State: "unknown"}
 		if e := d.environment(name); e != nil {

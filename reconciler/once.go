@@ -3,6 +3,9 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"mooring.dev/providers"
@@ -14,6 +17,9 @@ import (
 func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 	for {
 		if _, err := d.refresh(ctx, "cli"); err != nil {
+			return nil, err
+		}
+		if err := d.strangers(); err != nil {
 			return nil, err
 		}
 		reports, next, err := d.round(ctx)
@@ -57,6 +63,24 @@ func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, e
 		}
 	}
 	return reports, next, nil
+}
+
+// strangers names the environments asked for that the pipeline does not have.
+func (d *Daemon) strangers() error {
+	w := d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return nil
+	}
+	var all []string
+	for _, e := range w.pipeline.Environments {
+		all = append(all, e.Name)
+	}
+	for _, name := range d.opts.Environments {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(all, ", "))
+		}
+	}
+	return nil
 }
 
 // onceTries is how often Once tries an environment that fails as a whole.
