@@ -30,7 +30,15 @@ func schemaCommand() *cobra.Command {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
 				return err
 			}
-			kinds := manifest.Kinds()
+			type kind struct {
+				Name    string `json:"name"`
+				Summary string `json:"summary"`
+				Example string `json:"example"`
+			}
+			kinds := []kind{}
+			for _, k := range manifest.Kinds() {
+				kinds = append(kinds, kind(k))
+			}
 			return print(cmd, output, kinds, func(w io.Writer) {
 				for _, k := range kinds {
 					row(w, k.Name, k.Summary)

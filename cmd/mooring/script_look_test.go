@@ -82,7 +82,7 @@ func cmdWaitFor(ts *testscript.TestScript, _ bool, args []string) {
 			continue
 		}
 		text, err := lookFor(data, args[1])
-		last = fmt.Sprintf("%q %v in %s", text, err, data)
+		last = fmt.Sprintf("%q %v in %.1500s", text, err, data)
 		if err == nil && wholly(args[2], text) {
 			return
 		}

@@ -211,6 +211,7 @@ func cmdDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		address, err := freeAddress()
 		ts.Check(err)
 		ts.Setenv("DAEMON", "http://"+address)
+		ts.Setenv("DAEMON_ADDRESS", address)
 		ts.Setenv("MOORING_SERVER", "http://"+address)
 		flags := []string{"run", "--repo", filepath.Join(st.work, "shop.git"), "--state", ts.Getenv("STATE"), "--artifacts", filepath.Join(st.work, "artifacts"),
 			"--listen", address, "--poll", "2s", "--log-format", "json"}

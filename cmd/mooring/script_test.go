@@ -53,7 +53,7 @@ func prepare(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
 	for _, pair := range [][2]string{
 		{"HOME", home}, {"XDG_STATE_HOME", filepath.Join(home, "state")}, {"STATE", filepath.Join(e.WorkDir, "state")},
-		{"AWS_REGION", "eu-west-1"}, {"AWS_ACCESS_KEY_ID", "mooring"}, {"AWS_SECRET_ACCESS_KEY", "any"},
+		{"AWS_REGION", "eu-west-1"}, {"AWS_DEFAULT_REGION", "eu-west-1"}, {"AWS_ACCESS_KEY_ID", "mooring"}, {"AWS_SECRET_ACCESS_KEY", "any"},
 		{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_CONFIG_FILE", os.DevNull}, {"AWS_SHARED_CREDENTIALS_FILE", os.DevNull}, {"AWS_PAGER", ""},
 		{"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull}, {"NO_COLOR", "1"},
 		{"GIT_AUTHOR_NAME", "Dev Eloper"}, {"GIT_AUTHOR_EMAIL", "dev@shop.example"},
