@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -29,24 +28,13 @@ func newCLI(t *testing.T, s *sandbox.Sandbox) cli {
 	if testing.Short() {
 		t.Skip("each command takes a second to start")
 	}
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the AWS CLI is not on the PATH")
-		}
-		t.Skip("the AWS CLI is not on the PATH")
-	}
-	return cli{t: t, path: path, sandbox: s}
+	return cli{t: t, path: onPath(t, "aws"), sandbox: s}
 }
 
 func (c cli) run(args ...string) string {
 	c.t.Helper()
-	home := c.t.TempDir()
 	command := exec.Command(c.path, append([]string{"--endpoint-url", c.sandbox.URL(), "--output", "json"}, args...)...)
-	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
-	command.Env = append(inherited, "AWS_CONFIG_FILE="+filepath.Join(home, "config"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(home, "credentials"),
-		"AWS_ACCESS_KEY_ID=alice", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION="+region, "AWS_DEFAULT_REGION="+region,
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1", "NO_PROXY=*", "no_proxy=*")
+	command.Env = append(environment(c.t, c.sandbox, "alice"), "AWS_MAX_ATTEMPTS=1")
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems
 	if err := command.Run(); err != nil {

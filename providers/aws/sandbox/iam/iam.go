@@ -29,15 +29,17 @@ type Service struct {
 	mu       sync.Mutex
 	roles    map[string]*role
 	policies map[string]*policy // customer managed, by ARN
+
+	created time.Time // the account
 }
 
 const namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 // New makes an account without roles.
 func New(o Options) *Service {
-	s := &Service{options: o, roles: map[string]*role{}, policies: map[string]*policy{}}
+	s := &Service{options: o, roles: map[string]*role{}, policies: map[string]*policy{}, created: o.Now()}
 	s.Model = &wire.Model{Signing: "iam", Namespace: namespace, Operations: map[string]wire.Operation{}}
-	for _, group := range []map[string]wire.Operation{s.roleOperations(), s.grantOperations(), s.policyOperations()} {
+	for _, group := range []map[string]wire.Operation{s.roleOperations(), s.grantOperations(), s.policyOperations(), s.userOperations()} {
 		for name, op := range group {
 			s.Operations[name] = op
 		}

@@ -19,6 +19,7 @@ type upload struct {
 	key     string
 	started time.Time
 	header  http.Header
+	tags    []tag
 	parts   map[int][]byte
 }
 
@@ -35,8 +36,12 @@ func (s *Service) createUpload(q *request) error {
 	if err != nil {
 		return err
 	}
+	tags, err := spokenTags(q.r)
+	if err != nil {
+		return err
+	}
 	id := strings.ReplaceAll(wire.NewID(), "-", "")
-	b.uploads[id] = &upload{key: q.key, started: s.now(), header: kept(q.r.Header), parts: map[int][]byte{}}
+	b.uploads[id] = &upload{key: q.key, started: s.now(), header: kept(q.r.Header), tags: tags, parts: map[int][]byte{}}
 	return q.answer(uploadStarted{Xmlns: namespace, Bucket: q.bucket, Key: q.key, UploadId: id})
 }
 
@@ -123,7 +128,7 @@ func (u *upload) assemble(in completion) (*object, error) {
 		return nil, fail(400, "MalformedXML", "You must specify at least one part")
 	}
 	sum := md5.Sum(digests) //nolint:gosec // what an ETag is
-	return &object{body: body, header: u.header, etag: `"` + hex.EncodeToString(sum[:]) + "-" + strconv.Itoa(len(in.Parts)) + `"`}, nil
+	return &object{body: body, header: u.header, tags: u.tags, etag: `"` + hex.EncodeToString(sum[:]) + "-" + strconv.Itoa(len(in.Parts)) + `"`}, nil
 }
 
 func (s *Service) abortUpload(q *request) error {

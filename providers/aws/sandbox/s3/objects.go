@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type object struct {
 	modified time.Time
 	header   http.Header // Content-Type, x-amz-meta-…, checksums
 	marker   bool
+	tags     []tag // by key
 }
 
 const nullVersion = "null"
@@ -134,7 +136,11 @@ func (s *Service) putObject(q *request) error {
 	if err := q.mayWrite(b); err != nil {
 		return err
 	}
-	o := &object{body: q.body, etag: etagOf(q.body), modified: s.now(), header: kept(q.r.Header)}
+	tags, err := spokenTags(q.r)
+	if err != nil {
+		return err
+	}
+	o := &object{body: q.body, etag: etagOf(q.body), modified: s.now(), header: kept(q.r.Header), tags: tags}
 	b.add(q.key, o)
 	q.written(b, o)
 	return q.empty(http.StatusOK)
@@ -173,6 +179,9 @@ func (s *Service) getObject(q *request) error {
 	h.Set("Etag", o.etag)
 	h.Set("Last-Modified", o.modified.UTC().Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
+	if len(o.tags) > 0 {
+		h.Set("X-Amz-Tagging-Count", strconv.Itoa(len(o.tags)))
+	}
 	if b.versioning != "" {
 		h.Set("X-Amz-Version-Id", o.version)
 	}
@@ -333,7 +342,13 @@ func (s *Service) copyObject(q *request) error {
 	if q.r.Header.Get("X-Amz-Metadata-Directive") == "REPLACE" {
 		header = kept(q.r.Header)
 	}
-	copied := &object{body: o.body, etag: o.etag, modified: s.now(), header: header.Clone()}
+	tags := slices.Clone(o.tags)
+	if q.r.Header.Get("X-Amz-Tagging-Directive") == "REPLACE" {
+		if tags, err = spokenTags(q.r); err != nil {
+			return err
+		}
+	}
+	copied := &object{body: o.body, etag: o.etag, modified: s.now(), header: header.Clone(), tags: tags}
 	b.add(q.key, copied)
 	q.written(b, copied)
 	return q.answer(copyResult{Xmlns: namespace, ETag: copied.etag, LastModified: stamp(copied.modified)})

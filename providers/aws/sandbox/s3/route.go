@@ -85,7 +85,19 @@ func bucketOperation(method string, q url.Values) string {
 	return ""
 }
 
+// subResources are an object's sub-resources by their query. Most are refused, and
+// none may be taken for the object itself.
+var subResources = map[string]string{
+	"tagging": "Tagging", "acl": "Acl", "retention": "Retention", "legal-hold": "LegalHold",
+	"attributes": "Attributes", "torrent": "Torrent", "restore": "Restore", "select": "Select",
+}
+
 func objectOperation(r *http.Request, q url.Values) string {
+	for query, noun := range subResources {
+		if q.Has(query) {
+			return map[string]string{"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject", "POST": "PostObject"}[r.Method] + noun
+		}
+	}
 	upload := q.Has("uploadId")
 	switch r.Method {
 	case http.MethodGet:

@@ -52,6 +52,8 @@ func New(o Options) *Service {
 		"DeleteObject": s.deleteObject, "DeleteObjects": s.deleteObjects, "CopyObject": s.copyObject,
 		"CreateMultipartUpload": s.createUpload, "UploadPart": s.uploadPart,
 		"CompleteMultipartUpload": s.completeUpload, "AbortMultipartUpload": s.abortUpload,
+		"GetObjectTagging": s.getObjectTags, "PutObjectTagging": s.putObjectTags, "DeleteObjectTagging": s.deleteObjectTags,
+		"GetObjectAcl":         s.getObjectACL,
 		"ListMultipartUploads": s.listUploads, "ListParts": s.listParts,
 	}
 	for _, d := range documents {
