@@ -234,12 +234,3 @@ func liveDigest(sha string) string {
 	}
 	return hex.EncodeToString(raw)
 }
-
-// lambdaDigest is CodeSha256 of a zip with this hex digest.
-func lambdaDigest(hexDigest string) string {
-	raw, err := hex.DecodeString(hexDigest)
-	if err != nil {
-		return hexDigest
-	}
-	return base64.StdEncoding.EncodeToString(raw)
-}

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -204,9 +203,4 @@ func (k queueKind) remove(ctx context.Context, res manifest.Resource, guard prov
 	}
 	remember(&k.p.memory, k.p.memory.wrote, res.Ref, written{at: k.p.o.Now(), gone: true})
 	return receipt(out.ResultMetadata), nil
-}
-
-// queueName is the last part of a queue's ARN or URL.
-func queueName(address string) string {
-	return address[strings.LastIndexAny(address, ":/")+1:]
 }

@@ -351,8 +351,6 @@ func or(s string) string {
 	return s
 }
 
-func memoryOptions() memory.Options { return memory.Options{} }
-
 func ref(text string) manifest.Ref {
 	r, err := manifest.ParseRef(text)
 	if err != nil {

@@ -220,7 +220,7 @@ func (s *Store) openFile(path string) (content io.ReadCloser, err error) {
 	}
 	path = strings.TrimPrefix(path, "./")
 	if !fs.ValidPath(path) || strings.Contains(path, `\`) {
-		return nil, fmt.Errorf("%w: want a path below the artifacts folder, without ..", ErrUnusable)
+		return nil, fmt.Errorf("%w: want a path below the artifacts folder that never leads up", ErrUnusable)
 	}
 	root, err := os.OpenRoot(s.options.Root)
 	if err != nil {

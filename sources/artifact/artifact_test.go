@@ -203,7 +203,7 @@ func TestFilesOnlyBelowTheFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := store(t, Options{Root: root})
+
 	for uri, want := range map[string]error{
 		"file:dist/a.zip": nil, "file:./dist/a.zip": nil, "file:inside.zip": nil,
 		"file:none.zip": ErrMissing, "file:dist": ErrUnusable, "file:": ErrUnusable,
@@ -212,7 +212,7 @@ func TestFilesOnlyBelowTheFolder(t *testing.T) {
 		"file:" + filepath.Join(top, "outside.zip"): ErrUnusable, "file:///etc/passwd": ErrUnusable, `file:..\outside.zip`: ErrUnusable,
 	} {
 		// A fresh store for each: a cached blob would hide the refusal.
-		s = store(t, Options{Root: root})
+		s := store(t, Options{Root: root})
 		if _, err := s.Fetch(t.Context(), manifest.Artifact{URI: uri, Digest: digest(code)}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", uri, err, want)
 		}
