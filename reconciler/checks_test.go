@@ -121,8 +121,11 @@ func (w *watcher) rollout(env string, ro rollout.State) {
 			w.fail(14, "%s rolls out content %.20s again", env, ro.Release.Content)
 		}
 	}
-	if before.Phase == rollout.Back && ro.Phase == rollout.Idle && before.Failed {
-		p.bad[before.Release.Key()] = true
+	if ro.Failed && !before.Failed {
+		p.bad[ro.Release.Key()] = true
+		if _, ok := w.environment(env).Quarantine[ro.Release.Key()]; !ok {
+			w.fail(14, "%s: content %.20s failed and is not quarantined", env, ro.Release.Content)
+		}
 	}
 	same := ro.Release == before.Release && ro.Phase == rollout.Shift && before.Phase == rollout.Shift && ro.Stage == before.Stage && ro.Weight == before.Weight
 	switch {

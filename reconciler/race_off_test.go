@@ -2,4 +2,8 @@
 
 package reconciler
 
-const simulationSeeds = 2000
+// How much is run without the race detector.
+const (
+	simulationSeeds = 2000
+	sweepPairs      = 300
+)

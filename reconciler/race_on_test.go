@@ -2,4 +2,8 @@
 
 package reconciler
 
-const simulationSeeds = 300
+// How much is run under the race detector, which is slower.
+const (
+	simulationSeeds = 300
+	sweepPairs      = 100
+)

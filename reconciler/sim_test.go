@@ -25,6 +25,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run the simulation of this seed only, and tell what happens")
+	nPairs  = flag.Int("pairs", sweepPairs, "how many pairs of failures the sweep draws")
 	nSeeds  = flag.Uint64("seeds", simulationSeeds, "how many seeds the simulation runs")
 )
 
