@@ -103,7 +103,7 @@ func TestCloseEndsALongPoll(t *testing.T) {
 	sent, polled := make(chan struct{}), make(chan int, 1)
 	// More than the sockets' buffers hold: once it is written, the server has
 	// begun to read it.
-	padding := strings.Repeat("x", 32<<20)
+	padding := strings.Repeat("x", 12<<20)
 	poll := req("AmazonSQS.ReceiveMessage", `{"QueueUrl":"q","WaitTimeSeconds":20,"Padding":"`+padding+`"}`)
 	poll = poll.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }}))
 	go func() {
