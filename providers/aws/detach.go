@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
@@ -50,8 +51,8 @@ func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra p
 }
 
 // detachMapping deletes an undeclared mapping by its UUID, which is its name.
-func (p *Provider) detachMapping(ctx context.Context, parent manifest.Resource, extra providers.Extra, uuid string) (providers.Receipt, error) {
-	now, err := p.getMapping(ctx, p.front, uuid)
+func (p *Provider) detachMapping(ctx context.Context, parent manifest.Resource, extra providers.Extra, name string) (providers.Receipt, error) {
+	now, err := p.strayMapping(ctx, parent, extra, name)
 	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
@@ -62,7 +63,54 @@ func (p *Provider) detachMapping(ctx context.Context, parent manifest.Resource, 
 	if err := holds(extra.Guard, k.guard(now)); err != nil {
 		return providers.Receipt{}, err
 	}
-	return k.drop(ctx, uuid)
+	return k.drop(ctx, awssdk.ToString(now.UUID))
+}
+
+// strayMapping is the mapping an extra means; nil when there is none. What was
+// declared once still goes by the name it was declared by: its mapping is the
+// one that looks as it was seen, or that is tagged with that name.
+func (p *Provider) strayMapping(ctx context.Context, parent manifest.Resource, extra providers.Extra, name string) (*types.EventSourceMappingConfiguration, error) {
+	if mappingUUID(name) {
+		return p.getMapping(ctx, p.front, name)
+	}
+	all, err := p.listMappings(ctx, p.front, "")
+	if err != nil {
+		return nil, err
+	}
+	k := triggerKind{p}
+	var tagged *types.EventSourceMappingConfiguration
+	for i := range all {
+		c := &all[i]
+		if on, _ := functionOf(awssdk.ToString(c.FunctionArn)); on != parent.Physical {
+			continue
+		}
+		if extra.Guard != "" && k.guard(c) == extra.Guard {
+			return c, nil
+		}
+		tags, err := p.mappingTags(ctx, p.front, c)
+		if err != nil {
+			return nil, err
+		}
+		if o := ownerOf(tags); p.owns(o) && o.Resource == extra.Ref.String() {
+			tagged = c
+		}
+	}
+	return tagged, nil
+}
+
+// mappingUUID is true for the name AWS gives a mapping: 8-4-4-4-12 hexadecimal
+// digits.
+func mappingUUID(name string) bool {
+	if len(name) != 36 {
+		return false
+	}
+	for i, c := range name {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", c) {
+			return false
+		}
+	}
+	return true
 }
 
 // detachQualified finds the qualifier an extra stands on. Where its name does

@@ -171,3 +171,28 @@ func TestUnreadableEnvironmentIsUnknown(t *testing.T) {
 		t.Error("what cannot be read has a snapshot")
 	}
 }
+
+// A trigger that is no longer declared still goes by the name it was declared
+// by, which is not the mapping's: it has to be found all the same.
+func TestTriggerOnceDeclaredIsDetached(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	trigger, fn := find(t, all, "Trigger/checkout.orders"), find(t, all, "Function/checkout")
+	live := b.one(trigger)
+	extra := providers.Extra{Ref: trigger.Ref, Parent: fn.Ref, Spec: live.Spec, Guard: live.Guard}
+	fresh := newWorld(t, testOptions(t, b.box.URL())) // remembers nothing
+	stale := extra
+	stale.Guard = "another"
+	if _, err := fresh.Detach(b.ctx, fn, stale); providers.KindOf(err) != providers.Conflict {
+		t.Errorf("detached although it changed: %v", err)
+	}
+	if _, err := fresh.Detach(b.ctx, fn, extra); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(time.Minute)
+	if live := b.one(trigger); live.Exists {
+		t.Errorf("detached, it is still there: %+v", live)
+	}
+	if _, err := fresh.Detach(b.ctx, fn, extra); err != nil {
+		t.Errorf("detached again: %v", err)
+	}
+}

@@ -152,6 +152,10 @@ func (w *world) remove(r removal, left []removal, guarded string) {
 			return
 		}
 		w.unready = true
+		if r.live.Settling {
+			w.wait(r.ref, "settling", "a change is still taking hold")
+			return
+		}
 		w.detach(parent, *r.extra, cause, nil)
 		return
 	}
