@@ -125,6 +125,7 @@ func (p *pass) predictedHolds(rel *manifest.Release) []web.HoldStatus {
 	if hold, ok := p.unsafeUpdate(); ok && p.st.Branch != "" && p.head.judge {
 		out = append(out, holdStatus(hold))
 	}
+	out = append(out, p.missing(rel)...)
 	in, err := p.input(rel, rollout.State{Release: named(rel), Phase: rollout.Contract})
 	if err != nil {
 		return out
@@ -132,6 +133,32 @@ func (p *pass) predictedHolds(rel *manifest.Release) []web.HoldStatus {
 	in.Surveys = max(in.Surveys, 2)
 	for _, h := range plan.Make(in).Holds {
 		out = append(out, holdStatus(h))
+	}
+	return out
+}
+
+// missing names what this release needs and nobody here makes: it would wait
+// for ever.
+func (p *pass) missing(rel *manifest.Release) []web.HoldStatus {
+	var out []web.HoldStatus
+	for _, res := range rel.Resources {
+		if res.Ref.Kind != manifest.KindSecret && res.Ref.Kind != manifest.KindParameter {
+			continue
+		}
+		live, looked := p.e.look.inventory.Live[res.Ref]
+		why := "does not exist"
+		switch {
+		case !looked:
+			why = "could not be looked at"
+		case live.Exists && live.Spec.Fields["scheduledForDeletion"] == "true":
+			why = "is scheduled for deletion"
+		case live.Exists:
+			continue
+		}
+		out = append(out, web.HoldStatus{
+			ID: holdID("contract", p.e.name, res.Ref.String()), Kind: "contract", Owner: ownerMooring, Resource: res.Ref.String(), Since: p.now,
+			Reason: fmt.Sprintf("%s %s; what needs it waits until somebody makes it (%s)", res.Ref, why, res.Origin),
+		})
 	}
 	return out
 }

@@ -22,6 +22,7 @@ type reading struct {
 	environment string
 	ref         string
 	output      string
+	notice      string // what was not looked at, for people
 }
 
 func (r *reading) flags(cmd *cobra.Command) {
@@ -57,7 +58,21 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		done()
 		return control, nil, nil, fmt.Errorf("the repository has no branch %q to read mooring.yaml from; name another with --control", r.control)
 	}
+	folder := control
+	if r.path != "" {
+		var stands bool
+		if control, stands, err = standIn(folder, filepath.Join(cache, "control")); err != nil {
+			done()
+			return control, nil, nil, err
+		}
+		if stands {
+			r.notice = "no mooring.yaml here: read as the checkout of an environment branch; policies and naming are not known"
+		}
+	}
 	at = func(e manifest.Environment) (sources.Snapshot, error) {
+		if r.path != "" {
+			return folder, nil // it stands for every environment
+		}
 		if r.ref != "" {
 			if snap, ok := snapshots[r.ref]; ok {
 				return snap, nil

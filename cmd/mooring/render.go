@@ -32,6 +32,9 @@ func (r *reading) render(cmd *cobra.Command) error {
 		return err
 	}
 	defer done()
+	if r.notice != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), r.notice)
+	}
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	if err != nil {
 		return err

@@ -42,6 +42,9 @@ func (r *reading) validate(cmd *cobra.Command) error {
 		return err
 	}
 	defer done()
+	if r.notice != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), r.notice)
+	}
 	var found []fault
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	found = append(found, faultsOf("", err)...)
@@ -89,7 +92,11 @@ func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) err
 			}
 			seen[line] = true
 		}
-		if len(found) == 0 {
+		switch {
+		case len(found) > 0:
+		case r.notice != "":
+			fmt.Fprintf(w, "valid: the manifests, for %d environments\n", rendered)
+		default:
 			fmt.Fprintf(w, "valid: the pipeline, its policies and %d environments\n", rendered)
 		}
 	})
