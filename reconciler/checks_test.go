@@ -49,6 +49,8 @@ func (w *watcher) record(r journal.Record) {
 		w.rollout(r.Environment, *r.Rollout)
 	case r.Soak != nil:
 		w.soak(r.Environment, *r.Soak)
+	case r.Quarantine != nil:
+		w.at(r.Environment).bad[r.Quarantine.Key] = true
 	case r.Retry != nil:
 		delete(w.at(r.Environment).bad, r.Retry.Key)
 	case r.Alert != nil:
@@ -117,11 +119,11 @@ func (w *watcher) rollout(env string, ro rollout.State) {
 		if p.admitted[ro.Release.Digest] == nil {
 			w.fail(1, "%s rolls out %.18s, which was never admitted", env, ro.Release.Digest)
 		}
-		if p.bad[ro.Release.Key()] {
+		if p.bad[ro.Release.Key()] && !ro.Failed {
 			w.fail(14, "%s rolls out content %.20s again", env, ro.Release.Content)
 		}
 	}
-	if ro.Failed && !before.Failed {
+	if ro.Failed && !before.Failed && ro.Phase != rollout.Idle { // else it came and went in one pass
 		p.bad[ro.Release.Key()] = true
 		if _, ok := w.environment(env).Quarantine[ro.Release.Key()]; !ok {
 			w.fail(14, "%s: content %.20s failed and is not quarantined", env, ro.Release.Content)
