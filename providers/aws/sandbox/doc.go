@@ -13,7 +13,7 @@
 //
 // Where it is easier than AWS, on purpose:
 //   - identity policies stop no call; trust policies of roles, and a function's
-//     own policy for EventBridge, are honoured; the policies of queues and
+//     own policy for EventBridge and for open URLs, are honoured; the policies of queues and
 //     buckets are not
 //   - reads follow writes at once, unless a fault rule makes them stale
 //   - events are delivered at once, once and in order, unless a fault rule for

@@ -214,42 +214,6 @@ func (st *site) ask(path string, out any) error {
 	return json.Unmarshal(a.body.Bytes(), out)
 }
 
-// functionTags are the tags of every function and mapping, by ARN.
-func (st *site) functionTags() map[string]map[string]string {
-	out := map[string]map[string]string{}
-	tags := func(arn string) {
-		var in struct{ Tags map[string]string }
-		if st.ask("/2017-03-31/tags/"+url.PathEscape(arn), &in) == nil { // else gone meanwhile
-			out[arn] = in.Tags
-		}
-	}
-	var page struct {
-		Functions           []struct{ FunctionArn string }
-		EventSourceMappings []struct{ EventSourceMappingArn string }
-		NextMarker          string
-	}
-	for _, list := range []string{"/2015-03-31/functions?Marker=", "/2015-03-31/event-source-mappings?Marker="} {
-		page.NextMarker = ""
-		for {
-			marker := page.NextMarker
-			page.Functions, page.EventSourceMappings, page.NextMarker = nil, nil, ""
-			if st.ask(list+url.QueryEscape(marker), &page) != nil {
-				break
-			}
-			for _, f := range page.Functions {
-				tags(f.FunctionArn)
-			}
-			for _, m := range page.EventSourceMappings {
-				tags(m.EventSourceMappingArn)
-			}
-			if page.NextMarker == "" {
-				break
-			}
-		}
-	}
-	return out
-}
-
 // functionLines are the lines a function of the site wrote.
 func (st *site) functionLines(name string) []logs.Line {
 	var out []logs.Line

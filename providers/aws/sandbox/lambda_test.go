@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"testing"
@@ -33,13 +34,15 @@ func newRole(t *testing.T, cfg aws.Config, name, policy string) (arn string) {
 	return *role.Role.Arn
 }
 
-func zipped(t *testing.T, name, text string) []byte {
+func zipped(t testing.TB, name, text string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
-	f := must(w.Create(name))(t)
-	must(io.WriteString(f, text))(t)
-	if err := w.Close(); err != nil {
+	f, err := w.Create(name)
+	if err == nil {
+		_, err = io.WriteString(f, text)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

@@ -185,3 +185,92 @@ func TestBucketsAreOneNamespace(t *testing.T) {
 		t.Errorf("it is in %q", location.LocationConstraint)
 	}
 }
+
+func TestObjectTagsBelongToAVersion(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := bucket(t, s, true)
+	in := func(tagging string) *s3.PutObjectInput {
+		return &s3.PutObjectInput{Bucket: aws.String("artifacts"), Key: aws.String("k"), Body: strings.NewReader("body"), Tagging: aws.String(tagging)}
+	}
+	first := must(c.PutObject(t.Context(), in("team=shop&stage=a%26b")))(t)
+	put(t, c, "k", "two")
+	tags := func(version *string) map[string]string {
+		out := must(c.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String("artifacts"), Key: aws.String("k"), VersionId: version}))(t)
+		found := map[string]string{}
+		for _, tag := range out.TagSet {
+			found[*tag.Key] = *tag.Value
+		}
+		return found
+	}
+	if got := tags(first.VersionId); len(got) != 2 || got["team"] != "shop" || got["stage"] != "a&b" {
+		t.Errorf("the first version's tags are %v", got)
+	}
+	if got := tags(nil); len(got) != 0 {
+		t.Errorf("the second version has tags it was never given: %v", got)
+	}
+	must(c.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: aws.String("artifacts"), Key: aws.String("k"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}}}))(t)
+	head := must(c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("artifacts"), Key: aws.String("k")}))(t)
+	if got := tags(nil); got["a"] != "1" || aws.ToInt32(head.TagCount) != 1 {
+		t.Errorf("tags put later are %v, counted %d", got, aws.ToInt32(head.TagCount))
+	}
+	must(c.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String("artifacts"), Key: aws.String("k")}))(t)
+	if got := tags(nil); len(got) != 0 {
+		t.Errorf("deleted tags are %v", got)
+	}
+	if _, err := c.PutObject(t.Context(), in("a=1&a=2")); codeOf(err) != "InvalidTag" {
+		t.Errorf("one key twice: %v", err)
+	}
+}
+
+func TestASubResourceOfAnObjectIsNotTheObject(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := bucket(t, s, false)
+	put(t, c, "k", "body")
+	acl := must(c.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String("artifacts"), Key: aws.String("k")}))(t)
+	if len(acl.Grants) != 1 || acl.Grants[0].Permission != types.PermissionFullControl {
+		t.Errorf("its grants: %v", acl.Grants)
+	}
+	if _, err := c.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String("artifacts"), Key: aws.String("k")}); err == nil {
+		t.Error("the object was answered for its retention")
+	}
+	must(c.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String("artifacts"), Key: aws.String("k")}))(t)
+	if got := text(t, c, &s3.GetObjectInput{Key: aws.String("k")}); got != "body" {
+		t.Errorf("taking its tags away made the object %q", got)
+	}
+}
+
+func TestVersionsComeInPages(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := bucket(t, s, true)
+	want := 0
+	for _, key := range []string{"a", "a", "a", "dir/1", "dir/2", "dir/2", "z"} {
+		put(t, c, key, "x")
+		want++
+	}
+	must(c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("artifacts"), Key: aws.String("a")}))(t)
+	for _, size := range []int32{1, 2, 3, 8, 100} {
+		seen, markers := map[string]bool{}, 0
+		for p := s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: aws.String("artifacts"), MaxKeys: &size}); p.HasMorePages(); {
+			page := must(p.NextPage(t.Context()))(t)
+			if n := len(page.Versions) + len(page.DeleteMarkers); n > int(size) {
+				t.Fatalf("a page of %d, asked for %d", n, size)
+			}
+			for _, v := range page.Versions {
+				seen[*v.Key+" "+*v.VersionId] = true
+			}
+			markers += len(page.DeleteMarkers)
+		}
+		if len(seen) != want || markers != 1 {
+			t.Errorf("by %d: %d versions and %d markers, want %d and 1", size, len(seen), markers, want)
+		}
+	}
+	folded := must(c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("artifacts"), Delimiter: aws.String("/"), MaxKeys: aws.Int32(5)}))(t)
+	if len(folded.CommonPrefixes) != 1 || *folded.CommonPrefixes[0].Prefix != "dir/" || !*folded.IsTruncated {
+		t.Fatalf("folded: %v, truncated %v", folded.CommonPrefixes, *folded.IsTruncated)
+	}
+	rest := must(c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("artifacts"), Delimiter: aws.String("/"), KeyMarker: folded.NextKeyMarker}))(t)
+	if len(rest.CommonPrefixes) != 0 || len(rest.Versions) != 1 || *rest.Versions[0].Key != "z" {
+		t.Errorf("after the fold: %v and %d versions", rest.CommonPrefixes, len(rest.Versions))
+	}
+}

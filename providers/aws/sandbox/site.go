@@ -131,7 +131,8 @@ func (s *Sandbox) build(at place) (*site, error) {
 	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
 	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
 	groups := logs.New(logs.Options{Now: now, Account: at.account, Region: at.region, Lines: st.functionLines})
-	tags := tagging.New(st.functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, secret.Tagged, parameters.Tagged, groups.Tagged)
+	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
+	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, secret.Tagged, parameters.Tagged, groups.Tagged)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err

@@ -143,6 +143,7 @@ func TestFunctionURLAnswers(t *testing.T) {
 	w.make("f", python(t, web), func(in *awslambda.CreateFunctionInput) { in.Publish = true })
 	must(w.CreateAlias(w.ctx, &awslambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")}))
 	url := *must(w.CreateFunctionUrlConfig(w.ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), AuthType: types.FunctionUrlAuthTypeNone})).FunctionUrl
+	w.openURL("f", "live")
 	status, body, header := w.fetch("POST", url+"a/b?x=1&x=2", `{"n": 1}`, map[string]string{"X-Me": "me", "Content-Type": "application/json"})
 	if want := `["2.0", "POST", "/a/b", {"x": "1,2"}, "{\"n\": 1}", "me"]`; status != 201 || body != want || header.Get("X-Version") != "1" || header.Get("Set-Cookie") != "a=1" {
 		t.Errorf("%d %s %v", status, body, header)
@@ -163,6 +164,49 @@ func TestFunctionURLAnswers(t *testing.T) {
 	must(w.PutFunctionConcurrency(w.ctx, &awslambda.PutFunctionConcurrencyInput{FunctionName: aws.String("f"), ReservedConcurrentExecutions: aws.Int32(0)}))
 	if status, _, _ := w.fetch("GET", url, "", nil); status != 429 {
 		t.Errorf("a throttled function answers %d", status)
+	}
+}
+
+// openURL lets everybody call a function by its URL.
+func (w *world) openURL(name, qualifier string) {
+	w.t.Helper()
+	must(w.AddPermission(w.ctx, &awslambda.AddPermissionInput{FunctionName: &name, Qualifier: &qualifier, StatementId: aws.String("url"),
+		Principal: aws.String("*"), Action: aws.String("lambda:InvokeFunctionUrl"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone}))
+	must(w.AddPermission(w.ctx, &awslambda.AddPermissionInput{FunctionName: &name, Qualifier: &qualifier, StatementId: aws.String("invoke"),
+		Principal: aws.String("*"), Action: aws.String("lambda:InvokeFunction"), InvokedViaFunctionUrl: aws.Bool(true)}))
+}
+
+func TestAnOpenURLNeedsBothPermissions(t *testing.T) {
+	needs(t, "python3")
+	w := newWorld(t, instantly)
+	w.make("f", python(t, web), func(in *awslambda.CreateFunctionInput) { in.Publish = true })
+	must(w.CreateAlias(w.ctx, &awslambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")}))
+	url := *must(w.CreateFunctionUrlConfig(w.ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), AuthType: types.FunctionUrlAuthTypeNone})).FunctionUrl
+	status := func() int {
+		code, _, _ := w.fetch("GET", url+"plain", "", nil)
+		return code
+	}
+	if got := status(); got != 403 {
+		t.Errorf("without a policy it answers %d", got)
+	}
+	w.openURL("f", "live")
+	if got := status(); got != 200 {
+		t.Errorf("with both permissions it answers %d", got)
+	}
+	for _, sid := range []string{"url", "invoke"} {
+		must(w.RemovePermission(w.ctx, &awslambda.RemovePermissionInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), StatementId: &sid}))
+		if got := status(); got != 403 {
+			t.Errorf("without %s it answers %d", sid, got)
+		}
+		if sid == "url" {
+			must(w.RemovePermission(w.ctx, &awslambda.RemovePermissionInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), StatementId: aws.String("invoke")}))
+			w.openURL("f", "live")
+		}
+	}
+	must(w.AddPermission(w.ctx, &awslambda.AddPermissionInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), StatementId: aws.String("inside"),
+		Principal: aws.String("*"), Action: aws.String("lambda:InvokeFunction"), PrincipalOrgID: aws.String("o-0123456789")}))
+	if got := status(); got != 403 {
+		t.Errorf("for an organisation it answers everybody %d", got)
 	}
 }
 

@@ -283,7 +283,7 @@ func (f *function) ordered() []*version {
 // padded sorts version numbers as text; $LATEST comes first.
 func padded(n string) string {
 	if n == latest {
-		return ""
+		return n // which sorts before digits
 	}
 	return strings.Repeat("0", max(0, 12-len(n))) + n
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"mooring.dev/providers/aws/sandbox/wire"
 )
 
 const policyLimit = 20480
@@ -33,6 +35,38 @@ func (p *policy) document() string {
 		return "" // statements hold strings only
 	}
 	return string(text)
+}
+
+// public is true where everybody may call by URL without a signature. It takes
+// two actions: the URL's, and the function's by way of it.
+func (p *policy) public() bool {
+	if p == nil {
+		return false
+	}
+	byURL, function := false, false
+	for _, st := range p.statements {
+		if st.Principal != "*" || !st.holdsForAnyone() {
+			continue
+		}
+		byURL = byURL || wire.Glob(st.Action, "lambda:InvokeFunctionUrl")
+		function = function || wire.Glob(st.Action, "lambda:InvokeFunction")
+	}
+	return byURL && function
+}
+
+// holdsForAnyone is false where a condition asks for what a caller without a
+// signature does not bring.
+func (st statement) holdsForAnyone() bool {
+	for _, keys := range st.Condition {
+		for key, value := range keys {
+			switch {
+			case key == "lambda:FunctionUrlAuthType" && value == "NONE", key == "lambda:InvokedViaFunctionUrl" && value == "true":
+			default:
+				return false
+			}
+		}
+	}
+	return true
 }
 
 type permissionInput struct {

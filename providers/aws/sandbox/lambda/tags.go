@@ -106,3 +106,26 @@ func (s *Service) listTags(q *request) (reply, error) {
 	}
 	return ok(map[string]any{"Tags": tags})
 }
+
+// Tagged are the tags of every function and mapping, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]map[string]string, len(s.functions)+len(s.mappings))
+	for name, f := range s.functions {
+		if len(f.tags) > 0 {
+			out[s.qualifiedARN(name, "")] = maps.Clone(f.tags)
+		}
+	}
+	for id, m := range s.mappings {
+		if _, gone := s.state(m); !gone && len(m.tags) > 0 {
+			out[s.mappingARN(id)] = maps.Clone(m.tags)
+		}
+	}
+	for id, c := range s.signing {
+		if len(c.tags) > 0 {
+			out[s.signingARN(id)] = maps.Clone(c.tags)
+		}
+	}
+	return out
+}

@@ -60,23 +60,24 @@ func (s *Service) serveCode(w http.ResponseWriter, r *http.Request, name string)
 	_, _ = io.Copy(w, f) // the client may be gone
 }
 
-// findByURL finds the function and alias behind an id.
-func (s *Service) findByURL(id string) (reference, *functionURL) {
+// findByURL finds the function and alias behind an id; public is true where
+// its URL asks for no signature and its policy lets everybody in.
+func (s *Service) findByURL(id string) (ref reference, found *functionURL, public bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, f := range s.functions {
 		for qualifier, u := range f.urls {
 			if u.id == id {
 				shown := *u
-				return reference{name, qualifier}, &shown
+				return reference{name, qualifier}, &shown, u.auth == "NONE" && f.policies[qualifier].public()
 			}
 		}
 	}
-	return reference{}, nil
+	return reference{}, nil, false
 }
 
 func (s *Service) serveURL(w http.ResponseWriter, r *http.Request, id, path string) {
-	ref, u := s.findByURL(id)
+	ref, u, public := s.findByURL(id)
 	if u == nil {
 		urlError(w, http.StatusNotFound, "ResourceNotFoundException", "Not Found")
 		return
@@ -84,7 +85,7 @@ func (s *Service) serveURL(w http.ResponseWriter, r *http.Request, id, path stri
 	if u.cors.answer(w, r) {
 		return
 	}
-	if u.auth == "AWS_IAM" && r.Header.Get("Authorization") == "" {
+	if !public && (u.auth == "NONE" || r.Header.Get("Authorization") == "") {
 		urlError(w, http.StatusForbidden, "AccessDeniedException", "Forbidden")
 		return
 	}

@@ -2,6 +2,7 @@ package lambda_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -271,5 +272,19 @@ func TestMovingAProvisionedAliasShowsWeightsThatNobodySet(t *testing.T) {
 	w.settle()
 	if after := must(w.GetAlias(w.ctx, &awslambda.GetAliasInput{FunctionName: f, Name: live})); after.RoutingConfig != nil {
 		t.Errorf("after the move: %+v", after.RoutingConfig)
+	}
+}
+
+func TestAPageOfOneVersionIsNotTheLast(t *testing.T) {
+	w := newWorld(t, instantly)
+	twoVersions(w)
+	var got []string
+	for p := awslambda.NewListVersionsByFunctionPaginator(w.Client, &awslambda.ListVersionsByFunctionInput{FunctionName: aws.String("f"), MaxItems: aws.Int32(1)}); p.HasMorePages(); {
+		for _, v := range must(p.NextPage(w.ctx)).Versions {
+			got = append(got, *v.Version)
+		}
+	}
+	if want := []string{"$LATEST", "1", "2"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,9 +165,20 @@ func TestWaitingForRoomEndsWithItsContext(t *testing.T) {
 
 func TestAProcessThatDiedWhileIdleIsReplaced(t *testing.T) {
 	h := newHost(t, runtime.Options{})
-	f := function(t, "f", "import os, threading\ndef handler(event, context):\n    if event.get('die'):\n        threading.Timer(0.05, lambda: os._exit(1)).start()\n    return os.getpid()\n")
-	first := invoke(t, h, f, `{"die": true}`)
-	await(t, func() bool { return exec.Command("kill", "-0", string(first.Payload)).Run() != nil })
+	f := function(t, "f", "import os\ndef handler(event, context):\n    return os.getpid()\n")
+	first := invoke(t, h, f, `{}`)
+	pid, err := strconv.Atoi(string(first.Payload))
+	if err != nil {
+		t.Fatalf("the first call met %s %s", first.Error, first.Payload)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return process.Signal(syscall.Signal(0)) != nil }) // until the host has seen it end
 	if second := invoke(t, h, f, `{}`); second.Error != "" || string(second.Payload) == string(first.Payload) {
 		t.Errorf("the next call met %s %s", second.Error, second.Payload)
 	}
