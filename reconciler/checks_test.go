@@ -49,6 +49,10 @@ func (w *watcher) record(r journal.Record) {
 		w.rollout(r.Environment, *r.Rollout)
 	case r.Soak != nil:
 		w.soak(r.Environment, *r.Soak)
+	case r.Drift != nil:
+		if d := r.Drift; d.Response == record.Revert && d.Default != record.Revert && !d.Policy && d.Decision != decidedByPerson {
+			w.fail(9, "%s: %s %s is to be put back, and neither policy nor a person said so", r.Environment, d.Ref, d.Path)
+		}
 	case r.Quarantine != nil:
 		w.at(r.Environment).bad[r.Quarantine.Key] = true
 	case r.Retry != nil:
@@ -237,6 +241,7 @@ func (w *watcher) write(c write) func() {
 	if intended && intent.Cause == "drift" {
 		w.revert(env, st, c)
 	}
+	w.ownership(env, st, c)
 	switch c.op {
 	case "delete":
 		w.deletion(env, st, c)
@@ -274,6 +279,23 @@ func (w *watcher) revert(env string, st *journal.Environment, c write) {
 		if !open(path) {
 			w.fail(9, "%s puts back %s %s, which is not an open difference to revert", env, c.ref, path)
 		}
+	}
+}
+
+// ownership: what lives and is not ours is written only once somebody approved
+// of taking it over.
+func (w *watcher) ownership(env string, st *journal.Environment, c write) {
+	switch c.ref.Kind {
+	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
+	default:
+		return // carries no tags
+	}
+	owner := w.s.platform.Owner(name(c.res))
+	approved := slices.ContainsFunc(st.Approvals, func(a record.Approval) bool {
+		return a.Key == st.Rollout.Release.Key() || a.Key == st.Rollout.Stable.Key()
+	})
+	if w.s.platform.Guard(name(c.res)) != "" && owner.Environment != env && !approved {
+		w.fail(8, "%s %s of %s, which is owned by %q, without approval", env, c.op, c.ref, owner.Environment)
 	}
 }
 

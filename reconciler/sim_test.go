@@ -324,7 +324,7 @@ func (c *chaos) edit(env string) {
 	case 17:
 		err = hand.Set(memory.Name{Kind: manifest.KindConcurrency, Physical: fn}, "reservedConcurrentExecutions", "0")
 	case 18:
-		err = hand.Own(queue, providers.Owner{})
+		err = errors.Join(hand.Own(queue, providers.Owner{}), hand.Set(queue, "visibilityTimeout", "7"))
 	}
 	c.log("%v by hand on %s: %d: %v", c.real.Sub(birth), fn, what, err)
 }
@@ -356,6 +356,7 @@ func (c *chaos) hold(env string, r web.HoldRequest) error {
 	return c.ask(env, func(ctx context.Context, d *Daemon) error {
 		h, err := d.Hold(ctx, r)
 		if err == nil {
+			h.Until = c.now().Add(r.For) // what was asked for
 			c.watch.at(env).people[h.ID] = h
 		}
 		return err
