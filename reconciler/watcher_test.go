@@ -327,6 +327,9 @@ func (s *simulation) differences(env string) []string {
 	rel := s.release(env, st.Admitted.Release.Commit)
 	var out []string
 	say := func(format string, args ...any) { out = append(out, env+": "+fmt.Sprintf(format, args...)) }
+	if head := s.repo.branches[branchOf(env)]; st.Branch != head || st.Judged.Outcome != "allow" {
+		say("the head %.12s is not admitted: %s", head, st.Judged.Outcome)
+	}
 	if st.Rollout.Phase != rollout.Idle || st.Rollout.Release.Digest != rel.Digest {
 		say("release %.18s is admitted, %.18s is %q (%s)", rel.Digest, st.Rollout.Release.Digest, st.Rollout.Phase, st.Rollout.Paused)
 	}

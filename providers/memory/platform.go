@@ -270,6 +270,9 @@ func (p *Platform) record(t *thing, c Call, service bool) string {
 // event names a change as an audit trail would.
 func event(c Call) string {
 	verb := map[string]string{"put": "Put", "publish": "Publish", "route": "Update", "delete": "Delete", "detach": "Delete", "clean": "Delete", "manual": "Update"}[c.Op]
+	if c.Op == "manual" && c.Name.Kind == manifest.KindFunction {
+		return "UpdateFunctionConfiguration"
+	}
 	return verb + c.Name.Kind
 }
 
