@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -41,7 +40,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if _, err := st.repo.publish(ctx); err != nil {
 		return err
 	}
-	st.invite()
+	shell, err := st.writeShell()
+	if err != nil {
+		return err
+	}
+	st.invite(shell)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -117,26 +120,33 @@ func (st *stage) say(format string, args ...any) {
 }
 
 // invite prints what to try.
-func (st *stage) invite() {
-	aws := fmt.Sprintf("AWS_ENDPOINT_URL=%s AWS_REGION=%s AWS_ACCESS_KEY_ID=alice AWS_SECRET_ACCESS_KEY=any", st.cloud.url(), region)
-	lines := []string{
-		"",
-		"The page:        http://" + st.daemon.address,
-		"Status:          mooring status --watch --server http://" + st.daemon.address,
-		"The repository:  " + st.repo.work + "  (push to env/preview; it is promoted by itself)",
-		"",
-		"A good release:  cd " + st.repo.work + " && git checkout env/preview && sed -i 's/checkout-[^ ]*.zip/checkout-1.1.zip/; s/sha256:.*/" + st.repo.builds["checkout-1.1"].digest + "/' functions/checkout.yaml && git commit -am 'checkout 1.1' && git push",
-		"A bad release:   the same with checkout-1.2-bad.zip and " + st.repo.builds["checkout-1.2-bad"].digest,
-		"",
-		"Change something by hand, as somebody else:",
-		"  export " + aws,
-		"  aws lambda update-function-configuration --function-name production-checkout --memory-size 512",
-		"  aws lambda add-permission --function-name production-checkout --qualifier live --statement-id open --action lambda:InvokeFunction --principal '*'",
-		"  aws lambda put-function-concurrency --function-name production-checkout --reserved-concurrent-executions 0",
-		"  mooring drift --environment production --server http://" + st.daemon.address,
-		"",
-		"The daemon's log: " + st.daemon.log,
-		"Ctrl-C ends the demo.",
-	}
-	fmt.Fprintln(st.o.Out, strings.Join(lines, "\n"))
+func (st *stage) invite(shell string) {
+	fmt.Fprintf(st.o.Out, `
+The shop's first release is on its way to preview, and from there on to staging
+and production. Watch it on the page:
+
+    http://%s
+
+Play in a second terminal:
+
+    . %s
+
+    mooring status --watch                 where everything stands
+    release 1.1                            a good release: a commit on env/preview
+    release 1.2-bad                        a release that loses a tenth of the orders
+    release 1.3                            the next good one
+
+    # change something by hand, as alice (who these credentials are)
+    aws lambda update-function-configuration --function-name production-catalog --environment 'Variables={LOG_LEVEL=debug}'
+    aws lambda add-permission --function-name production-checkout --qualifier live --statement-id everybody --action lambda:InvokeFunction --principal '*'
+    aws lambda put-function-concurrency --function-name production-checkout --reserved-concurrent-executions 0
+
+    mooring drift --environment production   what differs, who did it, what is done about it
+    mooring history --limit 20               what happened
+    mooring resume --environment production  take a hold off: what was held is put back
+    mooring rollback --environment production --reason "trying it"
+
+The repository is %s (branch env/preview; policies on main).
+The daemon's log is %s. Ctrl-C ends the demo.
+`, st.daemon.address, shell, st.repo.work, st.daemon.log)
 }
