@@ -156,6 +156,11 @@ func (p *pass) learn(ctx context.Context, ro rollout.State) error {
 	for _, id := range p.plan.Resolved {
 		recs = append(recs, journal.Record{Resolved: &journal.Resolved{ID: id, How: p.howResolved(id)}})
 	}
+	for _, w := range p.plan.Waits {
+		if w.For == "settling" { // a version too: its function is at rest already
+			p.e.look.touch(w.Ref, p.now.Add(p.e.d.opts.Pace.Settle))
+		}
+	}
 	resolved := p.resolvedItems()
 	p.changed = p.changed || len(recs) > 0
 	if err := p.remember(ctx, recs...); err != nil {
