@@ -73,8 +73,15 @@ func TestRetriesOutlastAFullLane(t *testing.T) {
 	}
 }
 
+// made is what a function of the fleet took, its version, its recorded call and
+// its event on the trail included.
+type made struct {
+	each  time.Duration
+	bytes int64
+}
+
 // fleet is a sandbox with a thousand functions, made by the API.
-func fleet(b *testing.B) (*lambda.Client, aws.Config) {
+func fleet(b *testing.B) (*lambda.Client, aws.Config, made) {
 	b.Helper()
 	s, err := sandbox.New(sandbox.Options{})
 	if err == nil {
@@ -105,8 +112,10 @@ func fleet(b *testing.B) (*lambda.Client, aws.Config) {
 			b.Fatal(err)
 		}
 	}
-	b.Logf("created in %.0f µs each; %.1f KB of heap each, with a version, calls and trail", float64(time.Since(started).Microseconds())/1000, float64(heap()-before)/1000/1024)
-	return c, cfg
+	return c, cfg, made{
+		each:  time.Since(started) / 1000,
+		bytes: (heap() - before) / 1000,
+	}
 }
 
 // heap is what is in use after a collection.
@@ -120,7 +129,7 @@ func heap() int64 {
 // BenchmarkFleet is the sandbox with a thousand functions: what each call
 // costs, over the wire and back.
 func BenchmarkFleet(b *testing.B) {
-	c, cfg := fleet(b)
+	c, cfg, cost := fleet(b)
 	b.Run("list", func(b *testing.B) {
 		calls := 0
 		for b.Loop() {
@@ -132,6 +141,8 @@ func BenchmarkFleet(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(calls), "µs/call")
 		b.ReportMetric(float64(calls)/float64(b.N), "calls/sweep")
+		b.ReportMetric(float64(cost.each.Microseconds()), "µs/create")
+		b.ReportMetric(float64(cost.bytes)/1024, "KB/function")
 	})
 	b.Run("get", func(b *testing.B) {
 		for b.Loop() {
