@@ -299,9 +299,16 @@ func (p *pass) report(err error) Report {
 		r.Next = p.now
 	}
 	rests := err == nil && !p.changed && p.wrote == 0 && !p.e.busy()
-	stands := p.st.Rollout.Phase == rollout.Idle || p.st.Rollout.Paused != ""
+	stands := p.st.Rollout.Phase == rollout.Idle || p.st.Rollout.Paused != "" || p.stuck()
 	r.Quiet = rests && (len(p.timers) == 0 || stands && p.holding())
 	return r
+}
+
+// stuck: a rollout whose next step waits for a person, and nothing else is to
+// be done.
+func (p *pass) stuck() bool {
+	return p.st.Rollout.Phase != rollout.Shift && len(p.plan.Steps) == 0 &&
+		slices.ContainsFunc(p.plan.Waits, func(w plan.Wait) bool { return w.For == "hold" || w.For == "parked" })
 }
 
 // outcome is the pass in one word.

@@ -1,0 +1,230 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// canary brings production to the first stage of a canary.
+func canary(t *testing.T) *simulation {
+	t.Helper()
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	k := firstContent()
+	k.checkout = code(9)
+	s.repo.commit("env/production", k.files())
+	if !s.until(5*time.Minute, func() bool { return s.watch.environment("production").Rollout.Reached }) {
+		t.Fatal("no canary")
+	}
+	return s
+}
+
+func TestFault65ManualAliasInCanaryPauses(t *testing.T) {
+	s := canary(t)
+	manual := providers.Routing{Version: "2"}
+	if err := s.platform.Manual("alice").Point("production-checkout", "live", manual); err != nil {
+		t.Fatal(err)
+	}
+	s.run(2 * time.Minute)
+	ro := s.watch.environment("production").Rollout
+	if ro.Paused == "" || s.platform.Routing("production-checkout", "live") != manual {
+		t.Errorf("paused %q, traffic at %+v", ro.Paused, s.platform.Routing("production-checkout", "live"))
+	}
+	if s.alerts("rollout_paused", "firing") != 1 {
+		t.Errorf("%d alerts", s.alerts("rollout_paused", "firing"))
+	}
+	if err := s.ask("production", func(ctx context.Context, d *Daemon) error {
+		return d.Rollback(ctx, "production", "", "bob", "hands off")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.run(time.Minute)
+	if r := s.platform.Routing("production-checkout", "live"); r != (providers.Routing{Version: "1"}) {
+		t.Errorf("after the rollback traffic is at %+v", r)
+	}
+	sound(t, s)
+}
+
+func TestFault67LostMetricsNeverAdvance(t *testing.T) {
+	s := canary(t)
+	s.platform.SetTraffic("production-checkout", memory.Traffic{PerSecond: 100, Unknown: true})
+	seen := providers.Weight(0)
+	for range 60 {
+		s.run(10 * time.Second)
+		seen = max(seen, s.platform.Routing("production-checkout", "live").Weight)
+	}
+	if seen > providers.Percent(10) || s.platform.Routing("production-checkout", "live") != (providers.Routing{Version: "1"}) {
+		t.Errorf("weight rose to %d, traffic is at %+v", seen, s.platform.Routing("production-checkout", "live"))
+	}
+	if q := s.watch.environment("production").Quarantine; len(q) != 0 {
+		t.Errorf("undecided is quarantined: %v", q)
+	}
+	sound(t, s)
+}
+
+func TestFault69NewRevisionInCanaryBeginsAnew(t *testing.T) {
+	s := canary(t)
+	k := firstContent()
+	k.checkout = code(10)
+	s.repo.commit("env/production", k.files())
+	s.until(time.Minute, func() bool {
+		return s.watch.environment("production").Rollout.Release.Commit == s.repo.branches["env/production"]
+	})
+	if ro := s.watch.environment("production").Rollout; ro.Stage != 0 || ro.Phase == rollout.Connect {
+		t.Errorf("the newer release begins at stage %d of %s", ro.Stage, ro.Phase)
+	}
+	settled(t, s)
+	// The same bad content again is not tried again.
+	bad := badCode(11)
+	s.platform.SetErrors(bad, 0.5)
+	k.checkout = bad
+	s.repo.commit("env/production", k.files())
+	s.until(5*time.Minute, func() bool { return len(s.watch.environment("production").Quarantine) == 1 })
+	s.run(time.Minute)
+	calls := s.mutations()
+	files := k.files()
+	files["README.md"] = "Another text, the same content.\n"
+	s.repo.commit("env/production", files)
+	s.run(5 * time.Minute)
+	if s.mutations() != calls {
+		t.Errorf("quarantined content made %d calls", s.mutations()-calls)
+	}
+	sound(t, s)
+}
+
+func TestFault70RollbackWithEverythingElseDown(t *testing.T) {
+	s := canary(t)
+	s.repo.fault = func(op string) error {
+		if op == "fetch" || strings.HasPrefix(op, "propose") {
+			return errors.New("git is down")
+		}
+		return nil
+	}
+	s.platform.SetTraffic("production-checkout", memory.Traffic{Unknown: true})
+	s.mutant.evaluator = nil
+	w := *s.d.world.Load()
+	w.evaluator = closedRules(s.watch.heard)(errRules)
+	s.d.world.Store(&w)
+	calls := s.mutations()
+	if err := s.ask("production", func(ctx context.Context, d *Daemon) error { return d.Rollback(ctx, "production", "", "bob", "errors") }); err != nil {
+		t.Fatal(err)
+	}
+	s.due["production"] = s.real
+	s.turn(true)
+	if r := s.platform.Routing("production-checkout", "live"); r != (providers.Routing{Version: "1"}) {
+		t.Errorf("traffic is at %+v", r)
+	}
+	first := s.platform.Calls()[len(s.platform.Calls())-1]
+	if s.mutations()-calls != 1 || first.Op != "route" {
+		t.Errorf("the first pass made %d calls, the last %+v", s.mutations()-calls, first)
+	}
+	s.run(time.Minute)
+	if ro := s.watch.environment("production").Rollout; ro.Phase != rollout.Idle {
+		t.Errorf("still %s", ro.Phase)
+	}
+	held := slices.ContainsFunc(sorted(s.watch.environment("production").Holds), func(h record.Hold) bool {
+		return h.Kind == "rollback" && h.Owner == "bob" && h.Reason != "" && !h.Until.IsZero()
+	})
+	if !held {
+		t.Error("the rollback left no hold with owner, reason and end")
+	}
+	sound(t, s)
+}
+
+func TestFault72CrashBetweenSendAndRecord(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	if err := s.platform.Manual("alice").Set(s.function("preview", "checkout"), "handler", `"other"`); err != nil {
+		t.Fatal(err)
+	}
+	lost := false
+	s.store.Break(func(_ int, recs []journal.Record) journal.Fault {
+		if recs[0].Delivered != nil && !lost {
+			lost = true
+			return journal.FailBefore
+		}
+		return journal.NoFault
+	})
+	if !s.until(5*time.Minute, func() bool { return lost }) {
+		t.Fatal("nothing was delivered")
+	}
+	s.restart()
+	settled(t, s)
+	times := map[string]int{}
+	for _, e := range s.received["default"] {
+		times[e.ID]++
+	}
+	twice := 0
+	for id, n := range times {
+		if n > 2 {
+			t.Errorf("alert %s came %d times", id, n)
+		}
+		if n == 2 {
+			twice++
+		}
+	}
+	if twice != 1 {
+		t.Errorf("%d alerts came twice", twice)
+	}
+	sound(t, s)
+}
+
+func TestFault74TextVariesAlertDoesNot(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	n := 0
+	s.inject = func(op string, _ manifest.Ref) error {
+		if op == "survey" {
+			n++
+			return fmt.Errorf("no answer to request %d", n)
+		}
+		return nil
+	}
+	s.run(30 * time.Minute)
+	if got := s.alerts("environment_error", "firing"); got != 1 || n < 5 {
+		t.Errorf("%d failures, %d alerts", n, got)
+	}
+	s.inject = func(string, manifest.Ref) error { return nil }
+	s.run(3 * time.Minute)
+	settled(t, s)
+	if got := s.alerts("environment_error", "resolved"); got != 1 {
+		t.Errorf("%d resolved", got)
+	}
+	sound(t, s)
+}
+
+func TestHoldStopsForwardAndExpires(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	err := s.ask("preview", func(ctx context.Context, d *Daemon) error {
+		_, err := d.Hold(ctx, web.HoldRequest{Environment: "preview", Reason: "incident", For: 10 * time.Minute, By: "bob"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := s.mutations()
+	k := firstContent()
+	k.memory = 512
+	s.repo.commit("env/preview", k.files())
+	s.run(9 * time.Minute)
+	if s.mutations() != calls {
+		t.Errorf("%d calls while held", s.mutations()-calls)
+	}
+	s.run(2 * time.Minute)
+	settled(t, s)
+	sound(t, s)
+}
