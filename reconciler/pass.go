@@ -91,6 +91,7 @@ func (p *pass) run(ctx context.Context) error {
 		// to the platform when nothing runs; content may still come in.
 		return errors.Join(p.judge(ctx), p.promote(ctx))
 	}
+	p.watchTraffic()
 	if err := p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval()); err != nil {
 		return err
 	}
@@ -102,6 +103,20 @@ func (p *pass) run(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
+}
+
+// watchTraffic asks for a direct look at every alias of a moving rollout: time
+// counts for a stage only while its weight was seen in place, and an alias
+// that somebody else moves is noticed at the next look.
+func (p *pass) watchTraffic() {
+	if p.st.Rollout.Phase == rollout.Idle {
+		return
+	}
+	for _, f := range p.st.Rollout.Functions {
+		if f.Alias != (manifest.Ref{}) {
+			p.e.look.touch(f.Alias, p.now)
+		}
+	}
 }
 
 // nothingToLookAt: nothing was ever released here, and the branch brings
