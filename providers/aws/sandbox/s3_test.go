@@ -3,6 +3,8 @@ package sandbox_test
 import (
 	"bytes"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -272,5 +274,41 @@ func TestVersionsComeInPages(t *testing.T) {
 	rest := must(c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("artifacts"), Delimiter: aws.String("/"), KeyMarker: folded.NextKeyMarker}))(t)
 	if len(rest.CommonPrefixes) != 0 || len(rest.Versions) != 1 || *rest.Versions[0].Key != "z" {
 		t.Errorf("after the fold: %v and %d versions", rest.CommonPrefixes, len(rest.Versions))
+	}
+}
+
+func TestUploadsAndTheirPartsComeInPages(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	c := bucket(t, s, false)
+	name := aws.String("artifacts")
+	ids := map[string]bool{}
+	var last *s3.CreateMultipartUploadOutput
+	for _, key := range []string{"a", "a", "b", "c", "c"} {
+		last = must(c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: &key}))(t)
+		ids[*last.UploadId] = true
+	}
+	for _, size := range []int32{1, 2, 10} {
+		seen := map[string]bool{}
+		for p := s3.NewListMultipartUploadsPaginator(c, &s3.ListMultipartUploadsInput{Bucket: name, MaxUploads: &size}); p.HasMorePages(); {
+			for _, u := range must(p.NextPage(t.Context()))(t).Uploads {
+				seen[*u.UploadId] = true
+			}
+		}
+		if !maps.Equal(seen, ids) {
+			t.Errorf("by %d: %d uploads, want %d", size, len(seen), len(ids))
+		}
+	}
+	for n := range int32(5) {
+		must(c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: name, Key: aws.String("c"), UploadId: last.UploadId, PartNumber: aws.Int32(n + 1), Body: strings.NewReader("part")}))(t)
+	}
+	var numbers []int32
+	pages := 0
+	for p := s3.NewListPartsPaginator(c, &s3.ListPartsInput{Bucket: name, Key: aws.String("c"), UploadId: last.UploadId, MaxParts: aws.Int32(2)}); p.HasMorePages(); pages++ {
+		for _, part := range must(p.NextPage(t.Context()))(t).Parts {
+			numbers = append(numbers, *part.PartNumber)
+		}
+	}
+	if !slices.Equal(numbers, []int32{1, 2, 3, 4, 5}) || pages != 3 {
+		t.Errorf("parts %v in %d pages", numbers, pages)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -41,18 +40,6 @@ func (q *request) spell(key string) string {
 		return key
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(key), "+", "%20"), "%2F", "/")
-}
-
-func (q *request) maxKeys() (int, error) {
-	text := q.query.Get("max-keys")
-	if text == "" {
-		return 1000, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0, fail(400, "InvalidArgument", "max-keys must be a number from 0 on")
-	}
-	return min(n, 1000), nil
 }
 
 func (s *Service) listObjectsV2(q *request) error {
@@ -92,7 +79,7 @@ func (s *Service) list(q *request, after string) (out listResult, last string, e
 	if err != nil {
 		return out, "", err
 	}
-	limit, err := q.maxKeys()
+	limit, err := q.most("max-keys")
 	if err != nil {
 		return out, "", err
 	}

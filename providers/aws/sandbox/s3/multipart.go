@@ -4,9 +4,7 @@ import (
 	"crypto/md5" //nolint:gosec // what an ETag is
 	"encoding/hex"
 	"encoding/xml"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,54 +136,4 @@ func (s *Service) abortUpload(q *request) error {
 	}
 	delete(b.uploads, q.query.Get("uploadId"))
 	return q.empty(http.StatusNoContent)
-}
-
-type uploadEntry struct{ Key, UploadId, Initiated string }
-
-type uploadsResult struct {
-	XMLName     xml.Name `xml:"ListMultipartUploadsResult"`
-	Xmlns       string   `xml:"xmlns,attr"`
-	Bucket      string
-	IsTruncated bool
-	Uploads     []uploadEntry `xml:"Upload"`
-}
-
-func (s *Service) listUploads(q *request) error {
-	b, err := s.find(q.bucket)
-	if err != nil {
-		return err
-	}
-	out := uploadsResult{Xmlns: namespace, Bucket: b.name}
-	for _, id := range slices.Sorted(maps.Keys(b.uploads)) {
-		u := b.uploads[id]
-		out.Uploads = append(out.Uploads, uploadEntry{Key: u.key, UploadId: id, Initiated: stamp(u.started)})
-	}
-	return q.answer(out)
-}
-
-type partEntry struct {
-	PartNumber int
-	ETag       string
-	Size       int
-}
-
-type partsResult struct {
-	XMLName     xml.Name `xml:"ListPartsResult"`
-	Xmlns       string   `xml:"xmlns,attr"`
-	Bucket, Key string
-	UploadId    string
-	IsTruncated bool
-	Parts       []partEntry `xml:"Part"`
-}
-
-func (s *Service) listParts(q *request) error {
-	_, u, err := s.upload(q)
-	if err != nil {
-		return err
-	}
-	out := partsResult{Xmlns: namespace, Bucket: q.bucket, Key: q.key, UploadId: q.query.Get("uploadId")}
-	for _, n := range slices.Sorted(maps.Keys(u.parts)) {
-		out.Parts = append(out.Parts, partEntry{PartNumber: n, ETag: etagOf(u.parts[n]), Size: len(u.parts[n])})
-	}
-	return q.answer(out)
 }

@@ -48,7 +48,7 @@ func (s *Service) listVersions(q *request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := q.maxKeys()
+	limit, err := q.most("max-keys")
 	if err != nil {
 		return err
 	}
