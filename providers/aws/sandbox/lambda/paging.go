@@ -20,10 +20,10 @@ func page[T any](q *request, rows []T, most int, key func(T) string) ([]T, strin
 	start := 0
 	if marker := q.query.Get("Marker"); marker != "" {
 		last, err := base64.RawURLEncoding.DecodeString(marker)
-		if err != nil {
+		if err != nil || len(last) == 0 {
 			return nil, "", invalid("Invalid marker: %s", marker)
 		}
-		for start < len(rows) && key(rows[start]) <= string(last) {
+		for start < len(rows) && key(rows[start]) <= string(last[1:]) {
 			start++
 		}
 	}
@@ -31,7 +31,8 @@ func page[T any](q *request, rows []T, most int, key func(T) string) ([]T, strin
 	if len(rows) <= size {
 		return rows, "", nil
 	}
-	return rows[:size], base64.RawURLEncoding.EncodeToString([]byte(key(rows[size-1]))), nil
+	last := append([]byte{'.'}, key(rows[size-1])...) // the unqualified function's key is empty, and a marker may not be
+	return rows[:size], base64.RawURLEncoding.EncodeToString(last), nil
 }
 
 // listing is a page as the API shows it; the last one has no marker.

@@ -305,3 +305,24 @@ func TestUnknownOperationIsRefused(t *testing.T) {
 		t.Errorf("%d %q", response.StatusCode, w.lastCall().Operation)
 	}
 }
+
+func TestSettingsByQualifierComeInPages(t *testing.T) {
+	w := newWorld(t, instantly)
+	twoVersions(w)
+	f := aws.String("f")
+	must(w.CreateAlias(w.ctx, &awslambda.CreateAliasInput{FunctionName: f, Name: aws.String("live"), FunctionVersion: aws.String("1")}))
+	for _, qualifier := range []*string{nil, aws.String("live")} {
+		must(w.PutFunctionEventInvokeConfig(w.ctx, &awslambda.PutFunctionEventInvokeConfigInput{FunctionName: f, Qualifier: qualifier, MaximumRetryAttempts: aws.Int32(0)}))
+		must(w.CreateFunctionUrlConfig(w.ctx, &awslambda.CreateFunctionUrlConfigInput{FunctionName: f, Qualifier: qualifier, AuthType: types.FunctionUrlAuthTypeAwsIam}))
+	}
+	configs, urls := 0, 0
+	for p := awslambda.NewListFunctionEventInvokeConfigsPaginator(w.Client, &awslambda.ListFunctionEventInvokeConfigsInput{FunctionName: f, MaxItems: aws.Int32(1)}); p.HasMorePages(); {
+		configs += len(must(p.NextPage(w.ctx)).FunctionEventInvokeConfigs)
+	}
+	for p := awslambda.NewListFunctionUrlConfigsPaginator(w.Client, &awslambda.ListFunctionUrlConfigsInput{FunctionName: f, MaxItems: aws.Int32(1)}); p.HasMorePages(); {
+		urls += len(must(p.NextPage(w.ctx)).FunctionUrlConfigs)
+	}
+	if configs != 2 || urls != 2 {
+		t.Errorf("by pages of one there are %d configurations and %d URLs, want 2 and 2", configs, urls)
+	}
+}
