@@ -4,10 +4,12 @@
 package cloudtrail
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ type Service struct {
 	mu     sync.Mutex
 	writes []Event // oldest first; bounded
 	reads  []Event
+	serial int64 // of the newest event
 }
 
 // How many events are kept.
@@ -54,6 +57,8 @@ func (s *Service) Record(c wire.Call) (Event, bool) {
 	e := eventOf(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.serial++
+	e.serial = s.serial
 	if c.ReadOnly {
 		s.reads = keep(s.reads, e, keptReads)
 	} else {
@@ -99,7 +104,7 @@ func fail(code, message string) *wire.Error {
 const page = 50
 
 func (s *Service) lookup(_ context.Context, _ *wire.Call, in *lookupInput) (lookupOutput, error) {
-	limit, start := page, 0
+	limit := page
 	if in.MaxResults != nil {
 		limit = *in.MaxResults
 	}
@@ -111,20 +116,22 @@ func (s *Service) lookup(_ context.Context, _ *wire.Call, in *lookupInput) (look
 	case !in.EndTime.IsZero() && in.EndTime.Before(in.StartTime):
 		return lookupOutput{}, fail("InvalidTimeRangeException", "The start time is after the end time.")
 	}
-	if in.NextToken != "" {
-		var err error
-		if start, err = strconv.Atoi(in.NextToken); err != nil {
-			return lookupOutput{}, fail("InvalidNextTokenException", "The token is not valid.")
-		}
+	after, err := parseMark(in.NextToken)
+	if err != nil {
+		return lookupOutput{}, err
 	}
-	found := s.matching(in)
 	out := lookupOutput{Events: []lookupEvent{}}
-	for i := start; i < len(found); i++ {
+	var last Event
+	for _, e := range s.matching(in) {
+		if after != nil && newestFirst(e, *after) <= 0 {
+			continue
+		}
 		if len(out.Events) == limit {
-			out.NextToken = strconv.Itoa(i)
+			out.NextToken = last.mark()
 			break
 		}
-		out.Events = append(out.Events, found[i].show())
+		out.Events = append(out.Events, e.show())
+		last = e
 	}
 	return out, nil
 }
@@ -145,8 +152,35 @@ func (s *Service) matching(in *lookupInput) []Event {
 			return !e.has(in.LookupAttributes[0])
 		}
 	})
-	slices.SortStableFunc(all, func(a, b Event) int { return b.At.Compare(a.At) })
+	slices.SortFunc(all, newestFirst)
 	return all
+}
+
+// newestFirst orders events; of one moment the one that came last is newer.
+func newestFirst(a, b Event) int {
+	return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.serial, a.serial))
+}
+
+// mark is the event's place in the trail, which stays when newer ones come.
+func (e Event) mark() string {
+	return strconv.FormatInt(e.At.UnixNano(), 10) + "." + strconv.FormatInt(e.serial, 10)
+}
+
+// parseMark reads a mark; nil for none.
+func parseMark(text string) (*Event, error) {
+	if text == "" {
+		return nil, nil
+	}
+	at, serial, _ := strings.Cut(text, ".")
+	nanos, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return nil, fail("InvalidNextTokenException", "The token is not valid.")
+	}
+	e := &Event{At: time.Unix(0, nanos)}
+	if e.serial, err = strconv.ParseInt(serial, 10, 64); err != nil {
+		return nil, fail("InvalidNextTokenException", "The token is not valid.")
+	}
+	return e, nil
 }
 
 func (e Event) has(a attribute) bool {

@@ -16,6 +16,8 @@ type Event struct {
 	Resources                         []Resource
 	// Record is the whole event as the trail delivers it.
 	Record map[string]any
+
+	serial int64 // its place among all events
 }
 
 // Resource is something an event is about.
