@@ -37,8 +37,12 @@ func Changing(in Input) []rollout.Function {
 func stableVersion(in Input, fn, alias manifest.Ref) string {
 	version := proven(in, fn, alias)
 	live := in.Inventory.Live[fn]
-	if _, ok := live.Published[version]; !ok && live.Exists {
+	switch _, ok := live.Published[version]; {
+	case ok:
+	case live.Exists:
 		return in.Inventory.Live[alias].Routing.Version // the function was made again since
+	case in.Inventory.Complete && in.Inventory.Errors[fn] == nil:
+		return "" // it is gone: nothing to return to, and nothing runs beside the new one
 	}
 	return version
 }
