@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -241,7 +242,7 @@ func (w *watcher) write(c write) func() {
 	if intended && intent.Cause == "drift" {
 		w.revert(env, st, c)
 	}
-	w.ownership(env, st, c)
+	foreign := w.ownership(env, st, c)
 	switch c.op {
 	case "delete":
 		w.deletion(env, st, c)
@@ -250,6 +251,9 @@ func (w *watcher) write(c write) func() {
 	}
 	truth := w.s.platform.Guard(name(c.res))
 	return func() {
+		if after := w.s.platform.Guard(name(c.res)); after != truth && foreign != "" {
+			w.fail(8, "%s", foreign)
+		}
 		if after := w.s.platform.Guard(name(c.res)); after != truth && c.guard != truth {
 			w.fail(5, "%s %s of %s took hold over revision %q, it was planned against %q", env, c.op, c.ref, truth, c.guard)
 		}
@@ -276,27 +280,44 @@ func (w *watcher) revert(env string, st *journal.Environment, c write) {
 		return
 	}
 	for _, path := range c.fields {
-		if !open(path) {
+		if !open(path) && !w.ours(env, c, path) {
 			w.fail(9, "%s puts back %s %s, which is not an open difference to revert", env, c.ref, path)
 		}
 	}
 }
 
+// ours: what lives there is what an admitted release of ours declared: it was
+// left behind by a release that was taken back, not written by hand.
+func (w *watcher) ours(env string, c write, path string) bool {
+	live := w.at(env).seen[c.ref].Spec.Fields[path]
+	for _, rel := range w.at(env).admitted {
+		if res, ok := rel.Resource(c.ref); ok {
+			spec, err := c.t.Canonical(res, nil)
+			must(err)
+			if spec.Fields[path] == live {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ownership: what lives and is not ours is written only once somebody approved
 // of taking it over.
-func (w *watcher) ownership(env string, st *journal.Environment, c write) {
+func (w *watcher) ownership(env string, st *journal.Environment, c write) string {
 	switch c.ref.Kind {
 	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
 	default:
-		return // carries no tags
+		return "" // carries no tags
 	}
 	owner := w.s.platform.Owner(name(c.res))
 	approved := slices.ContainsFunc(st.Approvals, func(a record.Approval) bool {
 		return a.Key == st.Rollout.Release.Key() || a.Key == st.Rollout.Stable.Key()
 	})
 	if w.s.platform.Guard(name(c.res)) != "" && owner.Environment != env && !approved {
-		w.fail(8, "%s %s of %s, which is owned by %q, without approval", env, c.op, c.ref, owner.Environment)
+		return fmt.Sprintf("%s %s of %s, which is owned by %q, without approval", env, c.op, c.ref, owner.Environment)
 	}
+	return ""
 }
 
 func (w *watcher) deletion(env string, st *journal.Environment, c write) {
