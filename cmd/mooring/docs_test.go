@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReadmePolicyAllowsEveryCall holds the least-privilege policy of the
+// README against the calls that the provider's code can make: none is
+// missing, and none is there that is never made.
+func TestReadmePolicyAllowsEveryCall(t *testing.T) {
+	root := moduleRoot(t)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(readme)
+	if block == nil {
+		t.Fatal("README.md has no policy")
+	}
+	var policy struct {
+		Statement []struct{ Action any }
+	}
+	if err := json.Unmarshal(block[1], &policy); err != nil {
+		t.Fatalf("the policy is not JSON: %v", err)
+	}
+	allowed := map[string]bool{}
+	for _, s := range policy.Statement {
+		switch a := s.Action.(type) {
+		case string:
+			allowed[a] = true
+		case []any:
+			for _, v := range a {
+				allowed[fmt.Sprint(v)] = true
+			}
+		}
+	}
+	made := actionsOf(t, filepath.Join(root, "providers", "aws"), filepath.Join(root, "sources", "artifact"))
+	for action := range made {
+		if !allowed[action] {
+			t.Errorf("the provider calls %s, and the README's policy does not allow it", action)
+		}
+	}
+	for action := range allowed {
+		if !made[action] && !slices.Contains(impliedActions, action) {
+			t.Errorf("the README's policy allows %s, which the provider never calls", action)
+		}
+	}
+}
+
+// impliedActions are needed though no call has their name.
+var impliedActions = []string{"iam:PassRole", "s3:GetObjectVersion", "lambda:GetFunctionConfiguration"}
+
+// actionsOf finds every request the code of some packages makes, as IAM names it.
+func actionsOf(t *testing.T, dirs ...string) map[string]bool {
+	t.Helper()
+	prefix := map[string]string{"resourcegroupstaggingapi": "tag"}
+	made := map[string]bool{}
+	input := regexp.MustCompile(`\b(lambda|iam|sqs|sts|ssm|secretsmanager|cloudwatch|cloudtrail|resourcegroupstaggingapi|s3)\.([A-Z]\w+)Input\{`)
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", dir, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			src, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range input.FindAllStringSubmatch(string(src), -1) {
+				service, operation := m[1], m[2]
+				if p, ok := prefix[service]; ok {
+					service = p
+				}
+				if service == "lambda" && operation == "Invoke" {
+					operation = "InvokeFunction"
+				}
+				if operation == "AssumeRole" {
+					continue // granted by the role's own trust
+				}
+				made[service+":"+operation] = true
+			}
+		}
+	}
+	return made
+}
+
+// TestReadmeTour plays the README's ten minutes as written: every sh block in
+// order in one shell, beside a real demo. A comment `until: COMMAND` after a
+// block waits for what the text promises.
+func TestReadmeTour(t *testing.T) {
+	for _, tool := range []string{"go", "git", "bash", "aws"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing", tool)
+			}
+			t.Skipf("the tour needs %s", tool)
+		}
+	}
+	if testing.Short() {
+		t.Skip("the tour takes two minutes")
+	}
+	root, dir := moduleRoot(t), filepath.Join(t.TempDir(), "shop")
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := startTour(t, root, dir)
+	script := tourScript(string(readme), dir)
+	if strings.Count(script, "\n__until") < 5 {
+		t.Fatalf("the tour has lost its promises:\n%s", script)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-u", "-o", "pipefail", "-c", script)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("the tour broke: %v\n%s\nthe demo said:\n%s", err, out, stage)
+	}
+}
+
+// TestTutorial plays the tutorial as written, in an empty folder.
+func TestTutorial(t *testing.T) {
+	for _, tool := range []string{"git", "bash", "aws", "python3"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing", tool)
+			}
+			t.Skipf("the tutorial needs %s", tool)
+		}
+	}
+	if testing.Short() {
+		t.Skip("the tutorial takes half a minute")
+	}
+	root := moduleRoot(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "tutorial.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "set -m\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
+	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", script+"\nwait")
+	cmd.Dir = t.TempDir()
+	cmd.WaitDelay = 20 * time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(cmd.Dir, "daemon.log"))
+		t.Errorf("the tutorial broke: %v\n%s\nthe daemon said:\n%s", err, out, log)
+	}
+}
+
+// tourScript turns the text into one shell script. Blocks run as they stand;
+// what ends a block may exit with any of Mooring's answers.
+func tourScript(text, dir string) string {
+	var b strings.Builder
+	b.WriteString(`
+__until() { for i in $(seq 240); do if eval "$1" >/dev/null 2>&1; then return 0; fi; sleep 0.5; done
+  echo "never came true: $1"; mooring status; exit 9; }
+__ran() { case $1 in 0|2|3|4) ;; *) echo "exit code $1 of: $2"; exit 8 ;; esac; }
+`)
+	part := regexp.MustCompile("(?s)```sh\n(.*?)```|<!-- until: (.*?) -->")
+	for _, m := range part.FindAllStringSubmatch(text, -1) {
+		if m[2] != "" {
+			fmt.Fprintf(&b, "__until %s\n", quoteShell(m[2]))
+			continue
+		}
+		block := strings.TrimSpace(m[1])
+		if dir != "" {
+			block = strings.ReplaceAll(block, "/tmp/shop", dir)
+		}
+		fmt.Fprintf(&b, "echo %s\n%s\n__ran $? %s\n", quoteShell("$ "+block), block, quoteShell(block))
+	}
+	return b.String()
+}
+
+func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// buildMooring compiles the program under its own name.
+func buildMooring(t *testing.T, root string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "mooring")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/mooring")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// startTour builds the program and starts the demo as the README says.
+func startTour(t *testing.T, root, dir string) *bytes.Buffer {
+	t.Helper()
+	binary := buildMooring(t, root)
+	var said bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	demo := exec.CommandContext(ctx, binary, "demo", "--dir", dir, "--listen", "127.0.0.1:0")
+	demo.Stdout, demo.Stderr = &said, &said
+	demo.Cancel = func() error { return demo.Process.Signal(os.Interrupt) }
+	demo.WaitDelay = 30 * time.Second
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = demo.Wait() // ended by the interrupt
+	})
+	for range 600 {
+		if _, err := os.Stat(filepath.Join(dir, "env.sh")); err == nil {
+			return &said
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatalf("the demo did not come up:\n%s", said.String())
+	return nil
+}
