@@ -135,3 +135,20 @@ func TestCustomerPoliciesKeepVersions(t *testing.T) {
 		t.Errorf("details: %+v", details.Policies)
 	}
 }
+
+func TestAUserKnowsItself(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	s.RegisterActor("ROLE", wire.Actor{Type: "AssumedRole", Name: "assumed-role/Admin/carol"})
+	alice, role := iam.NewFromConfig(as(s, "alice")), iam.NewFromConfig(as(s, "ROLE"))
+	for _, in := range []*iam.GetUserInput{{}, {UserName: aws.String("alice")}} {
+		if u := must(alice.GetUser(t.Context(), in))(t).User; *u.UserName != "alice" || *u.Arn != "arn:aws:iam::111111111111:user/alice" || u.CreateDate == nil {
+			t.Errorf("alice is %s, %s", *u.UserName, *u.Arn)
+		}
+	}
+	if _, err := alice.GetUser(t.Context(), &iam.GetUserInput{UserName: aws.String("bob")}); codeOf(err) != "NoSuchEntity" {
+		t.Errorf("somebody else: %v", err)
+	}
+	if _, err := role.GetUser(t.Context(), nil); codeOf(err) != "ValidationError" {
+		t.Errorf("a role is no user: %v", err)
+	}
+}
