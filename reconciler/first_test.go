@@ -26,7 +26,14 @@ func settled(t testing.TB, s *simulation) {
 	}
 }
 
-func (s *simulation) converged() bool { return len(s.open()) == 0 }
+func (s *simulation) converged() bool {
+	for _, env := range s.names {
+		if len(s.differences(env)) > 0 {
+			return false
+		}
+	}
+	return len(s.watch.state.Outbox) == 0
+}
 
 // open is what keeps the simulation from being converged.
 func (s *simulation) open() []string {
