@@ -100,12 +100,10 @@ func TestCloseEndsALongPoll(t *testing.T) {
 	}
 	res := must(http.DefaultClient.Do(req("AmazonSQS.CreateQueue", `{"QueueName":"q"}`)))(t)
 	_ = res.Body.Close()
-	sent, polled := make(chan struct{}), make(chan int, 1)
-	// More than the sockets' buffers hold: once it is written, the server has
-	// begun to read it.
-	padding := strings.Repeat("x", 12<<20)
-	poll := req("AmazonSQS.ReceiveMessage", `{"QueueUrl":"q","WaitTimeSeconds":20,"Padding":"`+padding+`"}`)
-	poll = poll.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }}))
+	begun, polled := make(chan struct{}), make(chan int, 1)
+	poll := req("AmazonSQS.ReceiveMessage", `{"QueueUrl":"q","WaitTimeSeconds":20}`)
+	poll.Header.Set("Expect", "100-continue") // the server says so once it reads the body
+	poll = poll.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(begun) }}))
 	go func() {
 		res, err := http.DefaultClient.Do(poll)
 		if err != nil {
@@ -115,7 +113,7 @@ func TestCloseEndsALongPoll(t *testing.T) {
 		_ = res.Body.Close()
 		polled <- res.StatusCode
 	}()
-	<-sent
+	<-begun
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
