@@ -17,7 +17,7 @@ func TestContentMovesThroughThreeEnvironments(t *testing.T) {
 		return func() bool { return s.watch.environment(env).Admitted != nil }
 	}
 	if !s.until(time.Hour, arrived("staging")) {
-		t.Fatal("nothing came to staging")
+		t.Fatal("nothing came to staging", s.watch.broken)
 	}
 	if got := s.real.Sub(birth); got < 20*time.Second {
 		t.Errorf("it came to staging after %v, the soak is 20s", got)

@@ -200,6 +200,7 @@ func (s *simulation) pass(env string) {
 		return
 	}
 	s.budget--
+	seq := s.watch.state.Seq
 	s.watch.begin(env)
 	next, err := e.once(context.Background())
 	s.watch.end(env)
@@ -207,6 +208,9 @@ func (s *simulation) pass(env string) {
 		s.watch.fail(5, "the daemon in charge had to stop: %v", err)
 	}
 	s.due[env] = s.real.Add(max(0, next.Sub(s.now())))
+	if err == nil && !next.After(s.now()) && s.watch.state.Seq == seq {
+		s.watch.fail(13, "%s wants another pass at once and learned nothing in this one (%v)", env, s.now().Sub(next))
+	}
 }
 
 // nudged takes an environment's wake, if there is one.
