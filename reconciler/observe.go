@@ -143,6 +143,7 @@ func (e *environment) merge(asked []manifest.Resource, seen map[manifest.Ref]pro
 	for _, res := range asked {
 		live, ok := seen[res.Ref]
 		if !ok {
+			l.fresh[res.Ref] = e.d.opts.Now().Add(e.d.opts.Pace.Retry) // asked again, not at once
 			if partial != nil && partial.Refs[res.Ref] != nil {
 				l.inventory.Errors[res.Ref] = partial.Refs[res.Ref]
 			}
