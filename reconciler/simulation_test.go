@@ -42,7 +42,7 @@ type simulation struct {
 	down     time.Duration
 	ids      int
 	idle     map[string]int // passes in a row that asked for another and learned nothing
-	budget   int // what is left of the passes a run may take
+	budget   int            // what is left of the passes a run may take
 }
 
 // mutant is one deliberate fault in a contract the daemon builds on; nil
