@@ -171,8 +171,8 @@ func (e *environment) settling() {
 // nextLook is when something is due to be looked at.
 func (e *environment) nextLook(interval time.Duration) time.Time {
 	next := e.look.at.Add(interval)
-	if e.look.at.IsZero() { // nothing to look at yet: a wake says when there is
-		next = e.d.opts.Now().Add(interval)
+	if now := e.d.opts.Now(); !next.After(now) { // nothing is looked at: a wake says when there is
+		next = now.Add(interval)
 	}
 	if !e.look.resurvey.IsZero() && e.look.resurvey.Before(next) {
 		next = e.look.resurvey

@@ -42,7 +42,14 @@ func (p *pass) keepAdmitted(ctx context.Context) error {
 	if p.st.Admitted != nil {
 		want[p.e.name] = p.st.Admitted.Release.Commit
 	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
+	// What traffic returns to is pinned before anything takes the place of
+	// its former pin, and no pin is let go before the others hold.
+	names := slices.Sorted(maps.Keys(want))
+	slices.Reverse(names)
+	slices.SortStableFunc(names, func(a, b string) int {
+		return strings.Compare(want[b], "") - strings.Compare(want[a], "")
+	})
+	for _, name := range names {
 		if kept, known := p.e.kept[name]; known && kept == want[name] {
 			continue
 		}
