@@ -25,6 +25,9 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	if err := p.requests(ctx, &sig); err != nil {
 		return sig, err
 	}
+	if sig.Rollback != "" {
+		return sig, nil // traffic first: nothing is measured or asked before it
+	}
 	start, err := p.start()
 	if err != nil {
 		return sig, err
