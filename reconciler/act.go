@@ -120,6 +120,10 @@ func (p *pass) answered(ctx context.Context, steps []plan.Step, outcomes []recor
 	return p.remember(ctx, recs...) // tidy tells about what is refused for good
 }
 
+// conflictsAtOnce is how many conflicts in a row are answered by looking and
+// planning again at once.
+const conflictsAtOnce = 2
+
 func (p *pass) afterStep(s plan.Step, out record.Outcome) {
 	now := p.e.d.opts.Now()
 	p.e.look.touch(s.Ref, now)
@@ -142,14 +146,30 @@ func (p *pass) afterStep(s plan.Step, out record.Outcome) {
 		}
 	}
 	p.e.log.Warn("step refused", append(fields, zap.String("kind", out.Kind), zap.String("error", out.Error))...)
-	if kind == providers.Conflict {
-		return // look and plan again at once
-	}
 	b := p.e.backoff[s.Ref]
 	b.tries++
+	if kind == providers.Conflict && b.tries <= conflictsAtOnce {
+		p.e.backoff[s.Ref] = b
+		return // look and plan again at once; a conflict that stays is slowed down
+	}
 	b.next = now.Add(doubled(p.e.d.opts.Pace.Retry, b.tries, p.e.d.opts.Pace.RetryMax))
 	p.e.backoff[s.Ref] = b
 }
+
+// housekeep cleans versions up. What it cannot do is told, and tried again
+// later: it is no reason to think worse of the release.
+func (p *pass) housekeep(ctx context.Context) {
+	if p.now.Before(p.e.cleanFrom) {
+		return
+	}
+	if err := p.clean(ctx); err != nil {
+		p.e.cleanFrom = p.now.Add(cleanAgain)
+		p.e.log.Warn("old versions could not be removed", zap.Error(err))
+	}
+}
+
+// cleanAgain is how long a failed clean-up rests.
+const cleanAgain = time.Hour
 
 // clean removes versions that nothing needs any more, after a release has
 // come to rest.

@@ -3,7 +3,6 @@ package reconciler
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -54,7 +53,7 @@ func (p *pass) contract(ctx context.Context, rel *manifest.Release) []broken {
 			out = append(out, expectExisting(res.Ref, "parameter "+name, manifest.Ref{Kind: manifest.KindParameter, Name: name}, live)...)
 		}
 		for _, name := range d.Expects.Queues {
-			out = append(out, expectQueue(res.Ref, name, rel, live)...)
+			out = append(out, p.expectQueue(res.Ref, name, rel, live)...)
 		}
 	}
 	return out
@@ -102,25 +101,37 @@ func expectExisting(fn manifest.Ref, what string, ref manifest.Ref, live map[man
 // expectQueue: the queue is there, and a mapping the release declares from it
 // onto the function is enabled. A mapping the release is about to make is not
 // missing.
-func expectQueue(fn manifest.Ref, name string, rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
+func (p *pass) expectQueue(fn manifest.Ref, name string, rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
 	queue := manifest.Ref{Kind: manifest.KindQueue, Name: name}
 	what := "queue " + name
 	if _, declared := rel.Resource(queue); !declared {
 		return []broken{{fn, what, "the release does not declare it"}}
 	}
-	if l, looked := live[queue]; looked && !l.Exists && l.SeenAt.IsZero() {
-		return nil
+	if p.gone(queue, live) {
+		return []broken{{fn, what, "it was deleted"}}
 	}
 	for _, res := range rel.Resources {
 		t, ok := res.Spec.(*manifest.TriggerSpec)
 		if !ok || res.Parent != fn || t.Queue.Ref != queue {
 			continue
 		}
-		if l := live[res.Ref]; l.Exists && t.Enabled && l.Spec.Fields["enabled"] == "false" {
+		l := live[res.Ref]
+		switch {
+		case p.gone(res.Ref, live):
+			return []broken{{fn, what, "its mapping was deleted"}}
+		case l.Exists && t.Enabled && l.Spec.Fields["enabled"] == "false":
 			return []broken{{fn, what, "its mapping is disabled"}}
 		}
 	}
 	return nil
+}
+
+// gone: it was seen in place before, and is seen not to be there now. What is
+// only about to be made is not gone.
+func (p *pass) gone(ref manifest.Ref, live map[manifest.Ref]providers.Live) bool {
+	_, applied := p.st.Applied[ref]
+	l, looked := live[ref]
+	return applied && looked && !l.Exists && p.e.look.inventory.Errors[ref] == nil
 }
 
 // check runs the environment's checks on the content in force, remembers the
@@ -149,7 +160,11 @@ func (p *pass) check(ctx context.Context) error {
 		recs = append(recs, journal.Record{Check: p.runCheck(ctx, key, name, c)})
 	}
 	p.changed = p.changed || len(recs) > 0
-	return errors.Join(p.remember(ctx, recs...), p.clean(ctx))
+	if err := p.remember(ctx, recs...); err != nil {
+		return err
+	}
+	p.housekeep(ctx)
+	return nil
 }
 
 // atRest: the release in force is wholly applied and nothing moves.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
@@ -15,15 +16,20 @@ import (
 type contractRead struct {
 	expects manifest.Expects
 	err     error
+	until   time.Time // of a failure: it is not read again before
 }
 
 // withContracts adds to a release what its code itself says it expects. Code
 // that cannot be read adds nothing here: admission names it, and what is in
 // force stays.
-func (e *environment) withContracts(ctx context.Context, spec manifest.Environment, rel *manifest.Release) *manifest.Release {
+//
+// whole is false when some code could not be read: such a release is made
+// again next time.
+func (e *environment) withContracts(ctx context.Context, spec manifest.Environment, rel *manifest.Release) (out *manifest.Release, whole bool) {
 	if e.d.opts.Contracts == nil {
-		return rel
+		return rel, true
 	}
+	whole = true
 	merged := *rel
 	merged.Functions = maps.Clone(rel.Functions)
 	for _, res := range rel.Resources {
@@ -33,25 +39,27 @@ func (e *environment) withContracts(ctx context.Context, spec manifest.Environme
 		}
 		read := e.contractOf(ctx, spec, config.Artifact)
 		if read.err != nil {
+			whole = false
 			continue
 		}
 		d := merged.Functions[res.Ref]
 		d.Expects = manifest.MergeExpects(d.Expects, read.expects)
 		merged.Functions[res.Ref] = d
 	}
-	return &merged
+	return &merged, whole
 }
 
-// contractOf reads an artifact's contract once. What failed is read again next
-// time.
+// contractOf reads an artifact's contract once. What failed is read again
+// after a while.
 func (e *environment) contractOf(ctx context.Context, spec manifest.Environment, a manifest.Artifact) contractRead {
-	if read, ok := e.brought[a.Digest]; ok {
+	if read, ok := e.brought[a.Digest]; ok && (read.err == nil || e.d.opts.Now().Before(read.until)) {
 		return read
 	}
 	var read contractRead
-	if read.expects, read.err = e.d.opts.Contracts(ctx, spec, a); read.err == nil {
-		e.brought[a.Digest] = read
+	if read.expects, read.err = e.d.opts.Contracts(ctx, spec, a); read.err != nil {
+		read.until = e.d.opts.Now().Add(e.d.opts.Pace.Retry)
 	}
+	e.brought[a.Digest] = read
 	return read
 }
 

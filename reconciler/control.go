@@ -8,15 +8,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
 // ownerMooring owns the holds that the daemon makes itself.
 const ownerMooring = "mooring"
+
+// approvalFor is how long an approval by lifting a hold is good for.
+const approvalFor = 24 * time.Hour
 
 // ErrUnknown: there is no such environment, hold or release.
 var ErrUnknown = errors.New("unknown")
@@ -65,8 +70,30 @@ func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, erro
 	}
 	h.Scope.Item = r.Item
 	return h, d.do(ctx, r.Environment, func(ctx context.Context, e *environment) error {
+		if err := e.there(h.Scope); err != nil {
+			return fmt.Errorf("hold %s: %w", r.Environment, err)
+		}
 		return e.remember(ctx, journal.Record{Hold: &h})
 	})
+}
+
+// there: what a hold is about exists; a hold on a misspelt name would guard
+// nothing.
+func (e *environment) there(scope record.HoldScope) error {
+	st := e.state()
+	if scope.Item != "" {
+		if _, ok := st.Drift[scope.Item]; !ok {
+			return fmt.Errorf("drift item %q: %w; `mooring drift` lists them", scope.Item, ErrUnknown)
+		}
+	}
+	if scope.Ref == (manifest.Ref{}) {
+		return nil
+	}
+	_, applied := st.Applied[scope.Ref]
+	if _, looked := e.look.inventory.Live[scope.Ref]; !applied && !looked {
+		return fmt.Errorf("%s: %w here; `mooring render` lists the resources", scope.Ref, ErrUnknown)
+	}
+	return nil
 }
 
 // Resume lifts a hold by id, or every hold that a person may lift with "".
@@ -83,7 +110,7 @@ func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
 			recs = append(recs, e.consequences(st, h, by)...)
 		}
 		if len(recs) == 0 {
-			return fmt.Errorf("hold %q in %s: %w; `mooring status` lists the holds", id, name, ErrUnknown)
+			return fmt.Errorf("hold %q in %s: %w; name one of %s", id, name, ErrUnknown, holdNames(st))
 		}
 		if err := e.remember(ctx, recs...); err != nil {
 			return err
@@ -99,15 +126,26 @@ func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
 	})
 }
 
+func holdNames(st *journal.Environment) string {
+	var names []string
+	for _, h := range sorted(st.Holds) {
+		names = append(names, h.ID)
+	}
+	if len(names) == 0 {
+		return "none: nothing is held"
+	}
+	return strings.Join(names, ", ")
+}
+
 // consequences of lifting a hold: what it kept from happening may happen now.
 func (e *environment) consequences(st *journal.Environment, h record.Hold, by string) []journal.Record {
 	now := e.d.opts.Now()
 	switch h.Kind {
-	case "forced_update", "empty", "recovered":
+	case "forced_update", "recovered":
 		return []journal.Record{{Request: &journal.Request{ID: e.d.opts.NewID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
 	case "deletion_guard", "adoption":
 		key := keyOf(st, h.About)
-		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now}}}
+		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now, Until: now.Add(approvalFor)}}}
 	case "mitigation":
 		if item, ok := st.Drift[h.About]; ok {
 			item.Response, item.Reason, item.Decision = record.Revert, "resumed by "+by, decidedByPerson
@@ -137,6 +175,12 @@ func (d *Daemon) Rollback(ctx context.Context, name, to, by, reason string) erro
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		now := d.opts.Now()
 		st := e.state()
+		if st.Rollout.Phase != rollout.Idle && st.Rollout.Stable.Digest == "" {
+			return fmt.Errorf("roll back %s: its first deployment is under way, there is nothing to return to", name)
+		}
+		if st.Rollout.Phase != rollout.Idle && to != "" {
+			return fmt.Errorf("roll back %s: a release is moving; roll back without --to to return to %.12s first", name, st.Rollout.Stable.Commit)
+		}
 		p := &pass{e: e, st: st, now: now}
 		if _, err := p.returnTarget(to); err != nil && (st.Rollout.Phase == "" || to != "") {
 			return fmt.Errorf("roll back: %w", err)
@@ -153,8 +197,13 @@ func (d *Daemon) Promote(ctx context.Context, environment, by string) error {
 }
 
 // Sync lets a manually synced environment take its admitted release.
-func (d *Daemon) Sync(ctx context.Context, environment, by string) error {
-	return d.request(ctx, environment, journal.Request{Kind: requestSync, By: by})
+func (d *Daemon) Sync(ctx context.Context, name, by string) error {
+	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+		if st := e.state(); st.Admitted == nil || st.Admitted.Release.Digest == st.Rollout.Release.Digest {
+			return fmt.Errorf("sync %s: no admitted release waits", name)
+		}
+		return e.remember(ctx, journal.Record{Request: &journal.Request{ID: d.opts.NewID("req"), Kind: requestSync, By: by, At: d.opts.Now()}})
+	})
 }
 
 // Retry takes failed content out of quarantine.

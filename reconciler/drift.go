@@ -35,7 +35,11 @@ func (p *pass) drift(ctx context.Context) error {
 	again := p.e.answeredBy != p.w.policies // other policies may answer otherwise
 	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
 		item := p.st.Drift[id]
-		if !item.Confirmed() || item.Decision == decidedByPerson || item.Decision != "" && !again {
+		over := !item.Until.IsZero() && !p.now.Before(item.Until)
+		if !item.Until.IsZero() && !over {
+			p.later = append(p.later, item.Until)
+		}
+		if !item.Confirmed() || item.Decision == decidedByPerson || item.Decision != "" && !again && !over {
 			continue
 		}
 		item = p.attribute(ctx, item)
@@ -91,18 +95,27 @@ func sameAnswer(a, b record.DriftItem) bool {
 // answer is one item with its response: the strictest action policy named,
 // or the table's. Broken policy touches nothing.
 func answer(item record.DriftItem, d policy.Decision, broken bool) record.DriftItem {
-	item.Decision = d.ID
+	item.Decision, item.Until = d.ID, time.Time{}
 	item.Response, item.Policy = item.Default, false
 	if broken && item.Response == record.Revert {
 		item.Response, item.Reason = record.Alert, "drift policy could not be evaluated"
 	}
+	if broken {
+		item.Until = item.SeenAt.Add(askAgain) // one late evaluation is not the last word
+	}
 	for _, a := range d.Actions {
 		if a.Item == item.ID {
 			item.Response, item.Reason, item.Policy = record.Response(a.Do), a.Reason, true
+			if a.UntilNS > 0 {
+				item.Until = time.Unix(0, a.UntilNS)
+			}
 		}
 	}
 	return item
 }
+
+// askAgain is when policy that could not be evaluated is asked again.
+const askAgain = time.Minute
 
 // holdMitigation keeps Mooring's hands off what an operator did.
 func (p *pass) holdMitigation(ctx context.Context, item record.DriftItem) error {

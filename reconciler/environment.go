@@ -45,6 +45,7 @@ type environment struct {
 	lastPass   time.Time // told by the clock that may go back
 	pushed     pushed
 	stale      bool      // a binding moved under what serves, by the last plan
+	cleanFrom  time.Time // when versions may be cleaned up again
 	stageSaid  string    // the last decision about a stage that was remembered
 	trailFrom  time.Time // when the audit trail is asked again
 	published  atomic.Pointer[published]
@@ -55,6 +56,8 @@ type environment struct {
 type pushed struct {
 	from  string
 	until time.Time
+	tries int    // refusals in a row
+	waits string // why it waits; "" for a move that only has to show
 }
 
 // pushedLimit is when a move that never showed is tried again.

@@ -122,8 +122,11 @@ func (p *pass) judge(ctx context.Context) error {
 	adm.Outcome, adm.Decision = string(decision.Outcome), decision.ID
 	adm.Findings = findings(decision.Findings)
 	adm.Reason = reason(decision)
-	if decision.RecheckNS > 0 {
+	switch {
+	case decision.RecheckNS > 0:
 		adm.RecheckAt = time.Unix(0, decision.RecheckNS)
+	case decision.Outcome == policy.Error:
+		adm.RecheckAt = p.now.Add(askAgain)
 	}
 	return p.admit(ctx, adm, decision)
 }
@@ -138,7 +141,7 @@ func (p *pass) unsafeUpdate() (record.Hold, bool) {
 		hold.Reason = fmt.Sprintf("branch %s was rewritten to %.12s; the release in force stays until somebody resumes this hold", p.spec.Branch, sha)
 	case len(p.head.release.Resources) == 0 && p.st.Admitted != nil:
 		hold.Kind = "empty"
-		hold.Reason = fmt.Sprintf("branch %s declares nothing at %.12s; nothing is deleted until somebody resumes this hold", p.spec.Branch, sha)
+		hold.Reason = fmt.Sprintf("branch %s declares nothing at %.12s; nothing is deleted because of that: bring a commit that declares what shall remain", p.spec.Branch, sha)
 	default:
 		return record.Hold{}, false
 	}

@@ -62,8 +62,7 @@ type pass struct {
 func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	spec, ok := w.pipeline.Environment(e.name)
 	if !ok {
-		return Report{Environment: e.name, Outcome: "error", Next: e.d.opts.Now().Add(e.d.opts.Pace.RetryMax)},
-			fmt.Errorf("environment %s is no longer in %s; what it runs is left as it is", e.name, "mooring.yaml")
+		return Report{Environment: e.name, Outcome: "error", Next: e.d.opts.Now().Add(e.d.opts.Pace.RetryMax)}, e.orphaned(ctx, w)
 	}
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	e.tell(p.now)
@@ -77,32 +76,32 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.expireHolds(ctx); err != nil {
 		return err
 	}
-	if err := p.readHead(ctx); err != nil {
-		return err
-	}
 	if err := p.e.open(ctx, p.w, p.spec); err != nil {
 		return err
 	}
+	unread := p.readHead(ctx)
 	if err := p.loadReleases(ctx); err != nil {
-		return err
+		return errors.Join(unread, err)
 	}
-	if p.nothingToLookAt() {
+	if unread == nil && p.nothingToLookAt() {
 		// A branch that is not there yet, or does not render, costs no call
 		// to the platform when nothing runs; content may still come in.
 		return errors.Join(p.judge(ctx), p.promote(ctx))
 	}
 	p.watchTraffic()
 	if err := p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval()); err != nil {
-		return err
+		return errors.Join(unread, err)
 	}
 	p.e.settling()
-	if err := p.judge(ctx); err != nil {
-		return err
+	// A head that cannot be read or judged stops what is new, never what is
+	// under way: a canary is looked at, and traffic goes back, all the same.
+	if unread == nil {
+		unread = p.judge(ctx)
 	}
 	if err := p.reconcile(ctx); err != nil {
-		return err
+		return errors.Join(unread, err)
 	}
-	return errors.Join(p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
+	return errors.Join(unread, p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
 }
 
 // watchTraffic asks for a direct look at every alias of a moving rollout: time
@@ -117,6 +116,15 @@ func (p *pass) watchTraffic() {
 			p.e.look.touch(f.Alias, p.now)
 		}
 	}
+}
+
+// orphaned tells about an environment that the pipeline no longer has.
+// Nothing of it is deleted.
+func (e *environment) orphaned(ctx context.Context, w *world) error {
+	return e.alert(ctx, w, event{
+		kind: "orphaned", severity: "high", title: fmt.Sprintf("environment %s is no longer in mooring.yaml", e.name),
+		text: "What it runs is left as it is, and nobody looks after it. Put it back, or remove its resources by hand.",
+	}, "firing")
 }
 
 // nothingToLookAt: nothing was ever released here, and the branch brings
@@ -286,6 +294,14 @@ func (p *pass) expireHolds(ctx context.Context) error {
 			continue
 		}
 		p.changed = true
+		if h.Kind == "rollback" || h.Kind == "undecided" {
+			// What people took back does not start again because a day passed.
+			h.Until = p.now.Add(mitigationHold)
+			if err := p.remember(ctx, journal.Record{Hold: &h}); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := p.lift(ctx, id, ownerMooring, "expired"); err != nil {
 			return err
 		}

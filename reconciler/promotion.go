@@ -38,11 +38,27 @@ func (p *pass) promote(ctx context.Context) error {
 			return p.promotionHeld(ctx, move, nil)
 		}
 		if p.e.pushed.from == move.Expect && p.now.Before(p.e.pushed.until) {
-			return nil // the repository was not read since the last move
+			p.waits = p.e.pushed.waits
+			p.later = append(p.later, p.e.pushed.until)
+			return nil // not read since the last move, or refused a moment ago
 		}
 		return p.move(ctx, move, arriving[move.From])
 	}
-	return p.resolve(ctx, "promotion", "")
+	return errors.Join(p.resolve(ctx, "promotion", ""), p.nothingToPromote(ctx))
+}
+
+// nothingToPromote answers a wish that has nothing to move: it must not lie in
+// wait for content that nobody spoke of.
+func (p *pass) nothingToPromote(ctx context.Context) error {
+	for _, r := range sorted(p.st.Requests) {
+		if r.Kind == requestPromote && !r.Done {
+			r.Done, r.Result = true, "nothing waits to come in"
+			if err := p.remember(ctx, journal.Record{Request: &r}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // promotionInput is every environment as it was last published, and what the
@@ -133,7 +149,6 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	if err := p.remember(ctx, recs...); err != nil {
 		return err
 	}
-	p.changed = true
 	from, _ := p.w.pipeline.Environment(m.From)
 	proposal, err := p.e.d.opts.Proposer.Propose(ctx, sources.Edit{
 		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path, SourcePath: from.Path,
@@ -146,6 +161,10 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		done.Outcome, done.Reason = "held", "the branch moved meanwhile; looking again"
 	case err != nil:
 		done.Outcome, done.Reason = "failed", err.Error()
+		tries := p.e.pushed.tries + 1
+		p.e.pushed = pushed{from: m.Expect, tries: tries, waits: "failed", until: p.now.Add(doubled(p.e.d.opts.Pace.Retry, tries, p.e.d.opts.Pace.RetryMax))}
+		p.waits = "failed"
+		p.later = append(p.later, p.e.pushed.until)
 	default:
 		done.Outcome, done.Commit = "moved", proposal.SHA
 		p.e.pushed = pushed{from: m.Expect, until: p.now.Add(pushedLimit)}
@@ -162,11 +181,12 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	if err := p.remember(ctx, recs...); err != nil {
 		return err
 	}
-	p.e.d.nudgeFetch()
 	if done.Outcome == "failed" {
-		return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
+		return p.fire(ctx, event{kind: "promotion", key: "failed", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
 	}
-	return p.resolve(ctx, "promotion", "")
+	p.changed = true
+	p.e.d.nudgeFetch()
+	return p.resolve(ctx, "promotion", "failed")
 }
 
 func promotionMessage(m promote.Move, d policy.Decision) string {

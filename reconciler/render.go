@@ -30,7 +30,10 @@ func (e *environment) render(ctx context.Context, w *world, snap sources.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	rel = e.withContracts(ctx, spec, rel)
+	rel, whole := e.withContracts(ctx, spec, rel)
+	if !whole {
+		return rel, nil
+	}
 	if len(e.releases) >= keepRendered {
 		clear(e.releases)
 	}

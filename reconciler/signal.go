@@ -301,6 +301,7 @@ func measure(ctx context.Context, meter providers.Meter, alias manifest.Resource
 // or an explicit advance moves on.
 func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
 	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput())
+	p.recordStage(ctx, d)
 	if err != nil {
 		sig.Pause = "policy could not be evaluated"
 		return
@@ -308,7 +309,6 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
 	if len(d.Abort) > 0 {
 		sig.Abort = d.Abort[0].Msg
 	}
-	p.recordStage(ctx, d)
 	switch {
 	case len(d.Pause) > 0:
 		sig.Pause = d.Pause[0].Msg

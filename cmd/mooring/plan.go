@@ -80,6 +80,9 @@ func planTable(w io.Writer, p web.Plan) {
 	for _, s := range p.Steps {
 		row(w, "  "+mark(s.Operation), s.Operation, s.Resource, s.Cause, s.Note)
 		for _, f := range s.Fields {
+			if s.Operation == "create" && empty(f.After) {
+				continue // what is made with nothing set is not worth a line
+			}
 			row(w, "", "", "  "+f.Path, jsonText(f.Before)+" → "+jsonText(f.After))
 		}
 	}
@@ -90,6 +93,25 @@ func planTable(w io.Writer, p web.Plan) {
 	for _, f := range p.Decision.Findings {
 		row(w, "  "+f.Code, f.Resource, f.Msg)
 	}
+}
+
+// empty values are what a thing has when nothing is said.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case float64:
+		return v == 0
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
 }
 
 func mark(operation string) string {

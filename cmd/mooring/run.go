@@ -194,12 +194,8 @@ func onceCode(reports []reconciler.Report) int {
 			c = exitDenied
 		case "held", "progressing":
 			c = exitHeld
-		case "drifted":
+		case "drifted", "changes":
 			c = exitChanges
-		default:
-			if r.Changed {
-				c = exitChanges
-			}
 		}
 		if rank[c] > rank[code] {
 			code = c

@@ -190,7 +190,9 @@ func (f *platforms) contract(ctx context.Context, e manifest.Environment, a mani
 	f.mu.Lock()
 	store := f.stores[e.Name]
 	f.mu.Unlock()
-	if store == nil { // a platform without artifacts
+	if store == nil && e.Provider.AWS != nil {
+		return manifest.Expects{}, fmt.Errorf("the platform of %s is not open yet", e.Name)
+	} else if store == nil { // a platform without artifacts
 		return manifest.Expects{}, nil
 	}
 	blob, err := store.Fetch(ctx, a)

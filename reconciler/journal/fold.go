@@ -184,7 +184,11 @@ func (e *Environment) apply(r Record) {
 }
 
 func (e *Environment) admission(a *record.Admission) {
-	e.Branch, e.Judged = a.Release.Commit, a
+	e.Judged = a
+	if !unsafe(a) {
+		// What is built on a held rewrite is no safer than the rewrite.
+		e.Branch = a.Release.Commit
+	}
 	if a.Outcome != "allow" {
 		return
 	}
@@ -197,6 +201,11 @@ func (e *Environment) admission(a *record.Admission) {
 		return
 	}
 	e.Known = newest(append(e.Known, *a), keepKnown)
+}
+
+// unsafe: the branch's update itself was held, until a person accepts it.
+func unsafe(a *record.Admission) bool {
+	return a.Outcome == "hold" && slices.ContainsFunc(a.Findings, func(f record.Finding) bool { return f.Code == "forced_update" || f.Code == "empty" })
 }
 
 func (e *Environment) fact(f record.Fact) {

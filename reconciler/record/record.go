@@ -184,6 +184,8 @@ type DriftItem struct {
 	Reason   string   `json:"reason,omitempty"`
 	Policy   bool     `json:"policy,omitempty"` // Response came from a policy package
 	Decision string   `json:"decision,omitempty"`
+	// Until ends the response: policy is asked again then.
+	Until time.Time `json:"until,omitzero"`
 	// Rounds counts reverts made against the same difference.
 	Rounds int  `json:"rounds,omitempty"`
 	Open   bool `json:"open,omitempty"` // lets the public in, or grants rights

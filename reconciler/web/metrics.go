@@ -25,7 +25,7 @@ type Metrics struct {
 	promotions   *prometheus.CounterVec
 	decisions    *prometheus.CounterVec
 	evalSeconds  *prometheus.HistogramVec
-	bundle       *prometheus.GaugeVec
+	bundle       prometheus.Gauge
 	fetches      *prometheus.CounterVec
 	stale        prometheus.Gauge
 	calls        *prometheus.CounterVec
@@ -53,7 +53,7 @@ func NewMetrics(version string) *Metrics {
 		promotions:   counter(r, "mooring_promotions_total", "Promotions moved, held or failed.", "from", "to", "outcome"),
 		decisions:    counter(r, "mooring_policy_decisions_total", "Decisions of policy.", "point", "outcome"),
 		evalSeconds:  histogram(r, "mooring_policy_eval_seconds", "How long decisions took.", "point"),
-		bundle:       gauge(r, "mooring_policy_bundle_info", "The active policies' revision.", "revision"),
+		bundle:       single(r, "mooring_policy_bundle_info", "1 when policies of the control branch are active."),
 		fetches:      counter(r, "mooring_git_fetch_total", "Reads of the repository.", "result"),
 		stale:        single(r, "mooring_source_stale_seconds", "Since the repository was last read with success."),
 		calls:        counter(r, "mooring_cloud_calls_total", "Calls to the platform.", "service", "operation", "code"),
@@ -149,10 +149,14 @@ func (m *Metrics) Decision(point, outcome string, seconds float64) {
 	m.evalSeconds.WithLabelValues(point).Observe(seconds)
 }
 
-// Bundle shows the active policies; the former ones disappear.
+// Bundle shows that policies are active. Which is for status to say: a commit
+// is no label.
 func (m *Metrics) Bundle(revision string) {
-	m.bundle.Reset()
-	m.bundle.WithLabelValues(revision).Set(1)
+	if revision == "" {
+		m.bundle.Set(0)
+		return
+	}
+	m.bundle.Set(1)
 }
 
 // Fetch counts one read of the repository.

@@ -367,3 +367,20 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestAStaleLockIsNoBranch: git's lock files lie among the branches while it
+// writes, and stay there when it is killed.
+func TestAStaleLockIsNoBranch(t *testing.T) {
+	g := sourcetest.NewGit(t, true)
+	g.Commit(sourcetest.Change{Branch: "main", Files: files{"a.yaml": "1"}})
+	g.Commit(sourcetest.Change{Branch: "env/staging", Files: files{"a.yaml": "2"}})
+	for _, name := range []string{"env/staging.lock", "main.lock"} {
+		if err := os.WriteFile(filepath.Join(g.Dir, "refs", "heads", filepath.FromSlash(name)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := fetch(t, follow(t, Options{URL: g.Dir}))
+	if len(got) != 2 || text(t, got["env/staging"], "a.yaml") != "2" {
+		t.Errorf("branches: %v", got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,36 +90,67 @@ func (u *local) open() (*gogit.Repository, layout, error) {
 
 func (u *local) list(ctx context.Context) (heads, error) {
 	const doing = "list branches"
-	repository, _, err := u.open()
+	repository, where, err := u.open()
 	if err != nil {
 		return heads{}, fail(doing, nil, err, u.secrets...)
 	}
 	all := heads{branches: map[string]plumbing.Hash{}}
-	refs, err := repository.References()
+	if head, err := repository.Reference(plumbing.HEAD, false); err == nil {
+		all.main, _ = branchOf(head.Target().String())
+	}
+	names, err := branchNames(where.gitDir)
 	if err != nil {
 		return heads{}, fail(doing, sources.ErrUnreachable, err, u.secrets...)
 	}
-	err = refs.ForEach(func(ref *plumbing.Reference) error {
-		if ref.Name() == plumbing.HEAD {
-			all.main, _ = branchOf(ref.Target().String())
-			return ctx.Err()
-		}
-		branch, ok := branchOf(ref.Name().String())
+	for _, name := range names {
+		branch, ok := branchOf(name)
 		if !ok {
-			return nil
+			continue
 		}
-		if ref.Type() == plumbing.SymbolicReference {
-			if ref, err = repository.Reference(ref.Name(), true); err != nil {
-				return nil // it points nowhere: no branch
-			}
+		ref, err := repository.Reference(plumbing.ReferenceName(name), true)
+		switch {
+		case errors.Is(err, plumbing.ErrReferenceNotFound):
+			continue // it points nowhere, or went meanwhile: no branch
+		case err != nil:
+			return heads{}, fail(doing, sources.ErrUnreachable, fmt.Errorf("%s: %w", name, err), u.secrets...)
 		}
 		all.branches[branch] = ref.Hash()
+	}
+	return all, ctx.Err()
+}
+
+// branchNames are the names of loose and packed branches. Git's own *.lock
+// files beside them are no branches, however long they have been lying there.
+func branchNames(gitDir string) ([]string, error) {
+	names := map[string]bool{}
+	root := filepath.Join(gitDir, filepath.FromSlash(headsPrefix))
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a folder that was emptied and removed meanwhile
+			}
+			return err
+		}
+		rel, err := filepath.Rel(gitDir, path)
+		if err != nil {
+			return err
+		}
+		names[filepath.ToSlash(rel)] = true
 		return nil
 	})
 	if err != nil {
-		return heads{}, fail(doing, sources.ErrUnreachable, err, u.secrets...)
+		return nil, err
 	}
-	return all, nil
+	packed, err := os.ReadFile(filepath.Join(gitDir, "packed-refs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for line := range strings.Lines(string(packed)) {
+		if _, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.HasPrefix(name, headsPrefix) {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 func (u *local) bring(ctx context.Context, into *store, wants []plumbing.Hash) (err error) {
