@@ -79,16 +79,14 @@ func cut(s string) string { return s[:min(len(s), 1500)] }
 // chaos is one run of the simulation.
 type chaos struct {
 	*simulation
-	log      func(string, ...any)
-	content  map[string]content // newest, by environment
-	next     int                // number of the next code
-	faults   float64            // chance of a fault of each effect
-	deaf     bool               // hints are lost
-	zombie   *Daemon            // the daemon that was replaced
-	denied   manifest.Ref       // a question about it fails
-	mode     string
-	everBad  bool
-	disabled bool
+	log     func(string, ...any)
+	content map[string]content // newest, by environment
+	next    int                // number of the next code
+	faults  float64            // chance of a fault of each effect
+	deaf    bool               // hints are lost
+	zombie  *Daemon            // the daemon that was replaced
+	denied  manifest.Ref       // a question about it fails
+	mode    string
 }
 
 // runSeed makes one run: faults first, then none.

@@ -72,7 +72,6 @@ type watched struct {
 	stageAt  time.Time                       // the stage's weight was first truly in place
 	saved    mark                            // at the last rollout record
 	soaked   mark                            // at the last soak record
-	begun    journal.Environment
 }
 
 // mark is a moment in true time.

@@ -290,9 +290,6 @@ func (r *rig) die() {
 	r.stop()
 }
 
-// errKilled: the daemon was killed meanwhile; whoever waits starts another.
-var errKilled = errors.New("the daemon was killed")
-
 // restartIfDead starts another daemon after a kill.
 func (r *rig) restartIfDead() {
 	if r.cloud.dead.Load() {
