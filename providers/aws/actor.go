@@ -103,10 +103,23 @@ func actorOf(kind string, e types.Event) (providers.Actor, bool) {
 		return providers.Actor{}, false
 	}
 	return providers.Actor{
-		Known: true, Name: actorName(doc, awssdk.ToString(e.Username)), Event: name,
+		Known: true, Name: actorName(doc, awssdk.ToString(e.Username)), Event: undated(name),
 		At: awssdk.ToTime(e.EventTime), RequestID: doc.RequestID,
 		Service: doc.UserIdentity.Type == "AWSService" || doc.UserIdentity.InvokedBy != "" || strings.HasSuffix(doc.SourceIP, ".amazonaws.com"),
 	}, true
+}
+
+// undated is an event's name without the date and version of its API, which
+// say nothing to people and differ between accounts and years:
+// UpdateAlias20150331v2 is UpdateAlias.
+func undated(event string) string {
+	name := strings.TrimRight(event, "0123456789")
+	if rest, ok := strings.CutSuffix(name, "v"); ok && name != event {
+		if short := strings.TrimRight(rest, "0123456789"); short != rest {
+			return short
+		}
+	}
+	return name
 }
 
 func changes(kind, event string) bool {

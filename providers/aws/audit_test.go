@@ -78,9 +78,11 @@ func TestActorOf(t *testing.T) {
 		told  bool
 	}{
 		"session": {event("UpdateAlias20150331", `{"requestID":"r1","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/Admin/alice"}}`), manifest.KindAlias,
-			providers.Actor{Known: true, Name: "assumed-role/Admin/alice", Event: "UpdateAlias20150331", At: time.Unix(1, 0), RequestID: "r1"}, true},
+			providers.Actor{Known: true, Name: "assumed-role/Admin/alice", Event: "UpdateAlias", At: time.Unix(1, 0), RequestID: "r1"}, true},
 		"service": {event("UpdateAlias20150331", `{"userIdentity":{"type":"AWSService","invokedBy":"codedeploy.amazonaws.com"}}`), manifest.KindAlias,
-			providers.Actor{Known: true, Name: "codedeploy.amazonaws.com", Event: "UpdateAlias20150331", At: time.Unix(1, 0), Service: true}, true},
+			providers.Actor{Known: true, Name: "codedeploy.amazonaws.com", Event: "UpdateAlias", At: time.Unix(1, 0), Service: true}, true},
+		"versioned": {event("UpdateFunctionCode20150331v2", `{"userIdentity":{"arn":"arn:aws:iam::1:user/bob"}}`), manifest.KindFunction,
+			providers.Actor{Known: true, Name: "user/bob", Event: "UpdateFunctionCode", At: time.Unix(1, 0)}, true},
 		"refused":      {event("UpdateAlias20150331", `{"errorCode":"AccessDenied","userIdentity":{"arn":"arn:aws:iam::1:user/eve"}}`), manifest.KindAlias, providers.Actor{}, false},
 		"read":         {event("UpdateAlias20150331", `{"readOnly":true}`), manifest.KindAlias, providers.Actor{}, false},
 		"another kind": {event("CreateFunctionUrlConfig", `{}`), manifest.KindFunction, providers.Actor{}, false},

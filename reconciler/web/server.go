@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,7 +213,16 @@ func (s *server) history(r *http.Request) (any, error) {
 		}
 		limit = n
 	}
-	return s.o.View.History(r.URL.Query().Get("environment"), limit), nil
+	name := r.URL.Query().Get("environment")
+	if name != "" && !s.has(name) {
+		return nil, fmt.Errorf("environment %q: unknown", name)
+	}
+	return s.o.View.History(name, limit), nil
+}
+
+// has: the pipeline has an environment of this name.
+func (s *server) has(name string) bool {
+	return slices.ContainsFunc(s.o.View.Status().Environments, func(e EnvironmentStatus) bool { return e.Name == name })
 }
 
 // body is what acts are asked with.
