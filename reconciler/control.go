@@ -110,7 +110,7 @@ func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
 			recs = append(recs, e.consequences(st, h, by)...)
 		}
 		if len(recs) == 0 {
-			return fmt.Errorf("hold %q in %s: %w; name one of %s", id, name, ErrUnknown, holdNames(st))
+			return fmt.Errorf("hold %q in %s: %w; `mooring status` lists the holds (%s)", id, name, ErrUnknown, holdNames(st))
 		}
 		if err := e.remember(ctx, recs...); err != nil {
 			return err
@@ -132,7 +132,7 @@ func holdNames(st *journal.Environment) string {
 		names = append(names, h.ID)
 	}
 	if len(names) == 0 {
-		return "none: nothing is held"
+		return "there is none"
 	}
 	return strings.Join(names, ", ")
 }

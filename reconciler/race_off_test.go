@@ -6,4 +6,5 @@ package reconciler
 const (
 	simulationSeeds = 2000
 	sweepPairs      = 300
+	sweepEvery      = 1 // every single failure
 )

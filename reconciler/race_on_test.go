@@ -4,6 +4,7 @@ package reconciler
 
 // How much is run under the race detector, which is slower.
 const (
-	simulationSeeds = 300
-	sweepPairs      = 100
+	simulationSeeds = 60
+	sweepPairs      = 10
+	sweepEvery      = 8 // every eighth single failure
 )

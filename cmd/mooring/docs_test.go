@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,7 +151,11 @@ func TestTutorial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "set -m\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
+	// Ports of this run's own, and nothing left behind whatever happens.
+	for _, port := range []string{"4599", "8499"} {
+		text = []byte(strings.ReplaceAll(string(text), port, freePort(t)))
+	}
+	script := "set -m\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
 	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", script+"\nwait")
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 20 * time.Second
@@ -157,6 +163,20 @@ func TestTutorial(t *testing.T) {
 		log, _ := os.ReadFile(filepath.Join(cmd.Dir, "daemon.log"))
 		t.Errorf("the tutorial broke: %v\n%s\nthe daemon said:\n%s", err, out, log)
 	}
+}
+
+// freePort is a port nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err = errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // tourScript turns the text into one shell script. Blocks run as they stand;
