@@ -73,14 +73,17 @@ func continued(item, before record.DriftItem) record.DriftItem {
 	return item
 }
 
+// decidedByPerson is the decision of an item that a person decided about.
+const decidedByPerson = "person"
+
 // fought stops reverting what somebody keeps putting back.
 func (w *world) fought(item *record.DriftItem) {
 	limit := w.in.Environment.Drift.Rounds
 	if limit == 0 {
 		limit = 3
 	}
-	if item.Rounds < limit {
-		return
+	if item.Rounds < limit || item.Decision == decidedByPerson {
+		return // a person's word to put it back is not overruled by the count
 	}
 	why := fmt.Sprintf("another writer keeps changing it: reverted %d times", item.Rounds)
 	if item.Default == record.Revert {
