@@ -23,7 +23,7 @@ var mutants = []struct{ name, file, old, new string }{
 	{"the same look counts twice", "items.go", `if item.SeenAt.After(before.SeenAt) {`, `if true {`},
 	{"undecided drift is reverted", "items.go", `case item.Response == "" || response == "":`, `case item.Response == "" && response == "never":`},
 	{"held drift is reverted", "items.go", `case item.Response != record.Revert:`, `case item.Response == record.Ignore:`},
-	{"reverting never stops", "items.go", `if item.Rounds < limit {`, `if true {`},
+	{"reverting never stops", "items.go", `if item.Rounds < limit || item.Decision == decidedByPerson {`, `if true {`},
 	{"memory raised is put back", "drift.go", `if raised(d) {
 			return holdHigh
 		}`, `if false {
