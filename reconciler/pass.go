@@ -22,7 +22,6 @@ type Report struct {
 	// Outcome is in_sync | changes | drifted | progressing | held | denied | error.
 	Outcome string
 	Reason  string // why, when it is not in_sync
-	Changed bool   // steps were made
 	Steps   int
 	Facts   int
 	Next    time.Time // when the next pass is due at the latest
@@ -318,7 +317,7 @@ func (p *pass) lift(ctx context.Context, id, by, why string) error {
 
 // report sums the pass up and says when the next is due.
 func (p *pass) report(err error) Report {
-	r := Report{Environment: p.e.name, Outcome: p.outcome(err), Changed: p.wrote > 0, Steps: p.wrote, Facts: len(p.plan.Facts)}
+	r := Report{Environment: p.e.name, Outcome: p.outcome(err), Steps: p.wrote, Facts: len(p.plan.Facts)}
 	_, r.Reason = p.stateWord(err)
 	r.Next = p.e.nextLook(p.interval())
 	for _, t := range slices.Concat(p.timers, p.later) {

@@ -111,7 +111,7 @@ resource "aws_s3_object" "package" {
   source_hash = filemd5(var.package)
 }
 
-resource "aws_lambda_layer_version" "library" {
+resource "aws_lambda_layer_version" "shared" {
   layer_name          = "library"
   filename            = var.package
   source_code_hash    = filebase64sha256(var.package)
@@ -128,7 +128,7 @@ resource "aws_lambda_function" "orders" {
   architectures                  = ["x86_64"]
   filename                       = var.package
   source_code_hash               = filebase64sha256(var.package)
-  layers                         = [aws_lambda_layer_version.library.arn]
+  layers                         = [aws_lambda_layer_version.shared.arn]
   memory_size                    = var.memory
   timeout                        = 10
   reserved_concurrent_executions = 5
