@@ -29,7 +29,8 @@ func (e *environment) fingerprint(kind, key string) string {
 // fire raises an alert: once per fingerprint while it lasts.
 func (p *pass) fire(ctx context.Context, ev event) error { return p.e.alert(ctx, p.w, ev, "firing") }
 
-// resolve ends an alert that is firing.
+// resolve ends an alert that is firing. An event with labels is said once more
+// although it is over: something was learned about it.
 func (p *pass) resolve(ctx context.Context, kind, key string) error {
 	return p.e.alert(ctx, p.w, event{kind: kind, key: key}, "resolved")
 }
@@ -40,11 +41,11 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 	before, known := e.d.ledger.alert(fp)
 	firing := known && before.Alert.Status == "firing"
 	switch {
-	case status == "firing" && firing && before.Alert.Title == ev.title:
+	case status == "firing" && firing && before.Alert.Title == ev.title && before.Alert.Labels["actor"] == ev.labels["actor"]:
 		return nil
-	case status == "resolved" && !firing:
+	case status == "resolved" && !firing && !(known && ev.labels != nil):
 		return nil
-	case status == "resolved":
+	case status == "resolved" && ev.labels == nil:
 		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
 	}
 	a := journal.Alert{
@@ -110,6 +111,19 @@ func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
 	if item.Response == record.Ignore {
 		return nil
 	}
+	return p.fire(ctx, p.driftEvent(item))
+}
+
+// completeDrift tells who made a difference that is over already, under the
+// fingerprint it was told with.
+func (p *pass) completeDrift(ctx context.Context, item record.DriftItem) error {
+	if item.Response == record.Ignore || !item.Actor.Known {
+		return nil
+	}
+	return p.e.alert(ctx, p.w, p.driftEvent(item), "resolved")
+}
+
+func (p *pass) driftEvent(item record.DriftItem) event {
 	who := "unknown"
 	if item.Actor.Known {
 		who = item.Actor.Name + " by " + item.Actor.Event
@@ -122,12 +136,12 @@ func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
 	if item.Path != "" {
 		subject += " " + item.Path
 	}
-	return p.fire(ctx, event{
+	return event{
 		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
 		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
 		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, response, item.Reason),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
-	})
+	}
 }
 
 // alertEnvironment tells about an environment that cannot be worked on at

@@ -5,52 +5,55 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"mooring.dev/policy"
-	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
-	"mooring.dev/sources/manifest"
 )
-
-// actorReader is an evaluator that knows whether drift policy looks at who
-// did it; only then does a revert wait for the name.
-type actorReader interface{ ReadsActor() bool }
 
 // mitigationHold is how long an operator's mitigation is left alone before
 // somebody has to say so again.
 const mitigationHold = 24 * time.Hour
 
-// trailTimeout bounds one look into the audit trail.
-const trailTimeout = 3 * time.Second
-
 // drift attributes what was confirmed, lets policy say what to do about it,
 // and tells people.
 func (p *pass) drift(ctx context.Context) error {
 	var fresh []record.DriftItem
+	var named []journal.Record
 	again := p.e.answeredBy != p.w.policies // other policies may answer otherwise
 	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
 		item := p.st.Drift[id]
+		if !item.Confirmed() {
+			continue
+		}
 		over := !item.Until.IsZero() && !p.now.Before(item.Until)
 		if !item.Until.IsZero() && !over {
 			p.later = append(p.later, item.Until)
 		}
-		if !item.Confirmed() || item.Decision == decidedByPerson || item.Decision != "" && !again && !over {
-			continue
-		}
-		item = p.attribute(ctx, item)
-		if p.waitsForActor(item) {
+		learned := p.attribute(ctx, &item)
+		person := item.Decision == decidedByPerson
+		switch {
+		case person || item.Decision != "" && !again && !over && !(learned && p.readsActor()):
+			if learned { // tidy completes what was told
+				named = append(named, journal.Record{Drift: &item})
+			}
+		case p.waitsForActor(item):
 			if err := p.alertDrift(ctx, item); err != nil {
 				return err
 			}
 			p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.SecondLook))
-			continue
+		default:
+			fresh = append(fresh, item)
 		}
-		fresh = append(fresh, item)
+	}
+	if len(named) > 0 {
+		p.changed = true
+		if err := p.remember(ctx, named...); err != nil {
+			return err
+		}
 	}
 	if len(fresh) > 0 {
 		if err := p.respond(ctx, fresh); err != nil {
@@ -58,7 +61,7 @@ func (p *pass) drift(ctx context.Context) error {
 		}
 	}
 	p.e.answeredBy = p.w.policies
-	return nil
+	return p.nameResolved(ctx)
 }
 
 // decidedByPerson is the decision of an item that a person decided about:
@@ -75,7 +78,7 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 	broken := err != nil || d.Outcome == policy.Error
 	for i := range items {
 		before := items[i]
-		if items[i] = answer(before, d, broken); before.Decision != "" && sameAnswer(before, items[i]) {
+		if items[i] = answer(before, d, broken); before.Decision != "" && sameAnswer(p.st.Drift[before.ID], items[i]) {
 			continue // asked again, and nothing new was said
 		}
 		recs = append(recs, journal.Record{Drift: &items[i]})
@@ -89,7 +92,7 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 }
 
 func sameAnswer(a, b record.DriftItem) bool {
-	return a.Response == b.Response && a.Policy == b.Policy && a.Reason == b.Reason
+	return a.Response == b.Response && a.Policy == b.Policy && a.Reason == b.Reason && a.Actor == b.Actor
 }
 
 // answer is one item with its response: the strictest action policy named,
@@ -127,84 +130,6 @@ func (p *pass) holdMitigation(ctx context.Context, item record.DriftItem) error 
 		About:  item.ID,
 		Reason: fmt.Sprintf("%s %s %s: %s; resume to put it back", item.Ref, item.Path, item.Kind, describe(item)),
 	})
-}
-
-// attribute finds who made a difference: the newest change of the resource in
-// the platform's audit trail that is not our own.
-func (p *pass) attribute(ctx context.Context, item record.DriftItem) record.DriftItem {
-	finder, ok := p.e.provider.(providers.ActorFinder)
-	if !ok || item.Actor.Known || p.now.Before(p.e.trailFrom) {
-		return item
-	}
-	res, ok := p.suspect(item)
-	if !ok {
-		return item
-	}
-	ctx, cancel := context.WithTimeout(ctx, trailTimeout)
-	defer cancel()
-	actors, err := finder.Actors(ctx, res, item.Since.Add(-p.interval()-15*time.Minute))
-	if err != nil {
-		// A trail that does not answer must not slow the reverts down.
-		p.e.trailFrom = p.now.Add(p.e.d.opts.Pace.RetryMax)
-		p.e.log.Info("audit trail could not be read: who did it stays unknown for now", zap.Stringer("resource", res.Ref), zap.Error(err))
-		return item
-	}
-	for _, a := range actors {
-		if _, own := p.st.OwnRequests[a.RequestID]; own || !fits(item, a) {
-			continue
-		}
-		item.Actor = a
-		break
-	}
-	return item
-}
-
-// suspect is the resource whose audit trail tells about an item. An extra is
-// filed under its parent's name, by its own kind.
-func (p *pass) suspect(item record.DriftItem) (manifest.Resource, bool) {
-	if item.Parent == (manifest.Ref{}) {
-		return find(item.Ref, p.target, p.moving, p.stable)
-	}
-	parent, ok := find(item.Parent, p.target, p.moving, p.stable)
-	return manifest.Resource{Ref: item.Ref, Parent: item.Parent, Physical: parent.Physical}, ok
-}
-
-// fits: the audit event can have made this difference.
-func fits(item record.DriftItem, a providers.Actor) bool {
-	want := map[string][]string{
-		manifest.KindFunction:    {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
-		manifest.KindAlias:       {"UpdateAlias", "DeleteAlias", "CreateAlias"},
-		manifest.KindTrigger:     {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
-		manifest.KindPermission:  {"AddPermission", "RemovePermission"},
-		manifest.KindURL:         {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
-		manifest.KindAsync:       {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
-		manifest.KindConcurrency: {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
-	}[item.Ref.Kind]
-	if want == nil {
-		return true
-	}
-	if item.Ref.Kind == manifest.KindFunction && item.Path == "code" {
-		want = []string{"UpdateFunctionCode"}
-	} else if item.Ref.Kind == manifest.KindFunction && item.Path != "" && !strings.HasPrefix(item.Path, "tags") {
-		want = []string{"UpdateFunctionConfiguration"}
-	}
-	return slices.ContainsFunc(want, func(prefix string) bool { return strings.HasPrefix(a.Event, prefix) })
-}
-
-// waitsForActor: policy reads who did it, nobody knows yet, and there is time.
-func (p *pass) waitsForActor(item record.DriftItem) bool {
-	reader, ok := p.w.evaluator.(actorReader)
-	if !ok || !reader.ReadsActor() || item.Actor.Known {
-		return false
-	}
-	if _, ok := p.e.provider.(providers.ActorFinder); !ok {
-		return false
-	}
-	wait := time.Duration(p.spec.Drift.ActorWait)
-	if wait == 0 {
-		wait = p.e.d.opts.Pace.ActorWait
-	}
-	return p.now.Before(item.Since.Add(wait))
 }
 
 // howResolved says what ended a difference.

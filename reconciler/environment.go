@@ -47,7 +47,7 @@ type environment struct {
 	stale      bool      // a binding moved under what serves, by the last plan
 	cleanFrom  time.Time // when versions may be cleaned up again
 	stageSaid  string    // the last decision about a stage that was remembered
-	trailFrom  time.Time // when the audit trail is asked again
+	trail      trail
 	published  atomic.Pointer[published]
 }
 

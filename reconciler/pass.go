@@ -65,6 +65,7 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	}
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	e.tell(p.now)
+	e.trail.looks = trailLooks
 	err := p.run(ctx)
 	err = errors.Join(err, p.tidy(ctx))
 	p.publish(err)

@@ -208,8 +208,9 @@ func (e *environment) previewDrift(ctx context.Context, w *world) (web.Drift, er
 	}
 	in.Applied = asApplied(in, rel)
 	items := plan.Make(in).Items
+	e.trail.looks = previewLooks
 	for i := range items {
-		items[i] = p.attribute(ctx, items[i])
+		p.attribute(ctx, &items[i])
 	}
 	var d policy.Decision
 	if len(items) > 0 {

@@ -35,6 +35,7 @@ func (e *Environment) clone() *Environment {
 	c.Approvals = slices.Clone(e.Approvals)
 	c.Quarantine = maps.Clone(e.Quarantine)
 	c.Drift = maps.Clone(e.Drift)
+	c.Unnamed = maps.Clone(e.Unnamed)
 	c.Rounds = maps.Clone(e.Rounds)
 	c.Checks = maps.Clone(e.Checks)
 	for key, of := range c.Checks {

@@ -22,6 +22,7 @@ const (
 	keepChecks     = 64   // contents with check results
 	keepRequests   = 4096 // request ids of our own writes
 	keepRounds     = 4096
+	keepUnnamed    = 256
 	keepAlerts     = 4096
 	keepOutbox     = 10000
 	keepExpired    = 24 * time.Hour // holds, after they ended
@@ -66,7 +67,7 @@ func Valid(r Record) error {
 	about, of := 0, 0
 	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
 		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
-		r.Resolved != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil} {
+		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil} {
 		if set {
 			about++
 		}
@@ -125,6 +126,7 @@ func (e *Environment) fill() {
 	fill(&e.Holds)
 	fill(&e.Quarantine)
 	fill(&e.Drift)
+	fill(&e.Unnamed)
 	fill(&e.Rounds)
 	fill(&e.Checks)
 	fill(&e.Requests)
@@ -169,7 +171,9 @@ func (e *Environment) apply(r Record) {
 		item.Rounds = e.Rounds[item.ID].Count
 		e.Drift[item.ID] = item
 	case r.Resolved != nil:
-		delete(e.Drift, r.Resolved.ID)
+		e.resolved(*r.Resolved)
+	case r.Named != nil:
+		delete(e.Unnamed, r.Named.ID)
 	case r.Check != nil:
 		e.check(*r.Check)
 	case r.Soak != nil:
@@ -245,6 +249,16 @@ func (e *Environment) outcome(o record.Outcome) {
 		}
 	}
 	bound(e.Rounds, keepRounds, func(r Rounds) time.Time { return r.Last }, cmp.Compare[string])
+}
+
+// resolved ends a difference. One that people were told of, without a name, is
+// kept until the audit trail tells.
+func (e *Environment) resolved(r Resolved) {
+	if item, known := e.Drift[r.ID]; known && item.Confirmed() && !item.Actor.Known {
+		e.Unnamed[r.ID] = item
+		bound(e.Unnamed, keepUnnamed, func(d record.DriftItem) time.Time { return d.Since }, cmp.Compare[string])
+	}
+	delete(e.Drift, r.ID)
 }
 
 func about(item record.DriftItem, o record.Outcome) bool {

@@ -51,6 +51,8 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 		return "drift", r.Drift.Ref.String(), e.driftLine(*r.Drift)
 	case r.Resolved != nil:
 		return "drift", e.Drift[r.Resolved.ID].Ref.String(), e.resolvedLine(*r.Resolved)
+	case r.Named != nil:
+		return "drift", e.Unnamed[r.Named.ID].Ref.String(), e.namedLine(*r.Named)
 	case r.Check != nil:
 		return "check", "", e.checkLine(*r.Check)
 	case r.Promotion != nil:
@@ -155,6 +157,14 @@ func (e *Environment) resolvedLine(r Resolved) string {
 		return ""
 	}
 	return strings.TrimSpace(d.Path+" "+string(d.Kind)) + ": " + r.How
+}
+
+func (e *Environment) namedLine(r Named) string {
+	d, known := e.Unnamed[r.ID]
+	if !known || !r.Actor.Known {
+		return ""
+	}
+	return strings.TrimSpace(d.Path+" "+string(d.Kind)) + " was by " + r.Actor.Name
 }
 
 func (e *Environment) checkLine(c record.CheckResult) string {

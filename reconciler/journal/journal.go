@@ -9,6 +9,7 @@ import (
 	"iter"
 	"time"
 
+	"mooring.dev/providers"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 )
@@ -39,6 +40,7 @@ type Record struct {
 	Retry      *Retry              `json:"retry,omitempty"`
 	Drift      *record.DriftItem   `json:"drift,omitempty"`
 	Resolved   *Resolved           `json:"resolved,omitempty"`
+	Named      *Named              `json:"named,omitempty"`
 	Check      *record.CheckResult `json:"check,omitempty"`
 	Soak       *Soak               `json:"soak,omitempty"`
 	Promotion  *record.Promotion   `json:"promotion,omitempty"`
@@ -66,6 +68,13 @@ type Retry struct {
 type Resolved struct {
 	ID  string `json:"id"`
 	How string `json:"how"` // reverted | gone | released | accepted
+}
+
+// Named tells who made a difference that was over before the audit trail told.
+// An actor that is not known ends the search.
+type Named struct {
+	ID    string          `json:"id"`
+	Actor providers.Actor `json:"actor"`
 }
 
 // Soak is observed, healthy time in force accrued by one release.

@@ -42,7 +42,8 @@ type Environment struct {
 	Approvals   []record.Approval
 	Quarantine  map[record.Key]record.Quarantine
 	Drift       map[string]record.DriftItem
-	Rounds      map[string]Rounds // by drift item id, surviving its resolution
+	Unnamed     map[string]record.DriftItem // resolved, and nobody knows yet who made them; bounded
+	Rounds      map[string]Rounds           // by drift item id, surviving its resolution
 	Checks      map[record.Key]map[string]record.CheckResult
 	Soak        Soak
 	Promotions  []record.Promotion // newest last, bounded to the last 50

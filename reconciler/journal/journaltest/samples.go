@@ -30,6 +30,7 @@ func Samples() []journal.Record {
 		{Drift: &record.DriftItem{ID: "d1", Ref: fn, Path: "memorySize", Kind: record.Changed, Declared: "512", Live: "256", Since: at, Seen: 2,
 			SeenAt: at, Actor: providers.Actor{Known: true, Name: "user/bob", At: at}, Severity: "high", Response: record.Revert}},
 		{Resolved: &journal.Resolved{ID: "d0", How: "gone"}},
+		{Named: &journal.Named{ID: "d0", Actor: providers.Actor{Known: true, Name: "user/bob", At: at}}},
 		{Check: &record.CheckResult{Key: release.Key(), Name: "smoke", Passed: true, At: at}},
 		{Soak: &journal.Soak{Release: release.Digest, Elapsed: 5 * time.Minute, Tick: at}},
 		{Promotion: &record.Promotion{From: "staging", To: "production", Key: release.Key(), Outcome: "moved", Commit: "9a", At: at}},
