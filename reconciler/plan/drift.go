@@ -49,30 +49,31 @@ func judge(d drifted) judgement {
 	case d.whole:
 		return judgeMissing(d.ref.Kind)
 	}
-	switch d.ref.Kind {
-	case manifest.KindFunction:
-		return judgeFunction(d.diff)
-	case manifest.KindAlias:
-		if d.diff.path == pathVersion || d.diff.path == pathRouting {
-			return holdHigh
-		}
-		return revertLow
-	case manifest.KindTrigger:
-		return judgeTrigger(d)
-	case manifest.KindConcurrency:
-		if d.diff.inL && d.diff.l == "0" {
-			return holdCritical
-		}
-	case manifest.KindRole:
-		return judgeRole(d.diff)
-	case manifest.KindQueue:
-		return judgeQueue(d.diff)
-	case manifest.KindPermission:
-		return revertHigh
-	case manifest.KindURL:
-		if d.diff.path == "authType" && d.diff.l == `"NONE"` {
-			return opened
-		}
+	if judge := traitsOf(d.ref.Kind).judge; judge != nil {
+		return judge(d)
+	}
+	return revertMedium
+}
+
+func judgeAlias(d drifted) judgement {
+	if d.diff.path == pathVersion || d.diff.path == pathRouting {
+		return holdHigh
+	}
+	return revertLow
+}
+
+func judgePermission(drifted) judgement { return revertHigh }
+
+func judgeURL(d drifted) judgement {
+	if d.diff.path == "authType" && d.diff.l == `"NONE"` {
+		return opened
+	}
+	return revertMedium
+}
+
+func judgeConcurrency(d drifted) judgement {
+	if d.diff.inL && d.diff.l == "0" {
+		return holdCritical
 	}
 	return revertMedium
 }
@@ -91,16 +92,14 @@ func judgeExtra(d drifted) judgement {
 }
 
 func judgeMissing(kind string) judgement {
-	switch kind {
-	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole, manifest.KindSecret, manifest.KindParameter:
-		return gone
-	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL:
-		return revertHigh
+	if j := traitsOf(kind).missing; j != (judgement{}) {
+		return j
 	}
 	return revertMedium
 }
 
-func judgeFunction(d diff) judgement {
+func judgeFunction(drift drifted) judgement {
+	d := drift.diff
 	top := member(d.path)
 	switch top {
 	case "memorySize", "timeout":
@@ -133,7 +132,8 @@ func judgeTrigger(d drifted) judgement {
 	return holdHigh
 }
 
-func judgeRole(d diff) judgement {
+func judgeRole(drift drifted) judgement {
+	d := drift.diff
 	switch member(d.path) {
 	case "statement", "statements", "managedPolicyArns", "inlinePolicies", "assumeRolePolicy":
 		if granted(d) == widens { // what is declared is wider than what lives
@@ -148,7 +148,8 @@ func judgeRole(d diff) judgement {
 	return revertMedium
 }
 
-func judgeQueue(d diff) judgement {
+func judgeQueue(drift drifted) judgement {
+	d := drift.diff
 	switch member(d.path) {
 	case "messageRetentionPeriod":
 		if raised(d) {

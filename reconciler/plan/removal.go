@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -249,16 +250,7 @@ func needers(w *world, r removal, left []removal) []manifest.Ref {
 }
 
 // removalRank orders removals by kind: what refers before what is referred to.
-func removalRank(kind string) int {
-	order := []string{
-		manifest.KindTrigger, manifest.KindURL, manifest.KindPermission, manifest.KindAsync, manifest.KindConcurrency,
-		manifest.KindAlias, manifest.KindFunction, manifest.KindRole, manifest.KindQueue,
-	}
-	if i := slices.Index(order, kind); i >= 0 {
-		return i
-	}
-	return len(order)
-}
+func removalRank(kind string) int { return traitsOf(kind).rank }
 
 // deletionGuard says why deletions hold for approval; "" when they may go.
 func (w *world) deletionGuard(left []removal) string {
@@ -359,11 +351,11 @@ func statefulKind(res manifest.Resource) bool {
 	return res.Stateful || res.Ref.Kind == manifest.KindQueue
 }
 
-// parentOf is the function a child's name begins with.
+// parentOf is what a child lives on: its name begins with the parent's.
 func parentOf(ref manifest.Ref) manifest.Ref {
 	if standsAlone(ref) {
 		return manifest.Ref{}
 	}
 	name, _, _ := strings.Cut(ref.Name, ".")
-	return manifest.Ref{Kind: manifest.KindFunction, Name: name}
+	return manifest.Ref{Kind: cmp.Or(traitsOf(ref.Kind).parent, manifest.KindFunction), Name: name}
 }

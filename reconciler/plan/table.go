@@ -39,44 +39,34 @@ func reach(p rollout.Phase) (class, bool) {
 	return 0, false
 }
 
-// higherIsWider are numbers of which more hurts nobody who relied on less.
-var higherIsWider = map[string]map[string]bool{
-	manifest.KindQueue: {
-		"visibilityTimeout":                  true,
-		"messageRetentionPeriod":             true,
-		"maximumMessageSize":                 true,
-		"redrive.maxReceiveCount":            true,
-		"redrivePolicy.maxReceiveCount":      true,
-		"kmsDataKeyReusePeriodSeconds":       true,
-		"redrivePolicy.sourceQueueArns":      true,
-		"redriveAllowPolicy.sourceQueueArns": true,
-	},
-	manifest.KindConcurrency: {"reservedConcurrentExecutions": true},
-	manifest.KindRole:        {"maxSessionDuration": true},
-}
-
 // classOf says when a changed field is written.
 func classOf(kind string, d diff) class {
-	top, _, _ := strings.Cut(d.path, ".")
-	top, _, _ = strings.Cut(top, "[")
-	if top == "tags" || top == "description" && kind != manifest.KindAlias {
+	if top := member(d.path); top == "tags" || top == "description" && kind != manifest.KindAlias {
 		return widens
 	}
-	switch kind {
-	case manifest.KindFunction:
-		return widens // the unpublished state serves nobody
-	case manifest.KindRole:
-		if top == "statement" || top == "statements" || top == "managedPolicyArns" {
-			return granted(d)
-		}
-	case manifest.KindPermission, manifest.KindTrigger, manifest.KindURL, manifest.KindAsync, manifest.KindAlias:
-		return connects
+	t := traitsOf(kind)
+	if t.written != nil {
+		return t.written(d)
 	}
-	if higherIsWider[kind][d.path] {
+	if slices.Contains(t.wider, d.path) {
 		return compareNumbers(d)
 	}
 	return connects
 }
+
+// roleWritten: what grants comes early, what takes away late.
+func roleWritten(d diff) class {
+	switch member(d.path) {
+	case "statement", "statements", "managedPolicyArns":
+		return granted(d)
+	case "maxSessionDuration":
+		return compareNumbers(d)
+	}
+	return connects
+}
+
+// unpublished state serves nobody.
+func unpublished(diff) class { return widens }
 
 // granted tells a right that is added from one that is taken away. A set is
 // compared as a set; what is both wider and narrower cannot be told.
@@ -144,21 +134,29 @@ func number(text string, present bool) (float64, bool) {
 
 // classOfNew says when a missing resource is made.
 func (w *world) classOfNew(res *manifest.Resource) class {
-	switch res.Ref.Kind {
-	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
+	if made := traitsOf(res.Ref.Kind).made; made != nil {
+		return made(w, res)
+	}
+	return connects
+}
+
+// early: nobody relies on it before it is there.
+func early(*world, *manifest.Resource) class { return widens }
+
+// permissionMade: on an alias that already serves, being allowed harms nobody;
+// on one that does not exist yet it cannot be made.
+func permissionMade(w *world, res *manifest.Resource) class {
+	if w.aliasLives(res) {
 		return widens
-	case manifest.KindPermission:
-		// On an alias that already serves, being allowed harms nobody; on one
-		// that does not exist yet it cannot be made.
-		if w.aliasLives(res) {
-			return widens
-		}
-	case manifest.KindConcurrency:
-		// On a function nobody calls yet it is part of making it. Later it
-		// both guarantees and limits: that cannot be told.
-		if !w.aliasLives(res) {
-			return widens
-		}
+	}
+	return connects
+}
+
+// concurrencyMade: on a function nobody calls yet it is part of making it.
+// Later it both guarantees and limits: that cannot be told.
+func concurrencyMade(w *world, res *manifest.Resource) class {
+	if !w.aliasLives(res) {
+		return widens
 	}
 	return connects
 }
@@ -169,16 +167,8 @@ func (w *world) aliasLives(res *manifest.Resource) bool {
 	return alias != (manifest.Ref{}) && w.lives(alias)
 }
 
-// stateless kinds exist beside Mooring: they are checked, never written.
-func foreignKind(kind string) bool {
-	return kind == manifest.KindSecret || kind == manifest.KindParameter
-}
+// foreignKind: it exists beside Mooring, and is checked, never written.
+func foreignKind(kind string) bool { return traitsOf(kind).foreign }
 
 // tagged kinds carry ownership tags of their own.
-func tagged(kind string) bool {
-	switch kind {
-	case manifest.KindFunction, manifest.KindQueue, manifest.KindRole:
-		return true
-	}
-	return false
-}
+func tagged(kind string) bool { return traitsOf(kind).tagged }

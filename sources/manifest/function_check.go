@@ -80,39 +80,6 @@ func (f *functionSpec) checkEnvironment(d *decoder, n *node) {
 	}
 }
 
-func (f *functionSpec) checkTriggers(d *decoder, n *node) {
-	if n == nil {
-		return
-	}
-	first := ""
-	for _, e := range n.entries {
-		t := f.Triggers[e.key]
-		if t.URL == nil {
-			continue
-		}
-		if first != "" {
-			d.push("triggers")
-			d.fault(e.pos(), "a function has one url", "it is "+first+" already")
-			d.pop()
-		}
-		first = e.key
-	}
-	seen := map[string]string{}
-	for _, e := range n.entries {
-		t := f.Triggers[e.key]
-		if t.Queue == nil {
-			continue
-		}
-		source := t.Queue.Queue.Literal + t.Queue.Queue.Ref.String()
-		if other := seen[source]; other != "" {
-			d.push("triggers")
-			d.fault(e.pos(), "names the same queue as "+other, "AWS allows one mapping of a queue onto an alias")
-			d.pop()
-		}
-		seen[source] = e.key
-	}
-}
-
 func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 	if n == nil {
 		return
@@ -136,7 +103,7 @@ func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 // openURL tells whether the function has a URL that anybody may call.
 func (f *functionSpec) openURL() bool {
 	for _, t := range f.Triggers {
-		if t.URL != nil && t.URL.AuthType == "NONE" {
+		if u, ok := t.Source.(*urlTrigger); ok && u.URL.AuthType == "NONE" {
 			return true
 		}
 	}

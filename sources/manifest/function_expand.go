@@ -5,12 +5,6 @@ import (
 	"slices"
 )
 
-// The statements AWS wants on a URL that anybody may call.
-const (
-	sidURL    = "FunctionURLAllowPublicAccess"
-	sidInvoke = "FunctionURLInvokeAllowPublicAccess"
-)
-
 // expandFunction makes a function and its children. A trigger and a
 // permission name the alias, never $LATEST.
 func expandFunction(x *expansion) {
@@ -53,11 +47,8 @@ type children struct {
 func (c *children) expand(f *functionSpec) {
 	name := c.x.meta.Name
 	for _, key := range slices.Sorted(maps.Keys(f.Triggers)) {
-		switch t := f.Triggers[key]; {
-		case t.Queue != nil:
-			c.queue(key, t.Queue)
-		case t.URL != nil:
-			c.url(t.URL)
+		if source := f.Triggers[key].Source; source != nil {
+			source.expand(c, key)
 		}
 	}
 	for _, sid := range slices.Sorted(maps.Keys(f.Permissions)) {
@@ -76,30 +67,6 @@ func (c *children) expand(f *functionSpec) {
 		spec := &AsyncSpec{c.alias, a.MaximumRetryAttempts, a.MaximumEventAgeInSeconds, a.OnSuccess, a.OnFailure}
 		c.x.child(Ref{KindAsync, name}, "", spec, targets(c.front, a.OnSuccess, a.OnFailure))
 	}
-}
-
-func (c *children) queue(key string, q *queueTrigger) {
-	spec := &TriggerSpec{
-		Alias: c.alias, Queue: q.Queue, Enabled: q.Enabled, BatchSize: q.BatchSize,
-		MaximumBatchingWindowInSeconds: q.MaximumBatchingWindowInSeconds,
-		FunctionResponseTypes:          q.FunctionResponseTypes, FilterPatterns: sortedUnique(q.FilterPatterns),
-		MaximumConcurrency: q.MaximumConcurrency, KmsKeyArn: q.KmsKeyArn, MetricsConfig: q.MetricsConfig,
-	}
-	c.x.child(Ref{KindTrigger, c.x.meta.Name + "." + key}, key, spec, targets(c.front, &spec.Queue))
-}
-
-func (c *children) url(u *urlDoc) {
-	name := c.x.meta.Name
-	c.x.child(Ref{KindURL, name}, "", &URLSpec{c.alias, u.AuthType, u.InvokeMode, u.Cors}, []Ref{c.front})
-	if u.AuthType != "NONE" {
-		return
-	}
-	c.x.child(Ref{KindPermission, name + "." + sidURL}, sidURL, &PermissionSpec{
-		Alias: c.alias, Action: "lambda:InvokeFunctionUrl", Principal: "*", FunctionURLAuthType: "NONE",
-	}, []Ref{c.front})
-	c.x.child(Ref{KindPermission, name + "." + sidInvoke}, sidInvoke, &PermissionSpec{
-		Alias: c.alias, Action: "lambda:InvokeFunction", Principal: "*", InvokedViaFunctionURL: true,
-	}, []Ref{c.front})
 }
 
 // config is the part of a function that a version keeps, in normal form.

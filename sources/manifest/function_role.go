@@ -27,15 +27,7 @@ func managedRole(f *functionSpec) *RoleSpec {
 func ownStatements(f *functionSpec) []map[string]any {
 	everything := []any{"*"}
 	out := []map[string]any{allow("Logs", everything, "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")}
-	var sources []any
-	for _, key := range slices.Sorted(maps.Keys(f.Triggers)) {
-		if q := f.Triggers[key].Queue; q != nil {
-			sources = append(sources, q.Queue.plain())
-		}
-	}
-	if len(sources) > 0 {
-		out = append(out, allow("Triggers", sources, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"))
-	}
+	out = append(out, triggerStatements(f)...)
 	queues, functions := destinations(f)
 	if len(queues) > 0 {
 		out = append(out, allow("Destinations", queues, "sqs:SendMessage"))
@@ -49,6 +41,32 @@ func ownStatements(f *functionSpec) []map[string]any {
 	}
 	if f.TracingConfig != nil && f.TracingConfig.Mode == "Active" {
 		out = append(out, allow("Tracing", everything, "xray:PutTraceSegments", "xray:PutTelemetryRecords"))
+	}
+	return out
+}
+
+// triggerStatements are what the triggers need of the role, one statement for
+// each sid, in the order of their first trigger.
+func triggerStatements(f *functionSpec) []map[string]any {
+	var grants []grant
+	resources := map[string][]any{}
+	for _, key := range slices.Sorted(maps.Keys(f.Triggers)) {
+		source := f.Triggers[key].Source
+		if source == nil {
+			continue
+		}
+		g := source.grant()
+		if g.sid == "" {
+			continue
+		}
+		if resources[g.sid] == nil {
+			grants = append(grants, g)
+		}
+		resources[g.sid] = append(resources[g.sid], g.resource)
+	}
+	out := make([]map[string]any, 0, len(grants))
+	for _, g := range grants {
+		out = append(out, allow(g.sid, resources[g.sid], g.actions...))
 	}
 	return out
 }

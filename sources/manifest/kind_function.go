@@ -73,60 +73,6 @@ func (r *functionRole) decodeScalar(d *decoder, n *node) {
 	r.Value.decodeNode(d, n, &rule{target: true, kinds: []string{KindRole}})
 }
 
-// trigger is one of what may invoke a function.
-type trigger struct {
-	Queue *queueTrigger
-	URL   *urlDoc
-}
-
-type queueTrigger struct {
-	Queue                          Value    `json:"queue" is:"required,target,kinds=Queue" doc:"The queue, as Queue/orders, or an ARN."`
-	Enabled                        bool     `json:"enabled" is:"default=true" doc:"Whether it is switched on."`
-	BatchSize                      int      `json:"batchSize" is:"default=10,min=1,max=10000" doc:"Messages per invocation at most."`
-	MaximumBatchingWindowInSeconds int      `json:"maximumBatchingWindowInSeconds" is:"min=0,max=300" doc:"Seconds to gather a batch."`
-	FunctionResponseTypes          []string `json:"functionResponseTypes" is:"maxitems=1,enum=ReportBatchItemFailures" doc:"Whether the code reports which messages failed."`
-	FilterPatterns                 []string `json:"filterPatterns" is:"maxitems=10,opaque" doc:"Event patterns, in JSON or the same in YAML; nothing is substituted inside."`
-	MaximumConcurrency             int      `json:"maximumConcurrency" is:"min=2,max=1000" doc:"Invocations at once at most."`
-	KmsKeyArn                      string   `json:"kmsKeyArn" is:"match=arn" doc:"The key the filter patterns are encrypted with."`
-	MetricsConfig                  []string `json:"metricsConfig" is:"maxitems=1,enum=EventCount" doc:"Metrics of the mapping."`
-}
-
-type urlTrigger struct {
-	URL urlDoc `json:"url" is:"required" doc:"A function URL."`
-}
-
-type urlDoc struct {
-	AuthType   string `json:"authType" is:"required,enum=AWS_IAM|NONE" doc:"Who may call: signed requests, or everybody."`
-	InvokeMode string `json:"invokeMode" is:"default=BUFFERED,enum=BUFFERED|RESPONSE_STREAM" doc:"Whether answers are streamed."`
-	Cors       *Cors  `json:"cors" doc:"What browsers of other origins may do."`
-}
-
-func (t *trigger) variants() []variant {
-	out := []variant{
-		{key: "queue", make: func() any { return &queueTrigger{} }},
-		{key: "url", make: func() any { return &urlTrigger{} }},
-	}
-	for _, later := range []string{"schedule", "rule", "topic", "table", "stream", "bucket", "api"} {
-		out = append(out, variant{key: later, refused: "triggers by " + later + " are not supported yet: queue and url are"})
-	}
-	return out
-}
-
-func (t *trigger) set(_ string, value any) {
-	switch value := value.(type) {
-	case *queueTrigger:
-		t.Queue = value
-	case *urlTrigger:
-		t.URL = &value.URL
-	}
-}
-
-func (q *queueTrigger) check(d *decoder, n *node) {
-	if q.BatchSize > 10 && q.MaximumBatchingWindowInSeconds == 0 {
-		d.fault(n.get("batchSize").pos(), "batchSize over 10 needs maximumBatchingWindowInSeconds", "at least 1")
-	}
-}
-
 type permissionDoc struct {
 	Action                string `json:"action" is:"default=lambda:InvokeFunction,match=action" doc:"What is allowed."`
 	Principal             string `json:"principal" is:"required,maxlen=2048" doc:"Who is allowed: a service, an account, an ARN, or *."`

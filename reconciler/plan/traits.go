@@ -1,0 +1,68 @@
+package plan
+
+import "mooring.dev/sources/manifest"
+
+// traits are what the planner knows of a kind. The zero traits are a child of
+// a function: made and written when the new version serves, put back when
+// somebody changes it.
+type traits struct {
+	foreign bool // exists beside Mooring: checked, never written
+	tagged  bool // carries ownership tags of its own: it stands alone
+	// parent is the kind a child lives on; "" is Function.
+	parent string
+	// rank orders removals: what refers before what is referred to.
+	rank int
+
+	made    func(w *world, res *manifest.Resource) class // nil: connects
+	written func(d diff) class                           // of a changed field; nil: connects, but for wider
+	wider   []string                                     // numbers of which more hurts nobody who relied on less
+
+	judge   func(d drifted) judgement // of a changed field; nil: revertMedium
+	missing judgement                 // of its absence; zero: revertMedium
+}
+
+// Ranks of removal.
+const (
+	rankSource      = iota // what invokes
+	rankURL                // what answers
+	rankPermission         // what allows
+	rankAsync              // what follows
+	rankConcurrency        // what limits
+	rankAlias              // what traffic goes through
+	rankFunction           // what runs
+	rankRole               // what it runs as
+	rankStore              // what it works with
+	rankLast               // what is not known
+)
+
+// traitsOf is the table of kinds. A further kind is one row.
+func traitsOf(kind string) traits {
+	switch kind {
+	case manifest.KindFunction:
+		return traits{tagged: true, rank: rankFunction, made: early, written: unpublished, judge: judgeFunction, missing: gone}
+	case manifest.KindAlias:
+		return traits{rank: rankAlias, judge: judgeAlias, missing: revertHigh}
+	case manifest.KindTrigger:
+		return traits{rank: rankSource, judge: judgeTrigger, missing: revertHigh}
+	case manifest.KindPermission:
+		return traits{rank: rankPermission, made: permissionMade, judge: judgePermission, missing: revertHigh}
+	case manifest.KindURL:
+		return traits{rank: rankURL, judge: judgeURL, missing: revertHigh}
+	case manifest.KindAsync:
+		return traits{rank: rankAsync}
+	case manifest.KindConcurrency:
+		return traits{rank: rankConcurrency, made: concurrencyMade, wider: []string{"reservedConcurrentExecutions"}, judge: judgeConcurrency}
+	case manifest.KindRole:
+		return traits{tagged: true, rank: rankRole, made: early, written: roleWritten, judge: judgeRole, missing: gone}
+	case manifest.KindQueue:
+		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
+	case manifest.KindSecret, manifest.KindParameter:
+		return traits{foreign: true, rank: rankLast, missing: gone}
+	}
+	return traits{rank: rankLast}
+}
+
+var widerQueue = []string{
+	"visibilityTimeout", "messageRetentionPeriod", "maximumMessageSize", "redrive.maxReceiveCount", "redrivePolicy.maxReceiveCount",
+	"kmsDataKeyReusePeriodSeconds", "redrivePolicy.sourceQueueArns", "redriveAllowPolicy.sourceQueueArns",
+}
