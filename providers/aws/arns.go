@@ -27,6 +27,16 @@ func nameOfARN(arn string) string {
 	return arn
 }
 
+// lastIn is what follows prefix in the resource part of a service's ARN; ok is
+// false for other ARNs.
+func lastIn(arn, service, prefix string) (name string, ok bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[2] != service {
+		return "", false
+	}
+	return strings.CutPrefix(parts[5], prefix)
+}
+
 // partition is the part of AWS a region belongs to.
 func partition(region string) string {
 	switch {

@@ -29,6 +29,9 @@ func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra p
 	if extra.Ref.Kind == KindPolicy {
 		return roleKind{p}.dropPolicy(ctx, parent, extra, name)
 	}
+	if k, ok := p.kinds[extra.Ref.Kind].(detachable); ok {
+		return k.detach(ctx, parent, extra)
+	}
 	l, err := p.look(ctx, p.front, parent.Physical)
 	if err != nil || l.absent {
 		return providers.Receipt{}, err

@@ -28,7 +28,7 @@ type memory struct {
 	layers  map[string]*functionLayers // by physical name
 	roles   map[string]*roleLook       // by name; nil for one that is not there
 	queues  map[string]*queueLook      // by name; nil for one that is not there
-	secrets map[string]secretLook      // by name
+	plain   map[plainKey]plainLook     // what is looked at one by one
 	params  paramsLook
 	owned   ownedLook
 	roled   time.Time      // of the last bulk listing of roles
@@ -94,7 +94,7 @@ func (m *memory) init() {
 	m.layers = map[string]*functionLayers{}
 	m.roles = map[string]*roleLook{}
 	m.queues = map[string]*queueLook{}
-	m.secrets = map[string]secretLook{}
+	m.plain = map[plainKey]plainLook{}
 	m.touched = map[string]int{}
 }
 

@@ -65,6 +65,7 @@ type Provider struct {
 	front *clients // writes, and looks asked for
 	sweep *clients // surveys
 	kinds map[string]kind
+	order []namedKind // as surveys go through them
 
 	memory memory
 	sweeps sweeps
@@ -79,16 +80,6 @@ var (
 	_ providers.AccountChecker = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
 )
-
-// kind is what the provider can do with one kind of resource.
-type kind interface {
-	// canonical is pure.
-	canonical(res manifest.Resource, b *builder) error
-	// observe reads every layer now; absent is a zero Live.
-	observe(ctx context.Context, cl *clients, res manifest.Resource) (providers.Live, error)
-	put(ctx context.Context, c providers.Change) (providers.Receipt, error)
-	remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error)
-}
 
 // New makes a Provider. It makes no call.
 func New(o Options) (*Provider, error) {
@@ -116,18 +107,10 @@ func New(o Options) (*Provider, error) {
 	o.defaults()
 	p := &Provider{o: o}
 	p.front, p.sweep = newClients(o), newClients(o)
-	p.kinds = map[string]kind{
-		manifest.KindFunction:    functionKind{p},
-		manifest.KindAlias:       aliasKind{p},
-		manifest.KindTrigger:     triggerKind{p},
-		manifest.KindPermission:  permissionKind{p},
-		manifest.KindURL:         urlKind{p},
-		manifest.KindAsync:       asyncKind{p},
-		manifest.KindConcurrency: concurrencyKind{p},
-		manifest.KindRole:        roleKind{p},
-		manifest.KindQueue:       queueKind{p},
-		manifest.KindSecret:      secretKind{p},
-		manifest.KindParameter:   parameterKind{p},
+	p.order = p.allKinds()
+	p.kinds = make(map[string]kind, len(p.order))
+	for _, k := range p.order {
+		p.kinds[k.name] = k.kind
 	}
 	p.memory.init()
 	return p, nil
@@ -216,7 +199,7 @@ func about(doing string, ref manifest.Ref, err error) error {
 // lockName makes writes to a function and its children take turns: they share
 // revisions that AWS moves under all of them.
 func lockName(res manifest.Resource) string {
-	if res.Parent.Kind == manifest.KindFunction && res.Ref.Kind != manifest.KindRole {
+	if onFunction[res.Ref.Kind] {
 		return manifest.KindFunction + " " + res.Physical
 	}
 	return res.Ref.Kind + " " + res.Physical

@@ -78,11 +78,11 @@ func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (provid
 	before := s.cl.gate.calls.Load()
 	s.lookInBulk(ctx)
 	s.lookForOrphans(ctx)
-	s.queues(ctx) // before functions: triggers are found by their queues
-	s.functions(ctx)
-	s.roles(ctx)
-	s.secrets(ctx)
-	s.parameters(ctx)
+	for _, k := range p.order {
+		if part, ok := k.kind.(surveyed); ok {
+			part.survey(ctx, s)
+		}
+	}
 	s.inv.At = s.at
 	s.inv.Calls = int(s.cl.gate.calls.Load() - before)
 	if err := ctx.Err(); err != nil {

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -60,7 +59,7 @@ func (s *sweep) lookForOrphans(ctx context.Context) {
 	look := s.p.ownedListed()
 	wanted := map[string]bool{}
 	for _, res := range s.want {
-		wanted[arnService(res.Ref.Kind)+" "+res.Physical] = true
+		wanted[res.Ref.Kind+" "+res.Physical] = true
 	}
 	changed := digestOf(wanted) != look.wanted
 	if look.at.IsZero() || changed || s.at.Sub(look.at) >= s.p.o.LayerAge {
@@ -84,7 +83,7 @@ func (s *sweep) lookForOrphans(ctx context.Context) {
 	}
 	s.orphanARNs = map[string]map[string]string{}
 	for arn, tags := range owned {
-		if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && !wanted[parts[2]+" "+nameOfARN(arn)] {
+		if kind, name, ok := s.p.kindIn(arn); ok && !wanted[kind+" "+name] {
 			s.orphanARNs[arn] = tags
 		}
 	}
@@ -96,7 +95,7 @@ func (p *Provider) ownedListed() ownedLook {
 	return p.memory.owned
 }
 
-// ownedSeen are functions and queues remembered as ours, by ARN.
+// ownedSeen is what is remembered as ours, by ARN.
 func (p *Provider) ownedSeen() map[string]map[string]string {
 	p.memory.mu.Lock()
 	defer p.memory.mu.Unlock()
@@ -111,17 +110,12 @@ func (p *Provider) ownedSeen() map[string]map[string]string {
 			owned[l.attributes["QueueArn"]] = l.tags
 		}
 	}
-	return owned
-}
-
-func arnService(kind string) string {
-	switch kind {
-	case manifest.KindFunction:
-		return "lambda"
-	case manifest.KindQueue:
-		return "sqs"
+	for _, l := range p.memory.plain {
+		if arn := l.live.Attributes["arn"]; arn != "" && p.owns(l.live.Owner) {
+			owned[arn] = map[string]string{tagResource: l.live.Owner.Resource}
+		}
 	}
-	return kind
+	return owned
 }
 
 func (s *sweep) listOwned(ctx context.Context) (map[string]map[string]string, error) {
@@ -130,7 +124,7 @@ func (s *sweep) listOwned(ctx context.Context) (map[string]map[string]string, er
 	}
 	pages := resourcegroupstaggingapi.NewGetResourcesPaginator(s.cl.tagging, &resourcegroupstaggingapi.GetResourcesInput{
 		TagFilters:          []taggingtypes.TagFilter{filter(tagPipeline, s.p.o.Pipeline), filter(tagEnvironment, s.p.o.Environment)},
-		ResourceTypeFilters: []string{"lambda:function", "sqs"},
+		ResourceTypeFilters: s.p.resourceTypes(),
 	})
 	owned := map[string]map[string]string{}
 	for pages.HasMorePages() {
@@ -150,14 +144,15 @@ func (s *sweep) listOwned(ctx context.Context) (map[string]map[string]string, er
 }
 
 // orphansOf are the owned, unwanted things of a kind, by physical name.
-func (s *sweep) orphansOf(service string) map[string]manifest.Resource {
+func (s *sweep) orphansOf(kind string) map[string]manifest.Resource {
 	out := map[string]manifest.Resource{}
 	for arn, tags := range s.orphanARNs {
 		ref, err := manifest.ParseRef(tags[tagResource])
-		if parts := strings.SplitN(arn, ":", 6); err != nil || len(parts) != 6 || parts[2] != service {
+		of, name, ok := s.p.kindIn(arn)
+		if err != nil || !ok || of != kind {
 			continue
 		}
-		out[nameOfARN(arn)] = manifest.Resource{Ref: ref, Physical: nameOfARN(arn)}
+		out[name] = manifest.Resource{Ref: ref, Physical: name}
 	}
 	return out
 }
@@ -165,7 +160,7 @@ func (s *sweep) orphansOf(service string) map[string]manifest.Resource {
 // queues looks at queues in rotation: SQS has no bulk reading.
 func (s *sweep) queues(ctx context.Context) {
 	resources := s.ofKind(manifest.KindQueue)
-	orphans := s.orphansOf("sqs")
+	orphans := s.orphansOf(manifest.KindQueue)
 	for _, name := range sortedKeys(orphans) {
 		resources = append(resources, orphans[name])
 	}
@@ -209,36 +204,6 @@ func (s *sweep) dueResources(resources []manifest.Resource, lookedAt func(string
 		names = append(names, res.Physical)
 	}
 	return s.due(names, lookedAt)
-}
-
-type secretLook struct {
-	live    providers.Live
-	touched int
-}
-
-// secrets looks at secrets in rotation. The bulk listing may lag by minutes;
-// asking for each does not.
-func (s *sweep) secrets(ctx context.Context) {
-	resources := s.ofKind(manifest.KindSecret)
-	due := s.dueResources(resources, func(name string) time.Time {
-		l, _ := recall(&s.p.memory, s.p.memory.secrets, name)
-		return l.live.SeenAt
-	})
-	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
-		l, known := recall(&s.p.memory, s.p.memory.secrets, res.Physical)
-		if touches := s.p.memory.touches(lockName(res)); due[res.Physical] || !known || l.touched != touches {
-			live, err := s.p.observe(ctx, s.cl, res)
-			if err != nil {
-				s.fail(res.Ref, err)
-				return
-			}
-			live.SeenAt = s.at
-			l = secretLook{live: live, touched: touches}
-			remember(&s.p.memory, s.p.memory.secrets, res.Physical, l)
-		}
-		s.layer(layerSecrets, l.live.SeenAt)
-		s.see(res.Ref, l.live)
-	})
 }
 
 type paramsLook struct {

@@ -35,12 +35,12 @@ func (s *sweep) subjects() []*subject {
 		switch {
 		case res.Ref.Kind == manifest.KindFunction:
 			at(res.Physical).function = res
-		case res.Parent.Kind == manifest.KindFunction && res.Ref.Kind != manifest.KindRole:
+		case onFunction[res.Ref.Kind]:
 			sub := at(res.Physical)
 			sub.children = append(sub.children, res)
 		}
 	}
-	for physical, res := range s.orphansOf("lambda") {
+	for physical, res := range s.orphansOf(manifest.KindFunction) {
 		if byName[physical] == nil {
 			sub := at(physical)
 			sub.function, sub.orphan = res, true

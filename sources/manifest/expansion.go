@@ -69,10 +69,21 @@ func (x *expansion) child(ref Ref, key string, spec any, refs []Ref) {
 	x.add(Resource{Ref: ref, Parent: x.doc.ref, Key: key, Labels: x.meta.Labels, Spec: spec}, refs)
 }
 
+// named adds a child that has a physical name of its own: the parent's and its
+// key, cut to limit characters.
+func (x *expansion) named(ref Ref, key string, limit int, spec any, refs []Ref) {
+	x.add(Resource{
+		Ref: ref, Parent: x.doc.ref, Key: key, Labels: x.meta.Labels, Spec: spec, Physical: cut(x.physical+"-"+key, limit),
+	}, refs)
+}
+
 func (x *expansion) add(res Resource, refs []Ref) {
 	slices.SortFunc(refs, Ref.Compare)
 	res.Refs = slices.Compact(refs)
-	res.Physical, res.Adopt, res.Origin = x.physical, x.meta.Adopt, x.doc.position()
+	if res.Physical == "" {
+		res.Physical = x.physical
+	}
+	res.Adopt, res.Origin = x.meta.Adopt, x.doc.position()
 	res.Digest = digest(Normal(res))
 	x.resources = append(x.resources, res)
 }

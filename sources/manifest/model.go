@@ -92,7 +92,7 @@ type Resource struct {
 	Parent Ref // the function a child belongs to; zero for the others
 	// Physical is the name in the provider: rendered with the pipeline's
 	// naming, or metadata.physicalName, or literal for Secret and Parameter.
-	// A child carries its parent's physical name.
+	// A child carries its parent's physical name, unless it has one of its own.
 	Physical string
 	// Key is a child's own part of its name: the alias name, the trigger's
 	// key, the statement id. Empty for the others.
