@@ -23,6 +23,9 @@ type Spec struct {
 	Snapshot string
 	// Sensitive lists the paths whose value is a token.
 	Sensitive []string
+	// Observed lists the paths that are compared and told, and never written:
+	// they are somebody else's to write.
+	Observed []string
 	// Unbound lists the references Canonical could not resolve: their targets
 	// do not live yet. Such fields hold a placeholder and must not be written.
 	Unbound []manifest.Ref

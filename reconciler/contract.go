@@ -34,7 +34,7 @@ func (e *environment) withContracts(ctx context.Context, spec manifest.Environme
 	merged.Functions = maps.Clone(rel.Functions)
 	for _, res := range rel.Resources {
 		config, ok := res.Spec.(*manifest.FunctionConfig)
-		if !ok || config.PackageType == "Image" {
+		if !ok || config.PackageType == "Image" || config.Artifact.Unmanaged {
 			continue
 		}
 		read := e.contractOf(ctx, spec, config.Artifact)
@@ -72,7 +72,7 @@ func (p *pass) codeFaults(ctx context.Context) (faults, later error) {
 	var bad, wait []error
 	for _, res := range p.head.release.Resources {
 		config, ok := res.Spec.(*manifest.FunctionConfig)
-		if !ok || config.PackageType == "Image" {
+		if !ok || config.PackageType == "Image" || config.Artifact.Unmanaged {
 			continue
 		}
 		read := p.e.contractOf(ctx, p.spec, config.Artifact)

@@ -220,11 +220,15 @@ func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (ma
 
 // bindingKey is everything res could take from b.
 func bindingKey(res manifest.Resource, b providers.Bindings) string {
-	if len(res.Refs) == 0 {
+	refs := res.Refs
+	if res.SelfBound {
+		refs = append(slices.Clip(refs), res.Ref)
+	}
+	if len(refs) == 0 {
 		return ""
 	}
 	var key strings.Builder
-	for _, ref := range res.Refs {
+	for _, ref := range refs {
 		attrs := b[ref]
 		for _, name := range slices.Sorted(maps.Keys(attrs)) {
 			key.WriteString("|" + ref.String() + "." + name + "=" + attrs[name])

@@ -88,7 +88,7 @@ func (e *environment) glimpse(ctx context.Context, w *world) (*pass, error) {
 }
 
 func (e *environment) preview(ctx context.Context, w *world, baseline string) (web.Plan, error) {
-	out := web.Plan{Environment: e.name, Outcome: "error", Baseline: baseline, Steps: []web.Step{}, Holds: []web.HoldStatus{},
+	out := web.Plan{Environment: e.name, Outcome: "error", Baseline: baseline, Steps: []web.Step{}, Adopt: []string{}, Holds: []web.HoldStatus{},
 		Decision: web.Decision{Point: string(policy.Admission), Outcome: "error", Findings: []web.Finding{}}}
 	p, err := e.glimpse(ctx, w)
 	if err != nil {
@@ -104,6 +104,10 @@ func (e *environment) preview(ctx context.Context, w *world, baseline string) (w
 		return out, err
 	}
 	for _, s := range road {
+		if adopts(s) {
+			out.Adopt = append(out.Adopt, s.Ref.String())
+			continue
+		}
 		out.Steps = append(out.Steps, stepView(s))
 	}
 	d, err := p.askAdmission(ctx, road)
@@ -175,6 +179,11 @@ func planOutcome(out web.Plan, d policy.Decision) string {
 		return "changes"
 	}
 	return "in_sync"
+}
+
+// adopts: the step tags what lives as ours and changes nothing else.
+func adopts(s plan.Step) bool {
+	return s.Operation == plan.Update && s.Change.Adopt && len(s.Fields) == 0
 }
 
 func stepView(s plan.Step) web.Step {

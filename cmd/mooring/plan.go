@@ -86,6 +86,9 @@ func planTable(w io.Writer, p web.Plan) {
 			row(w, "", "", "  "+f.Path, jsonText(f.Before)+" → "+jsonText(f.After))
 		}
 	}
+	for _, ref := range p.Adopt {
+		row(w, "  adopt", ref, "as declared; it would get the ownership tags")
+	}
 	for _, h := range p.Holds {
 		row(w, "hold", h.Kind, h.Resource, h.Reason)
 	}

@@ -18,10 +18,12 @@ import (
 type builder struct {
 	key      []byte
 	bindings providers.Bindings
+	own      map[string]string // attributes of the resource itself
 
 	fields    map[string]string
 	snapshot  string
 	sensitive map[string]bool
+	observed  map[string]bool
 	unbound   map[manifest.Ref]bool
 	unseen    map[string]string
 }
@@ -65,7 +67,7 @@ func (b *builder) value(v manifest.Value) string {
 
 // spec closes the form.
 func (b *builder) spec() providers.Spec {
-	s := providers.Spec{Snapshot: b.snapshot, Sensitive: sortedKeys(b.sensitive)}
+	s := providers.Spec{Snapshot: b.snapshot, Sensitive: sortedKeys(b.sensitive), Observed: sortedKeys(b.observed)}
 	if len(b.fields) > 0 {
 		s.Fields = b.fields
 	}

@@ -34,8 +34,12 @@ func (k functionKind) canonical(res manifest.Resource, b *builder) error {
 	if err != nil {
 		return err
 	}
+	b.own = b.bindings[res.Ref]
 	f := declaredConfig(spec, res.Physical, b)
 	functionFields(b, &f, spec)
+	if spec.Artifact.Unmanaged {
+		b.observed = map[string]bool{"code": true, "architectures": true, "sourceKmsKeyArn": true}
+	}
 	b.set("codeSigningConfigArn", spec.CodeSigningConfigArn)
 	b.set("sourceKmsKeyArn", spec.SourceKmsKeyArn)
 	setTags(b, spec.Tags, spec.Tags)
@@ -54,9 +58,14 @@ func functionFields(b *builder, f *functionConfig, declared *manifest.FunctionCo
 		}
 		return
 	}
+	for name, token := range f.kept {
+		path := keyPath("environment", name)
+		b.set(path, token)
+		b.sensitive[path] = true
+	}
 	for name, value := range f.env {
 		path := keyPath("environment", name)
-		if _, isDeclared := declared.Environment[name]; isDeclared && !manifest.SensitiveName(name) {
+		if v, isDeclared := declared.Environment[name]; isDeclared && !v.Pending && !manifest.SensitiveName(name) {
 			b.set(path, value)
 		} else {
 			b.token(path, value)
@@ -157,6 +166,14 @@ func (p *Provider) functionLive(res manifest.Resource, l *functionLook) (provide
 	live.SeenAt = l.at
 	live.Published = p.recallVersions(res.Physical)
 	live.Attributes = functionAttributes(&l.config)
+	if res.SelfBound {
+		live.Attributes[keptCode] = f.code
+		for name, v := range spec.Environment {
+			if value, there := f.env[name]; there && v.Pending {
+				live.Attributes[keptVariable+name] = tokenOf(b.key, value)
+			}
+		}
+	}
 	remember(&p.memory, p.memory.known, res.Ref, live.Attributes)
 	return live, nil
 }

@@ -20,7 +20,8 @@ type functionConfig struct {
 	architectures              []string
 	memory, timeout            int
 	env                        map[string]string
-	envUnreadable              string // why the environment is unknown
+	kept                       map[string]string // tokens of variables that are declared to be what lives
+	envUnreadable              string            // why the environment is unknown
 	role                       string
 	layers                     []string
 	subnets, groups            []string
@@ -89,6 +90,9 @@ func (f *functionConfig) snapshot(key []byte) string {
 	for k, v := range f.env {
 		b.token(keyPath("environment", k), v)
 	}
+	for k, token := range f.kept {
+		b.set(keyPath("environment", k), token)
+	}
 	return digestOf(b.fields)
 }
 
@@ -102,7 +106,14 @@ func declaredConfig(spec *manifest.FunctionConfig, physical string, b *builder) 
 		kmsKey: spec.KmsKeyArn, fileSystems: spec.FileSystemConfigs,
 	}
 	for k, v := range spec.Environment {
+		if v.Pending {
+			f.keep(k, b.own[keptVariable+k])
+			continue
+		}
 		f.env[k] = b.value(v)
+	}
+	if spec.Artifact.Unmanaged && f.code == "" {
+		f.code = b.own[keptCode]
 	}
 	if spec.VpcConfig != nil {
 		f.subnets, f.groups, f.ipv6 = spec.VpcConfig.SubnetIds, spec.VpcConfig.SecurityGroupIds, spec.VpcConfig.Ipv6AllowedForDualStack
@@ -127,6 +138,24 @@ func declaredConfig(spec *manifest.FunctionConfig, physical string, b *builder) 
 	}
 	f.defaults(physical)
 	return f
+}
+
+// A function's own attributes that stand for what is declared to be whatever
+// lives: unmanaged code without a digest, and pending references as tokens.
+const (
+	keptCode     = "code"
+	keptVariable = "environment."
+)
+
+// keep notes a variable that is as it lives; without a token it is not there.
+func (f *functionConfig) keep(name, token string) {
+	if token == "" {
+		return
+	}
+	if f.kept == nil {
+		f.kept = map[string]string{}
+	}
+	f.kept[name] = token
 }
 
 // liveConfig reads what AWS shows.

@@ -35,6 +35,7 @@ func (k functionKind) put(ctx context.Context, c providers.Change) (providers.Re
 		return providers.Receipt{}, err
 	}
 	b := k.p.builder(c.Bindings)
+	b.own = c.Bindings[c.Resource.Ref]
 	put := functionPut{p: k.p, c: c, spec: spec, declared: declaredConfig(spec, c.Resource.Physical, b)}
 	if err := refuseUnbound(b.spec()); err != nil {
 		return providers.Receipt{}, err
@@ -46,6 +47,9 @@ func (k functionKind) put(ctx context.Context, c providers.Change) (providers.Re
 	if put.look.absent {
 		if c.Guard != "" {
 			return providers.Receipt{}, providers.Errorf(providers.Conflict, "is not there any more")
+		}
+		if err := put.creatable(); err != nil {
+			return providers.Receipt{}, err
 		}
 		return put.create(ctx)
 	}
@@ -75,7 +79,7 @@ func (f *functionPut) update(ctx context.Context) (providers.Receipt, error) {
 		return providers.Receipt{}, providers.Errorf(providers.Invalid,
 			"is of package type %s and cannot become %s: give it another name", desired.packageType, f.declared.packageType)
 	}
-	changed := merge(functionMembers, &desired, &f.declared, allowedBy(f.c.Fields))
+	changed := merge(functionMembers, &desired, &f.declared, f.writable())
 	changed = append(changed, f.mergeEnvironment(&desired)...)
 	var config []string
 	for _, path := range changed {
@@ -95,12 +99,35 @@ func (f *functionPut) update(ctx context.Context) (providers.Receipt, error) {
 	return f.tag(ctx)
 }
 
+// writable is what the change may write: never code that is unmanaged.
+func (f *functionPut) writable() func(string) bool {
+	allowed := allowedBy(f.c.Fields)
+	if !f.spec.Artifact.Unmanaged {
+		return allowed
+	}
+	return func(path string) bool { return allowed(path) && !codeMembers[path] }
+}
+
+// creatable refuses to make a function of which something is declared to be
+// what lives: nothing does.
+func (f *functionPut) creatable() error {
+	if f.spec.Artifact.Unmanaged {
+		return providers.Errorf(providers.Invalid, "its code is unmanaged, so there is none to make it of: give artifact a uri and a digest")
+	}
+	for _, name := range sortedKeys(f.spec.Environment) {
+		if f.spec.Environment[name].Pending {
+			return providers.Errorf(providers.Invalid, "environment.%s is pending, and there is no value to keep: put the reference in force", name)
+		}
+	}
+	return nil
+}
+
 func (f *functionPut) guard() providers.Guard {
 	return functionGuard(&f.look.config)
 }
 
 func (f *functionPut) sourceKeyChanged() bool {
-	return allowedBy(f.c.Fields)("sourceKmsKeyArn") && f.spec.SourceKmsKeyArn != f.look.sourceKMS
+	return !f.spec.Artifact.Unmanaged && allowedBy(f.c.Fields)("sourceKmsKeyArn") && f.spec.SourceKmsKeyArn != f.look.sourceKMS
 }
 
 // mergeEnvironment carries allowed variables over and takes removed ones away;

@@ -23,6 +23,9 @@ func (pr *Provider) Canonical(res manifest.Resource, b providers.Bindings) (prov
 		return providers.Spec{}, fmt.Errorf("canonical form of %s: %w", res.Ref, err)
 	}
 	spec := specOf(res.Ref.Kind, f.fields, f.sensitive)
+	if fn, ok := res.Spec.(*manifest.FunctionConfig); ok && fn.Artifact.Unmanaged {
+		spec.Observed = []string{"code"}
+	}
 	spec.Unbound = slices.SortedFunc(maps.Keys(f.unbound), manifest.Ref.Compare)
 	return spec, nil
 }
@@ -88,7 +91,11 @@ func (f *flattener) resource(res manifest.Resource) error {
 		f.fields["code"] = quote(codeOf(spec.Artifact))
 		rest := *spec
 		rest.Artifact = manifest.Artifact{}
-		return f.members("", reflect.ValueOf(rest))
+		if err := f.members("", reflect.ValueOf(rest)); err != nil {
+			return err
+		}
+		delete(f.fields, "artifact.unmanaged") // how the code is handled, not what it is
+		return nil
 	case *manifest.TriggerSpec:
 		f.fields["functionArn"] = quote(arn(manifest.KindFunction, res.Physical) + qualifier(spec.Alias))
 		return f.members("", reflect.ValueOf(*spec))

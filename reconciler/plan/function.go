@@ -122,6 +122,10 @@ func (w *world) staleness(l *look) {
 // publish makes the version, when the unpublished state is known to be wholly
 // the declared one.
 func (w *world) publish(l *look, cause Cause) {
+	if l.live.Spec.Snapshot != l.spec.Snapshot && len(l.spec.Observed) > 0 {
+		w.wait(l.res.Ref, "unmanaged", "what lives is not the declared code, and it is not Mooring's to write: bring that code, or declare this one's digest")
+		return
+	}
 	if l.live.Spec.Snapshot != l.spec.Snapshot {
 		w.wait(l.res.Ref, "unknown", "a part of what a version keeps could not be read")
 		return

@@ -77,6 +77,9 @@ func (w *world) bindings(res *manifest.Resource) providers.Bindings {
 	if res.Parent != (manifest.Ref{}) {
 		add(res.Parent)
 	}
+	if res.SelfBound {
+		add(res.Ref)
+	}
 	return b
 }
 

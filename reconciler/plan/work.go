@@ -99,6 +99,7 @@ func (w *world) unfinishedUpTo(ref manifest.Ref, c class) {
 // present handles a declared resource that lives and may be written.
 func (w *world) present(l *look) {
 	w.compare(l)
+	w.observed(l)
 	var items []record.DriftItem
 	work := false
 	for _, d := range l.diffs {
@@ -130,6 +131,24 @@ func (w *world) present(l *look) {
 	default:
 		w.unversioned(l, items, work)
 	}
+}
+
+// observed tells of differences that are somebody else's to write, and leaves
+// them out of everything that is planned.
+func (w *world) observed(l *look) {
+	if len(l.spec.Observed) == 0 {
+		return
+	}
+	l.diffs = slices.DeleteFunc(l.diffs, func(d diff) bool {
+		if !slices.Contains(l.spec.Observed, d.path) {
+			return false
+		}
+		d.origin = byHand
+		w.reportField(l, d)
+		last := &w.plan.Items[len(w.plan.Items)-1]
+		last.Default, last.Reason = w.cap(record.Alert), "it is unmanaged: never written, only told"
+		return true
+	})
 }
 
 // checked handles what exists beside Mooring: it is there, or something is

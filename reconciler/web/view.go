@@ -150,7 +150,10 @@ type Plan struct {
 	Baseline    string       `json:"baseline,omitempty"` // "ref" when no journal was at hand
 	Holds       []HoldStatus `json:"holds"`
 	Steps       []Step       `json:"steps"`
-	Decision    Decision     `json:"decision"`
+	// Adopt lists what would be tagged as this environment's and is as
+	// declared already: that is no change.
+	Adopt    []string `json:"adopt"`
+	Decision Decision `json:"decision"`
 }
 
 // Step is one change of a plan.

@@ -84,6 +84,9 @@ func (x *expansion) add(res Resource, refs []Ref) {
 		res.Physical = x.physical
 	}
 	res.Adopt, res.Origin = x.meta.Adopt, x.doc.position()
+	if f, ok := res.Spec.(*FunctionConfig); ok {
+		res.SelfBound = f.selfBound()
+	}
 	res.Digest = digest(Normal(res))
 	x.resources = append(x.resources, res)
 }

@@ -125,6 +125,11 @@ func (f *functionSpec) checkLayers(d *decoder, n *node) {
 
 func (a *Artifact) check(d *decoder, n *node) {
 	switch {
+	case a.Unmanaged && a.URI != "":
+		d.fault(n.get("uri").pos(), "unmanaged code is brought by something else", "leave out uri, or unmanaged")
+		return
+	case a.Unmanaged && a.Image == "":
+		return
 	case a.URI == "" && a.Image == "":
 		d.need(n.pos(), "needs uri or image", "as uri: s3://bucket/checkout.zip")
 		return
@@ -139,7 +144,7 @@ func (a *Artifact) check(d *decoder, n *node) {
 	} else {
 		checkURI(d, n.get("uri"), a.URI)
 	}
-	if a.Digest == "" {
+	if a.Digest == "" && !a.Unmanaged {
 		d.need(n.pos(), "needs digest", "what was tested is what is deployed: sha256:…")
 	}
 }

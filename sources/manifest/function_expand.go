@@ -95,6 +95,19 @@ func (f *functionSpec) config() *FunctionConfig {
 	return out
 }
 
+// selfBound: some of what is declared is whatever lives.
+func (f *FunctionConfig) selfBound() bool {
+	if f.Artifact.Unmanaged && f.Artifact.Digest == "" {
+		return true
+	}
+	for _, v := range f.Environment {
+		if v.Pending {
+			return true
+		}
+	}
+	return false
+}
+
 // refs is what the function's configuration needs.
 func (f *FunctionConfig) refs() []Ref {
 	refs := targets(Ref{}, &f.Role)

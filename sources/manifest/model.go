@@ -99,7 +99,10 @@ type Resource struct {
 	Key         string
 	RenamedFrom string // metadata.renamedFrom, as the text of a Ref
 	Adopt       bool   // metadata.adopt: take over an existing resource without tags
-	Labels      map[string]string
+	// SelfBound: a part of it is declared to be what lives (unmanaged code,
+	// pending references), so its canonical form needs its own attributes.
+	SelfBound bool
+	Labels    map[string]string
 	// Spec is a pointer to one of the spec types of this package, by kind:
 	// *FunctionConfig, *QueueSpec, *RoleSpec, *SecretSpec, *ParameterSpec,
 	// *AliasSpec, *TriggerSpec, *PermissionSpec, *URLSpec, *AsyncSpec,
@@ -156,12 +159,16 @@ type Value struct {
 	Attribute string `json:"attribute,omitempty"` // of Ref: "arn" (default), "url", "name"
 	Secret    string `json:"secret,omitempty"`    // {secret: name}: the secret's ARN
 	Parameter string `json:"parameter,omitempty"` // {parameter: /path}: the parameter's name
+	// Pending, of a Secret or Parameter in a function's environment: the
+	// reference is not in force yet, and the variable keeps what it has live.
+	Pending bool `json:"pending,omitempty"`
 }
 
 // Target is the resource a Value needs, and the attribute of it; ok is false
-// for a literal.
+// for a literal, and for a reference not in force yet.
 func (v Value) Target() (ref Ref, attribute string, ok bool) {
 	switch {
+	case v.Pending:
 	case v.Ref != Ref{}:
 		return v.Ref, cmp.Or(v.Attribute, "arn"), true
 	case v.Secret != "":

@@ -3,11 +3,15 @@ package manifest
 import "time"
 
 // Artifact is the code of a function, named by what was tested: its digest.
+// Unmanaged code is somebody else's to write: with a digest it is held against
+// what lives, without one nothing is said about it.
 type Artifact struct {
 	URI     string `json:"uri,omitempty" doc:"Where the zip is: s3://bucket/key, or file:path below the directory of artifacts."`
 	Image   string `json:"image,omitempty" doc:"The repository of a container image, alone or with @sha256:…."`
 	Digest  string `json:"digest,omitempty" is:"match=digest" doc:"What was tested: the digest of the zip or of the image, sha256:…."`
 	Version string `json:"version,omitempty" is:"maxlen=1024" doc:"The version of the S3 object."`
+	// Unmanaged code is observed and never written.
+	Unmanaged bool `json:"unmanaged,omitempty" doc:"Whether something else brings the code: it is observed and never written. With a digest, other code is drift."`
 }
 
 // FunctionConfig is the part of a function that a published version keeps

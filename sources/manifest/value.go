@@ -17,11 +17,12 @@ type valueDoc struct {
 	Secret    string `json:"secret" doc:"The name of a declared Secret: its ARN."`
 	Parameter string `json:"parameter" doc:"The name of a declared Parameter: its name."`
 	Value     string `json:"value" doc:"The name of one of the environment's values."`
+	Pending   bool   `json:"pending" doc:"Of a secret or parameter in a function's environment: not in force yet, the variable keeps what it has live."`
 }
 
 func (v *Value) writtenAs() any { return &valueDoc{} }
 
-var valueKeys = []string{"ref", "attribute", "secret", "parameter", "value"}
+var valueKeys = []string{"ref", "attribute", "secret", "parameter", "value", "pending"}
 
 // decodeNode reads a literal, a reference, or {value: name}. Where the rule
 // says target, only references and ARNs are meant, and "Queue/orders" is
@@ -84,7 +85,7 @@ func (v *Value) fromMapping(d *decoder, n *node, r *rule) {
 		case !slices.Contains(valueKeys, e.key):
 			d.fault(e.pos(), "unknown field "+quote(e.key), didYouMean(e.key, valueKeys))
 			return
-		case e.key == "attribute":
+		case e.key == "attribute", e.key == "pending":
 		case form != "":
 			d.fault(n.pos(), "has both "+form+" and "+e.key, "choose one")
 			return
@@ -118,6 +119,9 @@ func (v *Value) fromReference(d *decoder, n *node, form string, r *rule) {
 		d.fault(attribute.pos(), "attribute goes with ref only", "")
 		return
 	}
+	if !v.setPending(d, n, form, r) {
+		return
+	}
 	switch form {
 	case "secret":
 		v.Secret = name.text
@@ -131,12 +135,32 @@ func (v *Value) fromReference(d *decoder, n *node, form string, r *rule) {
 		v.setAttribute(d, attribute)
 		return
 	}
-	ref, at, _ := v.Target()
+	ref, at, inForce := v.Target()
+	if !inForce {
+		return // it need not be declared yet
+	}
 	if r.kinds != nil && !slices.Contains(r.kinds, ref.Kind) {
 		d.fault(n.pos(), "cannot be a "+form, "want "+refForm(r))
 		return
 	}
 	d.uses = append(d.uses, use{ref: ref, attribute: at, at: name.pos(), path: d.at()})
+}
+
+// setPending reads pending; false if it cannot stand here, and that was told.
+func (v *Value) setPending(d *decoder, n *node, form string, r *rule) bool {
+	p := n.get("pending")
+	switch {
+	case p == nil:
+		return true
+	case p.kind != boolNode:
+		d.wrongType(p, "true or false", "")
+		return false
+	case p.text == "true" && (form == "ref" || r.target):
+		d.fault(p.pos(), "pending goes with a secret or parameter of a function's environment only", "")
+		return false
+	}
+	v.Pending = p.text == "true"
+	return true
 }
 
 func (v *Value) setAttribute(d *decoder, n *node) {
@@ -183,6 +207,10 @@ func (v Value) plain() any {
 			out["attribute"] = v.Attribute
 		}
 		return out
+	case v.Pending && v.Secret != "":
+		return map[string]any{"secret": v.Secret, "pending": true}
+	case v.Pending:
+		return map[string]any{"parameter": v.Parameter, "pending": true}
 	case v.Secret != "":
 		return map[string]any{"secret": v.Secret}
 	case v.Parameter != "":
@@ -202,11 +230,12 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 		Attribute string `json:"attribute"`
 		Secret    string `json:"secret"`
 		Parameter string `json:"parameter"`
+		Pending   bool   `json:"pending"`
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return fmt.Errorf("read a value: %w", err)
 	}
-	*v = Value{Ref: doc.Ref, Attribute: doc.Attribute, Secret: doc.Secret, Parameter: doc.Parameter}
+	*v = Value{Ref: doc.Ref, Attribute: doc.Attribute, Secret: doc.Secret, Parameter: doc.Parameter, Pending: doc.Pending}
 	return nil
 }
 
