@@ -8,6 +8,10 @@ import (
 
 	"mooring.dev/providers/aws/sandbox/events"
 	"mooring.dev/providers/aws/sandbox/fault"
+	"mooring.dev/providers/aws/sandbox/iam"
+	"mooring.dev/providers/aws/sandbox/scheduler"
+	"mooring.dev/providers/aws/sandbox/sns"
+	"mooring.dev/providers/aws/sandbox/sqs"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -49,18 +53,78 @@ func (s *Sandbox) later(effect fault.Effect, d events.Delivery) {
 	})
 }
 
-// deliver hands an event to a target anywhere: a queue, or a function whose
-// policy lets EventBridge invoke it.
+// deliver hands an event to a target anywhere: a queue, a topic, or a function
+// whose policy lets EventBridge invoke it.
 func (s *Sandbox) deliver(ctx context.Context, d events.Delivery) error {
-	if strings.HasPrefix(d.Target, "arn:aws:sqs:") {
+	switch serviceIn(d.Target) {
+	case "sqs":
 		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
+	case "sns":
+		return s.publishTo(ctx, d.Target, d.Payload)
+	}
+	return s.invokeFor(ctx, "events.amazonaws.com", d.Rule, d.Target, d.Payload)
+}
+
+// notify hands a topic's message to a queue or function whose policy lets SNS.
+func (s *Sandbox) notify(ctx context.Context, d sns.Delivery) error {
+	if serviceIn(d.Endpoint) != "sqs" {
+		return s.invokeFor(ctx, "sns.amazonaws.com", d.Topic, d.Endpoint, []byte(d.Body))
+	}
+	queues, err := queuesFor{s}.at(d.Endpoint)
+	if err != nil {
+		return err
+	}
+	if !iam.Permits([]byte(queues.Policy(d.Endpoint)), "sns.amazonaws.com", "sqs:SendMessage", d.Topic) {
+		return fmt.Errorf("the policy of %s does not let %s send to it", d.Endpoint, d.Topic)
+	}
+	attributes := map[string]sqs.Attribute{}
+	for name, a := range d.Attributes {
+		attributes[name] = sqs.Attribute{DataType: a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue}
+	}
+	return queues.Post(d.Endpoint, sqs.Parcel{Body: d.Body, Attributes: attributes, Group: d.Group, Dedup: d.Dedup})
+}
+
+// fire hands a schedule's payload to its target. The schedule's role was asked
+// before.
+func (s *Sandbox) fire(ctx context.Context, d scheduler.Delivery) error {
+	switch serviceIn(d.Target) {
+	case "sqs":
+		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
+	case "sns":
+		return s.publishTo(ctx, d.Target, d.Payload)
 	}
 	st, err := s.siteOf(d.Target, "lambda")
 	if err != nil {
 		return err
 	}
-	if !st.lets("events.amazonaws.com", d) {
-		return fmt.Errorf("the policy of %s does not let %s invoke it", d.Target, d.Rule)
+	return st.invoke(ctx, "scheduler.amazonaws.com", d.Target, d.Payload)
+}
+
+func (s *Sandbox) publishTo(ctx context.Context, arn string, payload []byte) error {
+	st, err := s.siteOf(arn, "sns")
+	if err != nil {
+		return err
 	}
-	return st.invoke(ctx, d.Target, d.Payload)
+	return st.topics.Send(ctx, arn, string(payload))
+}
+
+// invokeFor calls a function for a service, if the function's policy lets the
+// service call it for the source.
+func (s *Sandbox) invokeFor(ctx context.Context, service, source, function string, payload []byte) error {
+	st, err := s.siteOf(function, "lambda")
+	if err != nil {
+		return err
+	}
+	if !st.lets(service, function, source) {
+		return fmt.Errorf("the policy of %s does not let %s invoke it", function, source)
+	}
+	return st.invoke(ctx, service, function, payload)
+}
+
+func serviceIn(arn string) string {
+	parts := strings.SplitN(arn, ":", 4)
+	if len(parts) < 4 {
+		return ""
+	}
+	return parts[2]
 }

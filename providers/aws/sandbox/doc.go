@@ -6,15 +6,18 @@
 //
 // It speaks, each in a package of its own: Lambda, SQS, IAM, STS, S3, Secrets
 // Manager, SSM's Parameter Store, CloudWatch and its Logs, CloudTrail's
-// LookupEvents, EventBridge's default bus, and the tagging API. Accounts and
+// LookupEvents, EventBridge, its Scheduler, SNS, and the tagging API. Accounts and
 // regions are kept apart; who calls is told by the access key: one that was
 // registered or issued by AssumeRole, twelve digits for a user of that
 // account, and anything else for a user of that name.
 //
 // Where it is easier than AWS, on purpose:
 //   - identity policies stop no call; trust policies of roles, and a function's
-//     own policy for EventBridge and for open URLs, are honoured; the policies of queues and
-//     buckets are not
+//     own policy for EventBridge, SNS and for open URLs, a queue's for SNS, and the
+//     role of a schedule are honoured; the other policies of queues, topics and buckets
+//     are not
+//   - nothing is sent to the endpoints of https, email and the like, and a
+//     subscription's token is the last part of its ARN
 //   - reads follow writes at once, unless a fault rule makes them stale
 //   - events are delivered at once, once and in order, unless a fault rule for
 //     deliveries says otherwise; no trail needs to be set up

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mooring.dev/providers/aws/sandbox/actor"
-	"mooring.dev/providers/aws/sandbox/events"
 	"mooring.dev/providers/aws/sandbox/iam"
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
@@ -170,8 +169,8 @@ func functionsOwn(a *answer) bool {
 
 // lets asks a function's resource policy whether a service may invoke it for a
 // source.
-func (st *site) lets(service string, d events.Delivery) bool {
-	name, qualifier, _ := strings.Cut(d.Target[strings.LastIndex(d.Target, ":function:")+len(":function:"):], ":")
+func (st *site) lets(service, function, source string) bool {
+	name, qualifier, _ := strings.Cut(function[strings.LastIndex(function, ":function:")+len(":function:"):], ":")
 	path := "/2015-03-31/functions/" + url.PathEscape(name) + "/policy"
 	if qualifier != "" {
 		path += "?Qualifier=" + url.QueryEscape(qualifier)
@@ -180,11 +179,11 @@ func (st *site) lets(service string, d events.Delivery) bool {
 	if st.ask(path, &held) != nil { // there is none
 		return false
 	}
-	return iam.Permits([]byte(held.Policy), service, "lambda:InvokeFunction", d.Rule)
+	return iam.Permits([]byte(held.Policy), service, "lambda:InvokeFunction", source)
 }
 
-// invoke calls a function of the site asynchronously, as a service does.
-func (st *site) invoke(ctx context.Context, arn string, payload []byte) error {
+// invoke calls a function of the site asynchronously, for a service.
+func (st *site) invoke(ctx context.Context, service, arn string, payload []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/2015-03-31/functions/"+url.PathEscape(arn)+"/invocations", nil)
 	if err != nil {
 		return fmt.Errorf("invoke %s: %w", arn, err)
@@ -192,7 +191,7 @@ func (st *site) invoke(ctx context.Context, arn string, payload []byte) error {
 	r.Header.Set("X-Amz-Invocation-Type", "Event")
 	a := newAnswer()
 	c := &wire.Call{ID: wire.NewID(), Service: "lambda", Operation: "Invoke", Account: st.account, Region: st.region,
-		Actor: wire.Actor{Type: "AWSService", Name: "events.amazonaws.com"}}
+		Actor: wire.Actor{Type: "AWSService", Name: service}}
 	st.functions.Serve(a, r, payload, c)
 	if a.status >= 300 {
 		return fmt.Errorf("invoke %s: %s", arn, a.errorCode())

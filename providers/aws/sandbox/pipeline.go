@@ -131,6 +131,8 @@ func unsignedService(r *http.Request, body []byte) string {
 		return "sts"
 	case bytes.Contains(body, []byte("Version=2010-08-01")):
 		return "monitoring"
+	case bytes.Contains(body, []byte("Version=2010-03-31")):
+		return "sns"
 	}
 	if label, _, dotted := strings.Cut(r.Host, "."); dotted {
 		for _, name := range targets {

@@ -171,6 +171,7 @@ func (s *Sandbox) tick(ctx context.Context) {
 		case <-ticker.C:
 			for _, st := range s.all() {
 				st.bus.Tick(ctx)
+				st.schedules.Tick(ctx)
 			}
 		}
 	}

@@ -18,7 +18,9 @@ import (
 	"mooring.dev/providers/aws/sandbox/iam"
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
+	"mooring.dev/providers/aws/sandbox/scheduler"
 	"mooring.dev/providers/aws/sandbox/secrets"
+	"mooring.dev/providers/aws/sandbox/sns"
 	"mooring.dev/providers/aws/sandbox/sqs"
 	"mooring.dev/providers/aws/sandbox/ssm"
 	"mooring.dev/providers/aws/sandbox/tagging"
@@ -42,6 +44,8 @@ type site struct {
 	metrics   *cloudwatch.Service
 	trail     *cloudtrail.Service
 	bus       *events.Service
+	topics    *sns.Service
+	schedules *scheduler.Service
 	functions *lambda.Service
 }
 
@@ -128,11 +132,14 @@ func (s *Sandbox) build(at place) (*site, error) {
 		trail:   cloudtrail.New(cloudtrail.Options{Now: now, Lag: s.options.TrailLag}),
 	}
 	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.send})
+	st.topics = sns.New(sns.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.notify})
+	st.schedules = scheduler.New(scheduler.Options{Now: now, Account: at.account, Region: at.region, Roles: rolesFor{s}, Deliver: s.fire})
 	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
 	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
 	groups := logs.New(logs.Options{Now: now, Account: at.account, Region: at.region, Lines: st.functionLines})
 	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
-	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, secret.Tagged, parameters.Tagged, groups.Tagged)
+	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
+		secret.Tagged, parameters.Tagged, groups.Tagged)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -143,7 +150,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	}
 	st.services = map[string]wire.Service{}
 	for _, service := range []wire.Service{
-		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, secret, parameters, groups, tags, st.functions,
+		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, st.topics, st.schedules, secret, parameters, groups, tags, st.functions,
 	} {
 		st.services[service.Name()] = service
 	}

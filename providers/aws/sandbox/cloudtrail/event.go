@@ -29,6 +29,7 @@ var data = map[string][]string{
 	"lambda":     {"Invoke*"},
 	"monitoring": {"PutMetricData", "GetMetric*", "ListMetrics"},
 	"events":     {"PutEvents"},
+	"sns":        {"Publish*"},
 	"logs":       {"PutLogEvents", "GetLogEvents", "FilterLogEvents"},
 }
 
@@ -167,6 +168,11 @@ var naming = []struct{ service, member, kind string }{
 	{"ssm", "name", "AWS::SSM::Parameter"},
 	{"events", "name", "AWS::Events::Rule"},
 	{"events", "rule", "AWS::Events::Rule"},
+	{"sns", "topicArn", "AWS::SNS::Topic"},
+	{"sns", "resourceArn", "AWS::SNS::Topic"},
+	{"sns", "subscriptionArn", "AWS::SNS::Subscription"},
+	{"scheduler", "name", "AWS::Scheduler::Schedule"},
+	{"scheduler", "scheduleArn", "AWS::Scheduler::Schedule"},
 	{"monitoring", "alarmName", "AWS::CloudWatch::Alarm"},
 	{"logs", "logGroupName", "AWS::Logs::LogGroup"},
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ const allManagement = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 // Event is an event before it is on the bus.
 type Event struct {
 	Source, DetailType string
+	Bus                string // name or ARN; "" is the default one
 	Detail             any
 	At                 time.Time
 	Resources          []string
@@ -36,7 +36,7 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 		e.Resources = []string{}
 	}
 	id := wire.NewID()
-	if !s.listening(e.ReadOnly) {
+	if !s.listening(e) {
 		return id, nil
 	}
 	raw, err := json.Marshal(map[string]any{
@@ -50,7 +50,7 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 	if err := json.Unmarshal(raw, &event); err != nil {
 		return "", fmt.Errorf("read an event of %s: %w", e.Source, err)
 	}
-	for _, f := range s.fitting(event, e.ReadOnly) {
+	for _, f := range s.fitting(e, event) {
 		f.deliver(ctx, s.options.Deliver, raw, event)
 	}
 	return id, nil
@@ -58,11 +58,15 @@ func (s *Service) Publish(ctx context.Context, e Event) (string, error) {
 
 // listening is true when some rule might fit an event: most calls go by
 // unheard, and their events need not be written.
-func (s *Service) listening(readOnly bool) bool {
+func (s *Service) listening(e Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.rules {
-		if r.hears(readOnly) {
+	b, err := s.bus(e.Bus)
+	if err != nil {
+		return false
+	}
+	for _, r := range b.rules {
+		if r.hears(e.ReadOnly) {
 			return true
 		}
 	}
@@ -82,19 +86,28 @@ type firing struct {
 
 func (f firing) deliver(ctx context.Context, to Deliver, raw []byte, event map[string]any) {
 	for _, t := range f.targets {
-		// What cannot be delivered is lost.
-		_ = to(ctx, Delivery{Rule: f.rule, Target: t.arn(), Payload: t.payload(raw, event)})
+		d := Delivery{Rule: f.rule, Target: t.arn(), Payload: t.payload(raw, event)}
+		dead, _ := t["DeadLetterConfig"].(map[string]any)
+		queue, _ := dead["Arn"].(string)
+		if to(ctx, d) == nil || queue == "" {
+			continue // what cannot be delivered is lost
+		}
+		d.Target = queue
+		_ = to(ctx, d)
 	}
 }
 
 // fitting are the rules an event fits, by name.
-func (s *Service) fitting(event map[string]any, readOnly bool) []firing {
+func (s *Service) fitting(e Event, event map[string]any) []firing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	b, err := s.bus(e.Bus)
+	if err != nil { // it was deleted just now
+		return nil
+	}
 	var out []firing
-	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
-		r := s.rules[name]
-		if r.hears(readOnly) && r.pattern.Matches(event) {
+	for _, r := range b.all() {
+		if r.hears(e.ReadOnly) && r.pattern.Matches(event) {
 			out = append(out, firing{rule: r.Arn, targets: slices.Clone(r.targets)})
 		}
 	}
@@ -205,14 +218,21 @@ func (s *Service) putEvent(ctx context.Context, e entryInput) entryOutput {
 		return entryOutput{ErrorCode: "NotAuthorizedForSourceException", ErrorMessage: "Not authorized for the source."}
 	case json.Unmarshal([]byte(e.Detail), &detail) != nil:
 		return entryOutput{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
-	case onDefault(e.EventBusName) != nil:
+	case !s.hasBus(e.EventBusName):
 		return entryOutput{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus does not exist."}
 	}
-	id, err := s.Publish(ctx, Event{Source: e.Source, DetailType: e.DetailType, Detail: detail, At: e.Time, Resources: e.Resources})
+	id, err := s.Publish(ctx, Event{Bus: e.EventBusName, Source: e.Source, DetailType: e.DetailType, Detail: detail, At: e.Time, Resources: e.Resources})
 	if err != nil {
 		return entryOutput{ErrorCode: "InternalFailure", ErrorMessage: err.Error()}
 	}
 	return entryOutput{EventId: id}
+}
+
+func (s *Service) hasBus(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.bus(name)
+	return err == nil
 }
 
 type testInput struct{ EventPattern, Event string }
@@ -247,8 +267,7 @@ func (s *Service) Tick(ctx context.Context) {
 	now := s.options.Now()
 	var due []firing
 	s.mu.Lock()
-	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
-		r := s.rules[name]
+	for _, r := range s.buses[defaultBus].all() { // the one that has schedules
 		if r.due.IsZero() || now.Before(r.due) {
 			continue
 		}

@@ -1,8 +1,9 @@
-// Package events is the sandbox's EventBridge: the default bus of one account
-// in one region, its rules, and their delivery to queues and functions. What
-// the audit trail records of changes is put on the bus, as AWS does where a
-// trail is on. Delivery is at once and in order, which AWS does not promise. It
-// refuses other buses, pipes and archives.
+// Package events is the sandbox's EventBridge: the buses of one account in one
+// region, their rules, and delivery to queues, topics and functions. What the
+// audit trail records of changes is put on the default bus, as AWS does where a
+// trail is on. Delivery is at once and in order, which AWS does not promise;
+// what fails goes to the dead-letter queue at once. It refuses pipes, archives
+// and policies of buses.
 package events
 
 import (
@@ -33,14 +34,16 @@ type Options struct {
 	Deliver Deliver
 }
 
-// Service is one account's default bus in one region.
+// Service is one account's buses in one region.
 type Service struct {
 	*wire.Model
 	options Options
 
 	mu    sync.Mutex
-	rules map[string]*rule
+	buses map[string]*bus
 }
+
+const defaultBus = "default"
 
 // rule is one rule; the service's lock guards it.
 type rule struct {
@@ -63,9 +66,9 @@ type target map[string]any
 func (t target) id() string  { s, _ := t["Id"].(string); return s }
 func (t target) arn() string { s, _ := t["Arn"].(string); return s }
 
-// New makes a bus without rules.
+// New makes the default bus, without rules.
 func New(o Options) *Service {
-	s := &Service{options: o, rules: map[string]*rule{}}
+	s := &Service{options: o, buses: map[string]*bus{defaultBus: {rules: map[string]*rule{}}}}
 	s.Model = &wire.Model{
 		Signing: "events",
 		Hidden:  []string{"Detail", "Input"},
@@ -82,6 +85,8 @@ func New(o Options) *Service {
 			"ListRuleNamesByTarget": wire.Op(s.rulesOfTarget),
 			"PutEvents":             wire.Op(s.putEvents),
 			"TestEventPattern":      wire.Op(s.testPattern),
+			"CreateEventBus":        wire.Op(s.createBus),
+			"DeleteEventBus":        wire.Op(s.deleteBus),
 			"DescribeEventBus":      wire.Op(s.describeBus),
 			"ListEventBuses":        wire.Op(s.listBuses),
 			"TagResource":           wire.Op(s.tag),
@@ -96,34 +101,22 @@ func fail(code, message string) *wire.Error {
 	return &wire.Error{Status: 400, Code: code, Message: message}
 }
 
-func noRule(name string) *wire.Error {
-	return fail("ResourceNotFoundException", "Rule "+name+" does not exist on EventBus default.")
-}
-
-func (s *Service) arn(name string) string {
-	return "arn:aws:events:" + s.options.Region + ":" + s.options.Account + ":rule/" + name
-}
-
-func (s *Service) busARN() string {
-	return "arn:aws:events:" + s.options.Region + ":" + s.options.Account + ":event-bus/default"
-}
-
-// onDefault refuses any bus but the default one.
-func onDefault(bus string) error {
-	if bus == "" || bus == "default" || strings.HasSuffix(bus, ":event-bus/default") {
-		return nil
+func (s *Service) arn(bus, name string) string {
+	if bus != defaultBus {
+		name = bus + "/" + name
 	}
-	return fail("ResourceNotFoundException", "Event bus "+bus+" does not exist.")
+	return "arn:aws:events:" + s.options.Region + ":" + s.options.Account + ":rule/" + name
 }
 
 // find is a rule; the caller holds the lock.
 func (s *Service) find(name, bus string) (*rule, error) {
-	if err := onDefault(bus); err != nil {
+	b, err := s.bus(bus)
+	if err != nil {
 		return nil, err
 	}
-	r, ok := s.rules[name]
+	r, ok := b.rules[name]
 	if !ok {
-		return nil, noRule(name)
+		return nil, fail("ResourceNotFoundException", "Rule "+name+" does not exist on EventBus "+busName(bus)+".")
 	}
 	return r, nil
 }
@@ -142,28 +135,30 @@ type ruleOutput struct{ RuleArn string }
 // putRule replaces the whole rule: what is left out is gone. Tags of an
 // existing rule stay.
 func (s *Service) putRule(_ context.Context, _ *wire.Call, in *ruleInput) (ruleOutput, error) {
-	if err := onDefault(in.EventBusName); err != nil {
-		return ruleOutput{}, err
-	}
 	made, err := s.build(in)
 	if err != nil {
 		return ruleOutput{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.rules[in.Name]; old != nil {
+	b, err := s.bus(in.EventBusName)
+	if err != nil {
+		return ruleOutput{}, err
+	}
+	if old := b.rules[in.Name]; old != nil {
 		made.targets, made.tags = old.targets, old.tags
 		if old.ScheduleExpression == made.ScheduleExpression {
 			made.due = old.due
 		}
 	}
-	s.rules[in.Name] = made
+	b.rules[in.Name] = made
 	return ruleOutput{RuleArn: made.Arn}, nil
 }
 
 func (s *Service) build(in *ruleInput) (*rule, error) {
 	r := &rule{Rule: in.Rule, tags: map[string]string{}}
-	r.Arn, r.EventBusName, r.ManagedBy, r.CreatedBy = s.arn(in.Name), "default", "", s.options.Account
+	r.EventBusName, r.ManagedBy, r.CreatedBy = busName(in.EventBusName), "", s.options.Account
+	r.Arn = s.arn(r.EventBusName, in.Name)
 	for _, t := range in.Tags {
 		r.tags[t.Key] = t.Value
 	}
@@ -186,6 +181,9 @@ func (s *Service) build(in *ruleInput) (*rule, error) {
 		r.pattern = &p
 	}
 	if in.ScheduleExpression != "" {
+		if r.EventBusName != defaultBus {
+			return nil, fail("ValidationException", "ScheduleExpression is supported only on the default event bus.")
+		}
 		var err error
 		if r.schedule, err = parseSchedule(in.ScheduleExpression); err != nil {
 			return nil, err
@@ -232,16 +230,17 @@ type rulesOutput struct {
 
 func (s *Service) listRules(_ context.Context, _ *wire.Call, in *listInput) (rulesOutput, error) {
 	out := rulesOutput{Rules: []Rule{}}
-	if err := onDefault(in.EventBusName); err != nil {
-		return out, err
-	}
 	limit, err := in.limit()
 	if err != nil {
 		return out, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
+	b, err := s.bus(in.EventBusName)
+	if err != nil {
+		return out, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.rules)) {
 		if name <= in.NextToken || !strings.HasPrefix(name, in.NamePrefix) {
 			continue
 		}
@@ -249,7 +248,7 @@ func (s *Service) listRules(_ context.Context, _ *wire.Call, in *listInput) (rul
 			out.NextToken = out.Rules[limit-1].Name
 			break
 		}
-		shown := s.rules[name].Rule
+		shown := b.rules[name].Rule
 		shown.CreatedBy = "" // lists leave it out
 		out.Rules = append(out.Rules, shown)
 	}
@@ -259,14 +258,14 @@ func (s *Service) listRules(_ context.Context, _ *wire.Call, in *listInput) (rul
 func (s *Service) deleteRule(_ context.Context, _ *wire.Call, in *nameInput) (wire.None, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.find(in.Name, in.EventBusName)
-	if err != nil { // deleting what is absent succeeds
-		return wire.None{}, onDefault(in.EventBusName)
+	b, err := s.bus(in.EventBusName)
+	if err != nil || b.rules[in.Name] == nil { // deleting what is absent succeeds
+		return wire.None{}, err
 	}
-	if len(r.targets) > 0 {
+	if len(b.rules[in.Name].targets) > 0 {
 		return wire.None{}, fail("ValidationException", "Rule can't be deleted since it has targets.")
 	}
-	delete(s.rules, in.Name)
+	delete(b.rules, in.Name)
 	return wire.None{}, nil
 }
 
@@ -299,6 +298,10 @@ type tagOutput struct{ Tags []Tag }
 // byARN is the rule of an ARN; the caller holds the lock.
 func (s *Service) byARN(arn string) (*rule, error) {
 	_, name, _ := strings.Cut(arn, ":rule/")
+	bus, inBus, custom := strings.Cut(name, "/")
+	if custom {
+		return s.find(inBus, bus)
+	}
 	return s.find(name, "")
 }
 
@@ -347,20 +350,13 @@ func (s *Service) Tagged() map[string]map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]map[string]string{}
-	for _, r := range s.rules {
-		out[r.Arn] = maps.Clone(r.tags)
+	for name, b := range s.buses {
+		if len(b.tags) > 0 {
+			out[s.busARN(name)] = maps.Clone(b.tags)
+		}
+		for _, r := range b.rules {
+			out[r.Arn] = maps.Clone(r.tags)
+		}
 	}
 	return out
-}
-
-type busOutput struct{ Name, Arn string }
-
-func (s *Service) describeBus(_ context.Context, _ *wire.Call, in *nameInput) (busOutput, error) {
-	return busOutput{Name: "default", Arn: s.busARN()}, onDefault(in.Name)
-}
-
-type busesOutput struct{ EventBuses []busOutput }
-
-func (s *Service) listBuses(context.Context, *wire.Call, *wire.None) (busesOutput, error) {
-	return busesOutput{EventBuses: []busOutput{{Name: "default", Arn: s.busARN()}}}, nil
 }

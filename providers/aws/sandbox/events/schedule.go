@@ -35,6 +35,47 @@ func parseSchedule(text string) (schedule, error) {
 	}
 }
 
+// Next says when a schedule fires next after a time; false for never.
+type Next func(after time.Time) (time.Time, bool)
+
+// ParseSchedule reads what EventBridge Scheduler takes: rate, cron and
+// at(2026-11-28T09:00:00), by the clock of a place.
+func ParseSchedule(text string, place *time.Location) (Next, error) {
+	inner, ok := strings.CutPrefix(strings.TrimSuffix(text, ")"), "at(")
+	if !ok || !strings.HasSuffix(text, ")") {
+		s, err := parseSchedule(text)
+		if err != nil || strings.HasPrefix(text, "rate") {
+			return Next(s), err
+		}
+		return s.byClockOf(place), nil
+	}
+	at, err := time.ParseInLocation("2006-01-02T15:04:05", inner, place)
+	if err != nil {
+		return nil, errSchedule
+	}
+	return func(after time.Time) (time.Time, bool) { return at.UTC(), at.After(after) }, nil
+}
+
+// byClockOf reads a schedule's times off the clocks of a place.
+func (s schedule) byClockOf(place *time.Location) Next {
+	return func(after time.Time) (time.Time, bool) {
+		there := after.In(place)
+		clock := time.Date(there.Year(), there.Month(), there.Day(), there.Hour(), there.Minute(), there.Second(), 0, time.UTC)
+		for range 120 { // an hour that a change of clocks left out, or has twice
+			next, ok := s(clock)
+			if !ok {
+				return time.Time{}, false
+			}
+			at := time.Date(next.Year(), next.Month(), next.Day(), next.Hour(), next.Minute(), 0, 0, place)
+			if at.After(after) {
+				return at.UTC(), true
+			}
+			clock = next
+		}
+		return time.Time{}, false
+	}
+}
+
 // longestRate keeps a rate, in its unit, within what a duration can hold.
 const longestRate = 100_000
 

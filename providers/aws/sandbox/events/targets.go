@@ -117,17 +117,18 @@ type namesOutput struct {
 
 func (s *Service) rulesOfTarget(_ context.Context, _ *wire.Call, in *listInput) (namesOutput, error) {
 	out := namesOutput{RuleNames: []string{}}
-	if err := onDefault(in.EventBusName); err != nil {
-		return out, err
-	}
 	limit, err := in.limit()
 	if err != nil {
 		return out, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
-		hit := slices.ContainsFunc(s.rules[name].targets, func(t target) bool { return t.arn() == in.TargetArn })
+	b, err := s.bus(in.EventBusName)
+	if err != nil {
+		return out, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.rules)) {
+		hit := slices.ContainsFunc(b.rules[name].targets, func(t target) bool { return t.arn() == in.TargetArn })
 		if !hit || name <= in.NextToken {
 			continue
 		}

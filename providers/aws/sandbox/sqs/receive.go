@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -303,16 +304,39 @@ func (s *Service) Delete(queue string, receipts []string) error {
 // Send puts one message into a queue, as an AWS service does. group and
 // deduplication are made up for a FIFO queue.
 func (s *Service) Send(queue, body string) error {
+	return s.Post(queue, Parcel{Body: body})
+}
+
+// Parcel is a message from another service.
+type Parcel struct {
+	Body         string
+	Attributes   map[string]Attribute
+	Group, Dedup string // of a FIFO queue; made up where they are ""
+}
+
+// Post is Send for a whole message.
+func (s *Service) Post(queue string, p Parcel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.find(queue)
 	if err != nil {
 		return err
 	}
-	in := &sendInput{MessageBody: body}
+	in := &sendInput{MessageBody: p.Body, MessageAttributes: p.Attributes}
 	if q.fifo() {
-		in.MessageGroupId, in.MessageDeduplicationId = "sandbox", wire.NewID()
+		in.MessageGroupId, in.MessageDeduplicationId = cmp.Or(p.Group, "sandbox"), cmp.Or(p.Dedup, wire.NewID())
 	}
 	_, err = s.put(q, in, "AIDAISMY7JYY5F7RTT6AO")
 	return err
+}
+
+// Policy is a queue's policy; "" when it has none, or is not there.
+func (s *Service) Policy(queue string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.find(queue)
+	if err != nil {
+		return ""
+	}
+	return q.attributes["Policy"]
 }

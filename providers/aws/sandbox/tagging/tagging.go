@@ -127,8 +127,8 @@ func isKind(arn, kind string) bool {
 	if len(parts) < 6 || parts[2] != service {
 		return false
 	}
-	have := "queue" // the one service whose ARNs name no type
-	if service != "sqs" {
+	have, bare := map[string]string{"sqs": "queue", "sns": "topic"}[service] // services whose ARNs name no type
+	if !bare {
 		have = parts[5][:strings.IndexAny(parts[5]+":", ":/")]
 	}
 	return !narrowed || have == noun

@@ -27,13 +27,14 @@ func Op[I, O any](f func(context.Context, *Call, *I) (O, error)) Operation {
 // None is the answer of an operation that answers nothing.
 type None struct{}
 
-// Model is a service of named operations (awsJson, query, rpc-v2-cbor), for
-// embedding. It answers one account and region.
+// Model is a service of named operations (awsJson, query, rpc-v2-cbor, or REST
+// by its routes), for embedding. It answers one account and region.
 type Model struct {
 	Signing    string   // the signing name
 	Namespace  string   // of query XML; "" when the service has no query protocol
 	Hidden     []string // members whose value is never recorded
 	Operations map[string]Operation
+	Routes     []Route // of a REST service
 }
 
 // Name is the signing name.
@@ -41,7 +42,13 @@ func (m *Model) Name() string { return m.Signing }
 
 // Operation names the call.
 func (m *Model) Operation(r *http.Request, body []byte) string {
-	op := OperationOf(ProtocolOf(m.Signing, r), r, body)
+	protocol := ProtocolOf(m.Signing, r)
+	op := OperationOf(protocol, r, body)
+	if protocol == RESTJSON {
+		if route, _ := m.route(r); route != nil {
+			op = route.Operation
+		}
+	}
 	if _, known := m.Operations[op]; !known {
 		return ""
 	}
@@ -58,7 +65,7 @@ func (m *Model) Serve(w http.ResponseWriter, r *http.Request, body []byte, c *Ca
 		reply.WriteError(w, Unknown(c.Operation))
 		return
 	}
-	tree, err := Parse(protocol, r, body)
+	tree, err := m.parse(protocol, r, body)
 	if err != nil {
 		reply.WriteError(w, err)
 		return

@@ -39,7 +39,7 @@ func place(at map[string]any, path []string, value string) {
 }
 
 // foldLists turns {member: {1: …, 2: …}} and {1: …, 2: …} into lists, and
-// {entry: {1: {key, value}}} into maps.
+// {entry: {1: {key, value}}}, of SNS also {Name, Value}, into maps.
 func foldLists(tree any) any {
 	m, ok := tree.(map[string]any)
 	if !ok {
@@ -83,6 +83,8 @@ func foldEntries(entries []any) any {
 		}
 		if key, isText := pair["key"].(string); isText {
 			out[key] = pair["value"]
+		} else if key, isText = pair["Name"].(string); isText {
+			out[key] = pair["Value"]
 		}
 	}
 	return out

@@ -252,6 +252,51 @@ class Delivery(unittest.TestCase):
         bus.remove_targets(Rule="orders", Ids=["queue"])
         bus.delete_rule(Name="orders")
 
+    def test_a_topic_feeds_a_queue(self):
+        sns, sqs = client("sns"), client("sqs")
+        arn = sns.create_topic(Name="news", Tags=[{"Key": "team", "Value": "press"}])["TopicArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*",
+            "Condition": {"ArnLike": {"aws:SourceArn": arn}}}]}
+        url = sqs.create_queue(QueueName="readers", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
+        subscription = sns.subscribe(
+            TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:readers",
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"section": ["sport"]})})["SubscriptionArn"]
+        for section in ("sport", "culture"):
+            sns.publish(TopicArn=arn, Message=section, MessageAttributes={"section": {"DataType": "String", "StringValue": section}})
+        got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        self.assertEqual([m["Body"] for m in got], ["sport"])
+        held = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+        self.assertEqual((held["FilterPolicyScope"], held["PendingConfirmation"]), ("MessageAttributes", "false"))
+        self.assertEqual(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["SubscriptionsConfirmed"], "1")
+        self.assertEqual(sns.list_tags_for_resource(ResourceArn=arn)["Tags"], [{"Key": "team", "Value": "press"}])
+        self.assertEqual([s["Endpoint"] for p in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+                          for s in p["Subscriptions"]], [f"arn:aws:sqs:{REGION}:{ACCOUNT}:readers"])
+        sns.delete_topic(TopicArn=arn)
+        with self.assertRaises(sns.exceptions.NotFoundException):
+            sns.get_topic_attributes(TopicArn=arn)
+
+    def test_schedules(self):
+        schedules, iam = client("scheduler"), client("iam")
+        trust = TRUST.replace("lambda.", "scheduler.")
+        role_arn = iam.create_role(RoleName="clock", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        schedules.create_schedule_group(Name="shop", Tags=[{"Key": "team", "Value": "shop"}])
+        schedules.create_schedule(
+            Name="nightly", GroupName="shop", ScheduleExpression="cron(0 3 * * ? *)", ScheduleExpressionTimezone="Europe/Zurich",
+            FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}, StartDate=datetime(2030, 1, 1, tzinfo=timezone.utc),
+            Target={"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:work", "RoleArn": role_arn, "Input": "{}"})
+        held = schedules.get_schedule(Name="nightly", GroupName="shop")
+        self.assertEqual((held["State"], held["StartDate"].year, held["Target"]["RetryPolicy"]["MaximumRetryAttempts"]), ("ENABLED", 2030, 185))
+        self.assertEqual([s["Name"] for p in schedules.get_paginator("list_schedules").paginate(GroupName="shop")
+                          for s in p["Schedules"]], ["nightly"])
+        arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/shop"
+        schedules.untag_resource(ResourceArn=arn, TagKeys=["team"])
+        self.assertEqual(schedules.list_tags_for_resource(ResourceArn=arn)["Tags"], [])
+        schedules.delete_schedule(Name="nightly", GroupName="shop")
+        with self.assertRaises(schedules.exceptions.ResourceNotFoundException):
+            schedules.get_schedule(Name="nightly", GroupName="shop")
+        schedules.delete_schedule_group(Name="shop")
+
 
 class Queues(unittest.TestCase):
     def test_messages_come_back_and_then_go_to_the_dead(self):

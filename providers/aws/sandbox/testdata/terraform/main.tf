@@ -300,6 +300,46 @@ resource "aws_cloudwatch_event_target" "orders" {
   arn  = aws_sqs_queue.orders.arn
 }
 
+resource "aws_sns_topic" "news" {
+  name         = "news"
+  display_name = "News"
+}
+
+resource "aws_sns_topic_subscription" "news" {
+  topic_arn            = aws_sns_topic.news.arn
+  protocol             = "sqs"
+  endpoint             = aws_sqs_queue.orders.arn
+  filter_policy        = jsonencode({ kind = ["order"] })
+  raw_message_delivery = true
+  redrive_policy       = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead.arn })
+}
+
+resource "aws_iam_role" "clock" {
+  name = "clock"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "scheduler.amazonaws.com" } }]
+  })
+}
+
+resource "aws_scheduler_schedule_group" "shop" { name = "shop" }
+
+resource "aws_scheduler_schedule" "nightly" {
+  name                         = "nightly"
+  group_name                   = aws_scheduler_schedule_group.shop.name
+  schedule_expression          = "cron(0 3 * * ? *)"
+  schedule_expression_timezone = "Europe/Zurich"
+  flexible_time_window {
+    mode                      = "FLEXIBLE"
+    maximum_window_in_minutes = 10
+  }
+  target {
+    arn      = aws_sqs_queue.orders.arn
+    role_arn = aws_iam_role.clock.arn
+    input    = jsonencode({ task = "count" })
+  }
+}
+
 data "aws_caller_identity" "me" {}
 
 output "account" { value = data.aws_caller_identity.me.account_id }
