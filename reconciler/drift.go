@@ -78,7 +78,11 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 	broken := err != nil || d.Outcome == policy.Error
 	for i := range items {
 		before := items[i]
-		if items[i] = answer(before, d, broken); before.Decision != "" && sameAnswer(p.st.Drift[before.ID], items[i]) {
+		items[i] = answer(before, d, broken)
+		if p.e.d.opts.ReadOnly {
+			items[i] = onlyTold(items[i])
+		}
+		if before.Decision != "" && sameAnswer(p.st.Drift[before.ID], items[i]) {
 			continue // asked again, and nothing new was said
 		}
 		recs = append(recs, journal.Record{Drift: &items[i]})

@@ -38,6 +38,9 @@ type Options struct {
 	// none. Errors are classified: Invalid for code that is missing or is not
 	// what its digest says.
 	Contracts func(ctx context.Context, e manifest.Environment, a manifest.Artifact) (manifest.Expects, error)
+	// ReadOnly daemons look at what their branches declare, tell what differs,
+	// and write nothing: no resource, no branch.
+	ReadOnly bool
 	// Notifier opens a receiver.
 	Notifier func(name string, r manifest.Receiver) (notify.Notifier, error)
 	Metrics  Metrics

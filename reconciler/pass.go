@@ -79,6 +79,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.e.open(ctx, p.w, p.spec); err != nil {
 		return err
 	}
+	if p.e.d.opts.ReadOnly {
+		return p.look(ctx)
+	}
 	unread := p.readHead(ctx)
 	if err := p.loadReleases(ctx); err != nil {
 		return errors.Join(unread, err)

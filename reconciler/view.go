@@ -111,6 +111,8 @@ func (p *pass) stateWord(err error) (state, why string) {
 		return "degraded", "a check failed, a contract is broken, or the platform reports a failure"
 	case len(p.confirmed()) > 0:
 		return "drifted", ""
+	case p.e.d.opts.ReadOnly:
+		return "in_sync", onlyLooks
 	case p.st.Rollout.Release.Digest == "":
 		return "unknown", "nothing was released yet"
 	}

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"sources/sourcetest":             {"sources", "sources/manifest"},
 	"providers":                      {"sources/manifest"},
 	"providers/memory":               {"providers", "sources/manifest"},
+	"providers/readonly":             {"providers", "sources/manifest"},
 	"providers/providertest":         {"providers", "sources/manifest"},
 	"providers/aws":                  {"providers", "sources/manifest", "sources/artifact", "providers/aws/…"},
 	"providers/aws/quota":            {"providers", "sources/manifest"},

@@ -26,6 +26,7 @@ type runFlags struct {
 	listen       string
 	environments []string
 	once         bool
+	readOnly     bool
 	timeout      time.Duration
 	insecure     bool
 	openMetrics  bool
@@ -40,6 +41,7 @@ func runCommand() *cobra.Command {
 		Short: "the daemon: reconcile every environment of a repository",
 		Example: `  mooring run --repo /srv/git/shop.git --state /var/lib/mooring
   mooring run --repo https://git.example.com/shop.git --environment production
+  mooring run --repo shop.git --read-only            # tells what differs from Git, and changes nothing
   mooring run --repo shop.git --once --timeout 10m   # until nothing moves; exits by outcome`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -50,6 +52,7 @@ func runCommand() *cobra.Command {
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")
+	flags.BoolVar(&f.readOnly, "read-only", false, "only look: what each branch declares is compared with what lives and told; nothing is written to cloud or repository")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "how long --once may take")
 	flags.BoolVar(&f.insecure, "insecure-loopback", false, "let everybody on this machine use the page and the API without a token")
 	flags.BoolVar(&f.openMetrics, "open-metrics", false, "serve /metrics to other machines too")
@@ -70,7 +73,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	platforms := &platforms{
-		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall,
+		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall, readOnly: f.readOnly,
 	}
 	opts, err := f.options(log, platforms)
 	if err != nil {

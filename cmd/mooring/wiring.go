@@ -25,6 +25,7 @@ import (
 	"mooring.dev/providers/aws"
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/providers/memory"
+	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/notify"
 	"mooring.dev/sources"
@@ -129,6 +130,7 @@ type platforms struct {
 	tokens   []byte
 	quota    *quota.Model
 	onCall   func(service, operation, code string)
+	readOnly bool // nothing is written, whatever is asked
 
 	mu     sync.Mutex
 	memory *memory.Platform
@@ -137,6 +139,14 @@ type platforms struct {
 
 // open is one environment's platform.
 func (f *platforms) open(ctx context.Context, p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
+	provider, err := f.openAny(ctx, p, e)
+	if err != nil || !f.readOnly {
+		return provider, err
+	}
+	return readonly.Wrap(provider), nil
+}
+
+func (f *platforms) openAny(ctx context.Context, p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
 	switch {
 	case e.Provider.AWS != nil:
 		return f.openAWS(ctx, p, e)
@@ -158,6 +168,7 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 	o := aws.Options{
 		Config: cfg, Target: *e.Provider.AWS, Pipeline: p.Name, Environment: e.Name, Artifacts: store,
 		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
+		ReadOnly: f.readOnly,
 	}
 	if emulated(cfg) {
 		// An emulator on this machine has no account to share: look often.
@@ -289,7 +300,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 	}
 	return reconciler.Options{
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies,
-		Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
+		ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 	}, nil
 }
 

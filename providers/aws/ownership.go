@@ -58,6 +58,13 @@ func (p *Provider) owns(o providers.Owner) bool {
 	return o.Pipeline == p.o.Pipeline && o.Environment == p.o.Environment
 }
 
+// watches: what nobody declared on something owned so is told. A provider that
+// only looks has tagged nothing, and watches what it was asked about all the
+// same.
+func (p *Provider) watches(o providers.Owner) bool {
+	return p.owns(o) || p.o.ReadOnly && o == (providers.Owner{})
+}
+
 // mayWrite refuses to touch what others own, and what nobody owns unless
 // taking it over is approved.
 func (p *Provider) mayWrite(o providers.Owner, adopt bool) error {

@@ -53,7 +53,10 @@ type Options struct {
 	// Emulator is "", or "moto": its mappings name the version their alias
 	// pointed at once, and are read as naming the alias; its policies have
 	// revisions that do not hold, and are written without.
-	Emulator     string
+	Emulator string
+	// ReadOnly providers stand behind a wrapper that refuses every write: extras
+	// are told of what nobody owns as well.
+	ReadOnly     bool
 	MetricPeriod time.Duration // of a CloudWatch datapoint; default 60s
 	KeepVersions int           // versions Clean keeps when told none; default 3
 	Parallel     int           // looks at a time; default 8

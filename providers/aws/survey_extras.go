@@ -168,7 +168,7 @@ func (s *sweep) roles(ctx context.Context) {
 		live := k.live(res, l)
 		s.layer(layerRoles, l.at)
 		s.see(res.Ref, live)
-		if s.p.owns(live.Owner) {
+		if s.p.watches(live.Owner) {
 			for _, e := range k.extras(res, l) {
 				e.SeenAt = l.at
 				s.extra(e)

@@ -192,7 +192,7 @@ func (s *sweep) reportChildren(sub *subject) {
 			s.see(child.Ref, live)
 		}
 	}
-	if !sub.orphan && s.p.owns(owner) && sub.function.Ref != (manifest.Ref{}) {
+	if !sub.orphan && s.p.watches(owner) && sub.function.Ref != (manifest.Ref{}) {
 		s.extrasOf(sub)
 	}
 }
@@ -341,7 +341,7 @@ func (s *sweep) strayMappings(ctx context.Context, k triggerKind, sub *subject, 
 		switch {
 		case s.p.owns(live.Owner) && err == nil:
 			s.orphan(ref, live)
-		case sub.look.absent || sub.orphan || !s.p.owns(sub.look.owner()):
+		case sub.look.absent || sub.orphan || !s.p.watches(sub.look.owner()):
 		default:
 			s.extra(providers.Extra{
 				Ref:    manifest.Ref{Kind: manifest.KindTrigger, Name: sub.function.Ref.Name + "." + uuid},

@@ -67,7 +67,7 @@ func (s *sweep) lookPlain(ctx context.Context, res manifest.Resource, key plainK
 	}
 	live.SeenAt = s.at
 	l = plainLook{live: live, digest: res.Digest, touched: touches}
-	if extras != nil && live.Exists && s.p.owns(live.Owner) {
+	if extras != nil && live.Exists && s.p.watches(live.Owner) {
 		if l.extras, err = extras(res, live); err != nil {
 			return plainLook{}, err
 		}

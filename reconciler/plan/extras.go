@@ -79,7 +79,7 @@ func (w *world) detach(parent *manifest.Resource, e providers.Extra, cause Cause
 	case live.Settling:
 		w.wait(e.Ref, "settling", "its parent is still changing")
 		return
-	case !live.Exists || tagged(e.Parent.Kind) && !w.owns(live.Owner):
+	case !live.Exists || tagged(e.Parent.Kind) && !w.watches(live.Owner):
 		w.wait(e.Ref, "hold", "its parent is not owned by this environment")
 		return
 	case w.held(e.Parent) && cause != Rollback:

@@ -34,6 +34,11 @@ func (w *world) owns(o providers.Owner) bool {
 	return o.Pipeline == w.in.Pipeline && o.Environment == w.in.Environment.Name
 }
 
+// watches: extras on what is owned so are told.
+func (w *world) watches(o providers.Owner) bool {
+	return w.owns(o) || w.in.Unowned && o == (providers.Owner{})
+}
+
 // adopts is true for an untagged resource that may be taken over.
 func (w *world) adopts(l *look) bool {
 	return tagged(l.res.Ref.Kind) && l.live.Exists && l.live.Owner == (providers.Owner{}) && (l.res.Adopt || w.in.Approved)

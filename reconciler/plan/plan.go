@@ -83,6 +83,9 @@ type Input struct {
 	// Observing: look and report, write nothing but rollback (suspended,
 	// sync manual, drift off elsewhere).
 	Observing bool
+	// Unowned: extras are told of what nobody owns as well, as by a daemon that
+	// only looks and has tagged nothing.
+	Unowned bool
 }
 
 // Plan is what one pass found and wants.
