@@ -68,6 +68,22 @@ func declaredRole(res manifest.Resource, b *builder) (r role, trust, inline map[
 	}, trust, inline, nil
 }
 
+// declaredPolicies are the further inline policies as they are written.
+func declaredPolicies(spec *manifest.RoleSpec, b *builder) map[string]map[string]any {
+	out := make(map[string]map[string]any, len(spec.InlinePolicies))
+	for name, document := range spec.InlinePolicies {
+		d, _ := resolveDocument(document, b).(map[string]any)
+		if d == nil {
+			d = map[string]any{}
+		}
+		if _, ok := d["Version"]; !ok {
+			d["Version"] = policyVersion
+		}
+		out[name] = d
+	}
+	return out
+}
+
 func defaultTrust() map[string]any {
 	return map[string]any{"Version": policyVersion, "Statement": []any{map[string]any{
 		"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "lambda.amazonaws.com"},
@@ -80,8 +96,11 @@ func (k roleKind) canonical(res manifest.Resource, b *builder) error {
 		return err
 	}
 	each(b, roleMembers, &r)
-	tags := res.Spec.(*manifest.RoleSpec).Tags
-	setTags(b, tags, tags)
+	spec := res.Spec.(*manifest.RoleSpec)
+	for name, document := range declaredPolicies(spec, b) {
+		b.set(keyPath("inlinePolicies", name), canonicalPolicy(document))
+	}
+	setTags(b, spec.Tags, spec.Tags)
 	return nil
 }
 
@@ -176,6 +195,11 @@ func (k roleKind) live(res manifest.Resource, l *roleLook) providers.Live {
 	}
 	if spec, ok := res.Spec.(*manifest.RoleSpec); ok {
 		setTags(b, spec.Tags, l.tags())
+		for name := range spec.InlinePolicies {
+			if text, ok := l.inline[name]; ok {
+				b.set(keyPath("inlinePolicies", name), readable(text))
+			}
+		}
 	}
 	live := b.live()
 	live.Guard = l.guard()
@@ -221,8 +245,9 @@ func (k roleKind) observe(ctx context.Context, cl *clients, res manifest.Resourc
 // extras are inline policies nobody declared: they grant rights.
 func (k roleKind) extras(parent manifest.Resource, l *roleLook) []providers.Extra {
 	var out []providers.Extra
+	spec, _ := parent.Spec.(*manifest.RoleSpec)
 	for _, name := range sortedKeys(l.inline) {
-		if name == inlinePolicy {
+		if name == inlinePolicy || spec != nil && spec.InlinePolicies[name] != nil {
 			continue
 		}
 		b := k.p.builder(nil)

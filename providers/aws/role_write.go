@@ -22,6 +22,7 @@ type rolePut struct {
 	spec          *manifest.RoleSpec
 	want          role
 	trust, inline map[string]any
+	further       map[string]map[string]any // inline policies by name
 	receipt       providers.Receipt
 }
 
@@ -36,10 +37,11 @@ func (k roleKind) put(ctx context.Context, c providers.Change) (providers.Receip
 	if err != nil {
 		return providers.Receipt{}, err
 	}
+	further := declaredPolicies(c.Resource.Spec.(*manifest.RoleSpec), b)
 	if err := refuseUnbound(b.spec()); err != nil {
 		return providers.Receipt{}, err
 	}
-	r := &rolePut{p: k.p, c: c, name: &c.Resource.Physical, spec: c.Resource.Spec.(*manifest.RoleSpec), want: want, trust: trust, inline: inline}
+	r := &rolePut{p: k.p, c: c, name: &c.Resource.Physical, spec: c.Resource.Spec.(*manifest.RoleSpec), want: want, trust: trust, inline: inline, further: further}
 	now, err := k.p.lookRole(ctx, k.p.front, c.Resource.Physical)
 	if err != nil {
 		return providers.Receipt{}, err
@@ -82,6 +84,11 @@ func (r *rolePut) create(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, name := range sortedKeys(r.further) {
+		if err := r.putPolicy(ctx, name, r.further[name]); err != nil {
+			return err
+		}
+	}
 	return r.attach(ctx, nil)
 }
 
@@ -90,6 +97,9 @@ func (r *rolePut) create(ctx context.Context) error {
 func (r *rolePut) update(ctx context.Context, live providers.Live, now *roleLook) error {
 	declared := r.p.builder(nil)
 	each(declared, roleMembers, &r.want)
+	for name, document := range r.further {
+		declared.set(keyPath("inlinePolicies", name), canonicalPolicy(document))
+	}
 	allowed := allowedBy(r.c.Fields)
 	differs := func(path string) bool {
 		return allowed(path) && live.Spec.Fields[path] != declared.fields[path]
@@ -106,6 +116,7 @@ func (r *rolePut) update(ctx context.Context, live providers.Live, now *roleLook
 		{differs("assumeRolePolicyDocument"), r.putTrust},
 		{differs("description") || differs("maxSessionDuration"), r.putRole},
 		{differs("statements"), r.putInline},
+		{true, func(ctx context.Context) error { return r.putFurther(ctx, differs) }},
 		{differs("permissionsBoundary"), r.putBoundary},
 		{differs("managedPolicyArns"), func(ctx context.Context) error { return r.attach(ctx, now.arns) }},
 	}
@@ -164,8 +175,25 @@ func (r *rolePut) putInline(ctx context.Context) error {
 	if r.inline == nil {
 		return r.drop(ctx, inlinePolicy)
 	}
+	return r.putPolicy(ctx, inlinePolicy, r.inline)
+}
+
+// putFurther writes the further inline policies that differ.
+func (r *rolePut) putFurther(ctx context.Context, differs func(path string) bool) error {
+	for _, name := range sortedKeys(r.further) {
+		if !differs(keyPath("inlinePolicies", name)) {
+			continue
+		}
+		if err := r.putPolicy(ctx, name, r.further[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rolePut) putPolicy(ctx context.Context, name string, document map[string]any) error {
 	out, err := r.p.front.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-		RoleName: r.name, PolicyName: awssdk.String(inlinePolicy), PolicyDocument: awssdk.String(canonicalJSON(r.inline)),
+		RoleName: r.name, PolicyName: &name, PolicyDocument: awssdk.String(canonicalJSON(document)),
 	})
 	if err != nil {
 		return classify(err)

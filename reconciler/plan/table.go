@@ -57,7 +57,7 @@ func classOf(kind string, d diff) class {
 // roleWritten: what grants comes early, what takes away late.
 func roleWritten(d diff) class {
 	switch member(d.path) {
-	case "statement", "statements", "managedPolicyArns":
+	case "statement", "statements", "managedPolicyArns", "inlinePolicies":
 		return granted(d)
 	case "maxSessionDuration":
 		return compareNumbers(d)

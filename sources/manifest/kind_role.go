@@ -52,7 +52,7 @@ func (r *RoleSpec) refs() []Ref {
 	for _, s := range r.Statements {
 		refs = documentRefs(refs, s)
 	}
-	return refs
+	return documentRefs(refs, r.InlinePolicies)
 }
 
 // maxInline is what AWS allows for all inline policies of a role together.
@@ -69,12 +69,49 @@ func (r *RoleSpec) check(d *decoder, n *node) {
 		size += len(appendCanonical(nil, s))
 		d.pop()
 	}
+	d.pop()
+	size += r.checkInline(d, n.get("inlinePolicies"))
+	d.push("statements")
 	if size > maxInline {
-		d.fault(list.pos(), "the statements are longer than the 10,240 characters AWS allows", "move some into a managed policy")
+		at := n.pos()
+		if list != nil {
+			at = list.pos()
+		}
+		d.fault(at, "the statements are longer than the 10,240 characters AWS allows", "move some into a managed policy")
 	}
 	d.pop()
 	checkTags(d, n.get("tags"), r.Tags)
 	checkDocument(d, n.get("assumeRolePolicy"), r.AssumeRolePolicy)
+}
+
+// ownPolicy is the name of the inline policy that statements make.
+const ownPolicy = "mooring"
+
+// checkInline holds inline policies against IAM's grammar; size is what they
+// count for.
+func (r *RoleSpec) checkInline(d *decoder, n *node) (size int) {
+	if n == nil {
+		return 0
+	}
+	d.push("inlinePolicies")
+	defer d.pop()
+	for _, e := range n.entries {
+		d.push(e.key)
+		doc, ok := r.InlinePolicies[e.key].(map[string]any)
+		switch {
+		case e.key == ownPolicy:
+			d.fault(e.pos(), "is the policy that statements make", "write its statements there")
+		case !patterns["roleName"].re.MatchString(e.key) || len(e.key) > 128:
+			d.fault(e.pos(), "is no name of a policy", "want at most 128 of "+patterns["roleName"].want)
+		case !ok:
+			d.wrongType(e.value, "a policy document", "as {Version: \"2012-10-17\", Statement: [...]}")
+		default:
+			checkDocument(d, e.value, doc)
+			size += len(appendCanonical(nil, doc))
+		}
+		d.pop()
+	}
+	return size
 }
 
 var statementElements = []string{"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}

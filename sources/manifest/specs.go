@@ -180,7 +180,9 @@ type Redrive struct {
 type RoleSpec struct {
 	// Statements become the inline policy named "mooring". Resource strings
 	// inside may be {ref: Queue/orders} objects, resolved to ARNs.
-	Statements          []map[string]any  `json:"statements,omitempty" is:"opaque" doc:"Statements of the inline policy, in the spelling of IAM. Resource may be {ref: Queue/orders}."`
+	Statements []map[string]any `json:"statements,omitempty" is:"opaque" doc:"Statements of the inline policy, in the spelling of IAM. Resource may be {ref: Queue/orders}."`
+	// InlinePolicies are further inline policies by name, whole documents.
+	InlinePolicies      map[string]any    `json:"inlinePolicies,omitempty" is:"opaque" doc:"Further inline policies by name, whole documents in the spelling of IAM; statements is the one named mooring."`
 	ManagedPolicyArns   []string          `json:"managedPolicyArns,omitempty" is:"maxitems=20,match=policyArn" doc:"Managed policies attached."`
 	AssumeRolePolicy    map[string]any    `json:"assumeRolePolicy,omitempty" is:"opaque" doc:"Who may take the role, in the spelling of IAM. Default: lambda.amazonaws.com."`
 	Description         string            `json:"description,omitempty" is:"maxlen=1000" doc:"What the role is for."`
