@@ -93,7 +93,9 @@ func (w *world) trafficFirst() bool { return w.phase() == rollout.Back && w.stra
 
 func (w *world) resources() {
 	for i := range w.in.Target.Resources {
-		w.resource(&w.in.Target.Resources[i])
+		if res := &w.in.Target.Resources[i]; !w.in.atRest[res.Ref] {
+			w.resource(res)
+		}
 	}
 }
 

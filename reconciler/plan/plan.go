@@ -86,6 +86,9 @@ type Input struct {
 	// Unowned: extras are told of what nobody owns as well, as by a daemon that
 	// only looks and has tagged nothing.
 	Unowned bool
+	// atRest collects what a road found in place and has nothing to do with:
+	// its further steps do not look there again. nil outside of Foresee.
+	atRest map[manifest.Ref]bool
 }
 
 // Plan is what one pass found and wants.

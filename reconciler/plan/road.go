@@ -34,6 +34,7 @@ func Foresee(in Input) Forecast {
 	}
 	approved := in.Approved
 	in = begin(in)
+	in.atRest = map[manifest.Ref]bool{}
 	holds := map[string]record.Hold{}
 	bound := 8*len(in.Target.Resources) + 8*len(in.Inventory.Orphans) + 64
 	phase := rollout.Phase("none yet")

@@ -245,6 +245,9 @@ func (w *world) settled(l *look, version string) {
 	before, ok := w.in.Applied[l.res.Ref]
 	_, pending := w.in.Wrote[l.res.Ref]
 	if ok && !pending && !before.Gone && before.Snapshot == fact.Snapshot && before.Version == fact.Version && sameFields(before.Fields, fact.Fields) {
+		if w.in.atRest != nil && version == "" && !w.adopts(l) {
+			w.in.atRest[l.res.Ref] = true
+		}
 		return
 	}
 	w.plan.Facts = append(w.plan.Facts, fact)
