@@ -104,6 +104,7 @@ func actionsOf(t *testing.T, dirs ...string) map[string]bool {
 // order in one shell, beside a real demo. A comment `until: COMMAND` after a
 // block waits for what the text promises.
 func TestReadmeTour(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"go", "git", "bash", "aws"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -135,6 +136,7 @@ func TestReadmeTour(t *testing.T) {
 
 // TestTutorial plays the tutorial as written, in an empty folder.
 func TestTutorial(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"git", "bash", "aws", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {

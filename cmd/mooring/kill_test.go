@@ -46,6 +46,7 @@ var killPoints = []boundary{
 // starts it again, and wants the same end and the same calls as if nothing had
 // been: one published version for one code, and only valid weights.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	for _, p := range killPoints {
 		name := fmt.Sprintf("%s.%d.after=%v", strings.TrimSuffix(p.operation, "*"), p.skip, p.after)
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // TestPage looks at the page in a real browser, without a person: the
 // pipeline, and one environment with what was changed by hand.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	needWitness(t, "chromium")
 	s := newKillStage(t)
 	s.begin()

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Scripts mostly wait: more of them than processors may run at once.
+	// End to end mostly waits: more of it than processors may run at once.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 // Commands of their own: shop, point, push, sandbox, moto, daemon, asuser,
 // exit, waitfor, httpget, json, shape, freeport, nosecret.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	runScripts(t, testscript.Params{Dir: filepath.Join("..", "..", "testdata", "scripts")})
 }
 
