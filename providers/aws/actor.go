@@ -31,6 +31,10 @@ var eventsOf = map[string][]string{
 	manifest.KindQueue:       {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
 	manifest.KindSecret:      {"CreateSecret", "UpdateSecret", "DeleteSecret", "RestoreSecret", "PutSecretValue"},
 	manifest.KindParameter:   {"PutParameter", "DeleteParameter", "DeleteParameters"},
+	manifest.KindLogGroup: {
+		"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection",
+		"PutSubscriptionFilter", "DeleteSubscriptionFilter", "PutMetricFilter", "DeleteMetricFilter", "TagResource", "UntagResource",
+	},
 }
 
 // pagesOfTrail bounds a look into the trail: it answers twice a second.

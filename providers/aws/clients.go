@@ -6,9 +6,11 @@ import (
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
@@ -38,6 +40,8 @@ type clients struct {
 	tagging    *resourcegroupstaggingapi.Client
 	trail      *cloudtrail.Client
 	cloudwatch *cloudwatch.Client
+	logs       *cloudwatchlogs.Client
+	apis       *apigatewayv2.Client
 }
 
 func newClients(o Options) *clients {
@@ -57,6 +61,8 @@ func newClients(o Options) *clients {
 		ssm:     ssm.NewFromConfig(cfg),
 		tagging: resourcegroupstaggingapi.NewFromConfig(cfg),
 		trail:   cloudtrail.NewFromConfig(cfg),
+		logs:    cloudwatchlogs.NewFromConfig(cfg),
+		apis:    apigatewayv2.NewFromConfig(cfg),
 		cloudwatch: cloudwatch.NewFromConfig(cfg, func(c *cloudwatch.Options) {
 			switch o.CloudWatchProtocol {
 			case "json":

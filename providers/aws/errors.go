@@ -38,12 +38,16 @@ var kindByCode = map[string]providers.Kind{
 	"EntityAlreadyExists":                         providers.Conflict,
 	"EntityTemporarilyUnmodifiable":               providers.Conflict,
 	"DeleteConflict":                              providers.Conflict,
+	"OperationAbortedException":                   providers.Conflict,
+	"ResourceAlreadyExistsException":              providers.Conflict,
 	"QueueAlreadyExists":                          providers.Conflict,
 	"QueueNameExists":                             providers.Conflict,
 	"AWS.SimpleQueueService.QueueNameExists":      providers.Conflict,
 	"AWS.SimpleQueueService.QueueDeletedRecently": providers.Transient,
 	"QueueDeletedRecently":                        providers.Transient,
 
+	"BadRequestException":                           providers.Invalid,
+	"InvalidOperationException":                     providers.Invalid,
 	"InvalidParameterValueException":                providers.Invalid,
 	"InvalidParameterValue":                         providers.Invalid,
 	"InvalidParameterException":                     providers.Invalid,
@@ -91,6 +95,7 @@ var kindByCode = map[string]providers.Kind{
 var absentCodes = map[string]bool{
 	"ResourceNotFoundException":               true,
 	"ResourceNotFound":                        true,
+	"NotFoundException":                       true,
 	"NoSuchEntity":                            true,
 	"NoSuchEntityException":                   true,
 	"QueueDoesNotExist":                       true,
@@ -99,14 +104,15 @@ var absentCodes = map[string]bool{
 	"FunctionNotFound":                        true,
 }
 
-// passing are phrases of InvalidParameterValueException that stand for
-// something not yet consistent, not for a bad value.
+// passing are phrases of refusals of a parameter that stand for something not
+// yet consistent, not for a bad value.
 var passing = []string{
 	"cannot be assumed by Lambda",
 	"execution role does not have permissions",
 	"ensure the role can perform",
 	"throttled by EC2",
 	"KMS key is invalid for CreateGrant",
+	"Could not execute the lambda function", // a subscription's, whose permission may still come
 }
 
 // codeOf is AWS's error code; "" for no error, "unreachable" when no answer
@@ -199,7 +205,7 @@ func kindOfAnswer(code, message string) providers.Kind {
 		return providers.Conflict
 	}
 	kind := kindByCode[code]
-	if code != "InvalidParameterValueException" {
+	if code != "InvalidParameterValueException" && code != "InvalidParameterException" {
 		return kind
 	}
 	for _, phrase := range passing {

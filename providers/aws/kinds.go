@@ -66,6 +66,7 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindRole, roleKind{p}},
 		{manifest.KindSecret, secretKind{p}},
 		{manifest.KindParameter, parameterKind{p}},
+		{manifest.KindLogGroup, logGroupKind{p}},
 	}
 }
 

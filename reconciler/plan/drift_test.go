@@ -85,6 +85,16 @@ func TestCatalogue(t *testing.T) {
 		{"role deleted", lost("Role"), record.HoldIt, "critical"},
 		{"secret deleted", lost("Secret"), record.HoldIt, "critical"},
 		{"parameter deleted", lost("Parameter"), record.HoldIt, "critical"},
+		{"log retention lowered", changed("LogGroup", "retentionInDays", "30", "1"), record.Revert, "low"},
+		{"log retention set", changed("LogGroup", "retentionInDays", "0", "30"), record.Revert, "low"},
+		{"log retention raised", changed("LogGroup", "retentionInDays", "30", "90"), record.HoldIt, "medium"},
+		{"log retention taken away", changed("LogGroup", "retentionInDays", "30", "0"), record.HoldIt, "medium"},
+		{"log group deleted", lost("LogGroup"), record.Revert, "medium"},
+		{"log group's key", changed("LogGroup", "kmsKeyId", `"a"`, `"b"`), record.HoldIt, "medium"},
+		{"log group unprotected", changed("LogGroup", "deletionProtectionEnabled", "true", "false"), record.Revert, "high"},
+		{"log group to be deleted", changed("LogGroup", "deletionPolicy", `"Retain"`, `"Delete"`), record.Revert, "high"},
+		{"subscription filter changed", changed("LogGroup", "subscriptionFilters.a", `{}`, `{"a":1}`), record.Revert, "medium"},
+		{"subscription filter added", changed("LogGroup", "subscriptionFilters.a", "", `{}`), record.Alert, "high"},
 	}
 	for _, r := range rows {
 		if got := judge(r.d); got.response != r.response || got.severity != r.severity {
@@ -132,6 +142,10 @@ func TestWhenChangesAreMade(t *testing.T) {
 		{changed("Queue", "messageRetentionPeriod", "10", "20"), narrows},
 		{changed("Queue", "delaySeconds", "10", "20"), connects},
 		{changed("Queue", "policy", `{}`, `{"a":1}`), connects},
+		{changed("LogGroup", "retentionInDays", "30", "7"), widens},
+		{changed("LogGroup", "retentionInDays", "0", "7"), widens},
+		{changed("LogGroup", "retentionInDays", "7", "0"), narrows},
+		{changed("LogGroup", "subscriptionFilters.a", `{}`, ""), connects},
 		{changed("Trigger", "batchSize", "1", "2"), connects},
 		{changed("Permission", "principal", `"a"`, `"b"`), connects},
 		{changed("Url", "authType", `"a"`, `"b"`), connects},

@@ -80,13 +80,18 @@ func (w *world) leftovers() []removal {
 			// It was asked for by name, so no survey calls it an extra.
 			r.extra = &providers.Extra{Ref: ref, Parent: r.parent, Spec: r.live.Spec, Guard: r.live.Guard, SeenAt: r.live.SeenAt}
 		}
-		if !foreignKind(ref.Kind) {
-			left = append(left, r)
+		if foreignKind(ref.Kind) || kept(r) {
+			w.gone(ref) // let go of, where it is
 		} else {
-			w.gone(ref)
+			left = append(left, r)
 		}
 	}
 	return left
+}
+
+// kept is true for what stays where it is when its manifest goes.
+func kept(r removal) bool {
+	return traitsOf(r.ref.Kind).kept && r.live.Spec.Fields[pathDeletion] != `"Delete"`
 }
 
 // undeclared are the refs that releases before declared or wrote and orphans
@@ -127,7 +132,7 @@ func (w *world) undeclared() []manifest.Ref {
 
 // gone records that what a release removed was seen to be absent.
 func (w *world) gone(ref manifest.Ref) {
-	if !w.absence && !foreignKind(ref.Kind) {
+	if !w.absence && !foreignKind(ref.Kind) && !traitsOf(ref.Kind).kept {
 		return
 	}
 	_, wrote := w.in.Wrote[ref]

@@ -8,6 +8,9 @@ import "mooring.dev/sources/manifest"
 type traits struct {
 	foreign bool // exists beside Mooring: checked, never written
 	tagged  bool // carries ownership tags of its own: it stands alone
+	// kept stays when it is no longer declared, unless it lives with
+	// deletionPolicy: Delete: what it holds cannot be made again.
+	kept bool
 	// parent is the kind a child lives on; "" is Function.
 	parent string
 	// rank orders removals: what refers before what is referred to.
@@ -56,6 +59,8 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankRole, made: early, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
+	case manifest.KindLogGroup:
+		return traits{tagged: true, kept: true, rank: rankStore, made: early, written: logGroupWritten, judge: judgeLogGroup}
 	case manifest.KindSecret, manifest.KindParameter:
 		return traits{foreign: true, rank: rankLast, missing: gone}
 	}

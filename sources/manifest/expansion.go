@@ -83,7 +83,7 @@ func (x *expansion) add(res Resource, refs []Ref) {
 	if res.Physical == "" {
 		res.Physical = x.physical
 	}
-	res.Adopt, res.Origin = x.meta.Adopt, x.doc.position()
+	res.Adopt, res.Origin = res.Adopt || x.meta.Adopt, x.doc.position()
 	if f, ok := res.Spec.(*FunctionConfig); ok {
 		res.SelfBound = f.selfBound()
 	}

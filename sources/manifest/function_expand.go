@@ -28,7 +28,11 @@ func expandFunction(x *expansion) {
 		config.Role = Value{Ref: Ref{KindRole, x.meta.Name}}
 		x.child(Ref{KindRole, x.meta.Name}, "", role, role.refs())
 	}
-	x.top(config, config.refs())
+	refs := config.refs()
+	if f.LogGroup != nil {
+		refs = append(refs, ownLogGroup(x, f))
+	}
+	x.top(config, refs)
 	if f.Alias != "none" {
 		x.child(delivery.Alias, f.Alias, &AliasSpec{}, []Ref{fn})
 	}

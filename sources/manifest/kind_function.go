@@ -22,6 +22,7 @@ type functionSpec struct {
 	EphemeralStorage     *EphemeralStorage        `json:"ephemeralStorage" doc:"The size of /tmp. Default 512 MB."`
 	SnapStart            *SnapStart               `json:"snapStart" doc:"Starting from a snapshot."`
 	LoggingConfig        *LoggingConfig           `json:"loggingConfig" doc:"How and where it logs."`
+	LogGroup             *LogGroupSpec            `json:"logGroup" doc:"Its log group, made before it and kept by Mooring. What Lambda made already is taken over."`
 	CodeSigningConfigArn string                   `json:"codeSigningConfigArn" is:"match=arn,maxlen=200" doc:"The code signing configuration."`
 	SourceKmsKeyArn      string                   `json:"sourceKmsKeyArn" is:"match=arn" doc:"The key its zip is encrypted with."`
 	Tags                 map[string]string        `json:"tags" is:"maxitems=46" doc:"Tags of the function."`

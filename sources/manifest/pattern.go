@@ -29,6 +29,8 @@ var patterns = map[string]*pattern{
 	"region":      compilePattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`, "a region, as eu-west-1"),
 	"digest":      compilePattern(`^sha256:[0-9a-f]{64}$`, "sha256: and 64 hexadecimal digits"),
 	"url":         compilePattern(`^https?://[^\s]+$`, "an http or https URL"),
+	"logGroup":    compilePattern(`^[A-Za-z0-9_/.#-]+$`, "letters, digits and _/.#-"),
+	"filterName":  compilePattern(`^[^:*]+$`, "anything without : and *"),
 	"sid":         compilePattern(`^[A-Za-z0-9_-]+$`, "letters, digits, - and _"),
 	"action":      compilePattern(`^lambda:(\*|[A-Za-z*]+)$`, "an action of Lambda, as lambda:InvokeFunction"),
 	"subnet":      compilePattern(`^subnet-[0-9a-z]+$`, "a subnet's id, subnet-…"),

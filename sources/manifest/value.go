@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var attributes = []string{"arn", "url", "name"}
+var attributes = []string{"arn", "url", "name", "streamsArn"}
 
 // valueDoc is the mapping form of a Value.
 type valueDoc struct {

@@ -39,19 +39,19 @@ func (w *whole) check() {
 }
 
 // twice reports a Ref made twice. Two manifests were told before; what is
-// left is a managed role beside a Role of that name.
+// left is a managed role or log group beside a manifest of that name.
 func (w *whole) twice(a, b *Resource) {
 	if a.Parent == b.Parent {
 		return
 	}
-	w.fault(b.Origin, "", b.Ref.String()+" is declared, and made by a function with a role of its own", "the other is at "+a.Origin.String())
+	w.fault(b.Origin, "", b.Ref.String()+" is declared, and made by a function with one of its own", "the other is at "+a.Origin.String())
 }
 
 func (w *whole) checkPhysical() {
 	type name struct{ kind, physical string }
 	first := make(map[name]int, len(w.expansions))
 	for i, res := range w.resources {
-		if res.Parent != (Ref{}) && res.Ref.Kind != KindRole {
+		if res.Parent != (Ref{}) && res.Ref.Kind != KindRole && res.Ref.Kind != KindLogGroup {
 			continue // named within its function
 		}
 		key := name{res.Ref.Kind, res.Physical}

@@ -98,7 +98,17 @@ func laneOf(service, operation string) (name string, perSecond float64) {
 	case "CloudTrail":
 		return "cloudtrail", 2
 	case "CloudWatch":
+		switch operation {
+		case "DescribeAlarms":
+			return "cloudwatch:DescribeAlarms", 9
+		case "PutMetricAlarm":
+			return "cloudwatch:PutMetricAlarm", 3
+		}
 		return "cloudwatch", 50
+	case "CloudWatch Logs":
+		return "logs", 10
+	case "ApiGatewayV2":
+		return "apigateway", 10
 	case "IAM":
 		return "iam", 15
 	case "SQS":

@@ -182,6 +182,12 @@ func (st *site) lets(service, function, source string) bool {
 	return iam.Permits([]byte(held.Policy), service, "lambda:InvokeFunction", source)
 }
 
+// mayInvoke asks the function anywhere whose ARN it is.
+func (s *Sandbox) mayInvoke(service, source, function string) bool {
+	st, err := s.siteOf(function, "lambda")
+	return err == nil && st.lets(service, function, source)
+}
+
 // invoke calls a function of the site asynchronously, for a service.
 func (st *site) invoke(ctx context.Context, service, arn string, payload []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/2015-03-31/functions/"+url.PathEscape(arn)+"/invocations", nil)

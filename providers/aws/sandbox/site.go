@@ -136,7 +136,10 @@ func (s *Sandbox) build(at place) (*site, error) {
 	st.schedules = scheduler.New(scheduler.Options{Now: now, Account: at.account, Region: at.region, Roles: rolesFor{s}, Deliver: s.fire})
 	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
 	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
-	groups := logs.New(logs.Options{Now: now, Account: at.account, Region: at.region, Lines: st.functionLines})
+	groups := logs.New(logs.Options{
+		Now: now, Account: at.account, Region: at.region, Lines: st.functionLines,
+		MayInvoke: func(source, function string) bool { return s.mayInvoke("logs.amazonaws.com", source, function) },
+	})
 	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
 	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
 		secret.Tagged, parameters.Tagged, groups.Tagged)

@@ -1,13 +1,13 @@
 // Package logs is the sandbox's CloudWatch Logs: log groups of one account in
-// one region, with retention and tags, and the lines that functions of the
-// sandbox wrote. It refuses to take log events from anybody else.
+// one region, with retention, key, filters and tags, and the lines that
+// functions of the sandbox wrote. It refuses to take log events from anybody
+// else; filters are kept, and send and count nothing.
 package logs
 
 import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +28,9 @@ type Options struct {
 	Region  string
 	// Lines are the lines of a function, oldest first; nil when it has none.
 	Lines func(function string) []Line
+	// MayInvoke tells whether a function exists and its policy lets Logs invoke
+	// it for a group's ARN; nil: always.
+	MayInvoke func(source, function string) bool
 }
 
 // Service is one account's log groups in one region.
@@ -35,20 +38,24 @@ type Service struct {
 	*wire.Model
 	options Options
 
-	mu     sync.Mutex
-	groups map[string]*group
+	mu      sync.Mutex
+	groups  map[string]*group
+	deleted map[string]time.Time // by name
 }
 
 type group struct {
-	created   time.Time
-	retention *int
-	class     string
-	tags      map[string]string
+	created       time.Time
+	retention     *int
+	class, key    string
+	protected     bool
+	tags          map[string]string
+	subscriptions map[string]subscription
+	metrics       map[string]metricFilter
 }
 
 // New makes a service without log groups.
 func New(o Options) *Service {
-	s := &Service{options: o, groups: map[string]*group{}}
+	s := &Service{options: o, groups: map[string]*group{}, deleted: map[string]time.Time{}}
 	s.Model = &wire.Model{
 		Signing: "logs",
 		Operations: map[string]wire.Operation{
@@ -58,10 +65,22 @@ func New(o Options) *Service {
 			"PutRetentionPolicy":    wire.Op(s.putRetention),
 			"DeleteRetentionPolicy": wire.Op(s.deleteRetention),
 			"TagResource":           wire.Op(s.tag),
+			"TagLogGroup":           wire.Op(s.tag),
 			"UntagResource":         wire.Op(s.untag),
-			"ListTagsForResource":   wire.Op(s.listTags),
-			"ListTagsLogGroup":      wire.Op(s.listTags),
-			"FilterLogEvents":       wire.Op(s.filter),
+
+			"AssociateKmsKey":               wire.Op(s.associate),
+			"DisassociateKmsKey":            wire.Op(s.disassociate),
+			"PutLogGroupDeletionProtection": wire.Op(s.protect),
+			"PutSubscriptionFilter":         wire.Op(s.putSubscription),
+			"DescribeSubscriptionFilters":   wire.Op(s.describeSubscriptions),
+			"DeleteSubscriptionFilter":      wire.Op(s.deleteSubscription),
+			"PutMetricFilter":               wire.Op(s.putMetricFilter),
+			"DescribeMetricFilters":         wire.Op(s.describeMetricFilters),
+			"DeleteMetricFilter":            wire.Op(s.deleteMetricFilter),
+
+			"ListTagsForResource": wire.Op(s.listTags),
+			"ListTagsLogGroup":    wire.Op(s.listTags),
+			"FilterLogEvents":     wire.Op(s.filter),
 		},
 	}
 	return s
@@ -80,6 +99,7 @@ func (s *Service) find(id string) (*group, error) {
 	if _, tail, ok := strings.Cut(id, ":log-group:"); ok {
 		id = strings.TrimSuffix(tail, ":*")
 	}
+	s.appear(id)
 	g, ok := s.groups[id]
 	if !ok {
 		return nil, fail("ResourceNotFoundException", "The specified log group does not exist.")
@@ -87,16 +107,41 @@ func (s *Service) find(id string) (*group, error) {
 	return g, nil
 }
 
+// appear makes the group of a function that wrote a line: Lambda makes it by
+// itself. The caller holds the lock.
+func (s *Service) appear(name string) {
+	function, ofLambda := strings.CutPrefix(name, functionLogs)
+	if _, known := s.groups[name]; known || !ofLambda || s.options.Lines == nil {
+		return
+	}
+	lines := s.options.Lines(function)
+	if len(lines) > 0 && lines[len(lines)-1].At.After(s.deleted[name]) {
+		s.groups[name] = s.newGroup("STANDARD", nil)
+	}
+}
+
+func (s *Service) newGroup(class string, tags map[string]string) *group {
+	g := &group{
+		created: s.options.Now(), class: class, tags: map[string]string{},
+		subscriptions: map[string]subscription{}, metrics: map[string]metricFilter{},
+	}
+	maps.Copy(g.tags, tags)
+	return g
+}
+
 type groupInput struct {
 	LogGroupName    string            `wire:"logGroupName"`
 	LogGroupClass   string            `wire:"logGroupClass"`
+	Identifier      string            `wire:"logGroupIdentifier"`
+	KmsKeyID        string            `wire:"kmsKeyId"`
+	Protected       *bool             `wire:"deletionProtectionEnabled"`
 	ResourceARN     string            `wire:"resourceArn"`
 	RetentionInDays *int              `wire:"retentionInDays"`
 	Tags            map[string]string `wire:"tags"`
 	TagKeys         []string          `wire:"tagKeys"`
 }
 
-func (in *groupInput) id() string { return in.LogGroupName + in.ResourceARN }
+func (in *groupInput) id() string { return in.LogGroupName + in.ResourceARN + in.Identifier }
 
 func (s *Service) create(_ context.Context, _ *wire.Call, in *groupInput) (wire.None, error) {
 	if in.LogGroupName == "" || len(in.LogGroupName) > 512 {
@@ -104,16 +149,16 @@ func (s *Service) create(_ context.Context, _ *wire.Call, in *groupInput) (wire.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.appear(in.LogGroupName)
 	if _, taken := s.groups[in.LogGroupName]; taken {
 		return wire.None{}, fail("ResourceAlreadyExistsException", "The specified log group already exists")
 	}
-	g := &group{created: s.options.Now(), class: in.LogGroupClass, tags: maps.Clone(in.Tags)}
-	if g.class == "" {
-		g.class = "STANDARD"
+	class := in.LogGroupClass
+	if class == "" {
+		class = "STANDARD"
 	}
-	if g.tags == nil {
-		g.tags = map[string]string{}
-	}
+	g := s.newGroup(class, in.Tags)
+	g.key, g.protected = in.KmsKeyID, in.Protected != nil && *in.Protected
 	s.groups[in.LogGroupName] = g
 	return wire.None{}, nil
 }
@@ -130,7 +175,18 @@ func (s *Service) change(id string, f func(*group)) (wire.None, error) {
 }
 
 func (s *Service) remove(_ context.Context, _ *wire.Call, in *groupInput) (wire.None, error) {
-	return s.change(in.id(), func(*group) { delete(s.groups, in.LogGroupName) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.find(in.id())
+	switch {
+	case err != nil:
+		return wire.None{}, err
+	case g.protected:
+		return wire.None{}, fail("ValidationException", "The log group has deletion protection enabled.")
+	}
+	delete(s.groups, in.LogGroupName)
+	s.deleted[in.LogGroupName] = s.options.Now()
+	return wire.None{}, nil
 }
 
 // retentions are the days AWS takes.
@@ -163,6 +219,8 @@ type groupOutput struct {
 	Retention    *int   `wire:"retentionInDays"`
 	StoredBytes  int    `wire:"storedBytes"`
 	Filters      int    `wire:"metricFilterCount"`
+	KmsKeyID     string `wire:"kmsKeyId"`
+	Protected    *bool  `wire:"deletionProtectionEnabled"`
 }
 
 type describeOutput struct {
@@ -180,6 +238,7 @@ func (s *Service) describe(_ context.Context, _ *wire.Call, in *describeInput) (
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.appear(in.Prefix)
 	out := describeOutput{Groups: []groupOutput{}}
 	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
 		if name <= in.NextToken || !strings.HasPrefix(name, in.Prefix) || !strings.Contains(name, in.Pattern) {
@@ -192,7 +251,7 @@ func (s *Service) describe(_ context.Context, _ *wire.Call, in *describeInput) (
 		g := s.groups[name]
 		out.Groups = append(out.Groups, groupOutput{
 			Name: name, ARN: s.arn(name) + ":*", LogGroupARN: s.arn(name), Class: g.class,
-			CreationTime: g.created.UnixMilli(), Retention: g.retention,
+			CreationTime: g.created.UnixMilli(), Retention: g.retention, Filters: len(g.metrics), KmsKeyID: g.key, Protected: &g.protected,
 		})
 	}
 	return out, nil
@@ -229,77 +288,4 @@ func (s *Service) Tagged() map[string]map[string]string {
 		out[s.arn(name)] = maps.Clone(g.tags)
 	}
 	return out
-}
-
-type filterInput struct {
-	LogGroupName       string `wire:"logGroupName"`
-	LogGroupIdentifier string `wire:"logGroupIdentifier"`
-	StartTime          *int64 `wire:"startTime"`
-	EndTime            *int64 `wire:"endTime"`
-	Pattern            string `wire:"filterPattern"`
-	Limit              *int   `wire:"limit"`
-	NextToken          string `wire:"nextToken"`
-}
-
-type eventOutput struct {
-	ID        string `wire:"eventId"`
-	Stream    string `wire:"logStreamName"`
-	Timestamp int64  `wire:"timestamp"`
-	Ingestion int64  `wire:"ingestionTime"`
-	Message   string `wire:"message"`
-}
-
-type filterOutput struct {
-	Events    []eventOutput `wire:"events"`
-	NextToken string        `wire:"nextToken"`
-}
-
-const functionLogs = "/aws/lambda/"
-
-// filter lists the lines of a function's log group; the pattern is taken as a
-// plain text to contain.
-func (s *Service) filter(_ context.Context, _ *wire.Call, in *filterInput) (filterOutput, error) {
-	name := in.LogGroupName
-	if _, tail, ok := strings.Cut(in.LogGroupIdentifier, ":log-group:"); ok {
-		name = strings.TrimSuffix(tail, ":*")
-	}
-	function, isFunction := strings.CutPrefix(name, functionLogs)
-	var lines []Line
-	if isFunction && s.options.Lines != nil {
-		lines = s.options.Lines(function)
-	}
-	s.mu.Lock()
-	_, err := s.find(name)
-	s.mu.Unlock()
-	if err != nil && lines == nil {
-		return filterOutput{}, err
-	}
-	limit, start := 10_000, 0
-	if in.Limit != nil {
-		limit = *in.Limit
-	}
-	if in.NextToken != "" {
-		if start, err = strconv.Atoi(in.NextToken); err != nil {
-			return filterOutput{}, fail("InvalidParameterException", "The nextToken is not valid.")
-		}
-	}
-	out := filterOutput{Events: []eventOutput{}}
-	for i, line := range lines {
-		if i < start || !in.wants(line) {
-			continue
-		}
-		if len(out.Events) == limit {
-			out.NextToken = strconv.Itoa(i)
-			break
-		}
-		at := line.At.UnixMilli()
-		out.Events = append(out.Events, eventOutput{ID: strconv.Itoa(i), Stream: "sandbox", Timestamp: at, Ingestion: at, Message: line.Text})
-	}
-	return out, nil
-}
-
-func (in *filterInput) wants(line Line) bool {
-	at := line.At.UnixMilli()
-	return (in.StartTime == nil || at >= *in.StartTime) && (in.EndTime == nil || at <= *in.EndTime) &&
-		strings.Contains(line.Text, strings.Trim(in.Pattern, `"`))
 }
