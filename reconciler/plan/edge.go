@@ -1,9 +1,22 @@
 package plan
 
-import "mooring.dev/reconciler/record"
+import (
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
+)
 
 // pathDeletion is the field that says whether what is kept may be deleted.
 const pathDeletion = "deletionPolicy"
+
+// afterAliases: early, unless it names an alias that traffic has yet to make.
+func afterAliases(w *world, res *manifest.Resource) class {
+	for _, ref := range res.Refs {
+		if ref.Kind == manifest.KindAlias && !w.lives(ref) {
+			return connects
+		}
+	}
+	return widens
+}
 
 // logGroupWritten: events that are kept longer harm nobody, and are thrown
 // away last.

@@ -60,7 +60,7 @@ func traitsOf(kind string) traits {
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
 	case manifest.KindLogGroup:
-		return traits{tagged: true, kept: true, rank: rankStore, made: early, written: logGroupWritten, judge: judgeLogGroup}
+		return traits{tagged: true, kept: true, rank: rankStore, made: afterAliases, written: logGroupWritten, judge: judgeLogGroup}
 	case manifest.KindSecret, manifest.KindParameter:
 		return traits{foreign: true, rank: rankLast, missing: gone}
 	}
