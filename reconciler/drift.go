@@ -34,7 +34,7 @@ func (p *pass) drift(ctx context.Context) error {
 			p.later = append(p.later, item.Until)
 		}
 		learned := p.attribute(ctx, &item)
-		person := item.Decision == decidedByPerson
+		person := item.Decision == decidedByPerson && !over
 		switch {
 		case person || item.Decision != "" && !again && !over && !(learned && p.readsActor()):
 			if learned { // tidy completes what was told

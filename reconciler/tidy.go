@@ -177,8 +177,8 @@ func (p *pass) over(kind, key string) bool {
 		h, ok := p.st.Holds[key]
 		return !ok || !h.Active(p.now)
 	case "drift":
-		_, open := p.st.Drift[key]
-		return !open
+		item, open := p.st.Drift[key]
+		return !open || item.Response == record.Ignore
 	case "step":
 		ref, err := manifest.ParseRef(key)
 		_, parked := p.st.Parked[ref]

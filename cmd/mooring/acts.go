@@ -187,14 +187,23 @@ func resumeCommand() *cobra.Command {
 }
 
 func holdCommand() *cobra.Command {
+	return holding("hold [RESOURCE | ITEM]", "stop every write but rollback, with a reason and an end",
+		"  mooring hold --environment production --reason \"incident 4711\" --until 2h\n  mooring hold --environment production Function/checkout --reason \"looking at it\" --until 30m",
+		cobra.MaximumNArgs(1), false)
+}
+
+func suspendCommand() *cobra.Command {
+	return holding("suspend", "let a whole environment be: it is only looked at, until an end",
+		"  mooring suspend --environment production --reason \"moving the account\" --until 8h", cobra.NoArgs, true)
+}
+
+// holding makes a command that stops Mooring's hands.
+func holding(use, short, example string, args cobra.PositionalArgs, suspend bool) *cobra.Command {
 	var c client
-	var r web.HoldRequest
 	var until string
+	r := web.HoldRequest{Suspend: suspend}
 	cmd := &cobra.Command{
-		Use:     "hold [RESOURCE | ITEM]",
-		Short:   "stop every write but rollback, with a reason and an end",
-		Example: "  mooring hold --environment production --reason \"incident 4711\" --until 2h\n  mooring hold --environment production Function/checkout --reason \"looking at it\" --until 30m",
-		Args:    cobra.MaximumNArgs(1),
+		Use: use, Short: short, Example: example, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if r.For, err = untilDuration(until, time.Now()); err != nil {
@@ -206,7 +215,7 @@ func holdCommand() *cobra.Command {
 				r.Item = args[0]
 			}
 			if r.Environment == "" {
-				return fmt.Errorf("hold: name the environment with --environment")
+				return fmt.Errorf("%s: name the environment with --environment", cmd.Name())
 			}
 			var h record.Hold
 			if err := c.post(cmd.Context(), "/api/v1/environments/"+r.Environment+"/holds", r, &h); err != nil {

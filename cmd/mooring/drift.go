@@ -38,6 +38,42 @@ func driftCommand() *cobra.Command {
 	}
 	r.flags(cmd)
 	c.flags(cmd)
+	cmd.AddCommand(driftAnswerCommand("revert", "put one difference back, over policy's word",
+		"  mooring drift revert 09664ef78eaf --environment production --reason \"no incident any more\""),
+		driftAnswerCommand("accept", "let one difference be for a while, over policy's word",
+			"  mooring drift accept 09664ef78eaf --environment production --until 4h --reason \"until the fix is in\""))
+	return cmd
+}
+
+// driftAnswerCommand is a person's word on one difference.
+func driftAnswerCommand(use, short, example string) *cobra.Command {
+	var c client
+	var a web.DriftAnswer
+	var until string
+	cmd := &cobra.Command{
+		Use: use + " ITEM", Short: short, Example: example, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if a.Environment == "" {
+				return fmt.Errorf("drift %s: name the environment with --environment", use)
+			}
+			if a.Item, a.Accept = args[0], use == "accept"; a.Accept {
+				if a.For, err = untilDuration(until, time.Now()); err != nil {
+					return err
+				}
+			}
+			if err := c.post(cmd.Context(), "/api/v1/environments/"+a.Environment+"/drift", a, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "drift %s %s: accepted; `mooring drift --environment %s` shows what comes of it\n", use, a.Item, a.Environment)
+			return nil
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&a.Environment, "environment", "", "name of the environment")
+	cmd.Flags().StringVar(&a.Reason, "reason", "", "why; it is recorded and shown")
+	if use == "accept" {
+		cmd.Flags().StringVar(&until, "until", "", "for how long (4h), or until when (2026-11-23T18:00:00Z)")
+	}
 	return cmd
 }
 

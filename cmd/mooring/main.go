@@ -88,7 +88,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		runCommand(), demoCommand(), sandboxCommand(),
 		validateCommand(), renderCommand(), planCommand(), driftCommand(),
 		statusCommand(), historyCommand(),
-		promoteCommand(), rollbackCommand(), holdCommand(), resumeCommand(), syncCommand(), retryCommand(),
+		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
 		schemaCommand(), versionCommand(),
 	)
 	return root

@@ -68,7 +68,7 @@ func continued(item, before record.DriftItem) record.DriftItem {
 	}
 	if before.Policy || before.Response != "" {
 		item.Response, item.Policy, item.Decision = before.Response, before.Policy, before.Decision
-		item.Severity, item.Reason = before.Severity, before.Reason
+		item.Severity, item.Reason, item.Until = before.Severity, before.Reason, before.Until
 	}
 	return item
 }

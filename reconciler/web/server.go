@@ -72,6 +72,7 @@ func (s *server) routes() {
 		return s.o.View.Drift(r.Context(), r.PathValue("name"))
 	})
 	s.closed("POST /api/v1/environments/{name}/holds", s.hold)
+	s.closed("POST /api/v1/environments/{name}/drift", s.answer)
 	s.closed("POST /api/v1/environments/{name}/resume", s.act(func(ctx context.Context, name, by string, b body) error {
 		return s.o.Control.Resume(ctx, name, b.Hold, by)
 	}))
@@ -259,6 +260,20 @@ func (s *server) hold(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
 	return s.o.Control.Hold(ctx, h)
+}
+
+func (s *server) answer(r *http.Request) (any, error) {
+	var a DriftAnswer
+	if err := read(r, &a); err != nil {
+		return nil, err
+	}
+	a.Environment, a.By = r.PathValue("name"), s.who(r)
+	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
+	defer cancel()
+	if err := s.o.Control.Answer(ctx, a); err != nil {
+		return nil, err
+	}
+	return map[string]bool{"accepted": true}, nil
 }
 
 // who is the name an act is recorded under. Without an identity provider it

@@ -58,6 +58,9 @@ func (f *fake) Rollback(_ context.Context, name, _, by, _ string) error {
 func (f *fake) Promote(_ context.Context, name, by string) error { return f.note("promote", name, by) }
 func (f *fake) Sync(_ context.Context, name, by string) error    { return f.note("sync", name, by) }
 func (f *fake) Retry(_ context.Context, name, by string) error   { return f.note("retry", name, by) }
+func (f *fake) Answer(_ context.Context, a DriftAnswer) error {
+	return f.note("answer "+a.Item, a.Environment, a.By)
+}
 
 func serve(t *testing.T, f *fake, change func(*Options)) http.Handler {
 	t.Helper()

@@ -29,6 +29,8 @@ type Control interface {
 	Promote(ctx context.Context, environment, by string) error
 	Sync(ctx context.Context, environment, by string) error
 	Retry(ctx context.Context, environment, by string) error
+	// Answer is a person's word on one difference, over policy's.
+	Answer(ctx context.Context, a DriftAnswer) error
 }
 
 // HoldRequest asks for a hold. Resource and Item narrow it.
@@ -40,6 +42,17 @@ type HoldRequest struct {
 	For         time.Duration `json:"for"` // every hold ends
 	By          string        `json:"by,omitempty"`
 	Suspend     bool          `json:"suspend,omitempty"`
+}
+
+// DriftAnswer is what a person wants done about a difference: put it back, or
+// let it be for a while.
+type DriftAnswer struct {
+	Environment string        `json:"environment"`
+	Item        string        `json:"item"`
+	Accept      bool          `json:"accept,omitempty"` // else: put it back
+	For         time.Duration `json:"for,omitempty"`    // of an acceptance: every one ends
+	Reason      string        `json:"reason,omitempty"`
+	By          string        `json:"by,omitempty"`
 }
 
 // Status is where everything stands.
