@@ -147,23 +147,38 @@ func (p *pass) suspect(item record.DriftItem) (manifest.Resource, bool) {
 // fits: the audit event can have made this difference.
 func fits(item record.DriftItem, a providers.Actor) bool {
 	want := map[string][]string{
-		manifest.KindFunction:    {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
-		manifest.KindAlias:       {"UpdateAlias", "DeleteAlias", "CreateAlias"},
-		manifest.KindTrigger:     {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
-		manifest.KindPermission:  {"AddPermission", "RemovePermission"},
-		manifest.KindURL:         {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
-		manifest.KindAsync:       {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
-		manifest.KindConcurrency: {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+		manifest.KindFunction:          {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
+		manifest.KindAlias:             {"UpdateAlias", "DeleteAlias", "CreateAlias"},
+		manifest.KindTrigger:           {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
+		manifest.KindPermission:        {"AddPermission", "RemovePermission"},
+		manifest.KindURL:               {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
+		manifest.KindAsync:             {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
+		manifest.KindConcurrency:       {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+		manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
+		manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
 	}[item.Ref.Kind]
 	if want == nil {
 		return true
 	}
-	if item.Ref.Kind == manifest.KindFunction && item.Path == "code" {
-		want = []string{"UpdateFunctionCode"}
-	} else if item.Ref.Kind == manifest.KindFunction && item.Path != "" && !strings.HasPrefix(item.Path, "tags") {
-		want = []string{"UpdateFunctionConfiguration"}
+	if item.Ref.Kind == manifest.KindFunction {
+		want = functionEvents(item.Path, want)
 	}
 	return slices.ContainsFunc(want, func(prefix string) bool { return strings.HasPrefix(a.Event, prefix) })
+}
+
+// functionEvents narrows what can have changed a function by the field.
+func functionEvents(path string, all []string) []string {
+	switch {
+	case path == "" || strings.HasPrefix(path, "tags"):
+		return all
+	case path == "code" || path == "architectures":
+		return []string{"UpdateFunctionCode"}
+	case path == "codeSigningConfigArn":
+		return []string{"PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"}
+	case path == "recursiveLoop":
+		return []string{"PutFunctionRecursionConfig"}
+	}
+	return []string{"UpdateFunctionConfiguration"}
 }
 
 // waitsForActor: policy reads who did it, nobody knows yet, and there is time.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mooring.dev/providers"
+	"mooring.dev/reconciler/plan"
 	"mooring.dev/sources/manifest"
 )
 
@@ -203,19 +204,29 @@ func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (ma
 	var faults []error
 	for _, res := range rel.Resources {
 		from := res.Digest + "|" + res.Physical + bindingKey(res, b)
-		if c, ok := e.specs[res.Ref]; ok && c.from == from {
-			specs[res.Ref] = c.spec
-			continue
-		}
-		spec, err := e.provider.Canonical(res, b)
+		spec, err := e.canonicalOne(res, from, b)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %s: %w", res.Origin, res.Ref, err))
 			continue
 		}
-		e.specs[res.Ref] = cachedSpec{from: from, spec: spec}
 		specs[res.Ref] = spec
+		if live := e.look.inventory.Live[res.Ref]; live.Exists && len(live.Published) > 0 {
+			// What refers to its versions stands after it.
+			b[res.Ref] = plan.Attributes(res.Ref, live, spec)
+		}
 	}
 	return specs, errors.Join(faults...)
+}
+
+func (e *environment) canonicalOne(res manifest.Resource, from string, b providers.Bindings) (providers.Spec, error) {
+	if c, ok := e.specs[res.Ref]; ok && c.from == from {
+		return c.spec, nil
+	}
+	spec, err := e.provider.Canonical(res, b)
+	if err == nil {
+		e.specs[res.Ref] = cachedSpec{from: from, spec: spec}
+	}
+	return spec, err
 }
 
 // bindingKey is everything res could take from b.

@@ -20,7 +20,7 @@ import (
 // resource. Events carry a date and a version behind them
 // (UpdateAlias20150331v2), which differ between accounts and years.
 var eventsOf = map[string][]string{
-	manifest.KindFunction:    {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "TagResource", "UntagResource", "PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"},
+	manifest.KindFunction:    {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "TagResource", "UntagResource", "PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig", "PutFunctionRecursionConfig"},
 	manifest.KindAlias:       {"CreateAlias", "UpdateAlias", "DeleteAlias"},
 	manifest.KindTrigger:     {"CreateEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping", "LambdaESMDisabled"},
 	manifest.KindPermission:  {"AddPermission", "RemovePermission"},
@@ -31,6 +31,10 @@ var eventsOf = map[string][]string{
 	manifest.KindQueue:       {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
 	manifest.KindSecret:      {"CreateSecret", "UpdateSecret", "DeleteSecret", "RestoreSecret", "PutSecretValue"},
 	manifest.KindParameter:   {"PutParameter", "DeleteParameter", "DeleteParameters"},
+
+	manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
+	manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
+
 	manifest.KindLogGroup: {
 		"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection",
 		"PutSubscriptionFilter", "DeleteSubscriptionFilter", "PutMetricFilter", "DeleteMetricFilter", "TagResource", "UntagResource",

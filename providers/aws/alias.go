@@ -45,7 +45,7 @@ func (k aliasKind) observe(ctx context.Context, cl *clients, res manifest.Resour
 	}
 	live := k.live(res.Ref, &alias, parent.owner())
 	live.SeenAt = at
-	return live, nil
+	return live, k.p.ownMoves(ctx, cl, &live, &alias)
 }
 
 func (k aliasKind) live(ref manifest.Ref, a *types.AliasConfiguration, parent providers.Owner) providers.Live {

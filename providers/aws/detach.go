@@ -46,6 +46,9 @@ func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra p
 		return p.detachQualified(ctx, parent, extra, name)
 	case manifest.KindAlias:
 		return aliasKind{p}.drop(ctx, parent.Physical, name, extra.Guard)
+	case manifest.KindProvisioned, manifest.KindRuntimeManagement:
+		fn := manifest.Resource{Ref: extra.Ref, Parent: parent.Ref, Physical: parent.Physical}
+		return p.kinds[extra.Ref.Kind].remove(ctx, fn, extra.Guard)
 	case manifest.KindConcurrency:
 		fn := manifest.Resource{Ref: extra.Ref, Parent: parent.Ref, Physical: parent.Physical}
 		return concurrencyKind{p}.remove(ctx, fn, extra.Guard)

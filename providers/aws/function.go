@@ -42,6 +42,7 @@ func (k functionKind) canonical(res manifest.Resource, b *builder) error {
 	}
 	b.set("codeSigningConfigArn", spec.CodeSigningConfigArn)
 	b.set("sourceKmsKeyArn", spec.SourceKmsKeyArn)
+	b.set(recursionField, declaredLoop(spec))
 	setTags(b, spec.Tags, spec.Tags)
 	b.snapshot = f.snapshot(b.key)
 	return nil
@@ -128,6 +129,11 @@ func (k functionKind) observe(ctx context.Context, cl *clients, res manifest.Res
 			return providers.Live{}, err
 		}
 	}
+	if _, looked := recall(&k.p.memory, k.p.memory.recursion, res.Physical); !looked || spec.RecursiveLoop != "" {
+		if err := k.p.lookRecursion(ctx, cl, res.Physical); err != nil {
+			return providers.Live{}, err
+		}
+	}
 	return k.p.functionLive(res, l)
 }
 
@@ -150,6 +156,7 @@ func (p *Provider) functionLive(res manifest.Resource, l *functionLook) (provide
 	default:
 		b.set("codeSigningConfigArn", signing.arn)
 	}
+	p.recursionLive(b, res.Physical)
 	if l.tagsUnseen != "" {
 		b.unseen["tags"] = l.tagsUnseen
 		for key := range spec.Tags {

@@ -57,7 +57,7 @@ func (k functionKind) put(ctx context.Context, c providers.Change) (providers.Re
 }
 
 // update makes one call that changes something: code, else configuration,
-// else code signing, else tags. What is adopted is tagged first.
+// else code signing, else recursion, else tags. What is adopted is tagged first.
 func (f *functionPut) update(ctx context.Context) (providers.Receipt, error) {
 	if f.look.tagsUnseen != "" {
 		return providers.Receipt{}, providers.Errorf(providers.Denied, "its owner cannot be told: tags are %s", f.look.tagsUnseen)
@@ -95,6 +95,8 @@ func (f *functionPut) update(ctx context.Context) (providers.Receipt, error) {
 		return f.updateConfig(ctx, &desired, config)
 	case f.signingAllowed():
 		return f.updateSigning(ctx)
+	case f.recursionAllowed():
+		return f.updateRecursion(ctx)
 	}
 	return f.tag(ctx)
 }

@@ -44,6 +44,7 @@ type detachable interface {
 var onFunction = map[string]bool{
 	manifest.KindAlias: true, manifest.KindTrigger: true, manifest.KindPermission: true,
 	manifest.KindURL: true, manifest.KindAsync: true, manifest.KindConcurrency: true,
+	manifest.KindProvisioned: true, manifest.KindRuntimeManagement: true,
 }
 
 type namedKind struct {
@@ -63,6 +64,8 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindURL, urlKind{p}},
 		{manifest.KindAsync, asyncKind{p}},
 		{manifest.KindConcurrency, concurrencyKind{p}},
+		{manifest.KindProvisioned, provisionedKind{p}},
+		{manifest.KindRuntimeManagement, runtimeKind{p}},
 		{manifest.KindRole, roleKind{p}},
 		{manifest.KindSecret, secretKind{p}},
 		{manifest.KindParameter, parameterKind{p}},

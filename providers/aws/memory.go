@@ -18,6 +18,10 @@ type memory struct {
 	versions  map[string]*versionsLook           // by physical name
 	published map[string]map[string]versionLook  // by physical name and number: immutable once ready
 	signing   map[string]signingLook             // by physical name
+	recursion map[string]recursionLook           // by physical name
+	settings  map[string]*settingsLook           // by physical name
+	prepared  map[string]string                  // the version last made ready, by physical name
+	weights   map[string]weightsLook             // by alias's ARN
 	queueURLs map[string]string                  // by physical name
 	mappings  map[manifest.Ref]string            // trigger to UUID
 	owners    map[string]ownerLook               // of mappings, by UUID
@@ -85,6 +89,10 @@ func (m *memory) init() {
 	m.versions = map[string]*versionsLook{}
 	m.published = map[string]map[string]versionLook{}
 	m.signing = map[string]signingLook{}
+	m.recursion = map[string]recursionLook{}
+	m.settings = map[string]*settingsLook{}
+	m.prepared = map[string]string{}
+	m.weights = map[string]weightsLook{}
 	m.queueURLs = map[string]string{}
 	m.mappings = map[manifest.Ref]string{}
 	m.owners = map[string]ownerLook{}

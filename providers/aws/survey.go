@@ -20,6 +20,7 @@ const (
 	layerConfiguration = "configuration" // code and configuration, in bulk: every survey
 	layerMappings      = "mappings"      // event source mappings, in bulk: every survey
 	layerFunctions     = "functions"     // state, tags, concurrency, versions, aliases, policies, URLs, async: in rotation
+	layerSettings      = "settings"      // provisioned concurrency, runtime management, recursion: with functions where declared, else slower
 	layerRoles         = "roles"
 	layerQueues        = "queues"
 	layerSecrets       = "secrets"
@@ -29,8 +30,9 @@ const (
 
 // sweeps is what one survey hands to the next.
 type sweeps struct {
-	mu   sync.Mutex // one survey at a time
-	last time.Time
+	mu    sync.Mutex // one survey at a time
+	last  time.Time
+	first time.Time
 }
 
 // sweep is one survey.
@@ -70,6 +72,9 @@ func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (provid
 	}
 	for _, res := range want {
 		s.byRef[res.Ref] = res
+	}
+	if p.sweeps.first.IsZero() {
+		p.sweeps.first = s.at
 	}
 	if !p.sweeps.last.IsZero() {
 		s.since = s.at.Sub(p.sweeps.last)
@@ -157,14 +162,7 @@ func (s *sweep) ofKind(kind string) []manifest.Resource {
 // due picks what is looked at now: what never was, what is too old, and as
 // many of the oldest as keep the rotation going evenly.
 func (s *sweep) due(names []string, lookedAt func(name string) time.Time) map[string]bool {
-	sorted := append([]string(nil), names...)
-	sort.Slice(sorted, func(i, j int) bool {
-		a, b := lookedAt(sorted[i]), lookedAt(sorted[j])
-		if !a.Equal(b) {
-			return a.Before(b)
-		}
-		return sorted[i] < sorted[j]
-	})
+	sorted := oldestFirst(names, lookedAt)
 	share := int(float64(len(sorted)) * float64(s.since) / float64(s.p.o.LayerAge))
 	due := map[string]bool{}
 	for i, name := range sorted {
@@ -174,6 +172,19 @@ func (s *sweep) due(names []string, lookedAt func(name string) time.Time) map[st
 		}
 	}
 	return due
+}
+
+// oldestFirst sorts names by when they were looked at.
+func oldestFirst(names []string, lookedAt func(name string) time.Time) []string {
+	sorted := append([]string(nil), names...)
+	sort.Slice(sorted, func(i, j int) bool {
+		a, b := lookedAt(sorted[i]), lookedAt(sorted[j])
+		if !a.Equal(b) {
+			return a.Before(b)
+		}
+		return sorted[i] < sorted[j]
+	})
+	return sorted
 }
 
 // parallel does the same for each, some at a time.

@@ -31,6 +31,10 @@ func (s *sweep) extrasOf(sub *subject) {
 			declared["async "+qualifierOf(child, spec.Alias)] = true
 		case *manifest.ConcurrencySpec:
 			declared["concurrency"] = true
+		case *manifest.ProvisionedConcurrencySpec:
+			declared["provisioned"] = true
+		case *manifest.RuntimeManagementSpec:
+			declared["runtimes"] = true
 		}
 	}
 	e := extras{s: s, sub: sub, declared: declared, primary: primary}
@@ -39,6 +43,7 @@ func (s *sweep) extrasOf(sub *subject) {
 	e.urls()
 	e.async()
 	e.concurrency()
+	e.settings()
 }
 
 type extras struct {
@@ -125,6 +130,28 @@ func (e *extras) concurrency() {
 	if live := (concurrencyKind{e.s.p}).live(manifest.Ref{}, e.sub.look); live.Exists && !e.declared["concurrency"] {
 		e.add(manifest.KindConcurrency, "", e.primary, live, false)
 	}
+}
+
+// settings are seen in their own, slower rotation.
+func (e *extras) settings() {
+	l := e.sub.settings
+	if l == nil {
+		return
+	}
+	if live := (provisionedKind{e.s.p}).live(manifest.Ref{}, l, e.sub.look); live.Exists && !e.declared["provisioned"] {
+		e.addAt(manifest.KindProvisioned, live)
+	}
+	if live := (runtimeKind{e.s.p}).live(manifest.Ref{}, l, e.sub.look); live.Exists && !e.declared["runtimes"] {
+		e.addAt(manifest.KindRuntimeManagement, live)
+	}
+}
+
+// addAt adds an extra a function has one of, seen when it was looked at.
+func (e *extras) addAt(kind string, live providers.Live) {
+	e.s.extra(providers.Extra{
+		Ref: manifest.Ref{Kind: kind, Name: e.sub.function.Ref.Name}, Parent: e.sub.function.Ref,
+		Spec: live.Spec, Guard: live.Guard, SeenAt: live.SeenAt,
+	})
 }
 
 // roles looks at roles: in bulk for what everybody's roles show, and in

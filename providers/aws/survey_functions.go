@@ -20,6 +20,7 @@ type subject struct {
 	children []manifest.Resource
 	look     *functionLook
 	layers   *functionLayers
+	settings *settingsLook // nil: not looked at yet
 }
 
 // subjects are the functions this survey is about.
@@ -67,8 +68,13 @@ func (s *sweep) functions(ctx context.Context) {
 		}
 		return time.Time{}
 	})
+	besides := s.settingsDue(subjects)
 	parallel(s.p.o.Parallel, subjects, func(sub *subject) {
-		if err := s.lookAt(ctx, sub, due[sub.physical]); err != nil {
+		err := s.lookAt(ctx, sub, due[sub.physical])
+		if err == nil && sub.layers != nil {
+			err = s.lookBeside(ctx, sub, besides[sub.physical])
+		}
+		if err != nil {
 			s.failSubject(sub, err)
 			return
 		}
@@ -172,16 +178,16 @@ func (s *sweep) report(ctx context.Context, sub *subject) {
 			s.see(sub.function.Ref, live)
 		}
 	}
-	s.reportChildren(sub) // before mappings: they are found by the alias
+	s.reportChildren(ctx, sub) // before mappings: they are found by the alias
 	s.reportMappings(ctx, sub)
 }
 
 // reportChildren answers for aliases, permissions, URLs, asynchronous
 // invocation and concurrency.
-func (s *sweep) reportChildren(sub *subject) {
+func (s *sweep) reportChildren(ctx context.Context, sub *subject) {
 	owner := sub.look.owner()
 	for _, child := range sub.children {
-		live, err := s.child(sub, child, owner)
+		live, err := s.child(ctx, sub, child, owner)
 		switch {
 		case err != nil:
 			s.fail(child.Ref, err)
@@ -197,13 +203,14 @@ func (s *sweep) reportChildren(sub *subject) {
 	}
 }
 
-func (s *sweep) child(sub *subject, child manifest.Resource, owner providers.Owner) (providers.Live, error) {
+func (s *sweep) child(ctx context.Context, sub *subject, child manifest.Resource, owner providers.Owner) (providers.Live, error) {
 	l := sub.layers
 	switch spec := child.Spec.(type) {
 	case *manifest.AliasSpec:
 		for i := range l.aliases {
 			if awssdk.ToString(l.aliases[i].Name) == child.Key {
-				return aliasKind{s.p}.live(child.Ref, &l.aliases[i], owner), nil
+				live := aliasKind{s.p}.live(child.Ref, &l.aliases[i], owner)
+				return live, s.p.ownMoves(ctx, s.cl, &live, &l.aliases[i])
 			}
 		}
 	case *manifest.PermissionSpec:
@@ -227,6 +234,10 @@ func (s *sweep) child(sub *subject, child manifest.Resource, owner providers.Own
 		}
 	case *manifest.ConcurrencySpec:
 		return concurrencyKind{s.p}.live(child.Ref, sub.look), nil
+	case *manifest.ProvisionedConcurrencySpec:
+		return provisionedKind{s.p}.live(child.Ref, sub.settings, sub.look), sub.settings.known(partProvisioned)
+	case *manifest.RuntimeManagementSpec:
+		return runtimeKind{s.p}.live(child.Ref, sub.settings, sub.look), sub.settings.known(partRuntimes)
 	case *manifest.TriggerSpec:
 	default:
 		return providers.Live{}, wrongSpec(child)

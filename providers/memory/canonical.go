@@ -50,7 +50,7 @@ func specOf(kind string, fields map[string]string, sensitive map[string]bool) pr
 
 // outsideVersion are members of a function that a version does not keep.
 func outsideVersion(path string) bool {
-	return strings.HasPrefix(path, "tags") || path == "codeSigningConfigArn" || path == "sourceKmsKeyArn"
+	return strings.HasPrefix(path, "tags") || path == "codeSigningConfigArn" || path == "sourceKmsKeyArn" || path == "recursiveLoop"
 }
 
 func digest(fields map[string]string, skip func(string) bool) string {
@@ -108,6 +108,10 @@ func (f *flattener) resource(res manifest.Resource) error {
 			}
 		}
 		return f.members("", reflect.ValueOf(rest))
+	case *manifest.ProvisionedConcurrencySpec:
+		return f.set("versions."+f.value(spec.Version), spec.ProvisionedConcurrentExecutions, false)
+	case *manifest.RuntimeManagementSpec:
+		return f.runtimes(spec)
 	case *manifest.SecretSpec, *manifest.ParameterSpec:
 		return nil
 	}
@@ -116,6 +120,17 @@ func (f *flattener) resource(res manifest.Resource) error {
 		return providers.Errorf(providers.Invalid, "it carries a %T", res.Spec)
 	}
 	return f.members("", v.Elem())
+}
+
+// runtimes stand on $LATEST, and on the version that carries the release.
+func (f *flattener) runtimes(spec *manifest.RuntimeManagementSpec) error {
+	mode := []string{spec.UpdateRuntimeOn, spec.RuntimeVersionArn}
+	if _, _, bound := spec.Version.Target(); bound {
+		if err := f.set("versions."+f.value(spec.Version), mode, false); err != nil {
+			return err
+		}
+	}
+	return f.set("latest", mode, false)
 }
 
 func codeOf(a manifest.Artifact) string {

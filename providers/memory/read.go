@@ -178,7 +178,7 @@ func (t *thing) isOpen() bool {
 
 func child(kind string) bool {
 	switch kind {
-	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, KindPolicy:
+	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, manifest.KindProvisioned, manifest.KindRuntimeManagement, KindPolicy:
 		return true
 	}
 	return false

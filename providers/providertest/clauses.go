@@ -113,7 +113,7 @@ func putConverges(s *session) error {
 		if err != nil {
 			return err
 		}
-		if !live.Exists || live.Spec.Digest != spec.Digest || !maps.Equal(live.Spec.Fields, spec.Fields) || live.Spec.Snapshot != spec.Snapshot {
+		if !live.Exists || !asDeclared(live, spec) || live.Spec.Snapshot != spec.Snapshot {
 			return fmt.Errorf("%s lives as %v, is declared as %v", res.Ref, live.Spec.Fields, spec.Fields)
 		}
 		if live.SeenAt.IsZero() {

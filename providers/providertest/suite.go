@@ -157,6 +157,24 @@ func (s *session) change(res manifest.Resource, live providers.Live) providers.C
 	return providers.Change{Resource: res, Bindings: s.bindings, Guard: live.Guard, Release: "sha256:release"}
 }
 
+// asDeclared compares what could be seen.
+func asDeclared(live providers.Live, spec providers.Spec) bool {
+	if live.Spec.Digest == spec.Digest {
+		return true
+	}
+	for path, value := range spec.Fields {
+		if _, unseen := live.Unseen[path]; !unseen && live.Spec.Fields[path] != value {
+			return false
+		}
+	}
+	for path := range live.Spec.Fields {
+		if _, declared := spec.Fields[path]; !declared {
+			return false
+		}
+	}
+	return true
+}
+
 // settle puts a resource until it is as declared.
 func (s *session) settle(res manifest.Resource) (providers.Live, error) {
 	for range 10 {
@@ -168,7 +186,7 @@ func (s *session) settle(res manifest.Resource) (providers.Live, error) {
 		if err != nil {
 			return live, fmt.Errorf("canonical %s: %w", res.Ref, err)
 		}
-		if live.Exists && live.Spec.Digest == spec.Digest {
+		if live.Exists && asDeclared(live, spec) {
 			return live, nil
 		}
 		if res.Ref.Kind == manifest.KindAlias {

@@ -61,7 +61,7 @@ func (w *world) compare(l *look) {
 		diffs = append(diffs, diff{path: path, d: d, inD: true, l: v, inL: ok})
 	}
 	for path, v := range l.live.Spec.Fields {
-		if _, ok := l.spec.Fields[path]; ok || routed(l.res, path) || l.unseen(path) {
+		if _, ok := l.spec.Fields[path]; ok || routed(l.res, path) || l.unseen(path) || l.versionUnknown() {
 			continue
 		}
 		diffs = append(diffs, diff{path: path, l: v, inL: true})
@@ -75,6 +75,12 @@ func (w *world) compare(l *look) {
 
 func routed(res *manifest.Resource, path string) bool {
 	return res.Ref.Kind == manifest.KindAlias && (path == pathVersion || path == pathRouting)
+}
+
+// versionUnknown: while no version carries the release, nobody can say which
+// version's part is one too many.
+func (l *look) versionUnknown() bool {
+	return len(l.spec.Unbound) > 0 && traitsOf(l.res.Ref.Kind).perVersion
 }
 
 // unseen is true for a path that could not be read, or lies below one.
@@ -102,6 +108,8 @@ func (w *world) attribute(l *look, d *diff) {
 	asLive := d.inA == d.inL && d.a == d.l
 	idle := w.phase() == rollout.Idle
 	switch {
+	case idle && l.applied && !d.inA && d.inD && traitsOf(l.res.Ref.Kind).perVersion:
+		d.origin = byBinding // the version is a new one
 	case idle && (!l.applied || !d.inA):
 		// In force and never seen in place: nobody's release explains it.
 		d.origin = byHand

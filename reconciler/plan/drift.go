@@ -38,6 +38,7 @@ var (
 	holdCritical = judgement{severity: "critical", response: record.HoldIt, reason: mitigation}
 	gone         = judgement{severity: "critical", response: record.HoldIt, reason: "it is gone; making it again may not bring back what it held"}
 	opened       = judgement{severity: "critical", response: record.Revert, reason: "lets callers in that nobody declared", open: true}
+	scaled       = judgement{severity: "medium", response: record.HoldIt, reason: "Application Auto Scaling may own it, or an operator in an incident"}
 	granting     = judgement{severity: "high", response: record.Revert, reason: "grants rights that nobody declared", open: true}
 )
 
@@ -78,8 +79,20 @@ func judgeConcurrency(d drifted) judgement {
 	return revertMedium
 }
 
+// judgeProvisioned: Application Auto Scaling moves it by itself.
+func judgeProvisioned(d drifted) judgement {
+	if d.diff.inL {
+		return scaled
+	}
+	return revertMedium
+}
+
 func judgeExtra(d drifted) judgement {
 	switch {
+	case d.ref.Kind == manifest.KindProvisioned:
+		return scaled
+	case d.ref.Kind == manifest.KindRuntimeManagement:
+		return revertMedium
 	case d.open && d.parent.Kind == manifest.KindRole:
 		return granting
 	case d.open:
@@ -108,7 +121,7 @@ func judgeFunction(drift drifted) judgement {
 		}
 	case "loggingConfig":
 		return holdHigh
-	case "codeSha256", "code", "artifact", "imageUri", "codeDigest", "handler", "role", "codeSigningConfigArn":
+	case "codeSha256", "code", "artifact", "imageUri", "codeDigest", "handler", "role", "codeSigningConfigArn", "recursiveLoop":
 		return revertHigh
 	case "vpcConfig", "kmsKeyArn", "fileSystemConfigs":
 		return holdMedium

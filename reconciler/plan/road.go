@@ -264,4 +264,5 @@ func applyPublish(in *Input, s Step) {
 	number := strconv.Itoa(last + 1)
 	live.Published[number] = providers.Version{Number: number, Snapshot: in.Specs[s.Ref].Snapshot, Ready: true}
 	in.Inventory.Live[s.Ref] = live
+	bound(in, s.Ref) // what waits for the version's number
 }

@@ -68,7 +68,7 @@ func (w *world) bindings(res *manifest.Resource) providers.Bindings {
 	b := providers.Bindings{}
 	add := func(ref manifest.Ref) {
 		if live := w.in.Inventory.Live[ref]; live.Exists && len(live.Attributes) > 0 {
-			b[ref] = live.Attributes
+			b[ref] = Attributes(ref, live, w.in.Specs[ref])
 		}
 	}
 	for _, ref := range res.Refs {

@@ -65,6 +65,15 @@ func roleWritten(d diff) class {
 	return connects
 }
 
+// versionWritten: a version is made ready before traffic reaches it, and let
+// go when no traffic does.
+func versionWritten(d diff) class {
+	if d.inD {
+		return widens
+	}
+	return narrows
+}
+
 // unpublished state serves nobody.
 func unpublished(diff) class { return widens }
 

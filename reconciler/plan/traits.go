@@ -13,6 +13,10 @@ type traits struct {
 	kept bool
 	// parent is the kind a child lives on; "" is Function.
 	parent string
+	// perVersion kinds name their fields after the version that carries the
+	// release: a new one is our own doing, and the old one's goes when the new
+	// one serves.
+	perVersion bool
 	// rank orders removals: what refers before what is referred to.
 	rank int
 
@@ -55,6 +59,10 @@ func traitsOf(kind string) traits {
 		return traits{rank: rankAsync}
 	case manifest.KindConcurrency:
 		return traits{rank: rankConcurrency, made: concurrencyMade, wider: []string{"reservedConcurrentExecutions"}, judge: judgeConcurrency}
+	case manifest.KindProvisioned:
+		return traits{rank: rankConcurrency, perVersion: true, made: early, written: versionWritten, judge: judgeProvisioned}
+	case manifest.KindRuntimeManagement:
+		return traits{rank: rankConcurrency, perVersion: true, made: early, written: versionWritten}
 	case manifest.KindRole:
 		return traits{tagged: true, rank: rankRole, made: early, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:

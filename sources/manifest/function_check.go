@@ -26,6 +26,7 @@ func (f *functionSpec) check(d *decoder, n *node) {
 	f.checkTriggers(d, n.get("triggers"))
 	f.checkPermissions(d, n.get("permissions"))
 	f.checkLayers(d, n.get("layers"))
+	f.checkSettings(d, n)
 	if f.Alias == "none" && f.Rollout != nil && len(f.Rollout.Stages) > 1 {
 		d.fault(n.get("rollout").pos(), "alias: none leaves no traffic to move", "leave out rollout, or give the function an alias")
 	}

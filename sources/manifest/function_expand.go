@@ -67,6 +67,7 @@ func (c *children) expand(f *functionSpec) {
 	if f.Concurrency != nil {
 		c.x.child(Ref{KindConcurrency, name}, "", &ConcurrencySpec{*f.Concurrency}, []Ref{{KindFunction, name}})
 	}
+	c.settings(f)
 	if a := f.AsyncInvoke; a != nil {
 		spec := &AsyncSpec{c.alias, a.MaximumRetryAttempts, a.MaximumEventAgeInSeconds, a.OnSuccess, a.OnFailure}
 		c.x.child(Ref{KindAsync, name}, "", spec, targets(c.front, a.OnSuccess, a.OnFailure))
@@ -86,6 +87,9 @@ func (f *functionSpec) config() *FunctionConfig {
 	}
 	if f.Artifact.Image != "" {
 		out.PackageType = "Image"
+	}
+	if f.RecursiveLoop != "Terminate" {
+		out.RecursiveLoop = f.RecursiveLoop
 	}
 	if len(out.Architectures) == 0 {
 		out.Architectures = []string{"x86_64"}

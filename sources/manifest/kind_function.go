@@ -30,6 +30,9 @@ type functionSpec struct {
 	Triggers             map[string]trigger       `json:"triggers" is:"keys=name" doc:"What invokes it, by a name of your choice."`
 	Permissions          map[string]permissionDoc `json:"permissions" is:"keys=sid" doc:"Further statements of its resource policy, by statement id."`
 	Concurrency          *int                     `json:"reservedConcurrentExecutions" is:"min=0,max=1000000" doc:"Reserved concurrency; 0 stops the function."`
+	Provisioned          *int                     `json:"provisionedConcurrentExecutions" is:"min=1,max=1000000" doc:"Concurrency kept ready, on the version that carries the release: it is ready before traffic moves, and leaves the old version after."`
+	RuntimeManagement    *runtimeManagementDoc    `json:"runtimeManagementConfig" doc:"How AWS's builds of the runtime are taken. Default Auto: AWS's own updates are no drift."`
+	RecursiveLoop        string                   `json:"recursiveLoop" is:"default=Terminate,enum=Terminate|Allow" doc:"What Lambda does when the function feeds its own trigger."`
 	AsyncInvoke          *asyncDoc                `json:"asyncInvoke" doc:"Asynchronous invocation."`
 	Expects              Expects                  `json:"expects" doc:"What the code expects to find: its contract."`
 	Rollout              *rolloutDoc              `json:"rollout" doc:"How traffic moves to a new version."`

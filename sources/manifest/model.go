@@ -25,6 +25,9 @@ const (
 	KindURL         = "Url"         // Url/checkout
 	KindAsync       = "Async"       // Async/checkout
 	KindConcurrency = "Concurrency" // Concurrency/checkout
+
+	KindProvisioned       = "ProvisionedConcurrency" // ProvisionedConcurrency/checkout
+	KindRuntimeManagement = "RuntimeManagement"      // RuntimeManagement/checkout
 )
 
 // Ref names one resource: "Kind/name".
@@ -107,7 +110,7 @@ type Resource struct {
 	// Spec is a pointer to one of the spec types of this package, by kind:
 	// *FunctionConfig, *QueueSpec, *RoleSpec, *SecretSpec, *ParameterSpec,
 	// *AliasSpec, *TriggerSpec, *PermissionSpec, *URLSpec, *AsyncSpec,
-	// *ConcurrencySpec. It is shared and must not be written to.
+	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec. It is shared and must not be written to.
 	Spec any
 	// Refs is what this resource needs, sorted. It is an edge of the
 	// dependency graph: those first.

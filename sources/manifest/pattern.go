@@ -25,6 +25,7 @@ var patterns = map[string]*pattern{
 	"roleArn":     compilePattern(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$`, "a role's ARN, arn:aws:iam::ACCOUNT:role/NAME"),
 	"policyArn":   compilePattern(`^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$`, "a policy's ARN"),
 	"layerArn":    compilePattern(`^arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$`, "the ARN of a layer's version"),
+	"build":       compilePattern(`^arn:[a-z0-9-]+:lambda:[a-z0-9-]+::runtime:.+$`, "the ARN of a build of a runtime, arn:aws:lambda:REGION::runtime:ID"),
 	"account":     compilePattern(`^[0-9]{12}$`, `twelve digits in quotes, as "111111111111"`),
 	"region":      compilePattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`, "a region, as eu-west-1"),
 	"digest":      compilePattern(`^sha256:[0-9a-f]{64}$`, "sha256: and 64 hexadecimal digits"),

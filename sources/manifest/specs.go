@@ -40,6 +40,7 @@ type FunctionConfig struct {
 	LoggingConfig        *LoggingConfig    `json:"loggingConfig,omitempty"`
 	CodeSigningConfigArn string            `json:"codeSigningConfigArn,omitempty"`
 	SourceKmsKeyArn      string            `json:"sourceKmsKeyArn,omitempty"`
+	RecursiveLoop        string            `json:"recursiveLoop,omitempty"` // Allow; "" for Terminate, which is AWS's default
 	Tags                 map[string]string `json:"tags,omitempty"`
 }
 

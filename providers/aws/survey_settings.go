@@ -1,0 +1,111 @@
+package aws
+
+import (
+	"context"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"mooring.dev/providers"
+)
+
+// settingsAge is how many times slower the rotation of settings is where none
+// is declared: they are seldom touched, and cost three calls a function.
+const settingsAge = 6
+
+// known refuses to take a part that the platform did not tell for absent.
+func (l *settingsLook) known(part string) error {
+	if why := l.unseen[part]; why != "" {
+		return providers.Errorf(providers.Invalid, "%s", why)
+	}
+	return nil
+}
+
+// settingsDue picks the functions whose settings are looked at although
+// nothing of theirs is declared: the oldest looks, as many as keep the
+// rotation going evenly. The first round is spread over its whole length.
+func (s *sweep) settingsDue(subjects []*subject) map[string]bool {
+	age := settingsAge * s.p.o.LayerAge
+	var names []string
+	for _, sub := range subjects {
+		if !sub.orphan {
+			names = append(names, sub.physical)
+		}
+	}
+	lookedAt := func(name string) time.Time {
+		if l, ok := recall(&s.p.memory, s.p.memory.settings, name); ok {
+			return l.at
+		}
+		return s.p.sweeps.first
+	}
+	share := int(float64(len(names)) * float64(s.since) / float64(age))
+	due := map[string]bool{}
+	for i, name := range oldestFirst(names, lookedAt) {
+		if i < share || s.at.Sub(lookedAt(name)) >= age {
+			due[name] = true
+		}
+	}
+	return due
+}
+
+// lookBeside brings what is remembered of a function's settings up to date:
+// where some are declared along with its other layers, else in its own turn.
+func (s *sweep) lookBeside(ctx context.Context, sub *subject, due bool) error {
+	declared := beside(sub.function.Spec)
+	for _, child := range sub.children {
+		declared = declared || beside(child.Spec)
+	}
+	l, known := recall(&s.p.memory, s.p.memory.settings, sub.physical)
+	if !due && !(declared && (!known || sub.layers.at.Equal(s.at))) {
+		if known {
+			sub.settings = l
+			s.layer(layerSettings, l.at)
+		}
+		return nil
+	}
+	zip := sub.look.config.PackageType != types.PackageTypeImage
+	l, err := s.p.lookSettings(ctx, s.cl, sub.physical, s.p.servedVersions(sub.physical, sub.layers.aliases), zip)
+	if err != nil {
+		return err
+	}
+	sub.settings = l
+	s.layer(layerSettings, l.at)
+	return nil
+}
+
+// weightsLook is what was found out about the weights of an alias.
+type weightsLook struct {
+	at       time.Time
+	revision string
+	routing  providers.Routing
+	ours     bool // AWS did not put them there
+}
+
+// ownMoves takes weights off an alias's answer that AWS put there itself: an
+// alias with provisioned concurrency that moves shows its old version until
+// the new one is ready. They are no drift. What was found out about weights
+// holds until the alias changes.
+func (p *Provider) ownMoves(ctx context.Context, cl *clients, live *providers.Live, a *types.AliasConfiguration) error {
+	if live.Routing.Canary == "" {
+		return nil
+	}
+	arn := awssdk.ToString(a.AliasArn)
+	now := weightsLook{at: p.o.Now(), revision: awssdk.ToString(a.RevisionId), routing: live.Routing}
+	l, known := recall(&p.memory, p.memory.weights, arn)
+	if !known || !l.ours || l.revision != now.revision || l.routing != now.routing || now.at.Sub(l.at) >= p.o.LayerAge {
+		physical, name := functionOf(arn)
+		found, err := p.listProvisioned(ctx, cl, physical)
+		if err != nil && !isUnknownOperation(err) {
+			return classify(err)
+		}
+		now.ours = found[name].status != types.ProvisionedConcurrencyStatusEnumInProgress
+		remember(&p.memory, p.memory.weights, arn, now)
+		l = now
+	}
+	if !l.ours {
+		live.Routing = providers.Routing{Version: live.Routing.Version}
+		live.Note = "AWS moves its calls while provisioned concurrency becomes ready"
+	}
+	return nil
+}
