@@ -66,7 +66,14 @@ func (s *sweep) lookBeside(ctx context.Context, sub *subject, due bool) error {
 	}
 	zip := sub.look.config.PackageType != types.PackageTypeImage
 	l, err := s.p.lookSettings(ctx, s.cl, sub.physical, s.p.servedVersions(sub.physical, sub.layers.aliases), zip)
-	if err != nil {
+	switch {
+	case providers.KindOf(err) == providers.Denied && !declared && err != nil:
+		// Nobody asked for these: what may not be seen of them is unknown, and
+		// spoils nothing else.
+		l = &settingsLook{at: s.at, unseen: map[string]string{partProvisioned: "denied", partRuntimes: "denied"}}
+		remember(&s.p.memory, s.p.memory.settings, sub.physical, l)
+		remember(&s.p.memory, s.p.memory.recursion, sub.physical, recursionLook{at: s.at, unseen: "denied"})
+	case err != nil:
 		return err
 	}
 	sub.settings = l
