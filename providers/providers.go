@@ -214,6 +214,10 @@ type ActorFinder interface {
 	// Actors lists changes to the resource (or, for an extra, its parent)
 	// since a time, newest first.
 	Actors(ctx context.Context, res manifest.Resource, since time.Time) ([]Actor, error)
+	// Explains says whether what an actor did can have made a difference at a
+	// field path of a resource, or of an extra; path is "" for one that is
+	// missing or extra as a whole. It is pure.
+	Explains(a Actor, ref manifest.Ref, path string) bool
 }
 
 // AccountChecker verifies where writes would land.

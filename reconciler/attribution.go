@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,6 +59,11 @@ func (p *pass) attribute(ctx context.Context, item *record.DriftItem) bool {
 		return false
 	}
 	t := &p.e.trail
+	if a, heard := p.heard(finder, *item); heard {
+		item.Actor = a
+		delete(t.items, item.ID)
+		return true
+	}
 	due, next := t.due(item.ID, p.now)
 	if !due {
 		p.later = append(p.later, later(next, p.now.Add(p.e.d.opts.Pace.Retry)))
@@ -72,7 +76,7 @@ func (p *pass) attribute(ctx context.Context, item *record.DriftItem) bool {
 	t.looks--
 	ctx, cancel := context.WithTimeout(ctx, trailTimeout)
 	defer cancel()
-	actors, err := finder.Actors(ctx, res, item.Since.Add(-p.interval()-15*time.Minute))
+	actors, err := finder.Actors(ctx, res, p.earliest(*item))
 	pace := p.e.d.opts.Pace
 	if err != nil {
 		// A trail that does not answer must not slow the reverts down.
@@ -83,7 +87,7 @@ func (p *pass) attribute(ctx context.Context, item *record.DriftItem) bool {
 	}
 	t.backoff = backoff{}
 	for _, a := range actors {
-		if _, own := p.st.OwnRequests[a.RequestID]; !own && fits(*item, a) {
+		if p.madeBy(finder, *item, a) {
 			item.Actor = a
 			delete(t.items, item.ID)
 			return true
@@ -97,6 +101,17 @@ func (p *pass) attribute(ctx context.Context, item *record.DriftItem) bool {
 	t.items[item.ID] = of
 	p.later = append(p.later, of.next)
 	return false
+}
+
+// earliest is when a difference can have been made.
+func (p *pass) earliest(item record.DriftItem) time.Time {
+	return item.Since.Add(-p.interval() - 15*time.Minute)
+}
+
+// madeBy: the event is not our own, and can have made this difference.
+func (p *pass) madeBy(finder providers.ActorFinder, item record.DriftItem, a providers.Actor) bool {
+	_, own := p.st.OwnRequests[a.RequestID]
+	return !own && finder.Explains(a, item.Ref, item.Path)
 }
 
 func later(a, b time.Time) time.Time {
@@ -142,43 +157,6 @@ func (p *pass) suspect(item record.DriftItem) (manifest.Resource, bool) {
 	}
 	parent, ok := find(item.Parent, p.target, p.moving, p.stable)
 	return manifest.Resource{Ref: item.Ref, Parent: item.Parent, Physical: parent.Physical}, ok
-}
-
-// fits: the audit event can have made this difference.
-func fits(item record.DriftItem, a providers.Actor) bool {
-	want := map[string][]string{
-		manifest.KindFunction:          {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
-		manifest.KindAlias:             {"UpdateAlias", "DeleteAlias", "CreateAlias"},
-		manifest.KindTrigger:           {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
-		manifest.KindPermission:        {"AddPermission", "RemovePermission"},
-		manifest.KindURL:               {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
-		manifest.KindAsync:             {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
-		manifest.KindConcurrency:       {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
-		manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
-		manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
-	}[item.Ref.Kind]
-	if want == nil {
-		return true
-	}
-	if item.Ref.Kind == manifest.KindFunction {
-		want = functionEvents(item.Path, want)
-	}
-	return slices.ContainsFunc(want, func(prefix string) bool { return strings.HasPrefix(a.Event, prefix) })
-}
-
-// functionEvents narrows what can have changed a function by the field.
-func functionEvents(path string, all []string) []string {
-	switch {
-	case path == "" || strings.HasPrefix(path, "tags"):
-		return all
-	case path == "code" || path == "architectures":
-		return []string{"UpdateFunctionCode"}
-	case path == "codeSigningConfigArn":
-		return []string{"PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"}
-	case path == "recursiveLoop":
-		return []string{"PutFunctionRecursionConfig"}
-	}
-	return []string{"UpdateFunctionConfiguration"}
 }
 
 // waitsForActor: policy reads who did it, nobody knows yet, and there is time.

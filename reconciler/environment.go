@@ -48,6 +48,8 @@ type environment struct {
 	cleanFrom  time.Time // when versions may be cleaned up again
 	stageSaid  string    // the last decision about a stage that was remembered
 	trail      trail
+	actors     heardActors
+	ears       ears
 	published  atomic.Pointer[published]
 }
 
@@ -87,6 +89,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		kept:      map[string]string{},
 		backoff:   map[manifest.Ref]backoff{},
 		lastCheck: map[string]time.Time{},
+		actors:    heardActors{},
 	}
 }
 
@@ -108,7 +111,7 @@ func (e *environment) remember(ctx context.Context, recs ...journal.Record) erro
 
 // open makes sure the provider is the one the pipeline names now.
 func (e *environment) open(ctx context.Context, w *world, spec manifest.Environment) error {
-	target := fmt.Sprintf("%s|%+v|%+v", w.pipeline.Name, spec.Provider.AWS, spec.Provider.Memory)
+	target := fmt.Sprintf("%s|%+v|%+v|%+v", w.pipeline.Name, spec.Provider.AWS, spec.Provider.Memory, spec.Hints)
 	if e.provider != nil && e.target == target {
 		return nil
 	}
@@ -139,6 +142,7 @@ func (e *environment) checkAccount(ctx context.Context) error {
 func (e *environment) serve(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer e.deafen()
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,6 +156,7 @@ func (e *environment) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.listen(ctx)
 		timer.Reset(max(0, next.Sub(e.d.opts.Now())))
 	}
 }

@@ -25,6 +25,9 @@ type look struct {
 	// fresh are resources to be looked at again directly, from a time on:
 	// just written, settling, or seen to differ once.
 	fresh map[manifest.Ref]time.Time
+	// suspects are resources that were heard to have changed, or that may carry
+	// something undeclared: looked at with all that is on them, from a time on.
+	suspects map[manifest.Ref]time.Time
 	// resurvey asks for a survey from a time on (extras seen once).
 	resurvey time.Time
 }
@@ -59,6 +62,19 @@ func (l *look) again() {
 	l.at, l.resurvey = time.Time{}, time.Time{}
 	for ref := range l.fresh {
 		l.fresh[ref] = time.Time{}
+	}
+	for ref := range l.suspects {
+		l.suspects[ref] = time.Time{}
+	}
+}
+
+// suspect asks for a look at a resource and all that is on it, from a time on.
+func (l *look) suspect(ref manifest.Ref, from time.Time) {
+	if l.suspects == nil {
+		l.suspects = map[manifest.Ref]time.Time{}
+	}
+	if old, ok := l.suspects[ref]; !ok || from.Before(old) {
+		l.suspects[ref] = from
 	}
 }
 
@@ -101,11 +117,93 @@ func (e *environment) survey(ctx context.Context, want []manifest.Resource, dige
 		l.surveys = 1
 	}
 	l.inventory, l.at, l.want, l.resurvey = inv, e.d.opts.Now(), digest, time.Time{}
+	if inv.Complete {
+		l.suspects = nil // all was seen; what was heard made it due in the survey
+	}
 	return e.glance(ctx, want, e.d.opts.Now())
+}
+
+// examine looks at what is suspected now, with what is on it. A platform that
+// cannot look at one thing alone is surveyed.
+func (e *environment) examine(ctx context.Context, want []manifest.Resource, now time.Time) error {
+	l := &e.look
+	subjects := map[manifest.Ref]bool{}
+	for _, res := range want {
+		from, suspected := l.suspects[res.Ref]
+		if !suspected || now.Before(from) {
+			continue
+		}
+		if res.Parent != (manifest.Ref{}) {
+			subjects[res.Parent] = true
+		} else {
+			subjects[res.Ref] = true
+		}
+	}
+	maps.DeleteFunc(l.suspects, func(_ manifest.Ref, from time.Time) bool { return !now.Before(from) })
+	if len(subjects) == 0 {
+		return nil
+	}
+	examiner, ok := e.provider.(providers.Examiner)
+	if !ok {
+		return e.survey(ctx, want, wantDigest(want))
+	}
+	refs := slices.SortedFunc(maps.Keys(subjects), manifest.Ref.Compare)
+	inv, err := examiner.Examine(ctx, want, refs...)
+	if err != nil {
+		return fmt.Errorf("examine %d resources of %s: %w", len(refs), e.name, err)
+	}
+	l.examined(want, subjects, inv)
+	for _, ref := range refs {
+		if inv.Errors[ref] != nil {
+			l.suspect(ref, now.Add(e.d.opts.Pace.Retry)) // asked again, not at once
+		}
+	}
+	return nil
+}
+
+// examined puts an examination into the inventory: what is known of the
+// subjects is replaced, where it was answered.
+func (l *look) examined(want []manifest.Resource, subjects map[manifest.Ref]bool, inv providers.Inventory) {
+	l.inventory.Live, l.inventory.Errors = cloned(l.inventory.Live), cloned(l.inventory.Errors)
+	failed := map[manifest.Ref]bool{}
+	for _, res := range want {
+		if !subjects[res.Ref] && !subjects[res.Parent] {
+			continue
+		}
+		live, seen := inv.Live[res.Ref]
+		switch {
+		case inv.Errors[res.Ref] != nil:
+			l.inventory.Errors[res.Ref] = inv.Errors[res.Ref]
+			failed[res.Ref] = true
+		case seen:
+			delete(l.inventory.Errors, res.Ref)
+			l.inventory.Live[res.Ref] = live
+			delete(l.fresh, res.Ref)
+		}
+	}
+	known := func(parent manifest.Ref) bool { return subjects[parent] && !failed[parent] && inv.Complete }
+	kept := slices.DeleteFunc(slices.Clone(l.inventory.Extras), func(x providers.Extra) bool { return known(x.Parent) })
+	for _, x := range inv.Extras {
+		if known(x.Parent) {
+			kept = append(kept, x)
+		}
+	}
+	l.inventory.Extras = kept
+}
+
+// cloned is a copy that can be written to.
+func cloned[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return maps.Clone(m)
 }
 
 // glance looks directly at what is due to be looked at.
 func (e *environment) glance(ctx context.Context, want []manifest.Resource, now time.Time) error {
+	if err := e.examine(ctx, want, now); err != nil {
+		return err
+	}
 	var ask []manifest.Resource
 	wanted := make(map[manifest.Ref]bool, len(e.look.fresh))
 	for _, res := range want {
@@ -179,6 +277,11 @@ func (e *environment) nextLook(interval time.Duration) time.Time {
 		next = e.look.resurvey
 	}
 	for _, from := range e.look.fresh {
+		if from.Before(next) {
+			next = from
+		}
+	}
+	for _, from := range e.look.suspects {
 		if from.Before(next) {
 			next = from
 		}

@@ -88,7 +88,7 @@ const onceTries = 4
 
 // busy: something is going on that time alone will bring further.
 func (e *environment) busy() bool {
-	return len(e.look.fresh) > 0 || !e.look.resurvey.IsZero()
+	return len(e.look.fresh) > 0 || len(e.look.suspects) > 0 || !e.look.resurvey.IsZero()
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

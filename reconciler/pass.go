@@ -79,6 +79,7 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.e.open(ctx, p.w, p.spec); err != nil {
 		return err
 	}
+	p.heed()
 	if p.e.d.opts.ReadOnly {
 		return p.look(ctx)
 	}

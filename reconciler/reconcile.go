@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
@@ -196,6 +197,10 @@ func (p *pass) lookAgain(item record.DriftItem) {
 	}
 	at := p.now.Add(p.e.d.opts.Pace.SecondLook)
 	if item.Parent != (manifest.Ref{}) && item.Kind == record.Extra {
+		if _, ok := p.e.provider.(providers.Examiner); ok {
+			p.e.look.suspect(item.Parent, at)
+			return
+		}
 		if p.e.look.resurvey.IsZero() {
 			p.e.look.resurvey = at
 		}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
+	"mooring.dev/providers/aws"
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/journal/bolt"
@@ -73,7 +74,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	platforms := &platforms{
-		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall, readOnly: f.readOnly,
+		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall, hearing: aws.NewHearing(), readOnly: f.readOnly,
 	}
 	opts, err := f.options(log, platforms)
 	if err != nil {

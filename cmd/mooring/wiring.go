@@ -130,6 +130,7 @@ type platforms struct {
 	tokens   []byte
 	quota    *quota.Model
 	onCall   func(service, operation, code string)
+	hearing  *aws.Hearing
 	readOnly bool // nothing is written, whatever is asked
 
 	mu     sync.Mutex
@@ -168,7 +169,7 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 	o := aws.Options{
 		Config: cfg, Target: *e.Provider.AWS, Pipeline: p.Name, Environment: e.Name, Artifacts: store,
 		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
-		ReadOnly: f.readOnly,
+		ReadOnly: f.readOnly, HintQueue: e.Hints.Queue, Hearing: f.hearing,
 	}
 	if emulated(cfg) {
 		// An emulator on this machine has no account to share: look often.

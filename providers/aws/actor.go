@@ -86,6 +86,15 @@ func (p *Provider) trailName(res manifest.Resource) string {
 
 // trailEvent is what is read of an event; the rest of it is nobody's business.
 type trailEvent struct {
+	EventID   string `json:"eventID"`
+	EventName string `json:"eventName"`
+	Source    string `json:"eventSource"`
+	EventTime string `json:"eventTime"`
+	Account   string `json:"recipientAccountId"`
+	// Request and Response name what it is about; nothing of them is kept.
+	Request  json.RawMessage `json:"requestParameters"`
+	Response json.RawMessage `json:"responseElements"`
+
 	ErrorCode    string `json:"errorCode"`
 	ReadOnly     bool   `json:"readOnly"`
 	RequestID    string `json:"requestID"`
@@ -96,6 +105,27 @@ type trailEvent struct {
 		UserName  string `json:"userName"`
 		InvokedBy string `json:"invokedBy"`
 	} `json:"userIdentity"`
+}
+
+// Explains says whether an event can have made a difference at a field path.
+func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bool {
+	if !changes(ref.Kind, a.Event) {
+		return false
+	}
+	if ref.Kind != manifest.KindFunction || path == "" {
+		return true
+	}
+	switch top, _, _ := strings.Cut(path, "."); top {
+	case "code", "architectures":
+		return a.Event == "UpdateFunctionCode"
+	case "tags":
+		return a.Event == "TagResource" || a.Event == "UntagResource"
+	case "codeSigningConfigArn":
+		return strings.HasSuffix(a.Event, "FunctionCodeSigningConfig")
+	case "recursiveLoop":
+		return a.Event == "PutFunctionRecursionConfig"
+	}
+	return a.Event == "UpdateFunctionConfiguration"
 }
 
 // actorOf reads one event; ok is false for what changed nothing of this kind.
@@ -110,11 +140,14 @@ func actorOf(kind string, e types.Event) (providers.Actor, bool) {
 	if doc.ErrorCode != "" || doc.ReadOnly || awssdk.ToString(e.ReadOnly) == "true" || !changes(kind, name) {
 		return providers.Actor{}, false
 	}
+	return doc.actor(name, awssdk.ToString(e.Username), awssdk.ToTime(e.EventTime)), true
+}
+
+func (doc trailEvent) actor(event, username string, at time.Time) providers.Actor {
 	return providers.Actor{
-		Known: true, Name: actorName(doc, awssdk.ToString(e.Username)), Event: undated(name),
-		At: awssdk.ToTime(e.EventTime), RequestID: doc.RequestID,
+		Known: true, Name: actorName(doc, username), Event: undated(event), At: at, RequestID: doc.RequestID,
 		Service: doc.UserIdentity.Type == "AWSService" || doc.UserIdentity.InvokedBy != "" || strings.HasSuffix(doc.SourceIP, ".amazonaws.com"),
-	}, true
+	}
 }
 
 // undated is an event's name without the date and version of its API, which

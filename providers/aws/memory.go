@@ -35,8 +35,9 @@ type memory struct {
 	plain   map[plainKey]plainLook     // what is looked at one by one
 	params  paramsLook
 	owned   ownedLook
-	roled   time.Time      // of the last bulk listing of roles
-	touched map[string]int // by lock name: writes and looks that make a sweep's look old
+	wanted  map[string][]manifest.Resource // of the last survey, by physical name
+	roled   time.Time                      // of the last bulk listing of roles
+	touched map[string]int                 // by lock name: writes and looks that make a sweep's look old
 }
 
 // functionLook is one answer of GetFunction.
@@ -137,6 +138,17 @@ func (m *memory) forgetFunction(physical string) {
 		m.functions[physical] = &stale
 	}
 	delete(m.versions, physical)
+}
+
+// index remembers what a survey was asked about, by physical name.
+func (m *memory) index(want []manifest.Resource) {
+	byName := make(map[string][]manifest.Resource, len(want))
+	for _, res := range want {
+		byName[res.Physical] = append(byName[res.Physical], res)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = byName
 }
 
 // touch makes the next sweep look anew at a resource that was written, or

@@ -44,6 +44,12 @@ type Options struct {
 	// Quota is the model of the account's rates, shared by all providers of
 	// the process. nil: one of its own.
 	Quota *quota.Model
+	// HintQueue is the name or ARN of the queue that CloudTrail's events come
+	// to; "": none do.
+	HintQueue string
+	// Hearing is shared by all providers of the process, as Quota is. nil: one
+	// of its own.
+	Hearing *Hearing
 	// OnCall hears of every call and its error code ("" for success). Calls are
 	// made side by side, and so is this.
 	OnCall func(service, operation, code string)
@@ -80,6 +86,8 @@ var (
 	_ providers.Meter          = (*Provider)(nil)
 	_ providers.Invoker        = (*Provider)(nil)
 	_ providers.ActorFinder    = (*Provider)(nil)
+	_ providers.Hinter         = (*Provider)(nil)
+	_ providers.Examiner       = (*Provider)(nil)
 	_ providers.AccountChecker = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
 )
@@ -128,6 +136,9 @@ func (o *Options) defaults() {
 	}
 	if o.Quota == nil {
 		o.Quota = quota.New(quota.Options{})
+	}
+	if o.Hearing == nil {
+		o.Hearing = NewHearing()
 	}
 	if o.MetricPeriod <= 0 {
 		o.MetricPeriod = time.Minute

@@ -33,6 +33,8 @@ type sweeps struct {
 	mu    sync.Mutex // one survey at a time
 	last  time.Time
 	first time.Time
+	// mappings are those of the last survey.
+	mappings []types.EventSourceMappingConfiguration
 }
 
 // sweep is one survey.
@@ -43,6 +45,9 @@ type sweep struct {
 	byRef map[manifest.Ref]manifest.Resource
 	at    time.Time
 	since time.Duration // since the last survey
+	// narrow: a look at single things. Nothing is listed in bulk, and nothing
+	// is told of what nobody asked about.
+	narrow bool
 
 	bulk         map[string]*types.FunctionConfiguration // by name
 	bulkErr      error
@@ -62,20 +67,11 @@ type sweep struct {
 func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
 	p.sweeps.mu.Lock()
 	defer p.sweeps.mu.Unlock()
-	s := &sweep{
-		p: p, cl: p.sweep, want: want, at: p.o.Now(), byRef: map[manifest.Ref]manifest.Resource{},
-		functionErrs: map[string]error{},
-		inv: providers.Inventory{
-			Complete: true, Live: map[manifest.Ref]providers.Live{}, Orphans: map[manifest.Ref]providers.Live{},
-			Errors: map[manifest.Ref]error{}, Layers: map[string]time.Time{},
-		},
-	}
-	for _, res := range want {
-		s.byRef[res.Ref] = res
-	}
 	if p.sweeps.first.IsZero() {
-		p.sweeps.first = s.at
+		p.sweeps.first = p.o.Now()
 	}
+	s := p.newSweep(p.sweep, want)
+	p.memory.index(want)
 	if !p.sweeps.last.IsZero() {
 		s.since = s.at.Sub(p.sweeps.last)
 		s.cl.gate.class.Store(int32(quota.Background))
@@ -83,18 +79,38 @@ func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (provid
 	before := s.cl.gate.calls.Load()
 	s.lookInBulk(ctx)
 	s.lookForOrphans(ctx)
-	for _, k := range p.order {
-		if part, ok := k.kind.(surveyed); ok {
-			part.survey(ctx, s)
-		}
-	}
-	s.inv.At = s.at
+	s.kinds(ctx)
 	s.inv.Calls = int(s.cl.gate.calls.Load() - before)
 	if err := ctx.Err(); err != nil {
 		return providers.Inventory{}, err
 	}
-	p.sweeps.last = s.at
+	p.sweeps.last, p.sweeps.mappings = s.at, s.mappings
 	return s.inv, nil
+}
+
+func (p *Provider) newSweep(cl *clients, want []manifest.Resource) *sweep {
+	s := &sweep{
+		p: p, cl: cl, want: want, at: p.o.Now(), byRef: map[manifest.Ref]manifest.Resource{},
+		functionErrs: map[string]error{},
+		inv: providers.Inventory{
+			Complete: true, Live: map[manifest.Ref]providers.Live{}, Orphans: map[manifest.Ref]providers.Live{},
+			Errors: map[manifest.Ref]error{}, Layers: map[string]time.Time{},
+		},
+	}
+	s.inv.At = s.at
+	for _, res := range want {
+		s.byRef[res.Ref] = res
+	}
+	return s
+}
+
+// kinds lets every kind have its part.
+func (s *sweep) kinds(ctx context.Context) {
+	for _, k := range s.p.order {
+		if part, ok := k.kind.(surveyed); ok {
+			part.survey(ctx, s)
+		}
+	}
 }
 
 // see puts an answer about a wanted resource into the inventory.

@@ -214,7 +214,7 @@ type paramsLook struct {
 // parameters asks for fifty a call, so all are asked for together.
 func (s *sweep) parameters(ctx context.Context) {
 	resources := s.ofKind(manifest.KindParameter)
-	if len(resources) == 0 {
+	if len(resources) == 0 || s.narrow { // narrowly, each is asked for by itself
 		return
 	}
 	s.p.memory.mu.Lock()

@@ -158,7 +158,7 @@ func (e *extras) addAt(kind string, live providers.Live) {
 // rotation for what the bulk leaves out.
 func (s *sweep) roles(ctx context.Context) {
 	resources := s.ofKind(manifest.KindRole)
-	bulkDue := s.rolesDue()
+	bulkDue := !s.narrow && s.rolesDue()
 	if bulkDue && !s.rolesInBulk(ctx) {
 		bulkDue = false // nothing in bulk: asked for one by one below
 	}
@@ -202,7 +202,9 @@ func (s *sweep) roles(ctx context.Context) {
 			}
 		}
 	})
-	s.orphanRoles(k, wanted)
+	if !s.narrow {
+		s.orphanRoles(k, wanted)
+	}
 }
 
 func (s *sweep) rolesDue() bool {

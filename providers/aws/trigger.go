@@ -271,6 +271,19 @@ func (p *Provider) listMappings(ctx context.Context, cl *clients, source string)
 	if source != "" {
 		in.EventSourceArn = &source
 	}
+	return p.pageMappings(ctx, cl, in)
+}
+
+// listMappingsOf lists the mappings of one function, on any qualifier.
+func (p *Provider) listMappingsOf(ctx context.Context, cl *clients, physical string) ([]types.EventSourceMappingConfiguration, error) {
+	all, err := p.pageMappings(ctx, cl, &lambda.ListEventSourceMappingsInput{FunctionName: &physical})
+	if isAbsent(err) {
+		return nil, nil
+	}
+	return all, err
+}
+
+func (p *Provider) pageMappings(ctx context.Context, cl *clients, in *lambda.ListEventSourceMappingsInput) ([]types.EventSourceMappingConfiguration, error) {
 	var all []types.EventSourceMappingConfiguration
 	pages := lambda.NewListEventSourceMappingsPaginator(cl.lambda, in)
 	for pages.HasMorePages() {

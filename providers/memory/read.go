@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"mooring.dev/providers"
@@ -224,6 +225,37 @@ func (pr *Provider) Actors(ctx context.Context, res manifest.Resource, since tim
 	}
 	slices.SortStableFunc(actors, func(a, b providers.Actor) int { return b.At.Compare(a.At) })
 	return actors, nil
+}
+
+// Explains: what was done to a field names it; anything else may have.
+func (pr *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bool {
+	names, known := eventsOf[ref.Kind]
+	switch {
+	case !known:
+		return true
+	case ref.Kind == manifest.KindFunction && (path == "code" || path == "architectures"):
+		names = []string{"UpdateFunctionCode"}
+	case ref.Kind == manifest.KindFunction && path == "codeSigningConfigArn":
+		names = []string{"PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"}
+	case ref.Kind == manifest.KindFunction && path == "recursiveLoop":
+		names = []string{"PutFunctionRecursionConfig"}
+	case ref.Kind == manifest.KindFunction && path != "" && !strings.HasPrefix(path, "tags"):
+		names = []string{"UpdateFunctionConfiguration"}
+	}
+	return slices.ContainsFunc(names, func(prefix string) bool { return strings.HasPrefix(a.Event, prefix) })
+}
+
+// eventsOf are the events that change a kind, by the beginning of their name.
+var eventsOf = map[string][]string{
+	manifest.KindFunction:          {"UpdateFunction", "TagResource", "UntagResource", "DeleteFunction", "CreateFunction"},
+	manifest.KindAlias:             {"UpdateAlias", "DeleteAlias", "CreateAlias"},
+	manifest.KindTrigger:           {"UpdateEventSourceMapping", "DeleteEventSourceMapping", "CreateEventSourceMapping"},
+	manifest.KindPermission:        {"AddPermission", "RemovePermission"},
+	manifest.KindURL:               {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
+	manifest.KindAsync:             {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
+	manifest.KindConcurrency:       {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+	manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
+	manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
 }
 
 // CheckAccount answers the platform's one account.

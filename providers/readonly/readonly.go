@@ -5,6 +5,7 @@ package readonly
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mooring.dev/providers"
@@ -21,6 +22,8 @@ var (
 	_ providers.Invoker        = (*Provider)(nil)
 	_ providers.ActorFinder    = (*Provider)(nil)
 	_ providers.AccountChecker = (*Provider)(nil)
+	_ providers.Hinter         = (*Provider)(nil)
+	_ providers.Examiner       = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
 )
 
@@ -95,6 +98,28 @@ func (p *Provider) Actors(ctx context.Context, res manifest.Resource, since time
 		return finder.Actors(ctx, res, since)
 	}
 	return nil, nil
+}
+
+// Explains is the inner provider's.
+func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bool {
+	finder, ok := p.inner.(providers.ActorFinder)
+	return ok && finder.Explains(a, ref, path)
+}
+
+// Hints are the inner provider's.
+func (p *Provider) Hints(ctx context.Context) ([]providers.Hint, error) {
+	if hinter, ok := p.inner.(providers.Hinter); ok {
+		return hinter.Hints(ctx)
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// Examine is the inner provider's, or a whole survey.
+func (p *Provider) Examine(ctx context.Context, want []manifest.Resource, subjects ...manifest.Ref) (providers.Inventory, error) {
+	if examiner, ok := p.inner.(providers.Examiner); ok {
+		return examiner.Examine(ctx, want, subjects...)
+	}
+	return p.inner.Survey(ctx, want)
 }
 
 // CheckAccount is the inner provider's; "" where that knows no accounts.

@@ -15,6 +15,7 @@ var patterns = map[string]*pattern{
 	"environment": compilePattern(`^[A-Za-z][A-Za-z0-9-]*$`, "letters, digits and -, a letter first"),
 	"queueName":   compilePattern(`^[A-Za-z0-9_-]+(\.fifo)?$`, "letters, digits, - and _"),
 	"roleName":    compilePattern(`^[A-Za-z0-9_+=,.@-]+$`, "letters, digits and _+=,.@-"),
+	"hintQueue":   compilePattern(`^(arn:[a-z0-9-]+:sqs:[a-z0-9-]+:[0-9]{12}:)?[A-Za-z0-9_-]+$`, "a queue's name, or its ARN"),
 	"secretName":  compilePattern(`^[A-Za-z0-9/_+=.@-]+$`, "letters, digits and /_+=.@-"),
 	"parameter":   compilePattern(`^[A-Za-z0-9_./-]+$`, "letters, digits and _./-"),
 	"alias":       compilePattern(`^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$`, "letters, digits, - and _, not only digits"),

@@ -23,6 +23,7 @@ type Environment struct {
 	Provider  ProviderTarget    `json:"provider" is:"required" doc:"Where it runs."`
 	Rollout   Rollout           `json:"rollout,omitzero" doc:"How traffic moves, where a function does not say."`
 	Drift     DriftPolicy       `json:"drift" doc:"The answer to drift, where policy says nothing."`
+	Hints     Hints             `json:"hints,omitzero" doc:"Word of changes as they happen. Without it they are found by looking alone."`
 	Checks    []Check           `json:"checks,omitempty" doc:"Questions put to the environment; their answers are evidence."`
 	Soak      Duration          `json:"soak,omitempty" doc:"How long content must be healthy here before it moves on."`
 	// Deletions is the share of resources one release may remove without
@@ -54,6 +55,11 @@ type DriftPolicy struct {
 	ActorWait Duration `json:"actorWait,omitempty" doc:"How long a revert waits for the name of who did it."`
 	// Rounds is how many reverts against another writer before escalating; default 3.
 	Rounds int `json:"rounds,omitempty" is:"default=3,min=1,max=100" doc:"Reverts against another writer before escalating."`
+}
+
+// Hints says where the platform tells of changes.
+type Hints struct {
+	Queue string `json:"queue" is:"required,match=hintQueue,maxlen=256" doc:"The SQS queue that an EventBridge rule sends CloudTrail's events to: its name, or its ARN in another account."`
 }
 
 // Receiver is where alerts go. Exactly one is set.
