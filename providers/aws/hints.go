@@ -24,6 +24,7 @@ const (
 var sourceOf = map[string]string{
 	manifest.KindFunction: "lambda", manifest.KindAlias: "lambda", manifest.KindTrigger: "lambda", manifest.KindPermission: "lambda",
 	manifest.KindURL: "lambda", manifest.KindAsync: "lambda", manifest.KindConcurrency: "lambda",
+	manifest.KindProvisioned: "lambda", manifest.KindRuntimeManagement: "lambda", manifest.KindLogGroup: "logs",
 	manifest.KindRole: "iam", manifest.KindQueue: "sqs", manifest.KindSecret: "secretsmanager", manifest.KindParameter: "ssm",
 }
 
