@@ -47,41 +47,59 @@ const pagesOfTrail = 4
 // Actors lists who changed a resource since a time, newest first. The trail
 // may lag by minutes and is no proof that nobody did.
 func (p *Provider) Actors(ctx context.Context, res manifest.Resource, since time.Time) ([]providers.Actor, error) {
-	in := &cloudtrail.LookupEventsInput{
-		StartTime:        awssdk.Time(since),
-		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyResourceName, AttributeValue: awssdk.String(p.trailName(res))}},
-	}
 	var actors []providers.Actor
-	pages := cloudtrail.NewLookupEventsPaginator(p.front.trail, in)
-	for n := 0; pages.HasMorePages() && n < pagesOfTrail; n++ {
-		page, err := pages.NextPage(ctx)
+	for _, name := range p.trailNames(res) {
+		found, err := p.actorsOf(ctx, res.Ref.Kind, name, since)
 		if err != nil {
-			return nil, fmt.Errorf("who changed %s: %w", res.Ref, classify(err))
+			return nil, fmt.Errorf("who changed %s: %w", res.Ref, err)
 		}
-		for _, e := range page.Events {
-			if actor, ok := actorOf(res.Ref.Kind, e); ok && !actor.At.Before(since) {
-				actors = append(actors, actor)
-			}
-		}
+		actors = append(actors, found...)
 	}
 	sort.SliceStable(actors, func(i, j int) bool { return actors[i].At.After(actors[j].At) })
 	return actors, nil
 }
 
-// trailName is the name the trail files a resource under: a function's for
-// its children.
-func (p *Provider) trailName(res manifest.Resource) string {
+// actorsOf reads the events of a kind that the trail files under a name.
+func (p *Provider) actorsOf(ctx context.Context, kind, name string, since time.Time) ([]providers.Actor, error) {
+	in := &cloudtrail.LookupEventsInput{
+		StartTime:        awssdk.Time(since),
+		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyResourceName, AttributeValue: &name}},
+	}
+	trail := p.front.trail
+	if kind == manifest.KindRole || kind == KindPolicy {
+		trail = p.front.iamTrail
+	}
+	var actors []providers.Actor
+	pages := cloudtrail.NewLookupEventsPaginator(trail, in)
+	for n := 0; pages.HasMorePages() && n < pagesOfTrail; n++ {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, classify(err)
+		}
+		for _, e := range page.Events {
+			if actor, ok := actorOf(kind, e); ok && !actor.At.Before(since) {
+				actors = append(actors, actor)
+			}
+		}
+	}
+	return actors, nil
+}
+
+// trailNames are the names the trail files a resource under: a function's for
+// its children. A mapping that was deleted had another name than the one that
+// is there now; its function's is the same.
+func (p *Provider) trailNames(res manifest.Resource) []string {
 	if res.Ref.Kind == manifest.KindTrigger {
 		if uuid, ok := recall(&p.memory, p.memory.mappings, res.Ref); ok {
-			return uuid
+			return []string{uuid, res.Physical}
 		}
 	}
 	if res.Ref.Kind == manifest.KindQueue {
 		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {
-			return url
+			return []string{url}
 		}
 	}
-	return res.Physical
+	return []string{res.Physical}
 }
 
 // trailEvent is what is read of an event; the rest of it is nobody's business.

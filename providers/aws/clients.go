@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type clients struct {
 	ssm        *ssm.Client
 	tagging    *resourcegroupstaggingapi.Client
 	trail      *cloudtrail.Client
+	iamTrail   *cloudtrail.Client // of the region where IAM's events are
 	cloudwatch *cloudwatch.Client
 	logs       *cloudwatchlogs.Client
 	apis       *apigatewayv2.Client
@@ -71,7 +73,19 @@ func newClients(o Options) *clients {
 				c.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801)
 			}
 		}),
+		iamTrail: cloudtrail.NewFromConfig(cfg, func(c *cloudtrail.Options) { c.Region = globalRegion(cfg.Region) }),
 	}
+}
+
+// globalRegion is where a partition's global services leave their events.
+func globalRegion(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "cn-north-1"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
 }
 
 // scopeOf names the account and region whose rates a provider shares with

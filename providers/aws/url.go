@@ -155,17 +155,31 @@ func (k urlKind) put(ctx context.Context, c providers.Change) (providers.Receipt
 		return providers.Receipt{}, err
 	}
 	desired := liveURL(now)
-	if len(merge(urlMembers, desired, want, allowedBy(c.Fields))) == 0 {
+	changed := merge(urlMembers, desired, want, allowedBy(c.Fields))
+	if len(changed) == 0 {
 		return providers.Receipt{}, nil
 	}
-	out, err := k.p.front.lambda.UpdateFunctionUrlConfig(ctx, &lambda.UpdateFunctionUrlConfigInput{
-		FunctionName: &c.Resource.Physical, Qualifier: q, AuthType: types.FunctionUrlAuthType(desired.authType),
-		InvokeMode: types.InvokeMode(desired.invokeMode), Cors: desired.cors(),
-	})
+	out, err := k.p.front.lambda.UpdateFunctionUrlConfig(ctx, urlUpdate(c.Resource.Physical, q, desired, changed))
 	if err != nil {
 		return providers.Receipt{}, classify(err)
 	}
 	return receipt(out.ResultMetadata), nil
+}
+
+// urlUpdate names only what changes: what is left out stays.
+func urlUpdate(function string, qualifier *string, desired *functionURL, changed []string) *lambda.UpdateFunctionUrlConfigInput {
+	in := &lambda.UpdateFunctionUrlConfigInput{FunctionName: &function, Qualifier: qualifier}
+	for _, path := range changed {
+		switch path {
+		case "authType":
+			in.AuthType = types.FunctionUrlAuthType(desired.authType)
+		case "invokeMode":
+			in.InvokeMode = types.InvokeMode(desired.invokeMode)
+		default:
+			in.Cors = desired.cors()
+		}
+	}
+	return in
 }
 
 func (u *functionURL) cors() *types.Cors {

@@ -154,7 +154,7 @@ func (w *world) leftBehind(l *look, d diff) bool {
 	if w.phase() != rollout.Back {
 		return false
 	}
-	return judge(drifted{ref: l.res.Ref, diff: d, note: l.live.Note}).response != record.HoldIt
+	return judge(w.drifted(l, d)).response != record.HoldIt
 }
 
 // strange releases are neither the target, nor stable, nor what was last seen.

@@ -16,6 +16,10 @@ type drifted struct {
 	note   string       // the platform's own explanation
 	open   bool         // an extra that lets the public in or grants rights
 	parent manifest.Ref // of an extra
+	// sensitive values are shown as tokens.
+	sensitive bool
+	// unversioned is a function without an alias: callers use it as it is.
+	unversioned bool
 }
 
 // judgement is what the catalogue says where nobody decided.
@@ -61,6 +65,12 @@ func judgeAlias(d drifted) judgement {
 		return holdHigh
 	}
 	return revertLow
+}
+
+// judgeForeign is of what exists beside Mooring, which nobody but people can
+// put back.
+func judgeForeign(drifted) judgement {
+	return judgement{severity: "critical", response: record.HoldIt, reason: "Mooring does not write it: put it back by hand"}
 }
 
 func judgePermission(drifted) judgement { return revertHigh }
@@ -121,7 +131,16 @@ func judgeFunction(drift drifted) judgement {
 		}
 	case "loggingConfig":
 		return holdHigh
-	case "codeSha256", "code", "artifact", "imageUri", "codeDigest", "handler", "role", "codeSigningConfigArn", "recursiveLoop":
+	case "code":
+		if drift.unversioned {
+			return judgement{severity: "high", response: record.HoldIt, reason: "callers use it as it is: perhaps a fix made in an outage"}
+		}
+		return revertHigh
+	case "environment":
+		if drift.sensitive && d.inD && d.inL {
+			return judgement{severity: "high", response: record.HoldIt, reason: "it looks like a secret: putting the old one back may lock its users out"}
+		}
+	case "codeSha256", "artifact", "imageUri", "codeDigest", "handler", "role", "codeSigningConfigArn", "recursiveLoop":
 		return revertHigh
 	case "vpcConfig", "kmsKeyArn", "fileSystemConfigs":
 		return holdMedium
@@ -148,8 +167,8 @@ func judgeTrigger(d drifted) judgement {
 func judgeRole(drift drifted) judgement {
 	d := drift.diff
 	switch member(d.path) {
-	case "statement", "statements", "managedPolicyArns", "inlinePolicies", "assumeRolePolicy":
-		if granted(d) == widens { // what is declared is wider than what lives
+	case "statement", "statements", "managedPolicyArns", "inlinePolicies", "assumeRolePolicy", "assumeRolePolicyDocument":
+		if granted(d) == widens || d.l == `""` { // what is declared is wider than what lives
 			return revertHigh
 		}
 		return granting

@@ -20,10 +20,9 @@ func itemID(ref manifest.Ref, path string, kind record.DriftKind) string {
 // found is a difference nobody released, as seen in this look.
 type found struct {
 	drifted
-	kind      record.DriftKind
-	sensitive bool
-	at        time.Time // of the look
-	res       *manifest.Resource
+	kind record.DriftKind
+	at   time.Time // of the look
+	res  *manifest.Resource
 }
 
 // report turns a difference into its item: new, or the one known before with

@@ -70,7 +70,7 @@ func traitsOf(kind string) traits {
 	case manifest.KindLogGroup:
 		return traits{tagged: true, kept: true, rank: rankStore, made: afterAliases, written: logGroupWritten, judge: judgeLogGroup}
 	case manifest.KindSecret, manifest.KindParameter:
-		return traits{foreign: true, rank: rankLast, missing: gone}
+		return traits{foreign: true, rank: rankLast, judge: judgeForeign, missing: gone}
 	}
 	return traits{rank: rankLast}
 }

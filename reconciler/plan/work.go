@@ -236,8 +236,8 @@ func (w *world) wholly(l *look, d diff) found {
 // reportField reports one field's drift.
 func (w *world) reportField(l *look, d diff) record.DriftItem {
 	item := w.report(found{
-		drifted: drifted{ref: l.res.Ref, diff: d, note: l.live.Note},
-		kind:    d.kind(), at: l.live.SeenAt, res: l.res, sensitive: l.sensitive(d.path),
+		drifted: w.drifted(l, d),
+		kind:    d.kind(), at: l.live.SeenAt, res: l.res,
 	})
 	if d.origin == underHand {
 		// The release writes the field anyway: it is told, not asked.
@@ -246,6 +246,14 @@ func (w *world) reportField(l *look, d diff) record.DriftItem {
 		return *last
 	}
 	return item
+}
+
+// drifted is a field's difference as it is judged.
+func (w *world) drifted(l *look, d diff) drifted {
+	return drifted{
+		ref: l.res.Ref, diff: d, note: l.live.Note, sensitive: l.sensitive(d.path),
+		unversioned: l.res.Ref.Kind == manifest.KindFunction && !w.versioned(l.res.Ref),
+	}
 }
 
 func (l *look) sensitive(path string) bool {
