@@ -35,6 +35,7 @@ var eventsOf = map[string][]string{
 	manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
 	manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
 
+	manifest.KindAlarm: {"PutMetricAlarm", "DeleteAlarms", "EnableAlarmActions", "DisableAlarmActions", "TagResource", "UntagResource"},
 	manifest.KindLogGroup: {
 		"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection",
 		"PutSubscriptionFilter", "DeleteSubscriptionFilter", "PutMetricFilter", "DeleteMetricFilter", "TagResource", "UntagResource",

@@ -3,6 +3,8 @@ package aws
 import (
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
@@ -34,5 +36,35 @@ func TestNoMemberOfALogGroupIsOverlooked(t *testing.T) {
 		{logstypes.MetricTransformation{}, map[string]string{
 			"MetricName": managed, "MetricNamespace": managed, "MetricValue": managed, "DefaultValue": managed, "Dimensions": managed, "Unit": managed,
 		}},
+	})
+}
+
+func TestNoMemberOfAnAlarmIsOverlooked(t *testing.T) {
+	const promQL, kept = "of alarms by PromQL, which are not managed", "not declared, and kept by every write"
+	members := map[string]string{
+		"AlarmName": managed, "ActionsEnabled": managed, "AlarmActions": managed, "AlarmDescription": managed, "ComparisonOperator": managed,
+		"DatapointsToAlarm": managed, "Dimensions": managed, "EvaluateLowSampleCountPercentile": managed, "EvaluationPeriods": managed,
+		"ExtendedStatistic": managed, "InsufficientDataActions": managed, "MetricName": managed, "Metrics": managed, "Namespace": managed,
+		"OKActions": managed, "Period": managed, "Statistic": managed, "Threshold": managed, "ThresholdMetricId": managed,
+		"TreatMissingData": managed, "Unit": managed, "WarmUpConfiguration": managed,
+		"EvaluationCriteria": promQL, "EvaluationInterval": promQL, "EvaluationWindow": kept, "ActionConfiguration": kept,
+	}
+	with := func(more map[string]string) map[string]string {
+		for name, why := range members {
+			more[name] = why
+		}
+		return more
+	}
+	const moves = "moves by itself"
+	overlooked(t, []covered{
+		{cloudwatch.PutMetricAlarmInput{}, with(map[string]string{"Tags": managed})},
+		{types.MetricAlarm{}, with(map[string]string{
+			"AlarmArn": identity, "AlarmConfigurationUpdatedTimestamp": readOnly, "EvaluationState": moves, "StateReason": moves, "StateReasonData": moves,
+			"StateTransitionedTimestamp": moves, "StateUpdatedTimestamp": moves, "StateValue": moves,
+		})},
+		{types.MetricDataQuery{}, map[string]string{
+			"Id": managed, "AccountId": managed, "Expression": managed, "Label": managed, "MetricStat": managed, "Period": managed, "ReturnData": managed,
+		}},
+		{types.MetricStat{}, map[string]string{"Metric": managed, "Period": managed, "Stat": managed, "Unit": managed}},
 	})
 }

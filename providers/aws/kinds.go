@@ -70,6 +70,7 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindSecret, secretKind{p}},
 		{manifest.KindParameter, parameterKind{p}},
 		{manifest.KindLogGroup, logGroupKind{p}},
+		{manifest.KindAlarm, alarmKind{p}},
 	}
 }
 

@@ -85,6 +85,7 @@ func TestMotoAsWitness(t *testing.T) {
 		w.converge(all)
 		w.inPlace(all)
 	})
+	t.Run("alarm", func(t *testing.T) { witnessAlarm(world(t, "alarms")) })
 	t.Run("log group", func(t *testing.T) { witnessLogGroup(world(t, "logs")) })
 	count := 0
 	providertest.Run(t, providertest.Options{Differences: motoBreaks, Patience: 5, New: func(t *testing.T) *providertest.Platform {

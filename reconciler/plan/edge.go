@@ -69,3 +69,18 @@ func judgeLogGroup(drift drifted) judgement {
 	}
 	return revertMedium
 }
+
+// alarmGone: it guards what is rolled out, and making it again loses nothing.
+var alarmGone = judgement{severity: "high", response: record.Revert, reason: "it guards what is rolled out"}
+
+func judgeAlarm(drift drifted) judgement {
+	switch d := drift.diff; member(d.path) {
+	case "actionsEnabled":
+		if d.l == "false" {
+			return holdHigh
+		}
+	case "alarmDescription", "tags":
+		return revertLow
+	}
+	return revertMedium
+}

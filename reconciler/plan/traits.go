@@ -67,6 +67,8 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankRole, made: early, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
+	case manifest.KindAlarm:
+		return traits{tagged: true, rank: rankSource, made: afterAliases, written: unpublished, judge: judgeAlarm, missing: alarmGone}
 	case manifest.KindLogGroup:
 		return traits{tagged: true, kept: true, rank: rankStore, made: afterAliases, written: logGroupWritten, judge: judgeLogGroup}
 	case manifest.KindSecret, manifest.KindParameter:

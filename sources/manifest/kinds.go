@@ -7,7 +7,7 @@ import "reflect"
 func allKinds() []*kind {
 	return []*kind{
 		pipelineKind(), environmentKind(), functionKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
-		logGroupKind(),
+		logGroupKind(), alarmKind(),
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	KindRole        = "Role"
 	KindSecret      = "Secret"
 	KindParameter   = "Parameter"
+	KindAlarm       = "Alarm"
 	KindLogGroup    = "LogGroup" // LogGroup/checkout of a function: its own
 
 	// Children of a Function: resources of their own, named

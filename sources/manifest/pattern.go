@@ -32,6 +32,8 @@ var patterns = map[string]*pattern{
 	"digest":      compilePattern(`^sha256:[0-9a-f]{64}$`, "sha256: and 64 hexadecimal digits"),
 	"url":         compilePattern(`^https?://[^\s]+$`, "an http or https URL"),
 	"logGroup":    compilePattern(`^[A-Za-z0-9_/.#-]+$`, "letters, digits and _/.#-"),
+	"alarmName":   compilePattern(`^[ -~]+$`, "letters, digits and signs"),
+	"metricId":    compilePattern(`^[a-z][A-Za-z0-9_]*$`, "letters, digits and _, a small letter first"),
 	"filterName":  compilePattern(`^[^:*]+$`, "anything without : and *"),
 	"sid":         compilePattern(`^[A-Za-z0-9_-]+$`, "letters, digits, - and _"),
 	"action":      compilePattern(`^lambda:(\*|[A-Za-z*]+)$`, "an action of Lambda, as lambda:InvokeFunction"),

@@ -174,6 +174,7 @@ var naming = []struct{ service, member, kind string }{
 	{"scheduler", "name", "AWS::Scheduler::Schedule"},
 	{"scheduler", "scheduleArn", "AWS::Scheduler::Schedule"},
 	{"monitoring", "alarmName", "AWS::CloudWatch::Alarm"},
+	{"monitoring", "alarmNames", "AWS::CloudWatch::Alarm"},
 	{"logs", "logGroupName", "AWS::Logs::LogGroup"},
 }
 
@@ -193,15 +194,30 @@ func resources(c wire.Call) []Resource {
 			continue
 		}
 		for _, members := range []map[string]any{c.Params, c.Response} {
-			name, ok := members[n.member].(string)
-			if !ok {
-				continue
+			for _, name := range texts(members[n.member]) {
+				add(n.kind, name)
+				add(n.kind, shortName(n.kind, name))
 			}
-			add(n.kind, name)
-			add(n.kind, shortName(n.kind, name))
 		}
 	}
 	return out
+}
+
+// texts is a member that is one text or a list of them.
+func texts(member any) []string {
+	switch m := member.(type) {
+	case string:
+		return []string{m}
+	case []any:
+		var out []string
+		for _, item := range m {
+			if text, ok := item.(string); ok {
+				out = append(out, text)
+			}
+		}
+		return out
+	}
+	return nil
 }
 
 // shortName is the bare name in an ARN, a partial ARN or a URL.

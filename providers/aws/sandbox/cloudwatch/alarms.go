@@ -32,11 +32,18 @@ type Alarm struct {
 	ComparisonOperator, TreatMissingData             string
 	EvaluateLowSampleCountPercentile                 string
 	Metrics                                          []dataQuery
+	ThresholdMetricId                                string
+	WarmUpConfiguration                              *warmUp
 
 	StateValue, StateReason, StateReasonData string
 	StateUpdatedTimestamp                    time.Time
 	StateTransitionedTimestamp               time.Time
 	AlarmConfigurationUpdatedTimestamp       time.Time
+}
+
+type warmUp struct {
+	WarmUpPeriodDurationInMinutes            int
+	OnlyStartEvaluatingAfterWarmUpPeriodEnds *bool
 }
 
 // The states of an alarm.
