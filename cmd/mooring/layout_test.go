@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"sources/manifest":               {},
 	"sources/git":                    {"sources", "sources/manifest"},
 	"sources/dir":                    {"sources", "sources/manifest"},
+	"sources/adopt":                  {"sources/manifest"},
 	"sources/artifact":               {"sources", "sources/manifest"},
 	"sources/sourcetest":             {"sources", "sources/manifest"},
 	"providers":                      {"sources/manifest"},
@@ -75,7 +76,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote"}
+var pure = []string{"sources/manifest", "sources/adopt", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -86,6 +86,13 @@ func (p *Provider) look(ctx context.Context, cl *clients, physical string) (*fun
 	if err != nil {
 		return nil, classify(err)
 	}
+	l := functionLookOf(out, at)
+	remember(&p.memory, p.memory.functions, physical, l)
+	return l, nil
+}
+
+// functionLookOf reads an answer of GetFunction.
+func functionLookOf(out *lambda.GetFunctionOutput, at time.Time) *functionLook {
 	l := &functionLook{at: at, tags: out.Tags, config: types.FunctionConfiguration{}}
 	if out.Configuration != nil {
 		l.config = *out.Configuration
@@ -99,8 +106,7 @@ func (p *Provider) look(ctx context.Context, cl *clients, physical string) (*fun
 	if out.Concurrency != nil {
 		l.concurrency = out.Concurrency.ReservedConcurrentExecutions
 	}
-	remember(&p.memory, p.memory.functions, physical, l)
-	return l, nil
+	return l
 }
 
 // lookOrRecall answers from memory if it can: for what rarely changes. That a

@@ -18,10 +18,10 @@ type Draft struct {
 	Spec map[string]any
 
 	// What is known of it besides. None of this is written.
-	ARN   string
-	Tool  string   // the tool that made it: cloudformation, sst, …; "" if none is known
-	Group string   // the stack or service it belongs to; "" if none is known
-	Left  []string // what a manifest cannot say, in words
+	Addresses map[string]string // attribute ("arn", "url", "name") to the text that names it
+	Tool      string            // the tool that made it: cloudformation, sst, …; "" if none is known
+	Group     string            // the stack or service it belongs to; "" if none is known
+	Left      []string          // what a manifest cannot say, in words
 }
 
 // Ref is the resource the draft declares.

@@ -27,6 +27,9 @@ func (f *functionSpec) check(d *decoder, n *node) {
 	f.checkPermissions(d, n.get("permissions"))
 	f.checkLayers(d, n.get("layers"))
 	f.checkSettings(d, n)
+	if f.Alias == "none" && f.AliasDescription != "" {
+		d.fault(n.get("aliasDescription").pos(), "there is no alias to describe", "")
+	}
 	if f.Alias == "none" && f.Rollout != nil && len(f.Rollout.Stages) > 1 {
 		d.fault(n.get("rollout").pos(), "alias: none leaves no traffic to move", "leave out rollout, or give the function an alias")
 	}
@@ -87,7 +90,7 @@ func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 	}
 	open := f.openURL()
 	for _, e := range n.entries {
-		if len(e.key) > 100 || open && (e.key == sidURL || e.key == sidInvoke) {
+		if len(e.key) > 100 || open && (e.key == SidURL || e.key == SidInvoke) {
 			d.push("permissions")
 			d.push(e.key)
 			if len(e.key) > 100 {

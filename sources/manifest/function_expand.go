@@ -34,7 +34,7 @@ func expandFunction(x *expansion) {
 	}
 	x.top(config, refs)
 	if f.Alias != "none" {
-		x.child(delivery.Alias, f.Alias, &AliasSpec{}, []Ref{fn})
+		x.child(delivery.Alias, f.Alias, &AliasSpec{Description: f.AliasDescription}, []Ref{fn})
 	}
 	c := &children{x: x, alias: delivery.Alias, front: front}
 	c.expand(f)

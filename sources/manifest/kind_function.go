@@ -27,6 +27,7 @@ type functionSpec struct {
 	SourceKmsKeyArn      string                   `json:"sourceKmsKeyArn" is:"match=arn" doc:"The key its zip is encrypted with."`
 	Tags                 map[string]string        `json:"tags" is:"maxitems=46" doc:"Tags of the function."`
 	Alias                string                   `json:"alias" is:"default=live,match=alias,maxlen=128" doc:"The alias its traffic goes through; none for a function as it is."`
+	AliasDescription     string                   `json:"aliasDescription,omitempty" is:"maxlen=256" doc:"What the alias is for."`
 	Triggers             map[string]trigger       `json:"triggers" is:"keys=name" doc:"What invokes it, by a name of your choice."`
 	Permissions          map[string]permissionDoc `json:"permissions" is:"keys=sid" doc:"Further statements of its resource policy, by statement id."`
 	Concurrency          *int                     `json:"reservedConcurrentExecutions" is:"min=0,max=1000000" doc:"Reserved concurrency; 0 stops the function."`

@@ -2,8 +2,8 @@ package manifest
 
 // The statements AWS wants on a URL that anybody may call.
 const (
-	sidURL    = "FunctionURLAllowPublicAccess"
-	sidInvoke = "FunctionURLInvokeAllowPublicAccess"
+	SidURL    = "FunctionURLAllowPublicAccess"
+	SidInvoke = "FunctionURLInvokeAllowPublicAccess"
 )
 
 type urlTrigger struct {
@@ -23,10 +23,10 @@ func (t *urlTrigger) expand(c *children, _ string) {
 	if u.AuthType != "NONE" {
 		return
 	}
-	c.x.child(Ref{KindPermission, name + "." + sidURL}, sidURL, &PermissionSpec{
+	c.x.child(Ref{KindPermission, name + "." + SidURL}, SidURL, &PermissionSpec{
 		Alias: c.alias, Action: "lambda:InvokeFunctionUrl", Principal: "*", FunctionURLAuthType: "NONE",
 	}, []Ref{c.front})
-	c.x.child(Ref{KindPermission, name + "." + sidInvoke}, sidInvoke, &PermissionSpec{
+	c.x.child(Ref{KindPermission, name + "." + SidInvoke}, SidInvoke, &PermissionSpec{
 		Alias: c.alias, Action: "lambda:InvokeFunction", Principal: "*", InvokedViaFunctionURL: true,
 	}, []Ref{c.front})
 }

@@ -1,0 +1,224 @@
+package aws
+
+import (
+	"fmt"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"mooring.dev/sources/manifest"
+)
+
+// around drafts what stands on a function: on the qualifier its traffic goes
+// through. What stands on another one is noted.
+func (l *living) around(name string) {
+	triggers, permissions := map[string]any{}, map[string]any{}
+	l.urls(triggers, permissions)
+	l.mappings(name, triggers)
+	l.permissions(permissions, triggers)
+	l.async()
+	for key, part := range map[string]map[string]any{"triggers": triggers, "permissions": permissions} {
+		if len(part) > 0 {
+			l.d.Spec[key] = part
+		}
+	}
+}
+
+// mine: the qualifier is the one that is declared; others are noted.
+func (l *living) mine(what, qualifier string) bool {
+	if qualifier == l.qualifier() {
+		return true
+	}
+	on, declared := "alias "+qualifier, "the function itself"
+	if qualifier == "" {
+		on = "the function itself"
+	}
+	if l.alias != nil {
+		declared = "alias " + l.qualifier()
+	}
+	l.d.Leave("%s is on %s, and %s is declared: it stays as it is, and drift tells of it", what, on, declared)
+	return false
+}
+
+func (l *living) mappings(name string, triggers map[string]any) {
+	for i := range l.a.sweep.mappings {
+		c := &l.a.sweep.mappings[i]
+		fn, q := functionOf(awssdk.ToString(c.FunctionArn))
+		if fn != name {
+			continue
+		}
+		source, uuid := awssdk.ToString(c.EventSourceArn), awssdk.ToString(c.UUID)
+		what := fmt.Sprintf("the mapping %s of %s", uuid, orElse(source, "a self-managed source"))
+		if !l.mine(what, q) {
+			continue
+		}
+		trigger, ok := l.mapping(c, what)
+		if !ok {
+			continue
+		}
+		triggers[freeKey(triggers, keyName(nameOfARN(source)))] = trigger
+		l.a.need(source)
+	}
+}
+
+// mapping is a mapping as a trigger; false, and noted, when its source is of
+// no kind that a manifest knows.
+func (l *living) mapping(c *types.EventSourceMappingConfiguration, what string) (map[string]any, bool) {
+	if !strings.HasPrefix(awssdk.ToString(c.EventSourceArn), "arn:") || strings.SplitN(awssdk.ToString(c.EventSourceArn), ":", 4)[2] != "sqs" {
+		l.d.Leave("%s: triggers of such a source are not declared here; it stays as it is", what)
+		return nil, false
+	}
+	m := liveMapping(c)
+	if c.FilterCriteria == nil && (c.FilterCriteriaError != nil || m.kmsKey != "") {
+		l.d.Leave("%s: its filters are encrypted and could not be read; write them down, or the first plan takes them away", what)
+	}
+	if c.ProvisionedPollerConfig != nil {
+		l.d.Leave("%s: its provisioned pollers are not managed; they stay as they are", what)
+	}
+	out, err := manifest.SpecOf(&manifest.TriggerSpec{
+		Queue: manifest.Value{Literal: m.source}, Enabled: m.enabled, BatchSize: m.batchSize, MaximumBatchingWindowInSeconds: m.window,
+		FunctionResponseTypes: m.responses, FilterPatterns: m.filters, MaximumConcurrency: m.concurrency, KmsKeyArn: m.kmsKey, MetricsConfig: m.metrics,
+	})
+	if err != nil {
+		l.d.Leave("%s: %v", what, err)
+		return nil, false
+	}
+	delete(out, "alias")
+	return out, true
+}
+
+// urls drafts the function's URL. The statements of one that anybody may call
+// are made along with it.
+func (l *living) urls(triggers, permissions map[string]any) {
+	for i := range l.layers.urls {
+		c := &l.layers.urls[i]
+		_, q := functionOf(awssdk.ToString(c.FunctionArn))
+		if !l.mine("the URL", q) {
+			continue
+		}
+		u := liveURL(c)
+		url := map[string]any{"authType": u.authType, "invokeMode": u.invokeMode}
+		if c.Cors != nil {
+			cors, err := manifest.SpecOf(&manifest.Cors{AllowCredentials: u.credentials, AllowHeaders: u.headers, AllowMethods: u.methods, AllowOrigins: u.origins, ExposeHeaders: u.exposed, MaxAge: u.maxAge})
+			if err == nil && len(cors) > 0 {
+				url["cors"] = cors
+			}
+		}
+		triggers["url"] = map[string]any{"url": url}
+	}
+}
+
+func (l *living) permissions(permissions, triggers map[string]any) {
+	open := false
+	if t, ok := triggers["url"].(map[string]any); ok {
+		open = t["url"].(map[string]any)["authType"] == "NONE"
+	}
+	implied := map[string]bool{}
+	if open {
+		implied[manifest.SidURL], implied[manifest.SidInvoke] = true, true
+	}
+	for _, q := range sortedKeys(l.layers.policies) {
+		for _, statement := range l.layers.policies[q].statements {
+			sid, _ := statement["Sid"].(string)
+			if !l.mine("permission "+sid, q) {
+				continue
+			}
+			if implied[sid] {
+				delete(implied, sid)
+				continue
+			}
+			l.permission(permissions, sid, livePermission(statement))
+		}
+	}
+	for _, sid := range sortedKeys(implied) {
+		l.d.Leave("permission %s is missing: a URL with authType NONE needs it, and the first plan adds it", sid)
+	}
+}
+
+func (l *living) permission(permissions map[string]any, sid string, p *permission) {
+	switch {
+	case p.rest != nil:
+		l.d.Leave("permission %s says what AddPermission cannot; it stays as it is, and drift tells of it", sid)
+		return
+	case p.token != "":
+		l.d.Leave("permission %s holds an event source token, which is not written down; it stays as it is, and drift tells of it", sid)
+		return
+	}
+	out := map[string]any{"action": p.action, "principal": accountOf(p.principal)}
+	for key, value := range map[string]string{
+		"sourceArn": p.sourceArn, "sourceAccount": p.sourceAccount, "principalOrgID": p.orgID, "functionUrlAuthType": p.urlAuth,
+	} {
+		if value != "" {
+			out[key] = value
+		}
+	}
+	if p.viaURL {
+		out["invokedViaFunctionUrl"] = true
+	}
+	permissions[sid] = out
+}
+
+// accountOf writes an account's root as people do: the account.
+func accountOf(principal string) string {
+	if rest, ok := strings.CutPrefix(principal, "arn:aws:iam::"); ok {
+		if account, isRoot := strings.CutSuffix(rest, ":root"); isRoot && accountID.MatchString(account) {
+			return account
+		}
+	}
+	return principal
+}
+
+func (l *living) async() {
+	for i := range l.layers.async {
+		c := &l.layers.async[i]
+		if !l.mine("the asynchronous configuration", asyncQualifier(c)) {
+			continue
+		}
+		a := liveAsync(c)
+		out := map[string]any{}
+		if c.MaximumEventAgeInSeconds != nil && a.age != defaultEventAge {
+			out["maximumEventAgeInSeconds"] = a.age
+		}
+		for key, arn := range map[string]string{"onSuccess": a.onSuccess, "onFailure": a.onFailure} {
+			if arn != "" {
+				out[key] = arn
+				l.a.need(arn)
+			}
+		}
+		if a.retries != defaultRetries || len(out) == 0 {
+			out["maximumRetryAttempts"] = a.retries
+		}
+		l.d.Spec["asyncInvoke"] = out
+	}
+}
+
+// keyName makes a trigger's key of any name.
+func keyName(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, strings.TrimSuffix(name, ".fifo"))
+	return orElse(clean[:min(len(clean), 60)], "source")
+}
+
+func freeKey(taken map[string]any, key string) string {
+	for i, try := 2, key; ; i++ {
+		if _, there := taken[try]; !there {
+			return try
+		}
+		try = fmt.Sprint(key, "-", i)
+	}
+}
+
+// maybeSecret keeps what may be the address of a secret or a parameter.
+func (a *adoption) maybeSecret(value string) {
+	if strings.HasPrefix(value, "arn:") && strings.Contains(value, ":secretsmanager:") || strings.HasPrefix(value, "/") && len(value) < 1012 && !strings.ContainsAny(value, " :?*") {
+		a.mu.Lock()
+		a.secret[value] = true
+		a.mu.Unlock()
+	}
+}

@@ -1,0 +1,275 @@
+// Package adopt makes a folder of manifests of drafts: of what lives, or of
+// what another tool's files declare. It names and groups them, puts references
+// in place of addresses, takes secrets out, and lists what it could not carry.
+// It is pure: data in, files out. It refuses to write a value that looks like
+// a secret, and to drop anything without saying so.
+package adopt
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"mooring.dev/sources/manifest"
+)
+
+// Found is what an import starts from.
+type Found struct {
+	Drafts  []manifest.Draft
+	Skipped []Skipped
+	// Left is what the source as a whole could not say.
+	Left []Left
+}
+
+// Skipped is something that was found and is not taken.
+type Skipped struct {
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	Why    string `json:"why"`
+	Tool   string `json:"tool,omitempty"` // taken when this tool is named
+	Failed bool   `json:"failed,omitempty"`
+}
+
+// Left is something that a manifest does not say.
+type Left struct {
+	Resource string `json:"resource,omitempty"`
+	What     string `json:"what"`
+}
+
+// Move is a value that looks like a secret and is to be moved to one.
+type Move struct {
+	Function string `json:"function"`
+	Variable string `json:"variable"`
+	Secret   string `json:"secret"` // where to
+	Why      string `json:"why"`
+}
+
+// Options say how manifests are made.
+type Options struct {
+	// Environment is cut off names that begin or end in it.
+	Environment string
+	// Artifacts is where code was kept, by the physical name of its function.
+	Artifacts map[string]manifest.Artifact
+	// Source says in words what was read, for the report.
+	Source string
+}
+
+// Result is a folder of manifests and what is to be known about it.
+type Result struct {
+	Files     map[string][]byte `json:"-"` // by path
+	Resources []string          `json:"resources"`
+	Moves     []Move            `json:"secrets"`
+	Left      []Left            `json:"left"`
+	Skipped   []Skipped         `json:"skipped"`
+	Unmanaged []string          `json:"unmanagedCode"` // functions whose code something else brings
+}
+
+// ReportFile is what a person reads after an import.
+const ReportFile = "IMPORT.md"
+
+// Compose makes the folder.
+func Compose(found Found, o Options) (*Result, error) {
+	c := &composer{o: o, result: &Result{
+		Files: map[string][]byte{}, Moves: []Move{}, Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{},
+	}}
+	for _, d := range found.Drafts {
+		c.drafts = append(c.drafts, cloned(d))
+	}
+	c.name()
+	c.artifacts()
+	c.secrets()
+	c.group()
+	c.admit()
+	c.link()
+	if err := c.write(); err != nil {
+		return nil, err
+	}
+	c.report()
+	return c.result, c.leaks()
+}
+
+// composer is one Compose.
+type composer struct {
+	o      Options
+	drafts []*manifest.Draft
+	folder map[manifest.Ref]string
+	values map[string]string // secret values, to where they are to move
+	result *Result
+}
+
+// cloned is a draft whose spec may be written to.
+func cloned(d manifest.Draft) *manifest.Draft {
+	d.Spec, _ = deep(d.Spec).(map[string]any)
+	if d.Spec == nil {
+		d.Spec = map[string]any{}
+	}
+	d.Left = slices.Clone(d.Left)
+	return &d
+}
+
+func deep(x any) any {
+	switch x := x.(type) {
+	case map[string]any:
+		if x == nil {
+			return x
+		}
+		out := make(map[string]any, len(x))
+		for k, v := range x {
+			out[k] = deep(v)
+		}
+		return out
+	case []any:
+		out := make([]any, len(x))
+		for i, v := range x {
+			out[i] = deep(v)
+		}
+		return out
+	}
+	return x
+}
+
+// literal kinds go by their name in the platform.
+func literal(kind string) bool { return kind == manifest.KindSecret || kind == manifest.KindParameter }
+
+// name gives every draft a name of its own in the repository: the physical
+// one without the environment's.
+func (c *composer) name() {
+	taken := map[manifest.Ref]bool{}
+	for _, d := range c.drafts {
+		if short := c.shorten(d.Name); !literal(d.Kind) && short != d.Name {
+			ref := manifest.Ref{Kind: d.Kind, Name: short}
+			if !taken[ref] && !slices.ContainsFunc(c.drafts, func(o *manifest.Draft) bool { return o.Ref() == ref }) {
+				d.Name = short
+			}
+		}
+		taken[d.Ref()] = true
+	}
+}
+
+// shorten cuts the environment off the beginning or end of a name.
+func (c *composer) shorten(name string) string {
+	if c.o.Environment == "" {
+		return name
+	}
+	base, suffix := name, ""
+	if rest, ok := strings.CutSuffix(name, ".fifo"); ok {
+		base, suffix = rest, ".fifo"
+	}
+	for _, dash := range []string{"-", "_"} {
+		if rest, ok := strings.CutPrefix(base, c.o.Environment+dash); ok && rest != "" {
+			return rest + suffix
+		}
+		if rest, ok := strings.CutSuffix(base, dash+c.o.Environment); ok && rest != "" {
+			return rest + suffix
+		}
+	}
+	return name
+}
+
+// artifacts names the code that was kept.
+func (c *composer) artifacts() {
+	for _, d := range c.drafts {
+		if d.Kind != manifest.KindFunction {
+			continue
+		}
+		if a, ok := c.o.Artifacts[d.Physical]; ok {
+			d.Spec["artifact"] = map[string]any{"uri": a.URI, "digest": a.Digest}
+			continue
+		}
+		if a, ok := d.Spec["artifact"].(map[string]any); ok && a["unmanaged"] == true {
+			c.result.Unmanaged = append(c.result.Unmanaged, d.Ref().String())
+		}
+	}
+	slices.Sort(c.result.Unmanaged)
+}
+
+// admit keeps what a repository would accept by itself. What it would not is
+// listed, with why.
+func (c *composer) admit() {
+	c.drafts = slices.DeleteFunc(c.drafts, func(d *manifest.Draft) bool {
+		_, err := d.YAML()
+		if err == nil {
+			return false
+		}
+		c.result.Skipped = append(c.result.Skipped, Skipped{Kind: d.Kind, Name: nameIn(d), Why: "a manifest could not say it: " + err.Error()})
+		return true
+	})
+	c.drafts = slices.CompactFunc(c.sorted(), func(a, b *manifest.Draft) bool { return a.Ref() == b.Ref() })
+}
+
+func nameIn(d *manifest.Draft) string {
+	if d.Physical != "" {
+		return d.Physical
+	}
+	return d.Name
+}
+
+func (c *composer) sorted() []*manifest.Draft {
+	slices.SortStableFunc(c.drafts, func(a, b *manifest.Draft) int { return a.Ref().Compare(b.Ref()) })
+	return c.drafts
+}
+
+// write puts the drafts into files: a function and the role that is its alone
+// into one of their own, everything else together by kind.
+func (c *composer) write() error {
+	files := map[string][]*manifest.Draft{}
+	for _, d := range c.drafts {
+		name := strings.ToLower(d.Kind) + "s.yaml"
+		switch d.Kind {
+		case manifest.KindFunction:
+			name = d.Name + ".yaml"
+		case manifest.KindRole:
+			if fn := c.onlyUser(d.Ref()); fn != "" {
+				name = fn + ".yaml"
+			}
+		}
+		at := path.Join(c.folder[d.Ref()], name)
+		files[at] = append(files[at], d)
+	}
+	for at, drafts := range files {
+		var text []byte
+		for i, d := range drafts {
+			one, err := d.YAML()
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				text = append(text, "---\n"...)
+			}
+			text = append(text, one...)
+			c.result.Resources = append(c.result.Resources, d.Ref().String())
+			for _, what := range d.Left {
+				c.result.Left = append(c.result.Left, Left{d.Ref().String(), what})
+			}
+		}
+		c.result.Files[at] = text
+	}
+	slices.Sort(c.result.Resources)
+	slices.SortFunc(c.result.Left, func(a, b Left) int { return strings.Compare(a.Resource+"\x00"+a.What, b.Resource+"\x00"+b.What) })
+	return nil
+}
+
+// onlyUser is the one function that takes a role on; "" when several do.
+func (c *composer) onlyUser(role manifest.Ref) string {
+	user := ""
+	for _, d := range c.drafts {
+		if d.Kind != manifest.KindFunction || roleOf(d) != role.String() {
+			continue
+		}
+		if user != "" {
+			return ""
+		}
+		user = d.Name
+	}
+	return user
+}
+
+func roleOf(d *manifest.Draft) string {
+	role, _ := d.Spec["role"].(map[string]any)
+	ref, _ := role["ref"].(string)
+	return ref
+}
+
+// paths lists the files in order.
+func (r *Result) paths() []string { return slices.Sorted(maps.Keys(r.Files)) }

@@ -1,0 +1,170 @@
+package adopt
+
+import (
+	"maps"
+	"slices"
+
+	"mooring.dev/sources/manifest"
+)
+
+// link puts references in place of the addresses of what is taken too. Where a
+// reference would close a circle, or is not allowed, the address stays.
+func (c *composer) link() {
+	to := map[string]any{}
+	for _, d := range c.drafts {
+		for _, attribute := range slices.Sorted(maps.Keys(d.Addresses)) {
+			if ref := reference(d, attribute); ref != nil && d.Addresses[attribute] != "" {
+				to[d.Addresses[attribute]] = ref
+			}
+		}
+	}
+	for _, d := range c.drafts {
+		switch d.Kind {
+		case manifest.KindFunction:
+			c.linkFunction(d, to)
+		case manifest.KindQueue:
+			if redrive, ok := d.Spec["redrive"].(map[string]any); ok && !c.circular(d) {
+				swap(redrive, "deadLetter", to, manifest.KindQueue)
+			}
+		case manifest.KindRole:
+			if statements, ok := d.Spec["statements"]; ok {
+				d.Spec["statements"] = inDocument(statements, to)
+			}
+			if policies, ok := d.Spec["inlinePolicies"]; ok {
+				d.Spec["inlinePolicies"] = inDocument(policies, to)
+			}
+		}
+	}
+}
+
+// reference is what stands for an attribute of a draft.
+func reference(d *manifest.Draft, attribute string) map[string]any {
+	switch {
+	case d.Kind == manifest.KindSecret && attribute == "arn":
+		return map[string]any{"secret": d.Name}
+	case d.Kind == manifest.KindParameter && attribute == "name":
+		return map[string]any{"parameter": d.Name}
+	case literal(d.Kind):
+		return nil
+	case attribute == "arn":
+		return map[string]any{"ref": d.Ref().String()}
+	}
+	return map[string]any{"ref": d.Ref().String(), "attribute": attribute}
+}
+
+// swap puts a reference in place of the address under key, if it is of one of
+// the kinds. A place that takes only targets gets the short form.
+func swap(m map[string]any, key string, to map[string]any, kinds ...string) {
+	address, _ := m[key].(string)
+	ref, _ := to[address].(map[string]any)
+	text, _ := ref["ref"].(string)
+	parsed, err := manifest.ParseRef(text)
+	if err != nil || ref["attribute"] != nil || len(kinds) > 0 && !slices.Contains(kinds, parsed.Kind) {
+		return
+	}
+	m[key] = text
+}
+
+func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
+	if role, ok := d.Spec["role"].(map[string]any); ok {
+		arn, _ := role["arn"].(string)
+		if ref, ok := to[arn].(map[string]any); ok {
+			d.Spec["role"] = ref
+		}
+	}
+	env, _ := d.Spec["environment"].(map[string]any)
+	for name, value := range env {
+		text, _ := value.(string)
+		if ref, ok := to[text].(map[string]any); ok && !ofKind(ref, manifest.KindFunction, manifest.KindRole) {
+			env[name] = maps.Clone(ref)
+		}
+	}
+	if dead, ok := d.Spec["deadLetterConfig"].(map[string]any); ok {
+		swap(dead, "targetArn", to, manifest.KindQueue)
+		if text, short := dead["targetArn"].(string); short && to[text] == nil {
+			d.Spec["deadLetterConfig"] = text
+		}
+	}
+	if async, ok := d.Spec["asyncInvoke"].(map[string]any); ok {
+		swap(async, "onSuccess", to, manifest.KindQueue, manifest.KindFunction)
+		swap(async, "onFailure", to, manifest.KindQueue, manifest.KindFunction)
+	}
+	triggers, _ := d.Spec["triggers"].(map[string]any)
+	for _, t := range triggers {
+		if trigger, ok := t.(map[string]any); ok && c.fits(d, trigger, to) {
+			swap(trigger, "queue", to, manifest.KindQueue)
+		}
+	}
+}
+
+func ofKind(ref map[string]any, kinds ...string) bool {
+	text, _ := ref["ref"].(string)
+	parsed, err := manifest.ParseRef(text)
+	return err == nil && slices.Contains(kinds, parsed.Kind)
+}
+
+// fits: a repository refuses a queue whose visibility timeout is under its
+// function's timeout. AWS lets it come about; then the address stays.
+func (c *composer) fits(fn *manifest.Draft, trigger, to map[string]any) bool {
+	address, _ := trigger["queue"].(string)
+	for _, d := range c.drafts {
+		if d.Kind == manifest.KindQueue && d.Addresses["arn"] == address && address != "" {
+			if number(d.Spec["visibilityTimeout"]) < number(fn.Spec["timeout"]) {
+				fn.Leave("the visibility timeout of %s is under the function's timeout, so its messages are received twice; raise it, then name the queue by reference", d.Ref())
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// circular: the queue is its own dead-letter queue, at the end of the line.
+func (c *composer) circular(d *manifest.Draft) bool {
+	start, at := d, d
+	for range len(c.drafts) + 1 {
+		redrive, ok := at.Spec["redrive"].(map[string]any)
+		if !ok {
+			return false
+		}
+		next := c.byAddress(redrive["deadLetter"])
+		if next == nil {
+			return false
+		}
+		if next == start {
+			return true
+		}
+		at = next
+	}
+	return true
+}
+
+// byAddress finds a draft by its ARN or by the reference that stands for it.
+func (c *composer) byAddress(x any) *manifest.Draft {
+	text, _ := x.(string)
+	for _, d := range c.drafts {
+		if text != "" && (d.Addresses["arn"] == text || d.Ref().String() == text) {
+			return d
+		}
+	}
+	return nil
+}
+
+// inDocument replaces addresses that stand alone in a policy document. What
+// holds rights never waits for a function or another role.
+func inDocument(x any, to map[string]any) any {
+	switch x := x.(type) {
+	case map[string]any:
+		for key, value := range x {
+			x[key] = inDocument(value, to)
+		}
+	case []any:
+		for i := range x {
+			x[i] = inDocument(x[i], to)
+		}
+	case string:
+		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ref["ref"] != nil && !ofKind(ref, manifest.KindFunction, manifest.KindRole) {
+			return maps.Clone(ref)
+		}
+	}
+	return x
+}
