@@ -301,7 +301,7 @@ func (e *environment) bindings() providers.Bindings {
 }
 
 // canonical is the provider's form of every resource of a release with
-// today's bindings. What did not change is not made again.
+// today's bindings, which it completes. What did not change is not made again.
 func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (map[manifest.Ref]providers.Spec, error) {
 	specs := make(map[manifest.Ref]providers.Spec, len(rel.Resources))
 	var faults []error
@@ -313,9 +313,9 @@ func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (ma
 			continue
 		}
 		specs[res.Ref] = spec
-		if live := e.look.inventory.Live[res.Ref]; live.Exists && len(live.Published) > 0 {
-			// What refers to its versions stands after it.
-			b[res.Ref] = plan.Attributes(res.Ref, live, spec)
+		if live := e.look.inventory.Live[res.Ref]; live.Exists && manifest.Versioned(res.Ref.Kind) {
+			// What refers to its versions, or its alias, stands after it.
+			b[res.Ref] = plan.Attributes(rel, res.Ref, live, spec)
 		}
 	}
 	return specs, errors.Join(faults...)

@@ -40,6 +40,9 @@ var eventsOf = map[string][]string{
 		"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection",
 		"PutSubscriptionFilter", "DeleteSubscriptionFilter", "PutMetricFilter", "DeleteMetricFilter", "TagResource", "UntagResource",
 	},
+	manifest.KindWorkflow: {"CreateStateMachine", "UpdateStateMachine", "DeleteStateMachine", "PublishStateMachineVersion", "DeleteStateMachineVersion", "TagResource", "UntagResource"},
+
+	manifest.KindWorkflowAlias: {"CreateStateMachineAlias", "UpdateStateMachineAlias", "DeleteStateMachineAlias"},
 }
 
 // pagesOfTrail bounds a look into the trail: it answers twice a second.
@@ -95,12 +98,27 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 			return []string{uuid, res.Physical}
 		}
 	}
+	if res.Ref.Kind == manifest.KindWorkflow || res.Ref.Kind == manifest.KindWorkflowAlias {
+		return []string{p.machineTrailName(res)}
+	}
 	if res.Ref.Kind == manifest.KindQueue {
 		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {
 			return []string{url}
 		}
 	}
 	return []string{res.Physical}
+}
+
+// machineTrailName: Step Functions' events name ARNs.
+func (p *Provider) machineTrailName(res manifest.Resource) string {
+	p.memory.mu.Lock()
+	account := orElse(p.o.Target.Account, p.memory.account)
+	p.memory.mu.Unlock()
+	arn := p.machineIn(account, res.Physical)
+	if res.Ref.Kind == manifest.KindWorkflowAlias {
+		arn += ":" + orElse(res.Key, nameOf(res.Ref.Name))
+	}
+	return arn
 }
 
 // trailEvent is what is read of an event; the rest of it is nobody's business.
@@ -131,10 +149,18 @@ func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bo
 	if !changes(ref.Kind, a.Event) {
 		return false
 	}
-	if ref.Kind != manifest.KindFunction || path == "" {
+	top, _, _ := strings.Cut(path, ".")
+	switch {
+	case path == "":
+		return true
+	case ref.Kind == manifest.KindWorkflow && top == "tags":
+		return a.Event == "TagResource" || a.Event == "UntagResource"
+	case ref.Kind == manifest.KindWorkflow:
+		return strings.HasSuffix(a.Event, "StateMachine")
+	case ref.Kind != manifest.KindFunction:
 		return true
 	}
-	switch top, _, _ := strings.Cut(path, "."); top {
+	switch top {
 	case "code", "architectures":
 		return a.Event == "UpdateFunctionCode"
 	case "tags":

@@ -127,15 +127,6 @@ func (k aliasKind) put(ctx context.Context, c providers.Change) (providers.Recei
 	return r, nil
 }
 
-// Route points an alias: one guarded call, and none before it when the owner
-// of the function is remembered.
-func (p *Provider) Route(ctx context.Context, c providers.Change, to providers.Routing) (providers.Receipt, error) {
-	defer p.locks.lock(lockName(c.Resource))()
-	defer p.memory.touch(c.Resource)
-	r, err := p.route(ctx, c, to)
-	return r, about("route", c.Resource.Ref, err)
-}
-
 func (p *Provider) route(ctx context.Context, c providers.Change, to providers.Routing) (providers.Receipt, error) {
 	res := c.Resource
 	spec, ok := res.Spec.(*manifest.AliasSpec)

@@ -58,11 +58,28 @@ func (b *builder) value(v manifest.Value) string {
 	if !isRef {
 		return v.Literal
 	}
+	if attribute == manifest.AttributeAlias {
+		return b.aliasOf(ref)
+	}
 	if got := b.bindings[ref][attribute]; got != "" {
 		return got
 	}
 	b.unbound[ref] = true
 	return "${" + ref.String() + "." + attribute + "}"
+}
+
+// aliasOf is the ARN of the alias in front of ref, which need not live: it is
+// made when traffic moves. Without one it is the ARN of ref itself.
+func (b *builder) aliasOf(ref manifest.Ref) string {
+	arn, name := b.bindings[ref]["arn"], b.bindings[ref][manifest.AttributeAlias]
+	switch {
+	case arn == "":
+		b.unbound[ref] = true
+		return "${" + ref.String() + ".alias}"
+	case name == "":
+		return arn
+	}
+	return arn + ":" + name
 }
 
 // spec closes the form.

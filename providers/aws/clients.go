@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -44,6 +45,7 @@ type clients struct {
 	cloudwatch *cloudwatch.Client
 	logs       *cloudwatchlogs.Client
 	apis       *apigatewayv2.Client
+	machines   *sfn.Client
 }
 
 func newClients(o Options) *clients {
@@ -54,17 +56,18 @@ func newClients(o Options) *clients {
 		cfg.Retryer = newRetryer
 	}
 	return &clients{
-		gate:    g,
-		lambda:  lambda.NewFromConfig(cfg),
-		sqs:     sqs.NewFromConfig(cfg),
-		iam:     iam.NewFromConfig(cfg),
-		sts:     sts.NewFromConfig(cfg),
-		secrets: secretsmanager.NewFromConfig(cfg),
-		ssm:     ssm.NewFromConfig(cfg),
-		tagging: resourcegroupstaggingapi.NewFromConfig(cfg),
-		trail:   cloudtrail.NewFromConfig(cfg),
-		logs:    cloudwatchlogs.NewFromConfig(cfg),
-		apis:    apigatewayv2.NewFromConfig(cfg),
+		gate:     g,
+		lambda:   lambda.NewFromConfig(cfg),
+		sqs:      sqs.NewFromConfig(cfg),
+		iam:      iam.NewFromConfig(cfg),
+		sts:      sts.NewFromConfig(cfg),
+		secrets:  secretsmanager.NewFromConfig(cfg),
+		ssm:      ssm.NewFromConfig(cfg),
+		tagging:  resourcegroupstaggingapi.NewFromConfig(cfg),
+		trail:    cloudtrail.NewFromConfig(cfg),
+		logs:     cloudwatchlogs.NewFromConfig(cfg),
+		apis:     apigatewayv2.NewFromConfig(cfg),
+		machines: sfn.NewFromConfig(cfg),
 		cloudwatch: cloudwatch.NewFromConfig(cfg, func(c *cloudwatch.Options) {
 			switch o.CloudWatchProtocol {
 			case "json":

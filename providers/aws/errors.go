@@ -26,6 +26,7 @@ var kindByCode = map[string]providers.Kind{
 	"RequestLimitExceeded":                    providers.Throttled,
 	"PriorRequestNotComplete":                 providers.Throttled,
 	"SlowDown":                                providers.Throttled,
+	"KmsThrottlingException":                  providers.Throttled,
 	"AWS.SimpleQueueService.RequestThrottled": providers.Throttled,
 
 	"PreconditionFailedException":                 providers.Conflict,
@@ -42,6 +43,8 @@ var kindByCode = map[string]providers.Kind{
 	"ResourceAlreadyExistsException":              providers.Conflict,
 	"QueueAlreadyExists":                          providers.Conflict,
 	"QueueNameExists":                             providers.Conflict,
+	"StateMachineAlreadyExists":                   providers.Conflict,
+	"StateMachineDeleting":                        providers.Conflict,
 	"AWS.SimpleQueueService.QueueNameExists":      providers.Conflict,
 	"AWS.SimpleQueueService.QueueDeletedRecently": providers.Transient,
 	"QueueDeletedRecently":                        providers.Transient,
@@ -76,6 +79,19 @@ var kindByCode = map[string]providers.Kind{
 	"UnsupportedOperation":                          providers.Invalid,
 	"ValidationError":                               providers.Invalid,
 	"ValidationException":                           providers.Invalid,
+	"InvalidArn":                                    providers.Invalid,
+	"InvalidDefinition":                             providers.Invalid,
+	"InvalidEncryptionConfiguration":                providers.Invalid,
+	"InvalidExecutionInput":                         providers.Invalid,
+	"InvalidLoggingConfiguration":                   providers.Invalid,
+	"InvalidName":                                   providers.Invalid,
+	"InvalidTracingConfiguration":                   providers.Invalid,
+	"MissingRequiredParameter":                      providers.Invalid,
+	"ServiceQuotaExceededException":                 providers.Invalid,
+	"StateMachineLimitExceeded":                     providers.Invalid,
+	"StateMachineTypeNotSupported":                  providers.Invalid,
+	"TooManyTags":                                   providers.Invalid,
+	"KmsInvalidStateException":                      providers.Invalid,
 
 	"AccessDenied":                providers.Denied,
 	"AccessDeniedException":       providers.Denied,
@@ -84,6 +100,7 @@ var kindByCode = map[string]providers.Kind{
 	"InvalidClientTokenId":        providers.Denied,
 	"InvalidSignatureException":   providers.Denied,
 	"KMSAccessDeniedException":    providers.Denied,
+	"KmsAccessDeniedException":    providers.Denied,
 	"NotAuthorized":               providers.Denied,
 	"OptInRequired":               providers.Denied,
 	"SignatureDoesNotMatch":       providers.Denied,
@@ -102,6 +119,8 @@ var absentCodes = map[string]bool{
 	"AWS.SimpleQueueService.NonExistentQueue": true,
 	"ParameterNotFound":                       true,
 	"FunctionNotFound":                        true,
+	"StateMachineDoesNotExist":                true,
+	"ExecutionDoesNotExist":                   true,
 }
 
 // passing are phrases of refusals of a parameter that stand for something not
@@ -205,6 +224,9 @@ func kindOfAnswer(code, message string) providers.Kind {
 		return providers.Conflict
 	}
 	kind := kindByCode[code]
+	if kind == providers.Denied && strings.Contains(message, "authorized to assume the provided role") {
+		return providers.Transient // Step Functions of a role that is new
+	}
 	if code != "InvalidParameterValueException" && code != "InvalidParameterException" {
 		return kind
 	}

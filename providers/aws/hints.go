@@ -26,6 +26,7 @@ var sourceOf = map[string]string{
 	manifest.KindURL: "lambda", manifest.KindAsync: "lambda", manifest.KindConcurrency: "lambda",
 	manifest.KindProvisioned: "lambda", manifest.KindRuntimeManagement: "lambda", manifest.KindLogGroup: "logs",
 	manifest.KindRole: "iam", manifest.KindQueue: "sqs", manifest.KindSecret: "secretsmanager", manifest.KindParameter: "ssm",
+	manifest.KindWorkflow: "states", manifest.KindWorkflowAlias: "states",
 }
 
 // readTrailEvent reads a message of EventBridge's that carries an event of
@@ -156,12 +157,14 @@ func texts(member any) []string {
 }
 
 // namesIn are the names a text may mean: itself, the last part of a path or
-// an ARN, a function's name before its qualifier, a secret's without AWS's
+// an ARN, the name of a function or state machine before its qualifier, a secret's without AWS's
 // suffix.
 func namesIn(text string) []string {
 	out := []string{text, text[strings.LastIndexByte(text, '/')+1:], text[strings.LastIndexByte(text, ':')+1:]}
-	if _, function, ok := strings.Cut(text, "function:"); ok {
-		text = function
+	for _, noun := range []string{"function:", "stateMachine:"} {
+		if _, qualified, ok := strings.Cut(text, noun); ok {
+			text = qualified
+		}
 	}
 	name, _, _ := strings.Cut(text, ":")
 	out = append(out, name)

@@ -59,6 +59,8 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindQueue, queueKind{p}}, // before functions: triggers are found by their queues
 		{manifest.KindFunction, functionKind{p}},
 		{manifest.KindAlias, aliasKind{p}},
+		{manifest.KindWorkflow, workflowKind{p}},
+		{manifest.KindWorkflowAlias, workflowAliasKind{p}},
 		{manifest.KindTrigger, triggerKind{p}},
 		{manifest.KindPermission, permissionKind{p}},
 		{manifest.KindURL, urlKind{p}},

@@ -17,6 +17,7 @@ type memory struct {
 	functions map[string]*functionLook           // by physical name
 	versions  map[string]*versionsLook           // by physical name
 	published map[string]map[string]versionLook  // by physical name and number: immutable once ready
+	machines  map[string]machineVersions         // of state machines, by physical name
 	signing   map[string]signingLook             // by physical name
 	recursion map[string]recursionLook           // by physical name
 	settings  map[string]*settingsLook           // by physical name
@@ -33,6 +34,7 @@ type memory struct {
 	roles   map[string]*roleLook       // by name; nil for one that is not there
 	queues  map[string]*queueLook      // by name; nil for one that is not there
 	plain   map[plainKey]plainLook     // what is looked at one by one
+	account string                     // that the credentials lead to; "" until asked
 	params  paramsLook
 	owned   ownedLook
 	wanted  map[string][]manifest.Resource // of the last survey, by physical name
@@ -94,6 +96,7 @@ func (m *memory) init() {
 	m.settings = map[string]*settingsLook{}
 	m.prepared = map[string]string{}
 	m.weights = map[string]weightsLook{}
+	m.machines = map[string]machineVersions{}
 	m.queueURLs = map[string]string{}
 	m.mappings = map[manifest.Ref]string{}
 	m.owners = map[string]ownerLook{}

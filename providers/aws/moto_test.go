@@ -87,6 +87,7 @@ func TestMotoAsWitness(t *testing.T) {
 	})
 	t.Run("alarm", func(t *testing.T) { witnessAlarm(world(t, "alarms")) })
 	t.Run("log group", func(t *testing.T) { witnessLogGroup(world(t, "logs")) })
+	t.Run("workflow", func(t *testing.T) { workflowOnMoto(t, world(t, "preview")) })
 	count := 0
 	providertest.Run(t, providertest.Options{Differences: motoBreaks, Patience: 5, New: func(t *testing.T) *providertest.Platform {
 		count++

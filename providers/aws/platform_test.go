@@ -230,12 +230,12 @@ func (w *world) step(res manifest.Resource, l providers.Live, b providers.Bindin
 	switch {
 	case l.Settling:
 		return true, nil
-	case res.Ref.Kind == manifest.KindAlias:
+	case manifest.AliasKind(res.Ref.Kind):
 		return w.stepAlias(change, l)
 	case !l.Exists || len(w.differs(res, want, l)) > 0:
 		_, err = w.Put(w.ctx, change)
 		return true, err
-	case res.Ref.Kind == manifest.KindFunction:
+	case manifest.Versioned(res.Ref.Kind):
 		for _, v := range l.Published {
 			if v.Snapshot == want.Snapshot {
 				return !v.Ready, nil
@@ -251,6 +251,9 @@ func (w *world) step(res manifest.Resource, l providers.Live, b providers.Bindin
 func (w *world) stepAlias(c providers.Change, l providers.Live) (bool, error) {
 	fn := c.Resource
 	fn.Ref, fn.Parent, fn.Spec = c.Resource.Parent, manifest.Ref{}, &manifest.FunctionConfig{}
+	if fn.Ref.Kind == manifest.KindWorkflow {
+		fn.Spec = &manifest.WorkflowSpec{}
+	}
 	seen, err := w.Observe(w.ctx, fn)
 	if err != nil {
 		return true, err

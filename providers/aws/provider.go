@@ -58,7 +58,8 @@ type Options struct {
 	CloudWatchProtocol string
 	// Emulator is "", or "moto": its mappings name the version their alias
 	// pointed at once, and are read as naming the alias; its policies have
-	// revisions that do not hold, and are written without.
+	// revisions that do not hold, and are written without; its state machines
+	// are taken to have no versions.
 	Emulator string
 	// ReadOnly providers stand behind a wrapper that refuses every write: extras
 	// are told of what nobody owns as well.
@@ -210,9 +211,12 @@ func about(doing string, ref manifest.Ref, err error) error {
 	return fmt.Errorf("%s %s: %w", doing, ref, err)
 }
 
-// lockName makes writes to a function and its children take turns: they share
-// revisions that AWS moves under all of them.
+// lockName makes writes to a function, or a workflow, and its children take
+// turns: they share revisions that AWS moves under all of them.
 func lockName(res manifest.Resource) string {
+	if parent := manifest.VersionedBy(res.Ref.Kind); parent != "" {
+		return parent + " " + res.Physical
+	}
 	if onFunction[res.Ref.Kind] {
 		return manifest.KindFunction + " " + res.Physical
 	}

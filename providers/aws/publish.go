@@ -11,14 +11,7 @@ import (
 	"mooring.dev/providers"
 )
 
-// Publish makes a version of a function whose $LATEST is what is declared.
-func (p *Provider) Publish(ctx context.Context, c providers.Change) (providers.Version, providers.Receipt, error) {
-	defer p.locks.lock(lockName(c.Resource))()
-	defer p.memory.touch(c.Resource)
-	v, r, err := p.publish(ctx, c)
-	return v, r, about("publish", c.Resource.Ref, err)
-}
-
+// publish makes a version of a function whose $LATEST is what is declared.
 func (p *Provider) publish(ctx context.Context, c providers.Change) (providers.Version, providers.Receipt, error) {
 	var none providers.Version
 	declared, err := p.Canonical(c.Resource, c.Bindings)

@@ -25,6 +25,7 @@ const (
 	layerQueues        = "queues"
 	layerSecrets       = "secrets"
 	layerParameters    = "parameters"
+	layerWorkflows     = "workflows" // state machines, their versions and aliases, in rotation
 	layerOwnership     = "ownership" // what else carries this environment's tags
 )
 

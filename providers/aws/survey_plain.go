@@ -48,7 +48,9 @@ func (s *sweep) plain(ctx context.Context, kind, layer string, extras func(manif
 		}
 		s.see(res.Ref, l.live)
 		for _, e := range l.extras {
-			s.extra(e)
+			if _, wanted := s.byRef[e.Ref]; !wanted {
+				s.extra(e)
+			}
 		}
 	})
 }

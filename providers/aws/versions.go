@@ -159,14 +159,6 @@ func versionLess(a, b string) bool {
 	return x < y
 }
 
-// Clean deletes versions that nothing refers to.
-func (p *Provider) Clean(ctx context.Context, fn manifest.Resource, keep []string, last int) (providers.Receipt, error) {
-	defer p.locks.lock(lockName(fn))()
-	defer p.memory.touch(fn)
-	r, err := p.clean(ctx, fn, keep, last)
-	return r, about("clean versions of", fn.Ref, err)
-}
-
 func (p *Provider) clean(ctx context.Context, fn manifest.Resource, keep []string, last int) (providers.Receipt, error) {
 	l, err := p.look(ctx, p.front, fn.Physical)
 	if err != nil || l.absent {

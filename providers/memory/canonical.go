@@ -42,13 +42,13 @@ func specOf(kind string, fields map[string]string, sensitive map[string]bool) pr
 		}
 	}
 	slices.Sort(spec.Sensitive)
-	if kind == manifest.KindFunction {
+	if manifest.Versioned(kind) {
 		spec.Snapshot = digest(fields, outsideVersion)
 	}
 	return spec
 }
 
-// outsideVersion are members of a function that a version does not keep.
+// outsideVersion are members of what is versioned that a version does not keep.
 func outsideVersion(path string) bool {
 	return strings.HasPrefix(path, "tags") || path == "codeSigningConfigArn" || path == "sourceKmsKeyArn" || path == "recursiveLoop"
 }
@@ -192,6 +192,12 @@ func (f *flattener) value(v manifest.Value) string {
 	ref, attribute, ok := v.Target()
 	if !ok {
 		return v.Literal
+	}
+	if attribute == manifest.AttributeAlias { // known by name before it lives
+		if text, ok := f.bindings[ref]["arn"]; ok && f.bindings[ref][manifest.AttributeAlias] != "" {
+			return text + ":" + f.bindings[ref][manifest.AttributeAlias]
+		}
+		attribute = "arn"
 	}
 	if text, ok := f.bindings[ref][attribute]; ok {
 		return text

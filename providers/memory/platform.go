@@ -172,11 +172,27 @@ func (p *Platform) Fields(n Name) (map[string]string, bool) {
 func (p *Platform) Routing(physical, alias string) providers.Routing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t, ok := p.live(Name{manifest.KindAlias, physical, alias})
+	return p.route(Name{manifest.KindAlias, physical, alias})
+}
+
+// WorkflowRouting is where an alias of a workflow points, the truth.
+func (p *Platform) WorkflowRouting(physical, alias string) providers.Routing {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.route(Name{manifest.KindWorkflowAlias, physical, alias})
+}
+
+func (p *Platform) route(n Name) providers.Routing {
+	t, ok := p.live(n)
 	if !ok {
 		return providers.Routing{}
 	}
 	return t.routing
+}
+
+func (p *Platform) lives(n Name) bool {
+	_, ok := p.live(n)
+	return ok
 }
 
 // Versions lists a function's published versions by number with the digest of

@@ -65,12 +65,12 @@ func (p *Platform) look(n Name) providers.Live {
 		Settling: now.Before(t.settles), Failed: t.failed, Owner: t.owner, Note: t.note, SeenAt: now,
 		Attributes: map[string]string{"arn": arn(n.Kind, n.Physical), "name": n.Physical},
 	}
-	switch n.Kind {
-	case manifest.KindQueue:
+	switch {
+	case n.Kind == manifest.KindQueue:
 		live.Attributes["url"] = "memory://" + n.Physical
-	case manifest.KindAlias:
-		live.Attributes["arn"] = arn(manifest.KindFunction, n.Physical) + ":" + n.Key
-	case manifest.KindFunction:
+	case manifest.AliasKind(n.Kind):
+		live.Attributes["arn"] = arn(manifest.VersionedBy(n.Kind), n.Physical) + ":" + n.Key
+	case manifest.Versioned(n.Kind):
 		live.Published = make(map[string]providers.Version, len(t.versions))
 		for number, v := range t.versions {
 			live.Published[number] = providers.Version{Number: number, Snapshot: v.snapshot, Ready: !now.Before(v.ready)}
@@ -179,15 +179,18 @@ func (t *thing) isOpen() bool {
 
 func child(kind string) bool {
 	switch kind {
-	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, manifest.KindProvisioned, manifest.KindRuntimeManagement, KindPolicy:
+	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, manifest.KindProvisioned, manifest.KindRuntimeManagement, manifest.KindWorkflowAlias, KindPolicy:
 		return true
 	}
 	return false
 }
 
 func parentName(n Name) Name {
-	if n.Kind == KindPolicy {
+	switch n.Kind {
+	case KindPolicy:
 		return Name{Kind: manifest.KindRole, Physical: n.Physical}
+	case manifest.KindWorkflowAlias:
+		return Name{Kind: manifest.KindWorkflow, Physical: n.Physical}
 	}
 	return Name{Kind: manifest.KindFunction, Physical: n.Physical}
 }

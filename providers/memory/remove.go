@@ -35,7 +35,7 @@ func (pr *Provider) Delete(ctx context.Context, res manifest.Resource, guard pro
 func (p *Platform) kill(t *thing) {
 	p.touch(t)
 	t.deleted = true
-	if t.name.Kind != manifest.KindFunction && t.name.Kind != manifest.KindRole {
+	if !manifest.Versioned(t.name.Kind) && t.name.Kind != manifest.KindRole {
 		return
 	}
 	for name, other := range p.things {
@@ -92,7 +92,7 @@ func (pr *Provider) Clean(ctx context.Context, fn manifest.Resource, keep []stri
 			kept[number] = true
 		}
 		for name, alias := range pr.p.things {
-			if name.Kind == manifest.KindAlias && name.Physical == t.name.Physical && !alias.deleted {
+			if manifest.AliasKind(name.Kind) && parentName(name) == t.name && !alias.deleted {
 				kept[alias.routing.Version], kept[alias.routing.Canary] = true, true
 			}
 		}

@@ -10,7 +10,8 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// Traffic is the steady stream of calls through a function's aliases.
+// Traffic is the steady stream of calls through the aliases of a function, or
+// of executions through those of a workflow.
 type Traffic struct {
 	PerSecond float64
 	// Errors is the share of calls that fail, by version number; versions not
@@ -51,7 +52,7 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 		return providers.Sample{}, nil
 	}
 	from, to := t.share(version, w.From)*traffic.PerSecond, t.share(version, w.To)*traffic.PerSecond
-	rate := p.errorRate(alias.Physical, version, traffic)
+	rate := p.errorRate(parentName(NameOf(alias)), version, traffic)
 	return providers.Sample{
 		Known:  true,
 		Calls:  int64(math.Floor(to)) - int64(math.Floor(from)),
@@ -59,11 +60,11 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 	}, nil
 }
 
-func (p *Platform) errorRate(physical, version string, traffic Traffic) float64 {
+func (p *Platform) errorRate(of Name, version string, traffic Traffic) float64 {
 	if rate, ok := traffic.Errors[version]; ok {
 		return rate
 	}
-	fn, ok := p.live(Name{manifest.KindFunction, physical, ""})
+	fn, ok := p.live(of)
 	if !ok {
 		return 0
 	}
@@ -141,13 +142,16 @@ func (pr *Provider) invocation(ctx context.Context, fn manifest.Resource, qualif
 	if !ok {
 		return Invocation{}, nil, 0, providers.Errorf(providers.Conflict, "it does not live")
 	}
-	if alias, ok := p.live(Name{manifest.KindAlias, fn.Physical, qualifier}); ok {
-		qualifier = alias.routing.Version
+	for _, kind := range []string{manifest.KindAlias, manifest.KindWorkflowAlias} {
+		name := Name{kind, fn.Physical, qualifier}
+		if alias, ok := p.live(name); ok && parentName(name) == NameOf(fn) {
+			qualifier = alias.routing.Version
+		}
 	}
 	v, ok := t.versions[qualifier]
 	if !ok {
 		return Invocation{}, nil, 0, providers.Errorf(providers.Invalid, "it has no version %s", qualifier)
 	}
 	call := Invocation{Function: fn.Physical, Version: v.number, Code: v.code, Payload: payload}
-	return call, p.handler, p.errorRate(fn.Physical, v.number, p.traffic[fn.Physical]), nil
+	return call, p.handler, p.errorRate(NameOf(fn), v.number, p.traffic[fn.Physical]), nil
 }

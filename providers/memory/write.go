@@ -129,7 +129,7 @@ func (pr *Provider) create(c providers.Change, spec providers.Spec, call Call) (
 		return nil, call, providers.Errorf(providers.Conflict, "it was there when this was planned and is gone")
 	case len(spec.Unbound) > 0:
 		return nil, call, unboundError(spec)
-	case name.Kind == manifest.KindAlias:
+	case manifest.AliasKind(name.Kind):
 		return nil, call, providers.Errorf(providers.Invalid, "an alias is made by Route: it needs a version")
 	}
 	if err := pr.standing(c.Resource); err != nil {
@@ -166,8 +166,8 @@ func (pr *Provider) standing(res manifest.Resource) error {
 	if !child(res.Ref.Kind) {
 		return nil
 	}
-	if _, ok := pr.p.live(Name{manifest.KindFunction, res.Physical, ""}); !ok {
-		return providers.Errorf(providers.Conflict, "its function does not live")
+	if parent := parentName(NameOf(res)); !pr.p.lives(parent) {
+		return providers.Errorf(providers.Conflict, "%s does not live", parent)
 	}
 	var alias manifest.Ref
 	switch spec := res.Spec.(type) {
@@ -268,8 +268,8 @@ func (pr *Provider) publish(c providers.Change) (*thing, published, error) {
 	}
 	t, ok := pr.p.live(NameOf(c.Resource))
 	switch {
-	case c.Resource.Ref.Kind != manifest.KindFunction:
-		return nil, none, providers.Errorf(providers.Invalid, "only functions have versions")
+	case !manifest.Versioned(c.Resource.Ref.Kind):
+		return nil, none, providers.Errorf(providers.Invalid, "a %s has no versions", c.Resource.Ref.Kind)
 	case !ok:
 		return nil, none, providers.Errorf(providers.Conflict, "it does not live")
 	case len(spec.Unbound) > 0:
@@ -290,10 +290,18 @@ func (pr *Provider) publish(c providers.Change) (*thing, published, error) {
 	pr.p.touch(t)
 	t.last++
 	v := published{
-		number: strconv.Itoa(t.last), snapshot: spec.Snapshot, code: t.fields["code"], ready: pr.p.o.Now().Add(pr.p.o.Activate),
+		number: strconv.Itoa(t.last), snapshot: spec.Snapshot, code: t.code(), ready: pr.p.o.Now().Add(pr.p.o.Activate),
 	}
 	t.versions[v.number] = v
 	return t, v, nil
+}
+
+// code is what a version runs.
+func (t *thing) code() string {
+	if t.name.Kind == manifest.KindWorkflow {
+		return t.fields["definition"]
+	}
+	return t.fields["code"]
 }
 
 // newest is the newest version with a snapshot.
@@ -316,6 +324,9 @@ func (pr *Provider) Route(ctx context.Context, c providers.Change, to providers.
 
 func (pr *Provider) route(c providers.Change, to providers.Routing) (*thing, error) {
 	name := NameOf(c.Resource)
+	if !manifest.AliasKind(name.Kind) {
+		return nil, providers.Errorf(providers.Invalid, "only aliases route")
+	}
 	if err := pr.parentOurs(name); err != nil {
 		return nil, err
 	}
@@ -324,8 +335,6 @@ func (pr *Provider) route(c providers.Change, to providers.Routing) (*thing, err
 	}
 	t, exists := pr.p.live(name)
 	switch {
-	case name.Kind != manifest.KindAlias:
-		return nil, providers.Errorf(providers.Invalid, "only aliases route")
 	case !exists && c.Guard != "":
 		return nil, providers.Errorf(providers.Conflict, "it was there when this was planned and is gone")
 	case !exists:
@@ -348,9 +357,9 @@ func (pr *Provider) route(c providers.Change, to providers.Routing) (*thing, err
 
 // routable enforces the platform's rules for weighted aliases.
 func (p *Platform) routable(alias Name, to providers.Routing) error {
-	fn, ok := p.live(Name{manifest.KindFunction, alias.Physical, ""})
+	fn, ok := p.live(parentName(alias))
 	if !ok {
-		return providers.Errorf(providers.Conflict, "its function does not live")
+		return providers.Errorf(providers.Conflict, "%s does not live", parentName(alias))
 	}
 	if to.Version == "" || (to.Canary == "") != (to.Weight == 0) || to.Weight < 0 || to.Weight > 10000 || to.Canary == to.Version {
 		return providers.Errorf(providers.Invalid, "%+v is no routing", to)

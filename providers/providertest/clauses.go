@@ -68,7 +68,7 @@ func canonicalIsPure(s *session) error {
 		if a.Digest == "" || a.Digest != b.Digest || !maps.Equal(a.Fields, b.Fields) {
 			return fmt.Errorf("%s: two canonical forms differ", res.Ref)
 		}
-		if (a.Snapshot != "") != (res.Ref.Kind == manifest.KindFunction) {
+		if (a.Snapshot != "") != manifest.Versioned(res.Ref.Kind) {
 			return fmt.Errorf("%s: snapshot %q", res.Ref, a.Snapshot)
 		}
 	}

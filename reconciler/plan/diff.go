@@ -39,11 +39,17 @@ func (d diff) kind() record.DriftKind {
 	return record.Changed
 }
 
-// paths of an Alias that are the rollout's to declare, not the manifest's.
+// paths of an alias that are the rollout's to declare, not the manifest's: the
+// first two of a function's, the third of a workflow's.
 const (
 	pathVersion = "functionVersion"
 	pathRouting = "routingConfig"
+	pathShares  = "routingConfiguration"
 )
+
+func routingPath(path string) bool {
+	return path == pathVersion || path == pathRouting || path == pathShares
+}
 
 // compare lists the fields that differ, sorted by path. What could not be
 // read is not compared.
@@ -74,7 +80,7 @@ func (w *world) compare(l *look) {
 }
 
 func routed(res *manifest.Resource, path string) bool {
-	return res.Ref.Kind == manifest.KindAlias && (path == pathVersion || path == pathRouting)
+	return manifest.AliasKind(res.Ref.Kind) && routingPath(path)
 }
 
 // versionUnknown: while no version carries the release, nobody can say which

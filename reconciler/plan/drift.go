@@ -61,7 +61,7 @@ func judge(d drifted) judgement {
 }
 
 func judgeAlias(d drifted) judgement {
-	if d.diff.path == pathVersion || d.diff.path == pathRouting {
+	if routingPath(d.diff.path) {
 		return holdHigh
 	}
 	return revertLow

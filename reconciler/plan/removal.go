@@ -329,7 +329,7 @@ func (w *world) manifests(removed []manifest.Ref) int {
 	return count + len(removed)
 }
 
-// isChild is true for what a Function manifest expands into.
+// isChild is true for what a Function or Workflow manifest expands into.
 func (w *world) isChild(ref manifest.Ref) bool {
 	if !standsAlone(ref) {
 		return true
@@ -343,8 +343,12 @@ func (w *world) isChild(ref manifest.Ref) bool {
 	if ref.Kind != manifest.KindRole {
 		return false
 	}
-	_, applied := w.in.Applied[manifest.Ref{Kind: manifest.KindFunction, Name: ref.Name}]
-	return applied
+	for _, kind := range []string{manifest.KindFunction, manifest.KindWorkflow} {
+		if _, applied := w.in.Applied[manifest.Ref{Kind: kind, Name: ref.Name}]; applied {
+			return true
+		}
+	}
+	return false
 }
 
 // standsAlone is false for kinds that live on a function.

@@ -184,7 +184,7 @@ func (w *world) unroutable(f rollout.Function, want providers.Routing) string {
 // route proposes one move of one alias.
 func (w *world) route(res *manifest.Resource, live providers.Live, want providers.Routing, cause Cause) *Step {
 	l := &look{res: res, spec: w.in.Specs[res.Ref], live: live}
-	s := w.step(l, Route, cause, routingDiffs(live.Routing, want))
+	s := w.step(l, Route, cause, routingDiffs(res.Ref.Kind, live.Routing, want))
 	s.Routing = want
 	s.Change.Fields, s.Change.Remove = nil, nil
 	return w.propose(l, s)
@@ -288,7 +288,7 @@ func (w *world) misrouted(l *look, want providers.Routing) {
 // reportRouting reports who moved an alias, member by member.
 func (w *world) reportRouting(l *look, want providers.Routing) []record.DriftItem {
 	var items []record.DriftItem
-	for _, d := range routingDiffs(l.live.Routing, want) {
+	for _, d := range routingDiffs(l.res.Ref.Kind, l.live.Routing, want) {
 		items = append(items, w.report(found{
 			drifted: drifted{ref: l.res.Ref, diff: d, note: l.live.Note}, kind: d.kind(), at: l.live.SeenAt, res: l.res,
 		}))
@@ -337,16 +337,41 @@ func (w *world) createAlias(l *look, want providers.Routing, cause Cause, items 
 }
 
 // routingDiffs tells a move of an alias as fields, in the platform's words.
-func routingDiffs(live, want providers.Routing) []diff {
+func routingDiffs(kind string, live, want providers.Routing) []diff {
 	var diffs []diff
 	add := func(path, l, d string) {
 		if l != d {
 			diffs = append(diffs, diff{path: path, d: d, l: l, inD: d != "", inL: l != "", class: connects})
 		}
 	}
+	if kind == manifest.KindWorkflowAlias {
+		add(pathShares, shares(live), shares(want))
+		return diffs
+	}
 	add(pathVersion, quoted(live.Version), quoted(want.Version))
 	add(pathRouting, weights(live), weights(want))
 	return diffs
+}
+
+// shares is a state machine alias's routingConfiguration as canonical JSON; ""
+// where it sends nothing anywhere.
+func shares(r providers.Routing) string {
+	type share struct {
+		Version string  `json:"stateMachineVersion"`
+		Weight  float64 `json:"weight"` // percent
+	}
+	if r.Version == "" {
+		return ""
+	}
+	list := []share{{r.Version, float64(providers.Percent(100)-r.Weight) / 100}}
+	if r.Canary != "" {
+		list = append(list, share{r.Canary, float64(r.Weight) / 100})
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return "" // numbers and strings always marshal
+	}
+	return string(text)
 }
 
 func quoted(s string) string {

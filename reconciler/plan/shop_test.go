@@ -133,8 +133,8 @@ func (s *shop) input() Input {
 	}
 	for _, res := range in.Target.Resources {
 		spec, err := s.provider.Canonical(res, b)
-		if live := inv.Live[res.Ref]; len(live.Published) > 0 {
-			b[res.Ref] = Attributes(res.Ref, live, spec)
+		if live := inv.Live[res.Ref]; live.Exists && manifest.Versioned(res.Ref.Kind) {
+			b[res.Ref] = Attributes(in.Target, res.Ref, live, spec)
 		}
 		if err == nil {
 			in.Specs[res.Ref] = spec

@@ -68,7 +68,7 @@ func (w *world) bindings(res *manifest.Resource) providers.Bindings {
 	b := providers.Bindings{}
 	add := func(ref manifest.Ref) {
 		if live := w.in.Inventory.Live[ref]; live.Exists && len(live.Attributes) > 0 {
-			b[ref] = Attributes(ref, live, w.in.Specs[ref])
+			b[ref] = Attributes(w.in.Target, ref, live, w.in.Specs[ref])
 		}
 	}
 	for _, ref := range res.Refs {
@@ -225,8 +225,8 @@ func risks(l *look, op Operation, diffs []diff) []string {
 		if spec, ok := l.res.Spec.(*manifest.URLSpec); ok && spec.AuthType == "NONE" && op != Detach {
 			risk = append(risk, "public")
 		}
-	case manifest.KindFunction:
-		if slices.ContainsFunc(diffs, func(d diff) bool { return member(d.path) == "role" }) {
+	case manifest.KindFunction, manifest.KindWorkflow:
+		if slices.ContainsFunc(diffs, func(d diff) bool { return member(d.path) == "role" || d.path == "roleArn" }) {
 			risk = append(risk, "iam")
 		}
 	}
@@ -239,7 +239,7 @@ func (w *world) settled(l *look, version string) {
 		Ref: l.res.Ref, Release: w.in.Target.Digest, At: w.in.Now,
 		Fields: l.factFields(), Snapshot: l.spec.Snapshot, Version: version,
 	}
-	if l.res.Ref.Kind == manifest.KindFunction && !w.versioned(l.res.Ref) {
+	if manifest.Versioned(l.res.Ref.Kind) && !w.versioned(l.res.Ref) {
 		fact.Snapshot = ""
 	}
 	before, ok := w.in.Applied[l.res.Ref]

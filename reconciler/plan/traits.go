@@ -36,6 +36,7 @@ const (
 	rankAsync              // what follows
 	rankConcurrency        // what limits
 	rankAlias              // what traffic goes through
+	rankWorkflow           // what runs functions
 	rankFunction           // what runs
 	rankRole               // what it runs as
 	rankStore              // what it works with
@@ -49,6 +50,10 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankFunction, made: early, written: unpublished, judge: judgeFunction, missing: gone}
 	case manifest.KindAlias:
 		return traits{rank: rankAlias, judge: judgeAlias, missing: revertHigh}
+	case manifest.KindWorkflow:
+		return traits{tagged: true, rank: rankWorkflow, made: early, written: unpublished, judge: judgeWorkflow, missing: gone}
+	case manifest.KindWorkflowAlias:
+		return traits{parent: manifest.KindWorkflow, rank: rankAlias, judge: judgeAlias, missing: revertHigh}
 	case manifest.KindTrigger:
 		return traits{rank: rankSource, judge: judgeTrigger, missing: revertHigh}
 	case manifest.KindPermission:

@@ -27,7 +27,7 @@ func (w *world) missing(l *look) {
 	case foreignKind(ref.Kind):
 		w.unready = true
 		w.wait(ref, "dependency", "it must be there; Mooring never makes one")
-	case ref.Kind == manifest.KindAlias:
+	case manifest.AliasKind(ref.Kind):
 		w.missingAlias(l, item)
 	case drift && w.mayReturn(l):
 		if w.reverts(item) {
@@ -46,7 +46,7 @@ func (w *world) missing(l *look) {
 // somebody deleted: it declares it otherwise than it was, or has to make a
 // version of it.
 func (w *world) rewritten(l *look) bool {
-	if w.phase() == rollout.Idle || w.phase() == rollout.Back || l.res.Ref.Kind == manifest.KindAlias {
+	if w.phase() == rollout.Idle || w.phase() == rollout.Back || manifest.AliasKind(l.res.Ref.Kind) {
 		return false
 	}
 	return w.phase() == rollout.Expand && w.changing(l.res.Ref) || !sameFields(l.spec.Fields, l.fact.Fields)
@@ -124,9 +124,9 @@ func (w *world) present(l *look) {
 		if w.in.Wrote[l.res.Ref] == w.in.Target.Digest || l.live.Owner.Release == w.in.Target.Digest {
 			w.impossible(l.res.Ref, l.live.Failed) // what failed was this release's change
 		}
-	case l.res.Ref.Kind == manifest.KindFunction:
+	case manifest.Versioned(l.res.Ref.Kind):
 		w.function(l, items, work)
-	case l.res.Ref.Kind == manifest.KindAlias:
+	case manifest.AliasKind(l.res.Ref.Kind):
 		w.alias(l, items, work)
 	default:
 		w.unversioned(l, items, work)
@@ -162,7 +162,7 @@ func (w *world) checked(l *look) {
 	w.settled(l, "")
 }
 
-// unversioned handles everything that is not a function or its alias.
+// unversioned handles everything that keeps no versions and is no alias.
 func (w *world) unversioned(l *look, items []record.DriftItem, work bool) {
 	if len(l.diffs) == 0 {
 		w.settled(l, "")

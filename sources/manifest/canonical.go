@@ -200,7 +200,8 @@ var layouts = makeLayouts(
 	reflect.TypeFor[ImageConfig](), reflect.TypeFor[SnapStart](), reflect.TypeFor[LoggingConfig](), reflect.TypeFor[Cors](),
 	reflect.TypeFor[metadata](), reflect.TypeFor[asyncDoc](), reflect.TypeFor[urlDoc](), reflect.TypeFor[permissionDoc](),
 	reflect.TypeFor[rolloutDoc](), reflect.TypeFor[analysisDoc](),
-	reflect.TypeFor[functionSpec](), reflect.TypeFor[queueTrigger](), reflect.TypeFor[trigger](), reflect.TypeFor[functionRole](),
+	reflect.TypeFor[WorkflowSpec](), reflect.TypeFor[workflowSpec](), reflect.TypeFor[WorkflowLogging](),
+	reflect.TypeFor[functionSpec](), reflect.TypeFor[queueTrigger](), reflect.TypeFor[trigger](), reflect.TypeFor[executionRole](),
 )
 
 func makeLayouts(types ...reflect.Type) map[reflect.Type][]layoutField {

@@ -11,15 +11,10 @@ func expandFunction(x *expansion) {
 	f := x.written.(*functionSpec)
 	fn := Ref{KindFunction, x.meta.Name}
 	config := f.config()
-	delivery := Delivery{Rollout: f.Rollout.over(x.settings.rollout), Expects: f.Expects.normal()}
-	if x.settings.rollout.Force {
-		delivery.Rollout = x.settings.rollout
-	}
-	delivery.Rollout.Force = false
+	delivery := deliveryOf(x.settings, f.Rollout, f.Alias != "none")
+	delivery.Expects = f.Expects.normal()
 	front := fn // what triggers and permissions need
-	if f.Alias == "none" {
-		delivery.Rollout = Rollout{Strategy: AllAtOnce, Stages: []Stage{{Weight: 100}}, Analysis: delivery.Rollout.Analysis}
-	} else {
+	if f.Alias != "none" {
 		delivery.Alias = Ref{KindAlias, x.meta.Name + "." + f.Alias}
 		front = delivery.Alias
 	}
@@ -39,6 +34,21 @@ func expandFunction(x *expansion) {
 	c := &children{x: x, alias: delivery.Alias, front: front}
 	c.expand(f)
 	x.delivery, x.function = delivery, fn
+}
+
+// deliveryOf merges how something versioned is rolled out: its own words over
+// the environment's default, unless that is forced. Without an alias there is
+// no traffic to move.
+func deliveryOf(s *settings, own *rolloutDoc, fronted bool) Delivery {
+	out := Delivery{Rollout: own.over(s.rollout)}
+	if s.rollout.Force {
+		out.Rollout = s.rollout
+	}
+	out.Rollout.Force = false
+	if !fronted {
+		out.Rollout = Rollout{Strategy: AllAtOnce, Stages: []Stage{{Weight: 100}}, Analysis: out.Rollout.Analysis}
+	}
+	return out
 }
 
 // children expands what stands in front of a function.

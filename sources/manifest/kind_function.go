@@ -11,7 +11,7 @@ type functionSpec struct {
 	MemorySize           int                      `json:"memorySize" is:"default=128,min=128,max=10240" doc:"Megabytes."`
 	Timeout              int                      `json:"timeout" is:"default=3,min=1,max=900" doc:"Seconds one invocation may take."`
 	Environment          map[string]Value         `json:"environment" is:"keys=variable" doc:"Environment variables: text, or a reference."`
-	Role                 functionRole             `json:"role" is:"required" doc:"The execution role: {statements: …} for a role of its own, {ref: Role/x}, or {arn: …}."`
+	Role                 executionRole            `json:"role" is:"required" doc:"The execution role: {statements: …} for a role of its own, {ref: Role/x}, or {arn: …}."`
 	Layers               []string                 `json:"layers" is:"maxitems=5,match=layerArn" doc:"Versions of layers, in order."`
 	VpcConfig            *VpcConfig               `json:"vpcConfig" doc:"The network it runs in."`
 	DeadLetterConfig     *Target                  `json:"deadLetterConfig" is:"kinds=Queue" doc:"Where events go that failed asynchronously."`
@@ -39,9 +39,9 @@ type functionSpec struct {
 	Rollout              *rolloutDoc              `json:"rollout" doc:"How traffic moves to a new version."`
 }
 
-// functionRole is one of three: a role of the function's own, a declared
+// executionRole is one of three: a role of the function's own, a declared
 // one, or one by ARN.
-type functionRole struct {
+type executionRole struct {
 	Value   Value
 	Managed *RoleSpec
 }
@@ -54,7 +54,7 @@ type roleByRef struct {
 	Ref Value `json:"ref" is:"required,target,kinds=Role" doc:"A declared role, as Role/reporting."`
 }
 
-func (r *functionRole) variants() []variant {
+func (r *executionRole) variants() []variant {
 	return []variant{
 		{key: "arn", make: func() any { return &roleByArn{} }},
 		{key: "ref", make: func() any { return &roleByRef{} }},
@@ -62,7 +62,7 @@ func (r *functionRole) variants() []variant {
 	}
 }
 
-func (r *functionRole) set(_ string, value any) {
+func (r *executionRole) set(_ string, value any) {
 	switch value := value.(type) {
 	case *roleByArn:
 		r.Value.Literal = value.Arn
@@ -74,7 +74,7 @@ func (r *functionRole) set(_ string, value any) {
 }
 
 // decodeScalar reads "Role/x" or an ARN.
-func (r *functionRole) decodeScalar(d *decoder, n *node) {
+func (r *executionRole) decodeScalar(d *decoder, n *node) {
 	r.Value.decodeNode(d, n, &rule{target: true, kinds: []string{KindRole}})
 }
 
@@ -108,7 +108,7 @@ func functionKind() *kind {
 		summary:    "A Lambda function with its alias, triggers, permissions, role and contract.",
 		nameRule:   rule{required: true, maxLen: 64, match: patterns["name"]},
 		limit:      64,
-		attributes: []string{"arn", "name"},
+		attributes: []string{"arn", "name", AttributeAlias},
 		expand:     expandFunction,
 		example: `apiVersion: mooring.dev/v1
 kind: Function

@@ -26,12 +26,14 @@ spec:
 }
 
 // LambdaTrust is who may take a role that does not say: Lambda.
-func LambdaTrust() map[string]any {
+func LambdaTrust() map[string]any { return serviceTrust("lambda.amazonaws.com") }
+
+func serviceTrust(service string) map[string]any {
 	return map[string]any{
 		"Version": "2012-10-17",
 		"Statement": []any{map[string]any{
 			"Effect":    "Allow",
-			"Principal": map[string]any{"Service": "lambda.amazonaws.com"},
+			"Principal": map[string]any{"Service": service},
 			"Action":    "sts:AssumeRole",
 		}},
 	}

@@ -8,6 +8,7 @@ func allKinds() []*kind {
 	return []*kind{
 		pipelineKind(), environmentKind(), functionKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
 		logGroupKind(), alarmKind(),
+		workflowKind(),
 	}
 }
 
@@ -27,6 +28,7 @@ type kind struct {
 	stateful   bool                     // holds what cannot be made again
 	noSpec     bool                     // the spec may be left out
 	expand     func(x *expansion)       // into resources
+	include    string                   // the member of the spec that may be {file: …}
 	plans      map[reflect.Type]*plan   // of the written spec
 	typ        reflect.Type             // the written spec
 }

@@ -25,8 +25,9 @@ type Loader struct {
 
 // parsedFile is what one file holds.
 type parsedFile struct {
-	docs   []*document
-	faults Faults
+	docs     []*document
+	faults   Faults
+	included []included // files that are part of docs
 }
 
 // Documents is every manifest of one tree, decoded as far as that goes
@@ -73,7 +74,7 @@ func (l *Loader) parse(tree fs.FS, files []file) ([]*parsedFile, error) {
 	next := make(map[file]*parsedFile, len(files))
 	out := make([]*parsedFile, len(files))
 	for i, f := range files {
-		if p, found := l.parsed[f]; found && f.id != "" {
+		if p, found := l.parsed[f]; found && f.id != "" && fresh(tree, p.included) {
 			next[f], out[i] = p, p
 			continue
 		}
@@ -85,8 +86,8 @@ func (l *Loader) parse(tree fs.FS, files []file) ([]*parsedFile, error) {
 			f.id = digest(data)
 		}
 		p, found := l.parsed[f]
-		if !found {
-			p = newParsedFile(f.path, data)
+		if !found || !fresh(tree, p.included) {
+			p = newParsedFile(tree, f.path, data)
 		}
 		next[f], out[i] = p, p
 	}
@@ -94,15 +95,22 @@ func (l *Loader) parse(tree fs.FS, files []file) ([]*parsedFile, error) {
 	return out, nil
 }
 
-func newParsedFile(name string, data []byte) *parsedFile {
+func newParsedFile(tree fs.FS, name string, data []byte) *parsedFile {
 	raws, faults := parseFile(name, data)
 	p := &parsedFile{faults: faults}
+	files := &includer{tree: tree, file: name}
 	for _, raw := range raws {
 		if raw.kind == kindContract && path.Base(name) == ContractFile {
 			continue // belongs to the code beside it
 		}
-		p.docs = append(p.docs, newDocument(raw))
+		raw.root = files.document(raw.root)
+		doc := newDocument(raw)
+		if len(files.faults) > 0 { // what it would hold is not known
+			doc.faults, doc.missing, files.faults = files.faults, nil, nil
+		}
+		p.docs = append(p.docs, doc)
 	}
+	p.included = files.included
 	return p
 }
 

@@ -17,6 +17,7 @@ const (
 	KindParameter   = "Parameter"
 	KindAlarm       = "Alarm"
 	KindLogGroup    = "LogGroup" // LogGroup/checkout of a function: its own
+	KindWorkflow    = "Workflow"
 
 	// Children of a Function: resources of their own, named
 	// "function.key" or, where a function has only one, "function".
@@ -29,6 +30,9 @@ const (
 
 	KindProvisioned       = "ProvisionedConcurrency" // ProvisionedConcurrency/checkout
 	KindRuntimeManagement = "RuntimeManagement"      // RuntimeManagement/checkout
+
+	// The child of a Workflow.
+	KindWorkflowAlias = "WorkflowAlias" // WorkflowAlias/fulfil.live
 )
 
 // Ref names one resource: "Kind/name".
@@ -111,7 +115,8 @@ type Resource struct {
 	// Spec is a pointer to one of the spec types of this package, by kind:
 	// *FunctionConfig, *QueueSpec, *RoleSpec, *SecretSpec, *ParameterSpec,
 	// *AliasSpec, *TriggerSpec, *PermissionSpec, *URLSpec, *AsyncSpec,
-	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec. It is shared and must not be written to.
+	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec, *WorkflowSpec (a WorkflowAlias has an
+	// *AliasSpec). It is shared and must not be written to.
 	Spec any
 	// Refs is what this resource needs, sorted. It is an edge of the
 	// dependency graph: those first.
@@ -133,13 +138,14 @@ type Release struct {
 	// Resources in dependency order (what is needed stands before what needs
 	// it), ties by Ref. Physical names are unique within a kind.
 	Resources []Resource
-	// Functions holds what the delivery of a function needs beside its
-	// resources, by the Function's Ref.
+	// Functions holds what the delivery of a function, or of a workflow, needs
+	// beside its resources, by the Ref of what is versioned.
 	Functions map[Ref]Delivery
 }
 
-// Delivery is the part of a Function manifest that is not configuration of
-// the platform: how it is rolled out and what its code expects.
+// Delivery is the part of a Function or Workflow manifest that is not
+// configuration of the platform: how it is rolled out and what its code
+// expects.
 type Delivery struct {
 	Alias   Ref     // the alias its traffic goes through; zero with `alias: none`
 	Rollout Rollout // merged: function over environment default, unless forced
@@ -161,7 +167,7 @@ func (r *Release) Resource(ref Ref) (Resource, bool) {
 type Value struct {
 	Literal   string `json:"literal,omitempty"`
 	Ref       Ref    `json:"ref,omitzero"`        // {ref: Queue/orders, attribute: url}
-	Attribute string `json:"attribute,omitempty"` // of Ref: "arn" (default), "url", "name"
+	Attribute string `json:"attribute,omitempty"` // of Ref: "arn" (default), "url", "name", "alias" (the ARN of its alias)
 	Secret    string `json:"secret,omitempty"`    // {secret: name}: the secret's ARN
 	Parameter string `json:"parameter,omitempty"` // {parameter: /path}: the parameter's name
 	// Pending, of a Secret or Parameter in a function's environment: the

@@ -244,7 +244,7 @@ func TestCutNamesStayApart(t *testing.T) {
 // A function without SQS, network or destinations gets logging rights and no
 // more; documents keep what is not ours.
 func TestManagedRoleHasNoMoreThanNeeded(t *testing.T) {
-	f := &functionSpec{Role: functionRole{Managed: &RoleSpec{}}}
+	f := &functionSpec{Role: executionRole{Managed: &RoleSpec{}}}
 	got := managedRole(f)
 	if len(got.Statements) != 1 || got.Statements[0]["Sid"] != "MooringLogs" {
 		t.Errorf("%v", got.Statements)

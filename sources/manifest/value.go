@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-var attributes = []string{"arn", "url", "name", "streamsArn"}
+var attributes = []string{"arn", "url", "name", "streamsArn", AttributeAlias}
+
+// AttributeAlias is the ARN of the alias that traffic goes through; of what has
+// none, its own ARN.
+const AttributeAlias = "alias"
 
 // valueDoc is the mapping form of a Value.
 type valueDoc struct {
 	Ref       string `json:"ref" doc:"The resource, as Queue/orders."`
-	Attribute string `json:"attribute" doc:"Which attribute of it: arn (default), url or name."`
+	Attribute string `json:"attribute" doc:"Which attribute of it: arn (default), url, name, or alias (the ARN of the alias of a function or workflow)."`
 	Secret    string `json:"secret" doc:"The name of a declared Secret: its ARN."`
 	Parameter string `json:"parameter" doc:"The name of a declared Parameter: its name."`
 	Value     string `json:"value" doc:"The name of one of the environment's values."`

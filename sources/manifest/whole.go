@@ -95,7 +95,7 @@ func attributesOf(kind string) []string {
 		return k.attributes
 	}
 	switch kind {
-	case KindAlias:
+	case KindAlias, KindWorkflowAlias:
 		return []string{"arn", "name"}
 	case KindURL:
 		return []string{"url"}
@@ -105,7 +105,7 @@ func attributesOf(kind string) []string {
 
 // referable lists the kinds a reference may name.
 func referable() []string {
-	out := []string{KindAlias, KindURL}
+	out := []string{KindAlias, KindURL, KindWorkflowAlias}
 	for _, name := range kindOrder {
 		if kinds[name].attributes != nil {
 			out = append(out, name)

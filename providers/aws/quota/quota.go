@@ -119,6 +119,12 @@ func laneOf(service, operation string) (name string, perSecond float64) {
 		return "ssm", 20
 	case "Resource Groups Tagging API":
 		return "tagging", 15
+	case "SFN":
+		switch operation {
+		case "StartExecution", "StartSyncExecution", "DescribeExecution":
+			return "", 0
+		}
+		return "states", 10
 	case "STS":
 		return "sts", 50
 	}

@@ -23,6 +23,7 @@ import (
 	"mooring.dev/providers/aws/sandbox/sns"
 	"mooring.dev/providers/aws/sandbox/sqs"
 	"mooring.dev/providers/aws/sandbox/ssm"
+	"mooring.dev/providers/aws/sandbox/states"
 	"mooring.dev/providers/aws/sandbox/tagging"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
@@ -47,6 +48,7 @@ type site struct {
 	topics    *sns.Service
 	schedules *scheduler.Service
 	functions *lambda.Service
+	machines  *states.Service
 }
 
 // account finds or makes an account.
@@ -141,8 +143,10 @@ func (s *Sandbox) build(at place) (*site, error) {
 		MayInvoke: func(source, function string) bool { return s.mayInvoke("logs.amazonaws.com", source, function) },
 	})
 	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
+	machineTags := func() map[string]map[string]string { return st.machines.Tagged() }
 	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
-		secret.Tagged, parameters.Tagged, groups.Tagged)
+		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags)
+	st.machines = s.newMachines(st)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -153,7 +157,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	}
 	st.services = map[string]wire.Service{}
 	for _, service := range []wire.Service{
-		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, st.topics, st.schedules, secret, parameters, groups, tags, st.functions,
+		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, st.topics, st.schedules, secret, parameters, groups, tags, st.functions, st.machines,
 	} {
 		st.services[service.Name()] = service
 	}
@@ -197,7 +201,7 @@ func (s *Sandbox) makeFolder() error {
 func (s *Sandbox) closeSites() error {
 	var faults []error
 	for _, st := range s.all() {
-		faults = append(faults, st.functions.Close())
+		faults = append(faults, st.machines.Close(), st.functions.Close())
 	}
 	if s.temp != "" {
 		faults = append(faults, os.RemoveAll(s.temp))
