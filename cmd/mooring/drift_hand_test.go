@@ -26,6 +26,7 @@ type python struct {
 	from  *bufio.Scanner
 	who   string // whose access key signs
 	files *sweepFiles
+	made  map[string]string // by the word that stands for it in manifests
 }
 
 // with is the arguments of a call.
@@ -34,7 +35,7 @@ type with map[string]any
 // newPython starts the process beside a cloud. It ends with the test.
 func newPython(t testing.TB, c *cloud, files *sweepFiles) *python {
 	t.Helper()
-	p := &python{t: t, url: c.URL(), env: foreignEnvironment(t, c.URL()), mu: &sync.Mutex{}, who: "alice", files: files}
+	p := &python{t: t, url: c.URL(), env: foreignEnvironment(t, c.URL()), mu: &sync.Mutex{}, who: "alice", files: files, made: map[string]string{}}
 	cmd := exec.CommandContext(t.Context(), boto3Python(t), filepath.Join("testdata", "hand.py"))
 	cmd.Env, cmd.Stderr = append(p.env, "PYTHONDONTWRITEBYTECODE=1"), os.Stderr
 	stdin, err := cmd.StdinPipe()

@@ -88,7 +88,11 @@ func queue(name string, fields ...string) string {
 }
 
 // manifest is what the row declares.
-func (row *driftRow) manifest(files *sweepFiles) string {
-	artifact := fmt.Sprintf("{uri: 'file:checkout-1.zip', digest: '%s'}", files.digests["checkout-1"])
-	return strings.NewReplacer("NAME", row.name, "ARTIFACT", artifact).Replace(row.declared)
+func (row *driftRow) manifest(h *python) string {
+	artifact := fmt.Sprintf("{uri: 'file:checkout-1.zip', digest: '%s'}", h.files.digests["checkout-1"])
+	words := []string{"NAME", row.name, "ARTIFACT", artifact}
+	for word, value := range h.made {
+		words = append(words, word, value)
+	}
+	return strings.NewReplacer(words...).Replace(row.declared)
 }

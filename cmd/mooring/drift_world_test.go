@@ -20,6 +20,7 @@ import (
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/providers/aws/sandbox/wire"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 )
 
@@ -30,6 +31,8 @@ type driftWorld struct {
 	python *python
 	reader *hand
 	since  time.Time // the hands began
+	read   journal.Seq
+	told   map[string]*driftStory // by id
 }
 
 // newDriftWorld deploys what the rows declare and waits for rest.
@@ -38,7 +41,7 @@ func newDriftWorld(t testing.TB, rows []driftRow) *driftWorld {
 	sweepCredentials(t)
 	r := newRig(t, newSweepFiles(t), &evaluators{made: map[string]policy.Evaluator{}})
 	r.pace.Parallel, r.pace.RetryMax = 8, 100*time.Millisecond
-	w := &driftWorld{rig: r, reader: newHand(r.cloud), python: newPython(t, r.cloud, r.files)}
+	w := &driftWorld{rig: r, told: map[string]*driftStory{}, reader: newHand(r.cloud), python: newPython(t, r.cloud, r.files)}
 	r.cloud.RegisterActor("instrumenter", wire.Actor{Type: "AssumedRole", Name: "assumed-role/Instrumenter/remote"})
 	w.furnish(rows)
 	r.push("main", map[string]string{"mooring.yaml": fmt.Sprintf(`apiVersion: mooring.dev/v1
@@ -53,7 +56,7 @@ spec:
 `, sweepEnvironment, r.cloud.door.URL)})
 	tree := map[string]string{}
 	for _, row := range rows {
-		tree[row.name+".yaml"] = row.manifest(r.files)
+		tree[row.name+".yaml"] = row.manifest(w.python)
 	}
 	first := r.push(sweepBranch, tree)
 	r.start()
@@ -91,6 +94,7 @@ func (p *python) zip(build string) with { return with{"$file": p.files.dir + "/"
 
 // driftStory is all that the journal says of one difference.
 type driftStory struct {
+	key      string           // "Kind/name path kind"
 	item     record.DriftItem // as it was decided
 	actor    providers.Actor
 	resolved string // how, "" while it lasts
@@ -99,35 +103,39 @@ type driftStory struct {
 // stories are the confirmed and decided differences since the hands began, by
 // "Kind/name path kind".
 func (w *driftWorld) stories() map[string]driftStory {
-	byID, key := map[string]driftStory{}, map[string]string{}
-	for rec, err := range w.store.Records(context.Background(), 0) {
+	for rec, err := range w.store.Records(context.Background(), w.read) {
 		check(w.t, err)
-		switch {
-		case rec.At.Before(w.since):
-		case rec.Drift != nil && rec.Drift.Confirmed() && rec.Drift.Response != "":
-			s := byID[rec.Drift.ID]
-			s.item, s.resolved = *rec.Drift, ""
-			if rec.Drift.Actor.Known {
-				s.actor = rec.Drift.Actor
-			}
-			byID[rec.Drift.ID] = s
-			name := mappingID.ReplaceAllString(rec.Drift.Ref.String(), "UUID")
-			key[rec.Drift.ID] = strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", name, rec.Drift.Path, rec.Drift.Kind)), " ")
-		case rec.Named != nil && key[rec.Named.ID] != "":
-			s := byID[rec.Named.ID]
-			s.actor = rec.Named.Actor
-			byID[rec.Named.ID] = s
-		case rec.Resolved != nil && key[rec.Resolved.ID] != "":
-			s := byID[rec.Resolved.ID]
-			s.resolved = rec.Resolved.How
-			byID[rec.Resolved.ID] = s
+		w.read = rec.Seq
+		if !rec.At.Before(w.since) {
+			w.tell(rec)
 		}
 	}
 	out := map[string]driftStory{}
-	for id, s := range byID {
-		out[key[id]] = s
+	for _, s := range w.told {
+		out[s.key] = *s
 	}
 	return out
+}
+
+// tell adds a record of the journal to the story it belongs to.
+func (w *driftWorld) tell(rec journal.Record) {
+	switch {
+	case rec.Drift != nil && rec.Drift.Confirmed() && rec.Drift.Response != "":
+		s := w.told[rec.Drift.ID]
+		if s == nil {
+			name := mappingID.ReplaceAllString(rec.Drift.Ref.String(), "UUID")
+			s = &driftStory{key: strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", name, rec.Drift.Path, rec.Drift.Kind)), " ")}
+			w.told[rec.Drift.ID] = s
+		}
+		s.item, s.resolved = *rec.Drift, ""
+		if rec.Drift.Actor.Known {
+			s.actor = rec.Drift.Actor
+		}
+	case rec.Named != nil && w.told[rec.Named.ID] != nil:
+		w.told[rec.Named.ID].actor = rec.Named.Actor
+	case rec.Resolved != nil && w.told[rec.Resolved.ID] != nil:
+		w.told[rec.Resolved.ID].resolved = rec.Resolved.How
+	}
 }
 
 // mappingID is a mapping's name where nobody declares it.
@@ -146,12 +154,12 @@ func (row *driftRow) of(stories map[string]driftStory) map[string]driftStory {
 	return out
 }
 
-// writes are the changes that Mooring made to a row's resources since the
-// hands began, as "Operation member member": which members it sent, but for
-// those that only say which resource is meant.
-func (w *driftWorld) writes(row *driftRow) []string {
+// writes are those of Mooring's changes since the hands began that were made
+// to a row's resources, as "Operation member member": which members it sent,
+// but for those that only say which resource is meant.
+func (w *driftWorld) writes(changes []wire.Call, row *driftRow) []string {
 	var out []string
-	for _, c := range w.cloud.changes() {
+	for _, c := range changes {
 		if c.At.Before(w.since) || c.Status >= 300 {
 			continue
 		}
@@ -170,7 +178,7 @@ func (w *driftWorld) writes(row *driftRow) []string {
 
 // identifying members say which resource is meant, and in which state.
 var identifying = []string{
-	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn",
+	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn", "logGroupName", "filterName",
 }
 
 // mentions is true for a name that is not the beginning of a longer one.
@@ -201,11 +209,27 @@ func (w *driftWorld) look(row *driftRow) map[string]string {
 			s[key] = string(text)
 		}
 	}
-	fn, err := h.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &name})
-	keep("function", fn, err)
-	if err == nil {
-		w.lookAround(row, keep)
+	if strings.Contains(row.declared, "kind: Function") {
+		fn, err := h.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &name})
+		keep("function", fn, err)
+		if err == nil {
+			w.lookAround(row, keep)
+		}
 	}
+	if strings.Contains(row.declared, "role: {statements") || strings.Contains(row.declared, "role: {managed") {
+		w.lookRole(name, keep)
+	}
+	if strings.Contains(row.declared, "kind: Queue") {
+		w.lookQueue(name, keep)
+	}
+	if row.look != nil {
+		keep("more", row.look(w.python, name), nil)
+	}
+	return s
+}
+
+func (w *driftWorld) lookRole(name string, keep func(string, any, error)) {
+	h, ctx := w.reader, context.Background()
 	role, err := h.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
 	keep("role", role, err)
 	if err == nil {
@@ -218,16 +242,16 @@ func (w *driftWorld) look(row *driftRow) map[string]string {
 			keep("policy "+p, doc, err)
 		}
 	}
+}
+
+func (w *driftWorld) lookQueue(name string, keep func(string, any, error)) {
+	h, ctx := w.reader, context.Background()
 	if url, err := h.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name}); err == nil {
 		attributes, err := h.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: url.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 		keep("queue", attributes, err)
 		tags, err := h.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: url.QueueUrl})
 		keep("queue tags", tags, err)
 	}
-	if row.look != nil {
-		keep("more", row.look(w.python, name), nil)
-	}
-	return s
 }
 
 func (w *driftWorld) lookAround(row *driftRow, keep func(string, any, error)) {
@@ -252,7 +276,7 @@ func (w *driftWorld) lookAround(row *driftRow, keep func(string, any, error)) {
 var unsteady = []string{
 	"RevisionId", "LastModified", "LastModifiedTime", "LastModifiedTimestamp", "ApproximateNumberOfMessages", "CreationTime", "ResultMetadata",
 	"StateTransitionReason", "UUID", "EventSourceMappingArn", "LastProcessingResult", "Location", "RoleId", "CreateDate", "RoleLastUsed", "mooring:release",
-	"FunctionUrl", "ConfigSha256", "ResponseMetadata",
+	"FunctionUrl", "ConfigSha256", "ResponseMetadata", "creationTime", "storedBytes",
 }
 
 func steady(v any) any {
