@@ -36,7 +36,6 @@ var otherRows = map[int]string{
 	74: "tables are not managed yet",
 	75: "tables are not managed yet",
 	76: "Kinesis streams are referred to by ARN and not managed",
-	79: "alarms are not managed yet",
 	80: "scaling of provisioned concurrency is not managed",
 	81: "KMS keys are referred to by ARN and not managed",
 	82: "code is not left in the bucket (storage mode REFERENCE is not used)",

@@ -87,3 +87,28 @@ func logRows() []driftRow {
 		}},
 	}
 }
+
+// alarmRows are of alarms, which guard canaries.
+func alarmRows() []driftRow {
+	declared := "apiVersion: mooring.dev/v1\nkind: Alarm\nmetadata: {name: NAME}\nspec: {namespace: Shop, metricName: Failed, statistic: Sum, period: 60, evaluationPeriods: 1, threshold: 5, comparisonOperator: GreaterThanThreshold}\n"
+	read := func(h *python, n string) any {
+		return h.do("cloudwatch", "describe_alarms", with{"AlarmNames": []string{n}})
+	}
+	return []driftRow{
+		{number: "79", name: "alarm-gone", deed: "alarm deleted", declared: declared, hand: func(h *python, n string) {
+			h.do("cloudwatch", "delete_alarms", with{"AlarmNames": []string{n}})
+		}, want: []wanted{
+			{"Alarm/NAME missing", "", "", "high", reverts, "DeleteAlarms", false},
+		}, writes: []string{"PutMetricAlarm actionsEnabled comparisonOperator datapointsToAlarm evaluationPeriods metricName namespace period statistic tags threshold treatMissingData"}},
+		{number: "79", name: "alarm-silent", deed: "actions of an alarm disabled", declared: declared, look: read, hand: func(h *python, n string) {
+			h.do("cloudwatch", "disable_alarm_actions", with{"AlarmNames": []string{n}})
+		}, want: []wanted{
+			{"Alarm/NAME actionsEnabled changed", "true", "false", "high", reverts, "DisableAlarmActions", false},
+		}, writes: []string{"PutMetricAlarm actionsEnabled comparisonOperator datapointsToAlarm evaluationPeriods metricName namespace period statistic threshold treatMissingData"}},
+		{number: "79", name: "alarm-dull", deed: "threshold of an alarm raised", declared: declared, look: read, hand: func(h *python, n string) {
+			h.do("cloudwatch", "put_metric_alarm", with{"AlarmName": n, "Namespace": "Shop", "MetricName": "Failed", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 500, "ComparisonOperator": "GreaterThanThreshold"})
+		}, want: []wanted{
+			{"Alarm/NAME threshold changed", "5", "500", "medium", reverts, "PutMetricAlarm", false},
+		}, writes: []string{"PutMetricAlarm actionsEnabled comparisonOperator datapointsToAlarm evaluationPeriods metricName namespace period statistic threshold treatMissingData"}},
+	}
+}

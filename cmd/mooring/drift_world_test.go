@@ -178,7 +178,7 @@ func (w *driftWorld) writes(changes []wire.Call, row *driftRow) []string {
 
 // identifying members say which resource is meant, and in which state.
 var identifying = []string{
-	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn", "logGroupName", "filterName",
+	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn", "alarmName", "alarmNames", "logGroupName", "filterName",
 }
 
 // mentions is true for a name that is not the beginning of a longer one.
@@ -276,7 +276,7 @@ func (w *driftWorld) lookAround(row *driftRow, keep func(string, any, error)) {
 var unsteady = []string{
 	"RevisionId", "LastModified", "LastModifiedTime", "LastModifiedTimestamp", "ApproximateNumberOfMessages", "CreationTime", "ResultMetadata",
 	"StateTransitionReason", "UUID", "EventSourceMappingArn", "LastProcessingResult", "Location", "RoleId", "CreateDate", "RoleLastUsed", "mooring:release",
-	"FunctionUrl", "ConfigSha256", "ResponseMetadata", "creationTime", "storedBytes",
+	"FunctionUrl", "ConfigSha256", "ResponseMetadata", "creationTime", "storedBytes", "AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp",
 }
 
 func steady(v any) any {

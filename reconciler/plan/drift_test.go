@@ -92,7 +92,7 @@ func TestCatalogue(t *testing.T) {
 		{"role deleted", lost("Role"), record.HoldIt, "critical"},
 		{"secret deleted", lost("Secret"), record.HoldIt, "critical"},
 		{"parameter deleted", lost("Parameter"), record.HoldIt, "critical"},
-		{"alarm silenced", changed("Alarm", "actionsEnabled", "true", "false"), record.HoldIt, "high"},
+		{"alarm silenced", changed("Alarm", "actionsEnabled", "true", "false"), record.Revert, "high"},
 		{"alarm given its voice back", changed("Alarm", "actionsEnabled", "false", "true"), record.Revert, "medium"},
 		{"alarm's threshold", changed("Alarm", "threshold", "1", "100"), record.Revert, "medium"},
 		{"alarm's actions", changed("Alarm", "alarmActions", `["a"]`, `[]`), record.Revert, "medium"},

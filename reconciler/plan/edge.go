@@ -70,14 +70,15 @@ func judgeLogGroup(drift drifted) judgement {
 	return revertMedium
 }
 
-// alarmGone: it guards what is rolled out, and making it again loses nothing.
+// alarmGone, or silenced: it guards what is rolled out, and putting it back
+// loses nothing.
 var alarmGone = judgement{severity: "high", response: record.Revert, reason: "it guards what is rolled out"}
 
 func judgeAlarm(drift drifted) judgement {
 	switch d := drift.diff; member(d.path) {
 	case "actionsEnabled":
 		if d.l == "false" {
-			return holdHigh
+			return alarmGone
 		}
 	case "alarmDescription", "tags":
 		return revertLow
