@@ -20,17 +20,21 @@ import (
 // resource. Events carry a date and a version behind them
 // (UpdateAlias20150331v2), which differ between accounts and years.
 var eventsOf = map[string][]string{
-	manifest.KindFunction:    {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "TagResource", "UntagResource", "PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig", "PutFunctionRecursionConfig"},
-	manifest.KindAlias:       {"CreateAlias", "UpdateAlias", "DeleteAlias"},
-	manifest.KindTrigger:     {"CreateEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping", "LambdaESMDisabled"},
-	manifest.KindPermission:  {"AddPermission", "RemovePermission"},
-	manifest.KindURL:         {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
-	manifest.KindAsync:       {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
-	manifest.KindConcurrency: {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
-	manifest.KindRole:        {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
-	manifest.KindQueue:       {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
-	manifest.KindSecret:      {"CreateSecret", "UpdateSecret", "DeleteSecret", "RestoreSecret", "PutSecretValue"},
-	manifest.KindParameter:   {"PutParameter", "DeleteParameter", "DeleteParameters"},
+	manifest.KindFunction:     {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "TagResource", "UntagResource", "PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig", "PutFunctionRecursionConfig"},
+	manifest.KindAlias:        {"CreateAlias", "UpdateAlias", "DeleteAlias"},
+	manifest.KindTrigger:      {"CreateEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping", "LambdaESMDisabled"},
+	manifest.KindPermission:   {"AddPermission", "RemovePermission"},
+	manifest.KindURL:          {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
+	manifest.KindAsync:        {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
+	manifest.KindConcurrency:  {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
+	manifest.KindRole:         {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
+	manifest.KindQueue:        {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
+	manifest.KindTopic:        {"CreateTopic", "SetTopicAttributes", "DeleteTopic", "TagResource", "UntagResource", "AddPermission", "RemovePermission"},
+	manifest.KindSubscription: {"Subscribe", "ConfirmSubscription", "SetSubscriptionAttributes", "Unsubscribe"},
+	manifest.KindRule:         {"PutRule", "DeleteRule", "EnableRule", "DisableRule", "PutTargets", "RemoveTargets", "TagResource", "UntagResource"},
+	manifest.KindSchedule:     {"CreateSchedule", "UpdateSchedule", "DeleteSchedule"},
+	manifest.KindSecret:       {"CreateSecret", "UpdateSecret", "DeleteSecret", "RestoreSecret", "PutSecretValue"},
+	manifest.KindParameter:    {"PutParameter", "DeleteParameter", "DeleteParameters"},
 
 	manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
 	manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
@@ -100,6 +104,9 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	}
 	if res.Ref.Kind == manifest.KindWorkflow || res.Ref.Kind == manifest.KindWorkflowAlias {
 		return []string{p.machineTrailName(res)}
+	}
+	if arn, ok := recall(&p.memory, p.memory.subscriptions, res.Ref); ok {
+		return []string{arn}
 	}
 	if res.Ref.Kind == manifest.KindQueue {
 		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {

@@ -37,6 +37,15 @@ func lastIn(arn, service, prefix string) (name string, ok bool) {
 	return strings.CutPrefix(parts[5], prefix)
 }
 
+// accountInARN is the account in an ARN; "" for what is no ARN.
+func accountInARN(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[4]
+}
+
 // partition is the part of AWS a region belongs to.
 func partition(region string) string {
 	switch {

@@ -12,11 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -44,6 +47,9 @@ type clients struct {
 	iamTrail   *cloudtrail.Client // of the region where IAM's events are
 	cloudwatch *cloudwatch.Client
 	logs       *cloudwatchlogs.Client
+	events     *eventbridge.Client
+	scheduler  *scheduler.Client
+	sns        *sns.Client
 	apis       *apigatewayv2.Client
 	machines   *sfn.Client
 }
@@ -68,6 +74,7 @@ func newClients(o Options) *clients {
 		logs:     cloudwatchlogs.NewFromConfig(cfg),
 		apis:     apigatewayv2.NewFromConfig(cfg),
 		machines: sfn.NewFromConfig(cfg),
+		events:   eventbridge.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sns: sns.NewFromConfig(cfg),
 		cloudwatch: cloudwatch.NewFromConfig(cfg, func(c *cloudwatch.Options) {
 			switch o.CloudWatchProtocol {
 			case "json":

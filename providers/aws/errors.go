@@ -93,6 +93,25 @@ var kindByCode = map[string]providers.Kind{
 	"TooManyTags":                                   providers.Invalid,
 	"KmsInvalidStateException":                      providers.Invalid,
 
+	"ConcurrentAccess":             providers.Conflict,
+	"FilterPolicyLimitExceeded":    providers.Invalid,
+	"InvalidEventPatternException": providers.Invalid,
+	"InvalidParameter":             providers.Invalid,
+	"InvalidSecurity":              providers.Invalid,
+	"KMSAccessDenied":              providers.Denied,
+	"KMSDisabled":                  providers.Invalid,
+	"KMSInvalidState":              providers.Invalid,
+	"KMSNotFound":                  providers.Invalid,
+	"KMSThrottling":                providers.Throttled,
+	"ManagedRuleException":         providers.Denied,
+	"ParameterValueInvalid":        providers.Invalid,
+	"StaleTag":                     providers.Conflict,
+	"SubscriptionLimitExceeded":    providers.Invalid,
+	"TagLimitExceeded":             providers.Invalid,
+	"TagPolicy":                    providers.Invalid,
+	"Throttled":                    providers.Throttled,
+	"TopicLimitExceeded":           providers.Invalid,
+
 	"AccessDenied":                providers.Denied,
 	"AccessDeniedException":       providers.Denied,
 	"AuthFailure":                 providers.Denied,
@@ -121,6 +140,7 @@ var absentCodes = map[string]bool{
 	"FunctionNotFound":                        true,
 	"StateMachineDoesNotExist":                true,
 	"ExecutionDoesNotExist":                   true,
+	"NotFound":                                true,
 }
 
 // passing are phrases of refusals of a parameter that stand for something not
@@ -131,6 +151,7 @@ var passing = []string{
 	"ensure the role can perform",
 	"throttled by EC2",
 	"KMS key is invalid for CreateGrant",
+	"must allow AWS EventBridge Scheduler to assume the role",
 	"Could not execute the lambda function", // a subscription's, whose permission may still come
 }
 
@@ -227,7 +248,9 @@ func kindOfAnswer(code, message string) providers.Kind {
 	if kind == providers.Denied && strings.Contains(message, "authorized to assume the provided role") {
 		return providers.Transient // Step Functions of a role that is new
 	}
-	if code != "InvalidParameterValueException" && code != "InvalidParameterException" {
+	switch code {
+	case "InvalidParameterValueException", "InvalidParameterException", "ValidationException":
+	default:
 		return kind
 	}
 	for _, phrase := range passing {
@@ -239,6 +262,11 @@ func kindOfAnswer(code, message string) providers.Kind {
 		return providers.Conflict
 	}
 	return kind
+}
+
+// failedEntry is the error of one entry of a call that succeeded as a whole.
+func failedEntry(what, code, message string) error {
+	return providers.Errorf(kindOfAnswer(code, message), "%s: %s: %s", what, code, scrub(message))
 }
 
 func operationName(op *smithy.OperationError) string {

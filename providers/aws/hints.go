@@ -25,6 +25,7 @@ var sourceOf = map[string]string{
 	manifest.KindFunction: "lambda", manifest.KindAlias: "lambda", manifest.KindTrigger: "lambda", manifest.KindPermission: "lambda",
 	manifest.KindURL: "lambda", manifest.KindAsync: "lambda", manifest.KindConcurrency: "lambda",
 	manifest.KindProvisioned: "lambda", manifest.KindRuntimeManagement: "lambda", manifest.KindLogGroup: "logs",
+	manifest.KindTopic: "sns", manifest.KindSubscription: "sns", manifest.KindRule: "events", manifest.KindSchedule: "scheduler",
 	manifest.KindRole: "iam", manifest.KindQueue: "sqs", manifest.KindSecret: "secretsmanager", manifest.KindParameter: "ssm",
 	manifest.KindWorkflow: "states", manifest.KindWorkflowAlias: "states",
 }
@@ -97,14 +98,16 @@ func (p *Provider) suspects(ev trailEvent) []manifest.Resource {
 			add(res)
 		}
 	}
-	for ref, uuid := range p.memory.mappings {
-		if !slices.Contains(names, uuid) {
-			continue
-		}
-		for _, all := range p.memory.wanted {
-			for _, res := range all {
-				if res.Ref == ref {
-					add(res)
+	for _, known := range []map[manifest.Ref]string{p.memory.mappings, p.memory.subscriptions} { // by names of their own
+		for ref, id := range known {
+			if !slices.Contains(names, id) {
+				continue
+			}
+			for _, all := range p.memory.wanted {
+				for _, res := range all {
+					if res.Ref == ref {
+						add(res)
+					}
 				}
 			}
 		}
@@ -170,6 +173,9 @@ func namesIn(text string) []string {
 	out = append(out, name)
 	if _, secret, ok := strings.Cut(text, ":secret:"); ok && len(secret) > 7 {
 		out = append(out, secret[:len(secret)-7])
+	}
+	if parts := strings.Split(text, ":"); len(parts) == 7 && parts[2] == "sns" {
+		out = append(out, parts[5]) // a subscription's topic
 	}
 	if _, parameter, ok := strings.Cut(text, ":parameter"); ok {
 		out = append(out, parameter)

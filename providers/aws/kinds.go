@@ -73,6 +73,10 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindParameter, parameterKind{p}},
 		{manifest.KindLogGroup, logGroupKind{p}},
 		{manifest.KindAlarm, alarmKind{p}},
+		{manifest.KindTopic, topicKind{p}},
+		{manifest.KindSubscription, subscriptionKind{p}}, // found by topics, queues and aliases
+		{manifest.KindRule, ruleKind{p}},
+		{manifest.KindSchedule, scheduleKind{p}},
 	}
 }
 

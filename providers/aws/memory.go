@@ -29,17 +29,18 @@ type memory struct {
 	wrote     map[manifest.Ref]written           // eventually consistent writes of our own
 	known     map[manifest.Ref]map[string]string // attributes seen of resources
 
-	fronts  map[string]string          // the alias last seen, by a function's physical name
-	layers  map[string]*functionLayers // by physical name
-	roles   map[string]*roleLook       // by name; nil for one that is not there
-	queues  map[string]*queueLook      // by name; nil for one that is not there
-	plain   map[plainKey]plainLook     // what is looked at one by one
-	account string                     // that the credentials lead to; "" until asked
-	params  paramsLook
-	owned   ownedLook
-	wanted  map[string][]manifest.Resource // of the last survey, by physical name
-	roled   time.Time                      // of the last bulk listing of roles
-	touched map[string]int                 // by lock name: writes and looks that make a sweep's look old
+	fronts    map[string]string          // the alias last seen, by a function's physical name
+	layers    map[string]*functionLayers // by physical name
+	roles     map[string]*roleLook       // by name; nil for one that is not there
+	queues    map[string]*queueLook      // by name; nil for one that is not there
+	plain     map[plainKey]plainLook     // what is looked at one by one
+	account   string                     // that the credentials lead to; "" until asked
+	params    paramsLook
+	owned     ownedLook
+	wanted    map[string][]manifest.Resource // of the last survey, by physical name
+	roled     time.Time                      // of the last bulk listing of roles
+	touched   map[string]int                 // by lock name: writes and looks that make a sweep's look old
+	messaging                                // what is published and scheduled
 }
 
 // functionLook is one answer of GetFunction.
@@ -107,6 +108,7 @@ func (m *memory) init() {
 	m.roles = map[string]*roleLook{}
 	m.queues = map[string]*queueLook{}
 	m.plain = map[plainKey]plainLook{}
+	m.messaging.init()
 	m.touched = map[string]int{}
 }
 

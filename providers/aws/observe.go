@@ -49,13 +49,14 @@ func (p *Provider) Observe(ctx context.Context, want ...manifest.Resource) (map[
 	return seen, nil
 }
 
-// rounds sorts resources so that functions and queues come before what is
-// found or owned through them.
+// rounds sorts resources so that functions, queues and topics come before what
+// is found or owned through them.
 func rounds(want []manifest.Resource) [2][]manifest.Resource {
 	var out [2][]manifest.Resource
 	for _, res := range want {
 		i := 1
-		if res.Ref.Kind == manifest.KindFunction || res.Ref.Kind == manifest.KindQueue {
+		switch res.Ref.Kind {
+		case manifest.KindFunction, manifest.KindQueue, manifest.KindTopic:
 			i = 0
 		}
 		out[i] = append(out[i], res)

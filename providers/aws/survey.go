@@ -26,6 +26,11 @@ const (
 	layerSecrets       = "secrets"
 	layerParameters    = "parameters"
 	layerWorkflows     = "workflows" // state machines, their versions and aliases, in rotation
+	layerTopics        = "topics"
+	layerSubscriptions = "subscriptions"
+	layerRules         = "rules"   // in bulk: every survey
+	layerTargets       = "targets" // of rules, and their tags: in rotation
+	layerSchedules     = "schedules"
 	layerOwnership     = "ownership" // what else carries this environment's tags
 )
 

@@ -11,6 +11,14 @@ import (
 // plainKey names one thing of a kind that is looked at by itself.
 type plainKey struct{ kind, physical string }
 
+// plainName tells apart what goes by its parent's physical name.
+func plainName(res manifest.Resource) string {
+	if res.Key == "" {
+		return res.Physical
+	}
+	return res.Physical + "#" + res.Key
+}
+
 // plainLook is the last look at it.
 type plainLook struct {
 	live    providers.Live
@@ -29,12 +37,16 @@ func (s *sweep) plain(ctx context.Context, kind, layer string, extras func(manif
 	for _, name := range sortedKeys(orphans) {
 		resources = append(resources, orphans[name])
 	}
-	due := s.dueResources(resources, func(name string) time.Time {
+	names := make([]string, 0, len(resources))
+	for _, res := range resources {
+		names = append(names, plainName(res))
+	}
+	due := s.due(names, func(name string) time.Time {
 		l, _ := recall(&s.p.memory, s.p.memory.plain, plainKey{kind, name})
 		return l.live.SeenAt
 	})
 	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
-		l, err := s.lookPlain(ctx, res, plainKey{kind, res.Physical}, due[res.Physical], extras)
+		l, err := s.lookPlain(ctx, res, plainKey{kind, plainName(res)}, due[plainName(res)], extras)
 		if err != nil {
 			s.fail(res.Ref, about("observe", res.Ref, err))
 			return

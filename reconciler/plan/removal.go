@@ -343,8 +343,9 @@ func (w *world) isChild(ref manifest.Ref) bool {
 	if ref.Kind != manifest.KindRole {
 		return false
 	}
+	name, _, _ := strings.Cut(ref.Name, ".") // of a schedule's role, the function's
 	for _, kind := range []string{manifest.KindFunction, manifest.KindWorkflow} {
-		if _, applied := w.in.Applied[manifest.Ref{Kind: kind, Name: ref.Name}]; applied {
+		if _, applied := w.in.Applied[manifest.Ref{Kind: kind, Name: name}]; applied {
 			return true
 		}
 	}

@@ -69,13 +69,21 @@ func traitsOf(kind string) traits {
 	case manifest.KindRuntimeManagement:
 		return traits{rank: rankConcurrency, perVersion: true, made: early, written: versionWritten}
 	case manifest.KindRole:
-		return traits{tagged: true, rank: rankRole, made: early, written: roleWritten, judge: judgeRole, missing: gone}
+		return traits{tagged: true, rank: rankRole, made: roleMade, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
 	case manifest.KindAlarm:
 		return traits{tagged: true, rank: rankSource, made: afterAliases, written: unpublished, judge: judgeAlarm, missing: alarmGone}
 	case manifest.KindLogGroup:
 		return traits{tagged: true, kept: true, rank: rankStore, made: afterAliases, written: logGroupWritten, judge: judgeLogGroup}
+	case manifest.KindTopic:
+		return traits{tagged: true, rank: rankStore, made: early, judge: judgeTopic, missing: gone}
+	case manifest.KindSubscription: // it has no tags: its owner is its parent's
+		return traits{tagged: true, rank: rankSource, judge: judgeSubscription, missing: revertHigh}
+	case manifest.KindRule:
+		return traits{tagged: true, rank: rankSource, judge: judgeRule, missing: revertHigh}
+	case manifest.KindSchedule: // it has no tags: its description names its owner
+		return traits{tagged: true, rank: rankSource, judge: judgeSchedule, missing: revertHigh}
 	case manifest.KindSecret, manifest.KindParameter:
 		return traits{foreign: true, rank: rankLast, judge: judgeForeign, missing: gone}
 	}

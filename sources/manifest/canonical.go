@@ -198,6 +198,8 @@ var layouts = makeLayouts(
 	reflect.TypeFor[Analysis](), reflect.TypeFor[Stage](), reflect.TypeFor[EphemeralStorage](), reflect.TypeFor[Expects](),
 	reflect.TypeFor[VpcConfig](), reflect.TypeFor[Target](), reflect.TypeFor[TracingConfig](), reflect.TypeFor[FileSystem](),
 	reflect.TypeFor[ImageConfig](), reflect.TypeFor[SnapStart](), reflect.TypeFor[LoggingConfig](), reflect.TypeFor[Cors](),
+	reflect.TypeFor[TopicSpec](), reflect.TypeFor[SubscriptionSpec](), reflect.TypeFor[RuleSpec](), reflect.TypeFor[RuleTarget](),
+	reflect.TypeFor[ScheduleSpec](), reflect.TypeFor[ScheduleTarget](), reflect.TypeFor[FlexibleTimeWindow](), reflect.TypeFor[RetryPolicy](),
 	reflect.TypeFor[metadata](), reflect.TypeFor[asyncDoc](), reflect.TypeFor[urlDoc](), reflect.TypeFor[permissionDoc](),
 	reflect.TypeFor[rolloutDoc](), reflect.TypeFor[analysisDoc](),
 	reflect.TypeFor[WorkflowSpec](), reflect.TypeFor[workflowSpec](), reflect.TypeFor[WorkflowLogging](),

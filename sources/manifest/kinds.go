@@ -9,6 +9,7 @@ func allKinds() []*kind {
 		pipelineKind(), environmentKind(), functionKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
 		logGroupKind(), alarmKind(),
 		workflowKind(),
+		topicKind(), ruleKind(), scheduleKind(),
 	}
 }
 

@@ -45,6 +45,13 @@ var patterns = map[string]*pattern{
 	"handler":     compilePattern(`^[^\s]+$`, "a handler without spaces"),
 	"branch":      compilePattern(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`, "a branch's name"),
 	"folder":      compilePattern(`^[A-Za-z0-9_-][A-Za-z0-9_./-]*$`, "a folder of the repository, without a / first"),
+	"ruleName":    compilePattern(`^[A-Za-z0-9._-]+$`, "letters, digits and ._-"),
+	"busName":     compilePattern(`^[A-Za-z0-9/._-]+$`, "a bus by its name: letters, digits and /._-"),
+	"targetId":    compilePattern(`^[A-Za-z0-9._-]{1,64}$`, "letters, digits and ._-, at most 64"),
+	"ruleTime":    compilePattern(`^(rate|cron)\(.+\)$`, "rate(…) or cron(…)"),
+	"schedule":    compilePattern(`^(rate|cron|at)\(.+\)$`, "rate(…), cron(…) or at(…)"),
+	"instant":     compilePattern(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`, "a time, as 2030-01-01T00:00:00Z"),
+	"protocol":    compilePattern(`^(application|firehose|http|lambda|sqs)$`, "application, firehose, http, lambda or sqs"),
 	"jsonPath":    compilePattern(`^\$([.\[].*)?$`, "a JSON path, as $.ok"),
 }
 

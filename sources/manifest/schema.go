@@ -114,6 +114,9 @@ func (g *schemaMaker) opaque(p *plan) map[string]any {
 	case p.kind == planList:
 		return map[string]any{"type": "array", "items": map[string]any{"type": "object"}}
 	}
+	if p.kind == planAny { // any JSON
+		return map[string]any{}
+	}
 	return map[string]any{"type": "object"}
 }
 

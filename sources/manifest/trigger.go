@@ -37,11 +37,14 @@ func triggerSources() []variant {
 	return []variant{ // a further one leaves laterTriggers
 		{key: "queue", make: func() any { return &queueTrigger{} }},
 		{key: "url", make: func() any { return &urlTrigger{} }},
+		{key: "topic", make: func() any { return &topicTrigger{} }},
+		{key: "rule", make: func() any { return &ruleTrigger{} }},
+		{key: "schedule", make: func() any { return &scheduleTrigger{} }},
 	}
 }
 
 // laterTriggers are known sources that are refused by name.
-var laterTriggers = []string{"schedule", "rule", "topic", "table", "stream", "bucket", "api"}
+var laterTriggers = []string{"table", "stream", "bucket", "api"}
 
 func (t *trigger) variants() []variant {
 	out := triggerSources()

@@ -51,8 +51,8 @@ func (w *whole) checkPhysical() {
 	type name struct{ kind, physical string }
 	first := make(map[name]int, len(w.expansions))
 	for i, res := range w.resources {
-		if res.Parent != (Ref{}) && res.Ref.Kind != KindRole && res.Ref.Kind != KindLogGroup {
-			continue // named within its function
+		if _, top := kinds[res.Ref.Kind]; res.Parent != (Ref{}) && !top {
+			continue // named within its parent
 		}
 		key := name{res.Ref.Kind, res.Physical}
 		j, twice := first[key]
@@ -227,6 +227,8 @@ func (w *whole) checkFit(res *Resource) {
 		if queue.FifoQueue && (spec.BatchSize > 10 || spec.MaximumBatchingWindowInSeconds > 0) {
 			w.fault(w.place(res.Parent, path, res.Origin), path, "a FIFO queue takes batches of 10 and no batching window", "")
 		}
+	case *SubscriptionSpec:
+		w.fitSubscription(res, spec)
 	case *QueueSpec:
 		if spec.Redrive == nil {
 			return

@@ -107,6 +107,12 @@ func laneOf(service, operation string) (name string, perSecond float64) {
 		return "cloudwatch", 50
 	case "CloudWatch Logs":
 		return "logs", 10
+	case "SNS":
+		return "sns", 30
+	case "EventBridge":
+		return "events", 50
+	case "Scheduler":
+		return "scheduler", 50
 	case "ApiGatewayV2":
 		return "apigateway", 10
 	case "IAM":

@@ -1,0 +1,110 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// survey lists the rules of each bus in bulk, which shows pattern, schedule and
+// state of all; targets and tags are looked at in rotation, and at once where
+// the rule changed.
+func (k ruleKind) survey(ctx context.Context, s *sweep) {
+	resources := s.ofKind(manifest.KindRule)
+	orphans := s.orphansOf(manifest.KindRule)
+	for _, name := range sortedKeys(orphans) {
+		resources = append(resources, orphans[name])
+	}
+	if len(resources) == 0 {
+		return
+	}
+	byBus := map[string][]manifest.Resource{}
+	for _, res := range resources {
+		byBus[k.busOf(res)] = append(byBus[k.busOf(res)], res)
+	}
+	for _, bus := range sortedKeys(byBus) {
+		rules, err := k.rulesInBulk(ctx, s.cl, bus)
+		if err != nil {
+			for _, res := range byBus[bus] {
+				s.fail(res.Ref, about("observe", res.Ref, fmt.Errorf("list the rules of bus %s: %w", bus, err)))
+			}
+			continue
+		}
+		s.layer(layerRules, s.at)
+		k.around(ctx, s, byBus[bus], rules, orphans)
+	}
+}
+
+// rulesInBulk lists a bus's rules by name; none when there is no such bus.
+func (k ruleKind) rulesInBulk(ctx context.Context, cl *clients, bus string) (map[string]types.Rule, error) {
+	out := map[string]types.Rule{}
+	in := &eventbridge.ListRulesInput{EventBusName: &bus}
+	for {
+		page, err := cl.events.ListRules(ctx, in)
+		if isAbsent(err) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
+		for _, r := range page.Rules {
+			out[awssdk.ToString(r.Name)] = r
+		}
+		if in.NextToken = page.NextToken; awssdk.ToString(in.NextToken) == "" {
+			return out, nil
+		}
+	}
+}
+
+func (k ruleKind) around(ctx context.Context, s *sweep, resources []manifest.Resource, rules map[string]types.Rule, orphans map[string]manifest.Resource) {
+	due := s.dueResources(resources, func(name string) time.Time {
+		if l, _ := recall(&s.p.memory, s.p.memory.rules, name); l != nil {
+			return l.at
+		}
+		return time.Time{}
+	})
+	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
+		live := providers.Live{}
+		if r, there := rules[res.Physical]; there {
+			l, err := k.recent(ctx, s, res, r, due[res.Physical])
+			if err != nil {
+				s.fail(res.Ref, about("observe", res.Ref, err))
+				return
+			}
+			if l != nil {
+				live = k.live(res, l)
+				s.layer(layerTargets, l.at)
+			}
+		}
+		if _, isOrphan := orphans[res.Physical]; !isOrphan {
+			s.see(res.Ref, live)
+		} else if live.Exists && s.p.owns(live.Owner) {
+			s.orphan(res.Ref, live)
+		}
+	})
+}
+
+// recent is the last look at a rule's targets and tags, or a new one.
+func (k ruleKind) recent(ctx context.Context, s *sweep, res manifest.Resource, r types.Rule, due bool) (*ruleLook, error) {
+	touches := s.p.memory.touches(lockName(res))
+	l, _ := recall(&s.p.memory, s.p.memory.rules, res.Physical)
+	if l != nil && !due && l.fingerprint == digestOf(r) && l.touched == touches {
+		return l, nil
+	}
+	l, err := s.p.lookAround(ctx, s.cl, r)
+	if err != nil {
+		return nil, err
+	}
+	if l != nil {
+		l.touched = touches
+	}
+	remember(&s.p.memory, s.p.memory.rules, res.Physical, l)
+	return l, nil
+}
