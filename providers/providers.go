@@ -37,6 +37,9 @@ type Version struct {
 	Snapshot string // Spec.Snapshot it was published with
 	Ready    bool   // can take traffic
 	Failed   string // why it never will; "" if it may
+	// Fields are those of a version that can be changed after it was made (who
+	// may use a layer's version); nil when they were not looked at.
+	Fields map[string]string
 }
 
 // Routing is where an alias sends its calls: Version, and a share of them to
@@ -230,6 +233,7 @@ type AccountChecker interface {
 // Cleaner removes old versions.
 type Cleaner interface {
 	// Clean deletes versions of fn that nothing refers to, keeping those in
-	// keep, whatever any alias names, and the newest last ones.
+	// keep, whatever any alias names, and the newest last ones; of a layer,
+	// those no function names.
 	Clean(ctx context.Context, fn manifest.Resource, keep []string, last int) (Receipt, error)
 }

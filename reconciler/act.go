@@ -180,7 +180,7 @@ func (p *pass) clean(ctx context.Context) error {
 	}
 	var failed []error
 	for _, res := range p.target.Resources {
-		if !manifest.Versioned(res.Ref.Kind) {
+		if !manifest.Versioned(res.Ref.Kind) && res.Ref.Kind != manifest.KindLayer {
 			continue
 		}
 		live := p.e.look.inventory.Live[res.Ref]

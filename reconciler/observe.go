@@ -313,7 +313,7 @@ func (e *environment) canonical(rel *manifest.Release, b providers.Bindings) (ma
 			continue
 		}
 		specs[res.Ref] = spec
-		if live := e.look.inventory.Live[res.Ref]; live.Exists && manifest.Versioned(res.Ref.Kind) {
+		if live := e.look.inventory.Live[res.Ref]; live.Exists && plan.Speaks(res.Ref.Kind) {
 			// What refers to its versions, or its alias, stands after it.
 			b[res.Ref] = plan.Attributes(rel, res.Ref, live, spec)
 		}

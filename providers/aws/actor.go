@@ -38,6 +38,7 @@ var eventsOf = map[string][]string{
 
 	manifest.KindProvisioned:       {"PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"},
 	manifest.KindRuntimeManagement: {"PutRuntimeManagementConfig"},
+	manifest.KindLayer:             {"PublishLayerVersion", "DeleteLayerVersion", "AddLayerVersionPermission", "RemoveLayerVersionPermission"},
 
 	manifest.KindAlarm: {"PutMetricAlarm", "DeleteAlarms", "EnableAlarmActions", "DisableAlarmActions", "TagResource", "UntagResource"},
 	manifest.KindLogGroup: {

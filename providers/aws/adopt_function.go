@@ -205,11 +205,14 @@ func (l *living) written(f *functionConfig, name string) *manifest.FunctionConfi
 	plain.defaults(name)
 	out := &manifest.FunctionConfig{
 		Artifact: l.artifact(f), Runtime: f.runtime, Handler: f.handler, Description: f.description,
-		MemorySize: f.memory, Timeout: f.timeout, Layers: f.layers, KmsKeyArn: f.kmsKey, FileSystemConfigs: f.fileSystems,
+		MemorySize: f.memory, Timeout: f.timeout, KmsKeyArn: f.kmsKey, FileSystemConfigs: f.fileSystems,
 		SourceKmsKeyArn: l.look.sourceKMS, Tags: ownTags(l.d, l.look.tags), Environment: map[string]manifest.Value{},
 	}
 	if !slices.Equal(f.architectures, plain.architectures) {
 		out.Architectures = f.architectures
+	}
+	for _, arn := range f.layers {
+		out.Layers = append(out.Layers, manifest.Value{Literal: arn})
 	}
 	for k, v := range f.env {
 		out.Environment[k] = manifest.Value{Literal: v}

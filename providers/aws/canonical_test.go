@@ -138,7 +138,7 @@ func TestSnapshotCoversWhatAVersionKeepsAndNothingElse(t *testing.T) {
 		"description": func(f *manifest.FunctionConfig) { f.Description = "x" },
 		"secret":      func(f *manifest.FunctionConfig) { f.Environment["STRIPE_KEY"] = manifest.Value{Literal: "sk_test_2"} },
 		"variable":    func(f *manifest.FunctionConfig) { f.Environment["NEW"] = manifest.Value{Literal: ""} },
-		"layers":      func(f *manifest.FunctionConfig) { f.Layers = []string{"a", "b"} },
+		"layers":      func(f *manifest.FunctionConfig) { f.Layers = []manifest.Value{{Literal: "a"}, {Literal: "b"}} },
 		"logging":     func(f *manifest.FunctionConfig) { f.LoggingConfig = &manifest.LoggingConfig{LogFormat: "JSON"} },
 	} {
 		if snapshot(change) == same {

@@ -30,7 +30,7 @@ func TestEveryFieldOfAFunctionIsSetAndCleared(t *testing.T) {
 	const key = "arn:aws:kms:" + testRegion + ":" + testAccount + ":key/11111111-2222-3333-4444-555555555555"
 	full := with(find(t, all, "Function/checkout"), func(f *manifest.FunctionConfig) {
 		f.Runtime, f.Handler, f.Description = "python3.12", "app.handler", "a description"
-		f.Architectures, f.MemorySize, f.Timeout, f.Layers = []string{"arm64"}, 1024, 60, []string{*layer.LayerVersionArn}
+		f.Architectures, f.MemorySize, f.Timeout, f.Layers = []string{"arm64"}, 1024, 60, []manifest.Value{{Literal: *layer.LayerVersionArn}}
 		f.VpcConfig = &manifest.VpcConfig{SubnetIds: []string{"subnet-2", "subnet-1"}, SecurityGroupIds: []string{"sg-1"}, Ipv6AllowedForDualStack: true}
 		f.DeadLetterConfig = &manifest.Target{TargetArn: manifest.Value{Ref: manifest.Ref{Kind: manifest.KindQueue, Name: "orders-dlq"}}}
 		f.KmsKeyArn = key

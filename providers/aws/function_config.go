@@ -102,8 +102,11 @@ func declaredConfig(spec *manifest.FunctionConfig, physical string, b *builder) 
 		code: codeDigest(spec.Artifact), packageType: orElse(spec.PackageType, "Zip"),
 		runtime: spec.Runtime, handler: spec.Handler, description: spec.Description,
 		architectures: spec.Architectures, memory: spec.MemorySize, timeout: spec.Timeout,
-		env: map[string]string{}, role: b.value(spec.Role), layers: spec.Layers,
+		env: map[string]string{}, role: b.value(spec.Role),
 		kmsKey: spec.KmsKeyArn, fileSystems: spec.FileSystemConfigs,
+	}
+	for _, v := range spec.Layers {
+		f.layers = append(f.layers, b.value(v))
 	}
 	for k, v := range spec.Environment {
 		if v.Pending {

@@ -57,6 +57,7 @@ type namedKind struct {
 func (p *Provider) allKinds() []namedKind {
 	return []namedKind{
 		{manifest.KindQueue, queueKind{p}}, // before functions: triggers are found by their queues
+		{manifest.KindLayer, layerKind{p}},
 		{manifest.KindFunction, functionKind{p}},
 		{manifest.KindAlias, aliasKind{p}},
 		{manifest.KindWorkflow, workflowKind{p}},

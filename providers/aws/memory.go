@@ -23,6 +23,7 @@ type memory struct {
 	settings  map[string]*settingsLook           // by physical name
 	prepared  map[string]string                  // the version last made ready, by physical name
 	weights   map[string]weightsLook             // by alias's ARN
+	code      map[string]string                  // digest of a layer version's zip, by its ARN and time: immutable
 	queueURLs map[string]string                  // by physical name
 	mappings  map[manifest.Ref]string            // trigger to UUID
 	owners    map[string]ownerLook               // of mappings, by UUID
@@ -37,6 +38,7 @@ type memory struct {
 	account   string                     // that the credentials lead to; "" until asked
 	params    paramsLook
 	owned     ownedLook
+	listed    layersLook
 	wanted    map[string][]manifest.Resource // of the last survey, by physical name
 	roled     time.Time                      // of the last bulk listing of roles
 	touched   map[string]int                 // by lock name: writes and looks that make a sweep's look old
@@ -96,6 +98,7 @@ func (m *memory) init() {
 	m.recursion = map[string]recursionLook{}
 	m.settings = map[string]*settingsLook{}
 	m.prepared = map[string]string{}
+	m.code = map[string]string{}
 	m.weights = map[string]weightsLook{}
 	m.machines = map[string]machineVersions{}
 	m.queueURLs = map[string]string{}

@@ -88,6 +88,7 @@ func TestMotoAsWitness(t *testing.T) {
 		w.inPlace(all)
 	})
 	t.Run("alarm", func(t *testing.T) { witnessAlarm(world(t, "alarms")) })
+	t.Run("layer", func(t *testing.T) { layerTests(t, world(t, "layers")) })
 	t.Run("log group", func(t *testing.T) { witnessLogGroup(world(t, "logs")) })
 	t.Run("workflow", func(t *testing.T) { workflowOnMoto(t, world(t, "preview")) })
 	t.Run("messaging", func(t *testing.T) {

@@ -21,6 +21,7 @@ const (
 	layerMappings      = "mappings"      // event source mappings, in bulk: every survey
 	layerFunctions     = "functions"     // state, tags, concurrency, versions, aliases, policies, URLs, async: in rotation
 	layerSettings      = "settings"      // provisioned concurrency, runtime management, recursion: with functions where declared, else slower
+	layerLayers        = "layers"
 	layerRoles         = "roles"
 	layerQueues        = "queues"
 	layerSecrets       = "secrets"

@@ -160,6 +160,12 @@ func versionLess(a, b string) bool {
 }
 
 func (p *Provider) clean(ctx context.Context, fn manifest.Resource, keep []string, last int) (providers.Receipt, error) {
+	if last <= 0 {
+		last = p.o.KeepVersions
+	}
+	if fn.Ref.Kind == manifest.KindLayer {
+		return p.cleanLayer(ctx, fn, keep, last)
+	}
 	l, err := p.look(ctx, p.front, fn.Physical)
 	if err != nil || l.absent {
 		return providers.Receipt{}, err
@@ -179,9 +185,6 @@ func (p *Provider) clean(ctx context.Context, fn manifest.Resource, keep []strin
 		kept[number] = true
 	}
 	look, _ := recall(&p.memory, p.memory.versions, fn.Physical)
-	if last <= 0 {
-		last = p.o.KeepVersions
-	}
 	var total providers.Receipt
 	for _, number := range look.numbers[:max(0, len(look.numbers)-last)] {
 		if kept[number] {

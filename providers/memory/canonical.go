@@ -42,8 +42,11 @@ func specOf(kind string, fields map[string]string, sensitive map[string]bool) pr
 		}
 	}
 	slices.Sort(spec.Sensitive)
-	if manifest.Versioned(kind) {
+	switch {
+	case manifest.Versioned(kind):
 		spec.Snapshot = digest(fields, outsideVersion)
+	case kind == manifest.KindLayer:
+		spec.Snapshot = digest(fields, ofUse)
 	}
 	return spec
 }
@@ -108,6 +111,8 @@ func (f *flattener) resource(res manifest.Resource) error {
 			}
 		}
 		return f.members("", reflect.ValueOf(rest))
+	case *manifest.LayerSpec:
+		return f.layer(spec)
 	case *manifest.ProvisionedConcurrencySpec:
 		return f.set("versions."+f.value(spec.Version), spec.ProvisionedConcurrentExecutions, false)
 	case *manifest.RuntimeManagementSpec:
@@ -249,6 +254,12 @@ func (f *flattener) member(path string, v reflect.Value) error {
 		return f.set(path, v.Elem().Interface(), false) // a pointer to zero says zero
 	case v.Kind() == reflect.Struct:
 		return f.members(path, v)
+	case v.Kind() == reflect.Slice && v.Type().Elem() == valueType:
+		values := make([]string, v.Len())
+		for i := range values {
+			values[i] = f.value(v.Index(i).Interface().(manifest.Value))
+		}
+		return f.set(path, values, v.Len() == 0)
 	case v.Kind() == reflect.Map && v.Type().Elem() != reflect.TypeFor[any]():
 		return f.entries(path, v)
 	}

@@ -70,6 +70,8 @@ func (p *Platform) look(n Name) providers.Live {
 		live.Attributes["url"] = "memory://" + n.Physical
 	case manifest.AliasKind(n.Kind):
 		live.Attributes["arn"] = arn(manifest.VersionedBy(n.Kind), n.Physical) + ":" + n.Key
+	case n.Kind == manifest.KindLayer:
+		live.Published = layerVersions(t)
 	case manifest.Versioned(n.Kind):
 		live.Published = make(map[string]providers.Version, len(t.versions))
 		for number, v := range t.versions {

@@ -86,6 +86,9 @@ func (pr *Provider) put(c providers.Change) (*thing, Call, error) {
 		delete(t.fields, path)
 		delete(t.sensitive, path)
 	}
+	if name.Kind == manifest.KindLayer {
+		pr.p.publishLayer(t)
+	}
 	pr.tag(t, c)
 	pr.settle(t, len(paths)+len(remove) > 0)
 	return t, call, nil
@@ -142,6 +145,9 @@ func (pr *Provider) create(c providers.Change, spec providers.Spec, call Call) (
 	}
 	for _, path := range spec.Sensitive {
 		t.sensitive[path] = true
+	}
+	if name.Kind == manifest.KindLayer {
+		pr.p.publishLayer(t)
 	}
 	pr.tag(t, c)
 	pr.settle(t, true)

@@ -97,6 +97,23 @@ func judgeProvisioned(d drifted) judgement {
 	return revertMedium
 }
 
+// judgeLayer: a version somebody deleted is published again; functions keep
+// what they have until they are pinned to it.
+func judgeLayer(d drifted) judgement {
+	if member(d.diff.path) != pathPermissions {
+		return revertMedium
+	}
+	switch {
+	case !d.diff.inL:
+		return revertHigh
+	case strings.Contains(d.diff.l, `"principal":"*"`) && !strings.Contains(d.diff.l, `"organizationId"`):
+		return opened
+	case !d.diff.inD:
+		return holdMedium
+	}
+	return revertHigh
+}
+
 func judgeExtra(d drifted) judgement {
 	switch {
 	case d.ref.Kind == manifest.KindProvisioned:

@@ -149,6 +149,9 @@ func (w *world) look(res *manifest.Resource) (*look, bool) {
 	// of resources leaves nothing to collect.
 	l := &w.current
 	*l = look{res: res, spec: spec, live: w.in.Inventory.Live[res.Ref]}
+	if traitsOf(res.Ref.Kind).published {
+		l.live = carrying(l.live, spec)
+	}
 	l.fact, l.applied = w.fact(res)
 	return l, true
 }

@@ -247,6 +247,9 @@ func applyUpdate(in *Input, s Step) {
 	live.Guard += "+"
 	live.Owner = owner(*in, s.Ref)
 	in.Inventory.Live[s.Ref] = live
+	if traitsOf(s.Ref.Kind).published {
+		bound(in, s.Ref) // what waits for its version
+	}
 }
 
 func applyPublish(in *Input, s Step) {

@@ -133,7 +133,7 @@ func (s *shop) input() Input {
 	}
 	for _, res := range in.Target.Resources {
 		spec, err := s.provider.Canonical(res, b)
-		if live := inv.Live[res.Ref]; live.Exists && manifest.Versioned(res.Ref.Kind) {
+		if live := inv.Live[res.Ref]; live.Exists && Speaks(res.Ref.Kind) {
 			b[res.Ref] = Attributes(in.Target, res.Ref, live, spec)
 		}
 		if err == nil {

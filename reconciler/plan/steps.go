@@ -242,6 +242,10 @@ func (w *world) settled(l *look, version string) {
 	if manifest.Versioned(l.res.Ref.Kind) && !w.versioned(l.res.Ref) {
 		fact.Snapshot = ""
 	}
+	if traitsOf(l.res.Ref.Kind).published {
+		v, _ := Carrier(l.live, l.spec)
+		fact.Version = v.Number
+	}
 	before, ok := w.in.Applied[l.res.Ref]
 	_, pending := w.in.Wrote[l.res.Ref]
 	if ok && !pending && !before.Gone && before.Snapshot == fact.Snapshot && before.Version == fact.Version && sameFields(before.Fields, fact.Fields) {

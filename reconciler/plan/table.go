@@ -74,6 +74,18 @@ func versionWritten(d diff) class {
 	return narrows
 }
 
+// layerWritten: a new version serves nobody until a function names it; who may
+// use it is widened early and narrowed late.
+func layerWritten(d diff) class {
+	if member(d.path) != pathPermissions || !d.inL {
+		return widens
+	}
+	if !d.inD {
+		return narrows
+	}
+	return connects
+}
+
 // unpublished state serves nobody.
 func unpublished(diff) class { return widens }
 

@@ -17,6 +17,9 @@ type traits struct {
 	// release: a new one is our own doing, and the old one's goes when the new
 	// one serves.
 	perVersion bool
+	// published kinds are made of immutable versions: what lives of one is the
+	// version that carries what is declared, if any does.
+	published bool
 	// rank orders removals: what refers before what is referred to.
 	rank int
 
@@ -84,6 +87,8 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankSource, judge: judgeRule, missing: revertHigh}
 	case manifest.KindSchedule: // it has no tags: its description names its owner
 		return traits{tagged: true, rank: rankSource, judge: judgeSchedule, missing: revertHigh}
+	case manifest.KindLayer:
+		return traits{tagged: true, published: true, rank: rankStore, made: early, written: layerWritten, judge: judgeLayer}
 	case manifest.KindSecret, manifest.KindParameter:
 		return traits{foreign: true, rank: rankLast, judge: judgeForeign, missing: gone}
 	}

@@ -116,14 +116,23 @@ func (f *functionSpec) openURL() bool {
 
 func (f *functionSpec) checkLayers(d *decoder, n *node) {
 	seen := map[string]bool{}
-	for i, arn := range f.Layers {
-		layer := arn[:strings.LastIndexByte(arn, ':')]
+	for i, v := range f.Layers {
+		layer := v.Ref.String()
+		if v.Literal != "" {
+			if !patterns["layerArn"].re.MatchString(v.Literal) {
+				d.push("layers")
+				d.fault(n.items[i].pos(), "cannot be "+quote(v.Literal), "want "+patterns["layerArn"].want)
+				d.pop()
+				continue
+			}
+			layer = v.Literal[:strings.LastIndexByte(v.Literal, ':')]
+		}
 		if seen[layer] {
 			d.push("layers")
 			d.fault(n.items[i].pos(), "is another version of a layer above", "AWS refuses two versions of one layer")
 			d.pop()
 		}
-		seen[layer] = true
+		seen[layer] = layer != ""
 	}
 }
 

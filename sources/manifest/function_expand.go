@@ -132,6 +132,9 @@ func (f *FunctionConfig) refs() []Ref {
 	for _, v := range f.Environment {
 		refs = append(refs, targets(Ref{}, &v)...)
 	}
+	for i := range f.Layers {
+		refs = append(refs, targets(Ref{}, &f.Layers[i])...)
+	}
 	if f.DeadLetterConfig != nil {
 		refs = append(refs, targets(Ref{}, &f.DeadLetterConfig.TargetArn)...)
 	}

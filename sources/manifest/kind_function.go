@@ -12,7 +12,7 @@ type functionSpec struct {
 	Timeout              int                      `json:"timeout" is:"default=3,min=1,max=900" doc:"Seconds one invocation may take."`
 	Environment          map[string]Value         `json:"environment" is:"keys=variable" doc:"Environment variables: text, or a reference."`
 	Role                 executionRole            `json:"role" is:"required" doc:"The execution role: {statements: …} for a role of its own, {ref: Role/x}, or {arn: …}."`
-	Layers               []string                 `json:"layers" is:"maxitems=5,match=layerArn" doc:"Versions of layers, in order."`
+	Layers               []Value                  `json:"layers" is:"maxitems=5,target,kinds=Layer" doc:"Layers, in order: Layer/x, or the ARN of a version."`
 	VpcConfig            *VpcConfig               `json:"vpcConfig" doc:"The network it runs in."`
 	DeadLetterConfig     *Target                  `json:"deadLetterConfig" is:"kinds=Queue" doc:"Where events go that failed asynchronously."`
 	KmsKeyArn            string                   `json:"kmsKeyArn" is:"match=arn" doc:"The key its environment is encrypted with."`

@@ -6,7 +6,7 @@ import "reflect"
 // that makes a kind, and one line here.
 func allKinds() []*kind {
 	return []*kind{
-		pipelineKind(), environmentKind(), functionKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
+		pipelineKind(), environmentKind(), functionKind(), layerKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
 		logGroupKind(), alarmKind(),
 		workflowKind(),
 		topicKind(), ruleKind(), scheduleKind(),

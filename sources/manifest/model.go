@@ -28,6 +28,8 @@ const (
 	KindAsync       = "Async"       // Async/checkout
 	KindConcurrency = "Concurrency" // Concurrency/checkout
 
+	KindLayer = "Layer"
+
 	KindProvisioned       = "ProvisionedConcurrency" // ProvisionedConcurrency/checkout
 	KindRuntimeManagement = "RuntimeManagement"      // RuntimeManagement/checkout
 
@@ -115,7 +117,7 @@ type Resource struct {
 	// Spec is a pointer to one of the spec types of this package, by kind:
 	// *FunctionConfig, *QueueSpec, *RoleSpec, *SecretSpec, *ParameterSpec,
 	// *AliasSpec, *TriggerSpec, *PermissionSpec, *URLSpec, *AsyncSpec,
-	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec, *WorkflowSpec (a WorkflowAlias has an
+	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec, *LayerSpec, *WorkflowSpec (a WorkflowAlias has an
 	// *AliasSpec). It is shared and must not be written to.
 	Spec any
 	// Refs is what this resource needs, sorted. It is an edge of the

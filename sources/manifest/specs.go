@@ -27,8 +27,8 @@ type FunctionConfig struct {
 	MemorySize           int               `json:"memorySize"`              // MB, default 128
 	Timeout              int               `json:"timeout"`                 // seconds, default 3
 	Environment          map[string]Value  `json:"environment,omitempty"`
-	Role                 Value             `json:"role"` // an ARN, or {ref: Role/f}
-	Layers               []string          `json:"layers,omitempty"`
+	Role                 Value             `json:"role"`             // an ARN, or {ref: Role/f}
+	Layers               []Value           `json:"layers,omitempty"` // ARNs of versions, or {ref: Layer/x}
 	VpcConfig            *VpcConfig        `json:"vpcConfig,omitempty"`
 	DeadLetterConfig     *Target           `json:"deadLetterConfig,omitempty"`
 	KmsKeyArn            string            `json:"kmsKeyArn,omitempty"`

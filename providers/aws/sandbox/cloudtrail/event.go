@@ -153,6 +153,7 @@ func identity(c wire.Call) map[string]any {
 // naming says which member names a resource of which type.
 var naming = []struct{ service, member, kind string }{
 	{"lambda", "functionName", "AWS::Lambda::Function"},
+	{"lambda", "layerName", "AWS::Lambda::LayerVersion"},
 	{"lambda", "functionArn", "AWS::Lambda::Function"},
 	{"lambda", "resource", "AWS::Lambda::Function"},
 	{"lambda", "uuid", "AWS::Lambda::EventSourceMapping"},

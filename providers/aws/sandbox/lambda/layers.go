@@ -18,7 +18,8 @@ type layerVersion struct {
 	runtimes, architectures []string
 	code                    codeRef
 	created                 time.Time
-	deleted                 bool // functions that use it keep it
+	deleted                 bool    // functions that use it keep it
+	policy                  *policy // nil: nobody else may use it
 }
 
 func (s *Service) layerARN(name string) string {

@@ -14,6 +14,7 @@ var (
 	functionRef = regexp.MustCompile(`^(?:arn:aws[a-zA-Z-]*:lambda:)?(?:([a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?(?:(\d{12}):)?(?:function:)?([a-zA-Z0-9-_]+)(?::(\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?$`)
 	plainName   = regexp.MustCompile(`^[a-zA-Z0-9-_]+$`)
 	digits      = regexp.MustCompile(`^[0-9]+$`)
+	rootARN     = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*):iam::\d{12}:root$`)
 	roleName    = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 	variable    = regexp.MustCompile(`^[a-zA-Z]([a-zA-Z0-9_])+$`)
 	actionName  = regexp.MustCompile(`^(lambda:[*]|lambda:[a-zA-Z]+|[*])$`)

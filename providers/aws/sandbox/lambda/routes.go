@@ -139,6 +139,9 @@ func (s *Service) otherRoutes() []route {
 		{method: "GET", pattern: layers + "/{LayerName}/versions", operation: "ListLayerVersions", handle: s.locked(s.listLayerVersions)},
 		{method: "GET", pattern: layers + "/{LayerName}/versions/{VersionNumber}", operation: "GetLayerVersion", handle: s.locked(s.getLayerVersion)},
 		{method: "DELETE", pattern: layers + "/{LayerName}/versions/{VersionNumber}", operation: "DeleteLayerVersion", handle: s.locked(s.deleteLayerVersion)},
+		{method: "POST", pattern: layers + "/{LayerName}/versions/{VersionNumber}/policy", operation: "AddLayerVersionPermission", handle: s.locked(s.addLayerPermission)},
+		{method: "GET", pattern: layers + "/{LayerName}/versions/{VersionNumber}/policy", operation: "GetLayerVersionPolicy", handle: s.locked(s.getLayerPolicy)},
+		{method: "DELETE", pattern: layers + "/{LayerName}/versions/{VersionNumber}/policy/{StatementId}", operation: "RemoveLayerVersionPermission", handle: s.locked(s.removeLayerPermission)},
 		{method: "GET", pattern: layers, operation: "ListLayers", handle: s.locked(s.listLayers)},
 		{method: "GET", pattern: layers, needs: "find=LayerVersion", operation: "GetLayerVersionByArn", handle: s.locked(s.getLayerVersionByARN)},
 	}
