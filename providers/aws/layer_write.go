@@ -213,16 +213,16 @@ func (p *Provider) dropLayerVersions(ctx context.Context, physical string, l *la
 	return total, nil
 }
 
-// cleanLayer deletes old versions of ours: those beyond the newest last that
+// clean deletes old versions of ours: those beyond the newest last that
 // nobody asked to keep, that do not carry what is declared, and that no
 // function of the region names in its configuration. Published versions of
 // functions keep a layer that is deleted.
-func (p *Provider) cleanLayer(ctx context.Context, res manifest.Resource, keep []string, last int) (providers.Receipt, error) {
+func (k layerKind) clean(ctx context.Context, res manifest.Resource, keep []string, last int) (providers.Receipt, error) {
 	spec, err := layerSpec(res)
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	now, err := p.lookLayer(ctx, p.front, res)
+	now, err := k.p.lookLayer(ctx, k.p.front, res)
 	if err != nil || now.absent() {
 		return providers.Receipt{}, err
 	}
@@ -230,7 +230,7 @@ func (p *Provider) cleanLayer(ctx context.Context, res manifest.Resource, keep [
 	for _, number := range keep {
 		used[number] = true
 	}
-	pages := lambda.NewListFunctionsPaginator(p.front.lambda, &lambda.ListFunctionsInput{})
+	pages := lambda.NewListFunctionsPaginator(k.p.front.lambda, &lambda.ListFunctionsInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -245,7 +245,7 @@ func (p *Provider) cleanLayer(ctx context.Context, res manifest.Resource, keep [
 		}
 	}
 	wanted, ours := declaredLayer(spec).snapshot(), 0
-	return p.dropLayerVersions(ctx, res.Physical, now, func(v *layerVersion) bool {
+	return k.p.dropLayerVersions(ctx, res.Physical, now, func(v *layerVersion) bool {
 		ours++
 		return ours > last && !used[v.number] && !(v.known && v.content.snapshot() == wanted)
 	})

@@ -12,10 +12,15 @@ import (
 // versionedKind is a kind that publishes immutable versions.
 type versionedKind interface {
 	publish(ctx context.Context, c providers.Change) (providers.Version, providers.Receipt, error)
-	// clean deletes versions that nothing refers to.
-	clean(ctx context.Context, res manifest.Resource, keep []string, last int) (providers.Receipt, error)
+	cleanedKind
 	// invoke runs one version, or what an alias points at, and waits.
 	invoke(ctx context.Context, res manifest.Resource, qualifier string, payload []byte) (response []byte, failed bool, err error)
+}
+
+// cleanedKind is a kind whose old versions are deleted.
+type cleanedKind interface {
+	// clean deletes versions that nothing refers to.
+	clean(ctx context.Context, res manifest.Resource, keep []string, last int) (providers.Receipt, error)
 }
 
 // frontKind is an alias: it is pointed at versions, and measured by them.
@@ -78,12 +83,15 @@ func (p *Provider) Publish(ctx context.Context, c providers.Change) (providers.V
 
 // Clean deletes versions that nothing refers to.
 func (p *Provider) Clean(ctx context.Context, res manifest.Resource, keep []string, last int) (providers.Receipt, error) {
-	k, err := p.versionedKind(res.Ref)
-	if err != nil {
-		return providers.Receipt{}, err
+	k, ok := p.kinds[res.Ref.Kind].(cleanedKind)
+	if !ok {
+		return providers.Receipt{}, providers.Errorf(providers.Invalid, "%s: a %s has no versions", res.Ref, res.Ref.Kind)
 	}
 	defer p.locks.lock(lockName(res))()
 	defer p.memory.touch(res)
+	if last <= 0 {
+		last = p.o.KeepVersions
+	}
 	r, err := k.clean(ctx, res, keep, last)
 	return r, about("clean versions of", res.Ref, err)
 }

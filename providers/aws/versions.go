@@ -160,12 +160,6 @@ func versionLess(a, b string) bool {
 }
 
 func (p *Provider) clean(ctx context.Context, fn manifest.Resource, keep []string, last int) (providers.Receipt, error) {
-	if last <= 0 {
-		last = p.o.KeepVersions
-	}
-	if fn.Ref.Kind == manifest.KindLayer {
-		return p.cleanLayer(ctx, fn, keep, last)
-	}
 	l, err := p.look(ctx, p.front, fn.Physical)
 	if err != nil || l.absent {
 		return providers.Receipt{}, err
