@@ -106,8 +106,8 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	if res.Ref.Kind == manifest.KindWorkflow || res.Ref.Kind == manifest.KindWorkflowAlias {
 		return []string{p.machineTrailName(res)}
 	}
-	if arn, ok := recall(&p.memory, p.memory.subscriptions, res.Ref); ok {
-		return []string{arn}
+	if res.Ref.Kind == manifest.KindSubscription {
+		return p.subscriptionNames(res)
 	}
 	if res.Ref.Kind == manifest.KindQueue {
 		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {

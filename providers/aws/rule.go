@@ -67,19 +67,25 @@ func newRuleTarget() ruleTarget {
 	}
 }
 
-// fields writes a rule: of its targets, what is not as it is by default.
-func (r *rule) fields(b *builder) {
+// fields writes a rule: of its targets, what is not as it is by default, and of
+// those that nobody declared only where they lead.
+func (r *rule) fields(b *builder, declared func(id string) bool) {
 	each(b, ruleMembers, r)
 	plain := newRuleTarget()
 	for id, t := range r.targets {
 		prefix := keyPath("targets", id) + "."
 		for _, m := range ruleTargetMembers {
+			if m.path != "arn" && !declared(id) {
+				continue
+			}
 			if value := canonicalJSON(m.get(&t)); m.path == "arn" || value != canonicalJSON(m.get(&plain)) {
 				b.fields[prefix+m.path] = value
 			}
 		}
 	}
 }
+
+func everyTarget(string) bool { return true }
 
 func declaredRule(res manifest.Resource, b *builder) (rule, error) {
 	spec, ok := res.Spec.(*manifest.RuleSpec)
@@ -204,7 +210,7 @@ func (k ruleKind) canonical(res manifest.Resource, b *builder) error {
 	if err != nil {
 		return err
 	}
-	r.fields(b)
+	r.fields(b, everyTarget)
 	tags := res.Spec.(*manifest.RuleSpec).Tags
 	setTags(b, tags, tags)
 	return nil
@@ -299,17 +305,18 @@ func (l *ruleLook) form() rule {
 func (l *ruleLook) guard() providers.Guard {
 	b := &builder{fields: map[string]string{}}
 	r := l.form()
-	r.fields(b)
+	r.fields(b, everyTarget)
 	return seen([]any{awssdk.ToString(l.rule.Arn), b.fields, l.tags})
 }
 
 func (k ruleKind) live(res manifest.Resource, l *ruleLook) providers.Live {
 	b := k.p.builder(nil)
-	r := l.form()
-	r.fields(b)
+	r, declared := l.form(), everyTarget
 	if spec, ok := res.Spec.(*manifest.RuleSpec); ok {
 		setTags(b, spec.Tags, l.tags)
+		declared = func(id string) bool { _, ok := spec.Targets[id]; return ok }
 	}
+	r.fields(b, declared)
 	live := b.live()
 	live.Guard, live.Owner, live.SeenAt = l.guard(), ownerOf(l.tags), l.at
 	arn := awssdk.ToString(l.rule.Arn)

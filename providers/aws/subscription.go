@@ -114,6 +114,21 @@ func (p *Provider) getSubscription(ctx context.Context, cl *clients, arn string)
 	return &subscriptionLook{at: at, arn: arn, attributes: out.Attributes}, nil
 }
 
+// subscriptionNames are what the trail may file a subscription under: its ARN,
+// the one it had before, or its topic.
+func (p *Provider) subscriptionNames(res manifest.Resource) []string {
+	var names []string
+	for _, known := range []map[manifest.Ref]string{p.memory.subscriptions, p.memory.former} {
+		if arn, ok := recall(&p.memory, known, res.Ref); ok {
+			names = append(names, arn)
+		}
+	}
+	if len(names) == 0 {
+		return []string{res.Physical}
+	}
+	return names
+}
+
 // subscriptionsOf lists a topic's subscriptions; none when the topic is not
 // there.
 func (p *Provider) subscriptionsOf(ctx context.Context, cl *clients, topic string) ([]types.Subscription, error) {
@@ -141,6 +156,7 @@ func (k subscriptionKind) find(ctx context.Context, cl *clients, ref manifest.Re
 			return l, err
 		}
 		forget(&k.p.memory, k.p.memory.subscriptions, ref)
+		remember(&k.p.memory, k.p.memory.former, ref, arn)
 	}
 	if want.topic == "" || want.endpoint == "" {
 		return nil, nil // what it needs does not live, so neither does it

@@ -122,6 +122,8 @@ func judgeExtra(d drifted) judgement {
 		return revertMedium
 	case d.open && d.parent.Kind == manifest.KindRole:
 		return granting
+	case d.open && d.ref.Kind == manifest.KindSubscription:
+		return judgement{severity: "high", response: record.Alert, reason: "sends messages out of the account"}
 	case d.open:
 		return opened
 	case d.ref.Kind == manifest.KindConcurrency:

@@ -41,10 +41,10 @@ func judgeRule(d drifted) judgement {
 	case "state":
 		return judgeState(d.diff)
 	case "targets":
-		if !d.diff.inD {
+		switch led := strings.HasSuffix(path, ".arn"); {
+		case led && !d.diff.inD:
 			return alertMedium
-		}
-		if strings.HasSuffix(path, ".arn") {
+		case led:
 			return revertHigh
 		}
 	case "description", "tags":

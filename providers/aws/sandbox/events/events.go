@@ -126,8 +126,7 @@ type Tag struct{ Key, Value string }
 
 type ruleInput struct {
 	Rule
-	Tags  []Tag
-	Force bool
+	Tags []Tag
 }
 
 type ruleOutput struct{ RuleArn string }

@@ -31,12 +31,16 @@ var subscriptionAttributes = []string{
 type subscribeInput struct {
 	TopicArn, Protocol, Endpoint string
 	Attributes                   map[string]string
-	ReturnSubscriptionArn        bool
+	ReturnSubscriptionArn        *bool
 	Token                        string
 	SubscriptionArn              string
 	AttributeName                string
 	AttributeValue               string
 	NextToken                    string
+}
+
+func (in *subscribeInput) whole() bool {
+	return in.ReturnSubscriptionArn != nil && *in.ReturnSubscriptionArn
 }
 
 type subscribeOutput struct{ SubscriptionArn string }
@@ -69,10 +73,10 @@ func (s *Service) subscribe(_ context.Context, c *wire.Call, in *subscribeInput)
 		if len(in.Attributes) > 0 && !maps.Equal(old.attributes, made.attributes) {
 			return subscribeOutput{}, invalid("Attributes", "Subscription already exists with different attributes")
 		}
-		return subscribeOutput{SubscriptionArn: old.shown(in.ReturnSubscriptionArn)}, nil
+		return subscribeOutput{SubscriptionArn: old.shown(in.whole())}, nil
 	}
 	s.subs[made.arn] = made
-	return subscribeOutput{SubscriptionArn: made.shown(in.ReturnSubscriptionArn)}, nil
+	return subscribeOutput{SubscriptionArn: made.shown(in.whole())}, nil
 }
 
 func checkSubscription(t *topic, in *subscribeInput) error {
