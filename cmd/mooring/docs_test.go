@@ -75,8 +75,8 @@ func actionsOf(t *testing.T, dirs ...string) map[string]bool {
 			t.Fatalf("%s: %v", dir, err)
 		}
 		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
+			if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(filepath.Base(name), "coverage") {
+				continue // the tables of what is managed name calls and make none
 			}
 			src, err := os.ReadFile(name)
 			if err != nil {

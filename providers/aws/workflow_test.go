@@ -344,34 +344,6 @@ func TestAWorkflowThatIsNotDeclaredIsAnOrphan(t *testing.T) {
 	}
 }
 
-func TestWorkflowMembersAreNotOverlooked(t *testing.T) {
-	none := "Mooring has no use for it"
-	overlooked(t, []covered{
-		{sfn.CreateStateMachineInput{}, map[string]string{
-			"Definition": managed, "EncryptionConfiguration": managed, "LoggingConfiguration": managed, "Name": managed, "RoleArn": managed,
-			"Tags": managed, "TracingConfiguration": managed, "Type": managed,
-			"Publish": "a version is made only of what was looked at", "VersionDescription": none,
-		}},
-		{sfn.UpdateStateMachineInput{}, map[string]string{
-			"Definition": managed, "EncryptionConfiguration": managed, "LoggingConfiguration": managed, "RoleArn": managed,
-			"StateMachineArn": identity, "TracingConfiguration": managed,
-			"Publish": "a version is made only of what was looked at", "VersionDescription": none,
-		}},
-		{sfn.DescribeStateMachineOutput{}, map[string]string{
-			"Definition": managed, "EncryptionConfiguration": managed, "LoggingConfiguration": managed, "RoleArn": managed, "TracingConfiguration": managed, "Type": managed,
-			"CreationDate": "part of the guard", "RevisionId": "part of the guard", "Status": state, "Name": identity, "StateMachineArn": identity,
-			"Description": "of a version", "Label": "of a distributed map", "VariableReferences": readOnly, "ResultMetadata": readOnly,
-		}},
-		{sfn.DescribeStateMachineAliasOutput{}, map[string]string{
-			"Description": managed, "RoutingConfiguration": managed, "Name": identity, "StateMachineAliasArn": identity,
-			"CreationDate": "part of the guard", "UpdateDate": "part of the guard", "ResultMetadata": readOnly,
-		}},
-		{types.LoggingConfiguration{}, map[string]string{"Destinations": managed, "IncludeExecutionData": managed, "Level": managed}},
-		{types.TracingConfiguration{}, map[string]string{"Enabled": managed}},
-		{types.EncryptionConfiguration{}, map[string]string{"Type": managed, "KmsKeyId": managed, "KmsDataKeyReusePeriodSeconds": managed}},
-	})
-}
-
 // withFlow is a workflow with another spec.
 func withFlow(res manifest.Resource, change func(*manifest.WorkflowSpec)) manifest.Resource {
 	spec := *res.Spec.(*manifest.WorkflowSpec)

@@ -1,8 +1,6 @@
 package aws
 
 import (
-	"testing"
-
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -12,14 +10,15 @@ import (
 // shown members can be set by a hand only: they are compared, never declared.
 const shown = "not declared, compared where a hand set it"
 
-func TestNoMemberOfALogGroupIsOverlooked(t *testing.T) {
-	overlooked(t, []covered{
+// logGroupCoverage is a log group with its filters.
+func logGroupCoverage() []covered {
+	return []covered{
 		{cloudwatchlogs.CreateLogGroupInput{}, map[string]string{
 			"LogGroupName": managed, "DeletionProtectionEnabled": managed, "KmsKeyId": managed, "LogGroupClass": managed, "Tags": managed,
 		}},
 		{logstypes.LogGroup{}, map[string]string{
 			"RetentionInDays": managed, "KmsKeyId": managed, "LogGroupClass": managed, "DeletionProtectionEnabled": managed, "Arn": managed,
-			"LogGroupArn": identity, "LogGroupName": identity, "CreationTime": "the guard", "MetricFilterCount": readOnly, "StoredBytes": readOnly,
+			"LogGroupArn": identity, "LogGroupName": identity, "CreationTime": guards, "MetricFilterCount": readOnly, "StoredBytes": readOnly,
 			"DataProtectionStatus": "the account's or a person's policy of masking, which is another resource",
 			"InheritedProperties":  readOnly, "RetentionPolicyName": "of an organization's policy, which no account can change",
 			"BearerTokenAuthenticationEnabled": "for writers other than functions",
@@ -36,10 +35,11 @@ func TestNoMemberOfALogGroupIsOverlooked(t *testing.T) {
 		{logstypes.MetricTransformation{}, map[string]string{
 			"MetricName": managed, "MetricNamespace": managed, "MetricValue": managed, "DefaultValue": managed, "Dimensions": managed, "Unit": managed,
 		}},
-	})
+	}
 }
 
-func TestNoMemberOfAnAlarmIsOverlooked(t *testing.T) {
+// alarmCoverage is an alarm.
+func alarmCoverage() []covered {
 	const promQL, kept = "of alarms by PromQL, which are not managed", "not declared, and kept by every write"
 	members := map[string]string{
 		"AlarmName": managed, "ActionsEnabled": managed, "AlarmActions": managed, "AlarmDescription": managed, "ComparisonOperator": managed,
@@ -56,7 +56,7 @@ func TestNoMemberOfAnAlarmIsOverlooked(t *testing.T) {
 		return more
 	}
 	const moves = "moves by itself"
-	overlooked(t, []covered{
+	return []covered{
 		{cloudwatch.PutMetricAlarmInput{}, with(map[string]string{"Tags": managed})},
 		{types.MetricAlarm{}, with(map[string]string{
 			"AlarmArn": identity, "AlarmConfigurationUpdatedTimestamp": readOnly, "EvaluationState": moves, "StateReason": moves, "StateReasonData": moves,
@@ -66,5 +66,5 @@ func TestNoMemberOfAnAlarmIsOverlooked(t *testing.T) {
 			"Id": managed, "AccountId": managed, "Expression": managed, "Label": managed, "MetricStat": managed, "Period": managed, "ReturnData": managed,
 		}},
 		{types.MetricStat{}, map[string]string{"Metric": managed, "Period": managed, "Stat": managed, "Unit": managed}},
-	})
+	}
 }
