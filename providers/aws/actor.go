@@ -29,6 +29,7 @@ var eventsOf = map[string][]string{
 	manifest.KindConcurrency:  {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
 	manifest.KindRole:         {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
 	manifest.KindQueue:        {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
+	manifest.KindTable:        {"CreateTable", "UpdateTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "UntagResource"},
 	manifest.KindTopic:        {"CreateTopic", "SetTopicAttributes", "DeleteTopic", "TagResource", "UntagResource", "AddPermission", "RemovePermission"},
 	manifest.KindSubscription: {"Subscribe", "ConfirmSubscription", "SetSubscriptionAttributes", "Unsubscribe"},
 	manifest.KindRule:         {"PutRule", "DeleteRule", "EnableRule", "DisableRule", "PutTargets", "RemoveTargets", "TagResource", "UntagResource"},

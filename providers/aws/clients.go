@@ -12,10 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -52,6 +54,8 @@ type clients struct {
 	sns        *sns.Client
 	apis       *apigatewayv2.Client
 	machines   *sfn.Client
+	tables     *dynamodb.Client
+	buckets    *s3.Client
 }
 
 func newClients(o Options) *clients {
@@ -74,6 +78,8 @@ func newClients(o Options) *clients {
 		logs:     cloudwatchlogs.NewFromConfig(cfg),
 		apis:     apigatewayv2.NewFromConfig(cfg),
 		machines: sfn.NewFromConfig(cfg),
+		tables:   dynamodb.NewFromConfig(cfg),
+		buckets:  s3.NewFromConfig(cfg, func(s *s3.Options) { s.UsePathStyle = cfg.BaseEndpoint != nil }),
 		events:   eventbridge.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sns: sns.NewFromConfig(cfg),
 		cloudwatch: cloudwatch.NewFromConfig(cfg, func(c *cloudwatch.Options) {
 			switch o.CloudWatchProtocol {

@@ -24,7 +24,7 @@ const managed = ""
 // Reasons that several members have.
 const (
 	outOfScope = "a kind of function this release does not manage"
-	streams    = "for streams, Kafka and databases; only queues are managed"
+	kafka      = "of Kafka, message brokers and databases, which are no triggers here"
 	readOnly   = "set by AWS"
 	identity   = "says which one it is"
 	state      = "read into Settling, Failed or Note"
@@ -37,7 +37,7 @@ func coverage() []covered {
 	var all []covered
 	for _, part := range [][]covered{
 		lambdaCoverage(), besideCoverage(), layerCoverage(), accessCoverage(), queueCoverage(),
-		logGroupCoverage(), alarmCoverage(), messagingCoverage(), workflowCoverage(),
+		logGroupCoverage(), alarmCoverage(), messagingCoverage(), workflowCoverage(), tableCoverage(),
 	} {
 		all = append(all, part...)
 	}

@@ -41,6 +41,7 @@ var kindByCode = map[string]providers.Kind{
 	"DeleteConflict":                              providers.Conflict,
 	"OperationAbortedException":                   providers.Conflict,
 	"ResourceAlreadyExistsException":              providers.Conflict,
+	"ContinuousBackupsUnavailableException":       providers.Transient,
 	"QueueAlreadyExists":                          providers.Conflict,
 	"QueueNameExists":                             providers.Conflict,
 	"StateMachineAlreadyExists":                   providers.Conflict,
@@ -132,6 +133,7 @@ var absentCodes = map[string]bool{
 	"ResourceNotFoundException":               true,
 	"ResourceNotFound":                        true,
 	"NotFoundException":                       true,
+	"TableNotFoundException":                  true,
 	"NoSuchEntity":                            true,
 	"NoSuchEntityException":                   true,
 	"QueueDoesNotExist":                       true,
@@ -247,6 +249,9 @@ func kindOfAnswer(code, message string) providers.Kind {
 	kind := kindByCode[code]
 	if kind == providers.Denied && strings.Contains(message, "authorized to assume the provided role") {
 		return providers.Transient // Step Functions of a role that is new
+	}
+	if code == "ValidationException" && strings.Contains(message, "multiple times within a fixed interval") {
+		return providers.Transient // expiry of a table may be switched once an hour
 	}
 	switch code {
 	case "InvalidParameterValueException", "InvalidParameterException", "ValidationException":

@@ -57,6 +57,7 @@ type namedKind struct {
 func (p *Provider) allKinds() []namedKind {
 	return []namedKind{
 		{manifest.KindQueue, queueKind{p}}, // before functions: triggers are found by their queues
+		{manifest.KindTable, tableKind{p}}, // likewise
 		{manifest.KindLayer, layerKind{p}},
 		{manifest.KindFunction, functionKind{p}},
 		{manifest.KindAlias, aliasKind{p}},
@@ -109,6 +110,10 @@ func (k queueKind) survey(ctx context.Context, s *sweep)     { s.queues(ctx) }
 func (k roleKind) survey(ctx context.Context, s *sweep)      { s.roles(ctx) }
 func (k parameterKind) survey(ctx context.Context, s *sweep) { s.parameters(ctx) }
 
+func (k tableKind) survey(ctx context.Context, s *sweep) {
+	s.plain(ctx, manifest.KindTable, layerTables, nil)
+}
+
 // The bulk listing of secrets may lag by minutes; asking for each does not.
 func (k secretKind) survey(ctx context.Context, s *sweep) {
 	s.plain(ctx, manifest.KindSecret, layerSecrets, nil)
@@ -116,8 +121,10 @@ func (k secretKind) survey(ctx context.Context, s *sweep) {
 
 func (k functionKind) resourceType() string { return "lambda:function" }
 func (k queueKind) resourceType() string    { return "sqs" }
+func (k tableKind) resourceType() string    { return "dynamodb:table" }
 
 func (k functionKind) physicalIn(arn string) (string, bool) {
 	return lastIn(arn, "lambda", "function:")
 }
+func (k tableKind) physicalIn(arn string) (string, bool) { return lastIn(arn, "dynamodb", "table/") }
 func (k queueKind) physicalIn(arn string) (string, bool) { return lastIn(arn, "sqs", "") }

@@ -91,6 +91,13 @@ func TestMotoAsWitness(t *testing.T) {
 	t.Run("layer", func(t *testing.T) { layerTests(t, world(t, "layers")) })
 	t.Run("log group", func(t *testing.T) { witnessLogGroup(world(t, "logs")) })
 	t.Run("workflow", func(t *testing.T) { workflowOnMoto(t, world(t, "preview")) })
+	t.Run("stores", func(t *testing.T) {
+		w := world(t, "stores")
+		w.fixed = motoDiffers
+		all := w.stores("stores")
+		w.converge(all)
+		w.inPlace(all)
+	})
 	t.Run("messaging", func(t *testing.T) {
 		w := world(t, "preview")
 		w.fixed = motoDiffers

@@ -56,7 +56,7 @@ func rounds(want []manifest.Resource) [2][]manifest.Resource {
 	for _, res := range want {
 		i := 1
 		switch res.Ref.Kind {
-		case manifest.KindFunction, manifest.KindQueue, manifest.KindTopic:
+		case manifest.KindFunction, manifest.KindQueue, manifest.KindTopic, manifest.KindTable, manifest.KindBucket:
 			i = 0
 		}
 		out[i] = append(out[i], res)

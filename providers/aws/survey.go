@@ -24,6 +24,7 @@ const (
 	layerLayers        = "layers"
 	layerRoles         = "roles"
 	layerQueues        = "queues"
+	layerTables        = "tables"
 	layerSecrets       = "secrets"
 	layerParameters    = "parameters"
 	layerWorkflows     = "workflows" // state machines, their versions and aliases, in rotation

@@ -14,7 +14,8 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// triggerKind is an event source mapping of a queue onto a function's alias.
+// triggerKind is an event source mapping of a queue or a stream onto a
+// function's alias.
 type triggerKind struct{ p *Provider }
 
 // mapping is a mapping's configuration.
@@ -28,6 +29,7 @@ type mapping struct {
 	concurrency      int
 	kmsKey           string
 	metrics          []string
+	reading          *reading // of streams; nil for queues
 }
 
 var mappingMembers = []member[mapping]{
@@ -41,6 +43,14 @@ var mappingMembers = []member[mapping]{
 	{"maximumBatchingWindowInSeconds", func(m *mapping) any { return m.window }, func(d, s *mapping) { d.window = s.window }},
 	{"metricsConfig.metrics", func(m *mapping) any { return set(m.metrics) }, func(d, s *mapping) { d.metrics = s.metrics }},
 	{"scalingConfig.maximumConcurrency", func(m *mapping) any { return m.concurrency }, func(d, s *mapping) { d.concurrency = s.concurrency }},
+}
+
+// members are those a mapping of its source has.
+func (m *mapping) members() []member[mapping] {
+	if m.reading == nil {
+		return mappingMembers
+	}
+	return streamMappingMembers
 }
 
 // patterns are compared as JSON documents, in no order: any of them lets a
@@ -64,7 +74,8 @@ func (k triggerKind) declared(res manifest.Resource, b *builder) (mapping, error
 		return mapping{}, wrongSpec(res)
 	}
 	return mapping{
-		source: b.value(spec.Queue), function: k.p.aliasARN(res, spec.Alias, b), enabled: spec.Enabled,
+		reading: declaredReading(spec, b),
+		source:  b.value(spec.Source()), function: k.p.aliasARN(res, spec.Alias, b), enabled: spec.Enabled,
 		batchSize: orElse(spec.BatchSize, 10), window: spec.MaximumBatchingWindowInSeconds,
 		responses: spec.FunctionResponseTypes, filters: spec.FilterPatterns, concurrency: spec.MaximumConcurrency,
 		kmsKey: spec.KmsKeyArn, metrics: spec.MetricsConfig,
@@ -76,7 +87,7 @@ func (k triggerKind) canonical(res manifest.Resource, b *builder) error {
 	if err != nil {
 		return err
 	}
-	each(b, mappingMembers, &m)
+	each(b, m.members(), &m)
 	return nil
 }
 
@@ -84,7 +95,10 @@ func liveMapping(c *types.EventSourceMappingConfiguration) mapping {
 	m := mapping{
 		source: awssdk.ToString(c.EventSourceArn), function: awssdk.ToString(c.FunctionArn),
 		batchSize: orElse(int(awssdk.ToInt32(c.BatchSize)), 10), window: int(awssdk.ToInt32(c.MaximumBatchingWindowInSeconds)),
-		responses: list(c.FunctionResponseTypes), kmsKey: awssdk.ToString(c.KMSKeyArn),
+		responses: list(c.FunctionResponseTypes), kmsKey: awssdk.ToString(c.KMSKeyArn), reading: liveReading(c),
+	}
+	if m.reading != nil {
+		m.batchSize = orElse(int(awssdk.ToInt32(c.BatchSize)), 100)
 	}
 	switch awssdk.ToString(c.State) {
 	case "Enabled", "Enabling":
@@ -109,7 +123,7 @@ func liveMapping(c *types.EventSourceMappingConfiguration) mapping {
 func (k triggerKind) live(ref manifest.Ref, c *types.EventSourceMappingConfiguration, owner providers.Owner) providers.Live {
 	b := k.p.builder(nil)
 	m := liveMapping(c)
-	each(b, mappingMembers, &m)
+	each(b, m.members(), &m)
 	state := awssdk.ToString(c.State)
 	if state == "Creating" || state == "Updating" {
 		delete(b.fields, "enabled")
@@ -143,7 +157,7 @@ func settlingMapping(state string) bool {
 func (k triggerKind) guard(c *types.EventSourceMappingConfiguration) providers.Guard {
 	m := liveMapping(c)
 	b := k.p.builder(nil)
-	each(b, mappingMembers, &m)
+	each(b, m.members(), &m)
 	return seen([]any{awssdk.ToString(c.UUID), b.fields})
 }
 
@@ -191,15 +205,16 @@ func (k triggerKind) find(ctx context.Context, cl *clients, res manifest.Resourc
 	return k.match(ctx, cl, res, all)
 }
 
-// source is the ARN of the trigger's queue, "" if it was never seen.
+// source is the ARN of the trigger's queue or stream, "" if it was never seen.
 func (k triggerKind) source(res manifest.Resource) string {
 	spec, ok := res.Spec.(*manifest.TriggerSpec)
 	if !ok {
 		return ""
 	}
-	ref, attribute, isRef := spec.Queue.Target()
+	source := spec.Source()
+	ref, attribute, isRef := source.Target()
 	if !isRef {
-		return spec.Queue.Literal
+		return source.Literal
 	}
 	known, _ := recall(&k.p.memory, k.p.memory.known, ref)
 	return known[attribute]

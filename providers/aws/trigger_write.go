@@ -53,11 +53,11 @@ func (k triggerKind) put(ctx context.Context, c providers.Change) (providers.Rec
 	return k.update(ctx, c, now, declared, owner)
 }
 
-// learn notes what the bindings say of the queue, so that the mapping is
+// learn notes what the bindings say of the source, so that the mapping is
 // found by it.
 func (k triggerKind) learn(c providers.Change) {
 	if spec, ok := c.Resource.Spec.(*manifest.TriggerSpec); ok {
-		if ref, _, isRef := spec.Queue.Target(); isRef && c.Bindings[ref] != nil {
+		if ref, _, isRef := spec.Source().Target(); isRef && c.Bindings[ref] != nil {
 			remember(&k.p.memory, k.p.memory.known, ref, c.Bindings[ref])
 		}
 	}
@@ -84,6 +84,11 @@ func (k triggerKind) create(ctx context.Context, c providers.Change, m mapping) 
 	if len(m.metrics) > 0 {
 		in.MetricsConfig = m.metricsConfig()
 	}
+	if m.reading != nil {
+		if err := m.reading.create(in); err != nil {
+			return providers.Receipt{}, err
+		}
+	}
 	out, err := k.p.front.lambda.CreateEventSourceMapping(ctx, in)
 	if err != nil {
 		return providers.Receipt{}, classify(err)
@@ -94,16 +99,25 @@ func (k triggerKind) create(ctx context.Context, c providers.Change, m mapping) 
 
 // update changes what may change in place. A queue's mapping onto another
 // queue is another mapping: the old one goes first, and the next Put makes the
-// new one. Messages wait in the queue meanwhile.
+// new one. Messages wait in the queue meanwhile. A stream's is never made
+// anew: that would lose records, or replay them.
 func (k triggerKind) update(ctx context.Context, c providers.Change, now *types.EventSourceMappingConfiguration, declared mapping, owner providers.Owner) (
 	providers.Receipt, error) {
 	desired := liveMapping(now)
-	changed := merge(mappingMembers, &desired, &declared, allowedBy(c.Fields))
+	if (desired.reading == nil) != (declared.reading == nil) {
+		return providers.Receipt{}, providers.Errorf(providers.Invalid, "a queue's mapping cannot become a stream's, or the other way round: give the trigger another name")
+	}
+	changed := merge(declared.members(), &desired, &declared, allowedBy(c.Fields))
 	if len(changed) == 0 || !k.p.owns(owner) {
 		return k.tag(ctx, c, now)
 	}
 	in := &lambda.UpdateEventSourceMappingInput{UUID: now.UUID}
 	for _, path := range changed {
+		if desired.reading != nil {
+			if err := desired.reading.update(in, path); err != nil {
+				return providers.Receipt{}, err
+			}
+		}
 		switch path {
 		case "eventSourceArn":
 			return k.drop(ctx, awssdk.ToString(now.UUID))

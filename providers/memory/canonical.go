@@ -101,6 +101,19 @@ func (f *flattener) resource(res manifest.Resource) error {
 		return nil
 	case *manifest.TriggerSpec:
 		f.fields["functionArn"] = quote(arn(manifest.KindFunction, res.Physical) + qualifier(spec.Alias))
+		err := f.members("", reflect.ValueOf(*spec))
+		if !spec.OfStream() {
+			for _, path := range ofStreams {
+				delete(f.fields, path)
+			}
+		}
+		return err
+	case *manifest.TableSpec:
+		return f.store(reflect.ValueOf(*spec))
+	case *manifest.BucketSpec:
+		return f.store(reflect.ValueOf(*spec))
+	case *manifest.NotificationSpec:
+		f.fields["functionArn"] = quote(arn(manifest.KindFunction, res.Physical) + qualifier(spec.Alias))
 		return f.members("", reflect.ValueOf(*spec))
 	case *manifest.RoleSpec:
 		rest := *spec
@@ -136,6 +149,17 @@ func (f *flattener) runtimes(spec *manifest.RuntimeManagementSpec) error {
 		}
 	}
 	return f.set("latest", mode, false)
+}
+
+// ofStreams are a trigger's members that a queue's mapping does not have.
+var ofStreams = []string{"parallelizationFactor", "bisectBatchOnFunctionError", "maximumRecordAgeInSeconds", "tumblingWindowInSeconds"}
+
+// store leaves out what a table or a bucket says to Mooring alone.
+func (f *flattener) store(v reflect.Value) error {
+	err := f.members("", v)
+	delete(f.fields, "manage")
+	delete(f.fields, "deletionPolicy")
+	return err
 }
 
 func codeOf(a manifest.Artifact) string {

@@ -68,6 +68,8 @@ func (p *Platform) look(n Name) providers.Live {
 	switch {
 	case n.Kind == manifest.KindQueue:
 		live.Attributes["url"] = "memory://" + n.Physical
+	case n.Kind == manifest.KindTable:
+		live.Attributes["streamArn"] = live.Attributes["arn"] + "/stream/1"
 	case manifest.AliasKind(n.Kind):
 		live.Attributes["arn"] = arn(manifest.VersionedBy(n.Kind), n.Physical) + ":" + n.Key
 	case n.Kind == manifest.KindLayer:
@@ -181,7 +183,8 @@ func (t *thing) isOpen() bool {
 
 func child(kind string) bool {
 	switch kind {
-	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, manifest.KindProvisioned, manifest.KindRuntimeManagement, manifest.KindWorkflowAlias, KindPolicy:
+	case manifest.KindAlias, manifest.KindTrigger, manifest.KindPermission, manifest.KindURL, manifest.KindAsync, manifest.KindConcurrency, manifest.KindProvisioned, manifest.KindRuntimeManagement, manifest.KindWorkflowAlias,
+		manifest.KindNotification, KindPolicy:
 		return true
 	}
 	return false
@@ -193,6 +196,9 @@ func parentName(n Name) Name {
 		return Name{Kind: manifest.KindRole, Physical: n.Physical}
 	case manifest.KindWorkflowAlias:
 		return Name{Kind: manifest.KindWorkflow, Physical: n.Physical}
+	}
+	if n.Kind == manifest.KindNotification { // which has a name of its own
+		return Name{Kind: manifest.KindFunction, Physical: strings.TrimSuffix(n.Physical, "-"+n.Key)}
 	}
 	return Name{Kind: manifest.KindFunction, Physical: n.Physical}
 }

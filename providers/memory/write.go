@@ -52,7 +52,7 @@ func (pr *Provider) put(c providers.Change) (*thing, Call, error) {
 		return nil, call, err
 	}
 	name := NameOf(c.Resource)
-	if name.Kind == manifest.KindSecret || name.Kind == manifest.KindParameter {
+	if name.Kind == manifest.KindSecret || name.Kind == manifest.KindParameter || c.Resource.Bound() {
 		return nil, call, providers.Errorf(providers.Denied, "it is checked, never written")
 	}
 	if err := pr.parentOurs(name); err != nil {

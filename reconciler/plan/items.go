@@ -39,6 +39,9 @@ func (w *world) report(f found) record.DriftItem {
 		Since: at, Seen: 1, SeenAt: at,
 		Severity: j.severity, Default: w.cap(j.response), Reason: j.reason, Open: j.open || f.open,
 	}
+	if f.res != nil && f.res.Bound() && item.Default == record.Revert {
+		item.Default, item.Reason = record.Alert, "it belongs to somebody else: it is checked, never changed"
+	}
 	if item.Contract = w.expects.broken(f.drifted, f.res); item.Contract {
 		item.Severity = "critical"
 	}

@@ -10,8 +10,8 @@ import (
 // Another pipeline's resource is never touched; an untagged one is taken over
 // when the manifest or an approval says so.
 func (w *world) ours(l *look) bool {
-	if !tagged(l.res.Ref.Kind) {
-		return true
+	if !tagged(l.res.Ref.Kind) || foreign(l.res) {
+		return true // nothing is written to it, or its parent's owner counts
 	}
 	owner := l.live.Owner
 	switch {
@@ -41,7 +41,7 @@ func (w *world) watches(o providers.Owner) bool {
 
 // adopts is true for an untagged resource that may be taken over.
 func (w *world) adopts(l *look) bool {
-	return tagged(l.res.Ref.Kind) && l.live.Exists && l.live.Owner == (providers.Owner{}) && (l.res.Adopt || w.in.Approved)
+	return tagged(l.res.Ref.Kind) && !foreign(l.res) && l.live.Exists && l.live.Owner == (providers.Owner{}) && (l.res.Adopt || w.in.Approved)
 }
 
 func (w *world) holdAdoption(ref manifest.Ref) {

@@ -80,9 +80,12 @@ func (w *world) leftovers() []removal {
 			// It was asked for by name, so no survey calls it an extra.
 			r.extra = &providers.Extra{Ref: ref, Parent: r.parent, Spec: r.live.Spec, Guard: r.live.Guard, SeenAt: r.live.SeenAt}
 		}
-		if foreignKind(ref.Kind) || kept(r) {
+		switch {
+		case foreignKind(ref.Kind) || kept(r) || w.wasBound(ref):
 			w.gone(ref) // let go of, where it is
-		} else {
+		case w.retained(ref):
+			w.wait(ref, "retained", "it is not declared any more, and stays: its manifest did not say deletionPolicy: Delete")
+		default:
 			left = append(left, r)
 		}
 	}
@@ -92,6 +95,22 @@ func (w *world) leftovers() []removal {
 // kept is true for what stays where it is when its manifest goes.
 func kept(r removal) bool {
 	return traitsOf(r.ref.Kind).kept && r.live.Spec.Fields[pathDeletion] != `"Delete"`
+}
+
+// wasBound is true for what was declared only to be checked.
+func (w *world) wasBound(ref manifest.Ref) bool {
+	res, ok := w.before(ref)
+	return ok && res.Bound()
+}
+
+// retained is true for what stays when nobody declares it: what holds data,
+// unless the release before is known to have said that it may go.
+func (w *world) retained(ref manifest.Ref) bool {
+	if !traitsOf(ref.Kind).retained {
+		return false
+	}
+	res, ok := w.before(ref)
+	return !ok || res.Retained()
 }
 
 // undeclared are the refs that releases before declared or wrote and orphans
@@ -132,7 +151,7 @@ func (w *world) undeclared() []manifest.Ref {
 
 // gone records that what a release removed was seen to be absent.
 func (w *world) gone(ref manifest.Ref) {
-	if !w.absence && !foreignKind(ref.Kind) && !traitsOf(ref.Kind).kept {
+	if !w.absence && !foreignKind(ref.Kind) && !traitsOf(ref.Kind).kept && !w.wasBound(ref) {
 		return
 	}
 	_, wrote := w.in.Wrote[ref]

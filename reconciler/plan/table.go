@@ -191,5 +191,8 @@ func (w *world) aliasLives(res *manifest.Resource) bool {
 // foreignKind: it exists beside Mooring, and is checked, never written.
 func foreignKind(kind string) bool { return traitsOf(kind).foreign }
 
+// foreign is foreignKind, or a resource that says so of itself.
+func foreign(res *manifest.Resource) bool { return foreignKind(res.Ref.Kind) || res.Bound() }
+
 // tagged kinds carry ownership tags of their own.
 func tagged(kind string) bool { return traitsOf(kind).tagged }

@@ -11,6 +11,8 @@ type traits struct {
 	// kept stays when it is no longer declared, unless it lives with
 	// deletionPolicy: Delete: what it holds cannot be made again.
 	kept bool
+	// retained kinds hold data: they go only when their manifest said so.
+	retained bool
 	// parent is the kind a child lives on; "" is Function.
 	parent string
 	// perVersion kinds name their fields after the version that carries the
@@ -89,6 +91,12 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankSource, judge: judgeSchedule, missing: revertHigh}
 	case manifest.KindLayer:
 		return traits{tagged: true, published: true, rank: rankStore, made: early, written: layerWritten, judge: judgeLayer}
+	case manifest.KindTable:
+		return traits{tagged: true, retained: true, rank: rankStore, made: early, written: tableWritten, judge: judgeTable, missing: gone}
+	case manifest.KindBucket:
+		return traits{tagged: true, retained: true, rank: rankStore, made: early, judge: judgeBucket, missing: gone}
+	case manifest.KindNotification:
+		return traits{rank: rankSource, missing: revertHigh}
 	case manifest.KindSecret, manifest.KindParameter:
 		return traits{foreign: true, rank: rankLast, judge: judgeForeign, missing: gone}
 	}

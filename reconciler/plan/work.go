@@ -24,7 +24,7 @@ func (w *world) missing(l *look) {
 		drift, item = false, record.DriftItem{}
 	}
 	switch {
-	case foreignKind(ref.Kind):
+	case foreign(l.res):
 		w.unready = true
 		w.wait(ref, "dependency", "it must be there; Mooring never makes one")
 	case manifest.AliasKind(ref.Kind):
@@ -116,7 +116,7 @@ func (w *world) present(l *look) {
 		w.unready = true
 	}
 	switch {
-	case foreignKind(l.res.Ref.Kind):
+	case foreign(l.res):
 		w.checked(l)
 	case l.live.Failed != "" && len(l.diffs) == 0:
 		w.unfinished(l.res.Ref)
@@ -158,6 +158,13 @@ func (w *world) checked(l *look) {
 		w.unready = true
 		w.wait(l.res.Ref, "dependency", l.live.Failed)
 		return
+	}
+	for _, d := range l.diffs {
+		if d.origin != byHand {
+			w.unready = true
+			w.wait(l.res.Ref, "dependency", d.path+" is not as the release needs it, and Mooring does not change it")
+			return
+		}
 	}
 	w.settled(l, "")
 }

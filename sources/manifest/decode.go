@@ -158,14 +158,14 @@ func (d *decoder) field(n *node, v reflect.Value, f *field) {
 	d.push(f.name)
 	defer d.pop()
 	if value := n.get(f.name); value != nil {
-		d.decode(value, v.Field(f.at), f.plan, &f.rule)
+		d.decode(value, v.FieldByIndex(f.at), f.plan, &f.rule)
 		return
 	}
 	if f.rule.required {
 		d.need(n.pos(), "is required", "")
 		return
 	}
-	applyDefault(v.Field(f.at), f.plan, &f.rule)
+	applyDefault(v.FieldByIndex(f.at), f.plan, &f.rule)
 }
 
 // applyDefault gives an absent field its value.
@@ -176,7 +176,7 @@ func applyDefault(v reflect.Value, p *plan, r *rule) {
 		d.decode(&node{kind: defaultKind(p), text: *r.fallback}, v, p, &rule{})
 	case p.kind == planStruct:
 		for i := range p.fields {
-			applyDefault(v.Field(p.fields[i].at), p.fields[i].plan, &p.fields[i].rule)
+			applyDefault(v.FieldByIndex(p.fields[i].at), p.fields[i].plan, &p.fields[i].rule)
 		}
 	}
 }

@@ -12,6 +12,7 @@ type settings struct {
 	environment string
 	pipeline    string
 	naming      string
+	account     string // "" when it is not declared
 	rollout     Rollout
 	id          string // digest of all of it
 }

@@ -80,6 +80,14 @@ func destinations(f *functionSpec) (queues, functions []any) {
 	if f.AsyncInvoke != nil {
 		all = append(all, f.AsyncInvoke.OnSuccess, f.AsyncInvoke.OnFailure)
 	}
+	for _, key := range slices.Sorted(maps.Keys(f.Triggers)) {
+		switch t := f.Triggers[key].Source.(type) {
+		case *tableTrigger:
+			all = append(all, t.OnFailure)
+		case *streamTrigger:
+			all = append(all, t.OnFailure)
+		}
+	}
 	seen := map[Value]bool{}
 	for _, v := range all {
 		if v == nil || seen[*v] {

@@ -10,6 +10,7 @@ func allKinds() []*kind {
 		logGroupKind(), alarmKind(),
 		workflowKind(),
 		topicKind(), ruleKind(), scheduleKind(),
+		tableKind(),
 	}
 }
 

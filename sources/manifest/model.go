@@ -18,6 +18,8 @@ const (
 	KindAlarm       = "Alarm"
 	KindLogGroup    = "LogGroup" // LogGroup/checkout of a function: its own
 	KindWorkflow    = "Workflow"
+	KindTable       = "Table"
+	KindBucket      = "Bucket"
 
 	// Children of a Function: resources of their own, named
 	// "function.key" or, where a function has only one, "function".
@@ -35,6 +37,8 @@ const (
 
 	// The child of a Workflow.
 	KindWorkflowAlias = "WorkflowAlias" // WorkflowAlias/fulfil.live
+	// Notification/checkout.uploads: an entry of a bucket's notifications.
+	KindNotification = "Notification"
 )
 
 // Ref names one resource: "Kind/name".
@@ -118,7 +122,7 @@ type Resource struct {
 	// *FunctionConfig, *QueueSpec, *RoleSpec, *SecretSpec, *ParameterSpec,
 	// *AliasSpec, *TriggerSpec, *PermissionSpec, *URLSpec, *AsyncSpec,
 	// *ConcurrencySpec, *ProvisionedConcurrencySpec, *RuntimeManagementSpec, *LayerSpec, *WorkflowSpec (a WorkflowAlias has an
-	// *AliasSpec). It is shared and must not be written to.
+	// *AliasSpec), *TableSpec, *BucketSpec, *NotificationSpec. It is shared and must not be written to.
 	Spec any
 	// Refs is what this resource needs, sorted. It is an edge of the
 	// dependency graph: those first.

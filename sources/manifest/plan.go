@@ -42,7 +42,7 @@ const (
 
 type field struct {
 	name string
-	at   int
+	at   []int // where it is, through embedded structs
 	plan *plan
 	rule rule
 }
@@ -167,15 +167,28 @@ func scalarPlan(t reflect.Type) planKind {
 func (p *plan) compileFields(seen map[reflect.Type]*plan) {
 	for i := range p.typ.NumField() {
 		f := p.typ.Field(i)
+		if f.Anonymous {
+			p.embed(i, compile(f.Type, seen))
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
 		p.fields = append(p.fields, field{
-			name: name, at: i, plan: compile(f.Type, seen),
+			name: name, at: []int{i}, plan: compile(f.Type, seen),
 			rule: parseRule(p.typ.String()+"."+name, f.Tag.Get("is"), f.Tag.Get("doc")),
 		})
 		p.names = append(p.names, name)
+	}
+}
+
+// embed takes over the fields of an embedded struct.
+func (p *plan) embed(at int, inner *plan) {
+	for _, f := range inner.fields {
+		f.at = append([]int{at}, f.at...)
+		p.fields = append(p.fields, f)
+		p.names = append(p.names, f.name)
 	}
 }
 

@@ -41,7 +41,10 @@ func newSettings(p *Pipeline, e Environment) *settings {
 		s.rollout = defaultRollout()
 		s.rollout.Force = force
 	}
-	b := appendCanonical(nil, []any{s.environment, s.pipeline, s.naming, s.rollout.Force})
+	if e.Provider.AWS != nil {
+		s.account = e.Provider.AWS.Account
+	}
+	b := appendCanonical(nil, []any{s.environment, s.pipeline, s.naming, s.account, s.rollout.Force})
 	s.id = digest(appendCanonical(b, s.rollout))
 	return s
 }

@@ -92,20 +92,47 @@ type AliasSpec struct {
 	Description string `json:"description,omitempty"`
 }
 
-// TriggerSpec is an event source mapping of a queue onto the function's
-// alias. Members and units are CreateEventSourceMapping's.
+// TriggerSpec is an event source mapping of a queue or a stream onto the
+// function's alias; one of Queue, Table and Stream is set. Members and units
+// are CreateEventSourceMapping's.
 type TriggerSpec struct {
-	Alias                          Ref      `json:"alias"` // zero with alias: none
-	Queue                          Value    `json:"queue"` // Queue/orders, or an ARN
+	Alias                          Ref      `json:"alias"`           // zero with alias: none
+	Queue                          Value    `json:"queue,omitzero"`  // Queue/orders, or an ARN
+	Table                          Value    `json:"table,omitzero"`  // the streamArn of Table/orders, or a stream's ARN
+	Stream                         Value    `json:"stream,omitzero"` // the ARN of a Kinesis stream or consumer
 	Enabled                        bool     `json:"enabled"`
-	BatchSize                      int      `json:"batchSize"` // default 10
+	BatchSize                      int      `json:"batchSize"` // default 10, of streams 100
 	MaximumBatchingWindowInSeconds int      `json:"maximumBatchingWindowInSeconds,omitempty"`
 	FunctionResponseTypes          []string `json:"functionResponseTypes,omitempty"`
 	FilterPatterns                 []string `json:"filterPatterns,omitempty"` // JSON event patterns, carried whole
 	MaximumConcurrency             int      `json:"maximumConcurrency,omitempty"`
 	KmsKeyArn                      string   `json:"kmsKeyArn,omitempty"`
 	MetricsConfig                  []string `json:"metricsConfig,omitempty"`
+
+	// Of streams only. StartingPosition is set for every stream.
+	StartingPosition           string `json:"startingPosition,omitempty"`
+	StartingPositionTimestamp  string `json:"startingPositionTimestamp,omitempty"` // RFC 3339
+	ParallelizationFactor      int    `json:"parallelizationFactor,omitempty"`
+	BisectBatchOnFunctionError bool   `json:"bisectBatchOnFunctionError,omitempty"`
+	MaximumRetryAttempts       *int   `json:"maximumRetryAttempts,omitempty"`      // -1: for as long as records are kept
+	MaximumRecordAgeInSeconds  int    `json:"maximumRecordAgeInSeconds,omitempty"` // -1: as long as they are kept
+	TumblingWindowInSeconds    int    `json:"tumblingWindowInSeconds,omitempty"`
+	OnFailure                  *Value `json:"onFailure,omitempty"`
 }
+
+// Source is the queue or the stream the trigger reads.
+func (t *TriggerSpec) Source() Value {
+	switch {
+	case t.Table != Value{}:
+		return t.Table
+	case t.Stream != Value{}:
+		return t.Stream
+	}
+	return t.Queue
+}
+
+// OfStream is true for a trigger that reads a stream.
+func (t *TriggerSpec) OfStream() bool { return t.StartingPosition != "" }
 
 // PermissionSpec is one statement of the alias's resource policy.
 type PermissionSpec struct {

@@ -40,11 +40,13 @@ func triggerSources() []variant {
 		{key: "topic", make: func() any { return &topicTrigger{} }},
 		{key: "rule", make: func() any { return &ruleTrigger{} }},
 		{key: "schedule", make: func() any { return &scheduleTrigger{} }},
+		{key: "table", make: func() any { return &tableTrigger{} }},
+		{key: "stream", make: func() any { return &streamTrigger{} }},
 	}
 }
 
 // laterTriggers are known sources that are refused by name.
-var laterTriggers = []string{"table", "stream", "bucket", "api"}
+var laterTriggers = []string{"bucket", "api"}
 
 func (t *trigger) variants() []variant {
 	out := triggerSources()

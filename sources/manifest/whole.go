@@ -210,10 +210,23 @@ func (w *whole) ordered() []Resource {
 	return out
 }
 
+// checkStream: a trigger by a table reads its stream, so it must have one.
+func (w *whole) checkStream(res *Resource, spec *TriggerSpec) {
+	at, found := w.byRef[spec.Table.Ref]
+	if !found || spec.Table.Ref == (Ref{}) {
+		return
+	}
+	if t, ok := w.resources[at].Spec.(*TableSpec); ok && t.StreamSpecification == nil && t.Manage {
+		path := "spec.triggers." + res.Key + ".table"
+		w.fault(w.place(res.Parent, path, res.Origin), path, spec.Table.Ref.String()+" has no stream", "give it streamSpecification: {streamViewType: NEW_AND_OLD_IMAGES}")
+	}
+}
+
 // checkFit holds neighbours against each other where AWS would refuse them.
 func (w *whole) checkFit(res *Resource) {
 	switch spec := res.Spec.(type) {
 	case *TriggerSpec:
+		w.checkStream(res, spec)
 		queue, ok := w.queue(spec.Queue.Ref)
 		if !ok {
 			return

@@ -121,6 +121,10 @@ func laneOf(service, operation string) (name string, perSecond float64) {
 		return "sqs", 50
 	case "Secrets Manager":
 		return "secretsmanager", 40
+	case "DynamoDB":
+		return "dynamodb", 10
+	case "S3":
+		return "s3", 100
 	case "SSM":
 		return "ssm", 20
 	case "Resource Groups Tagging API":

@@ -14,6 +14,7 @@ import (
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
 	"mooring.dev/providers/aws/sandbox/sqs"
+	"mooring.dev/providers/aws/sandbox/stream"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -84,6 +85,19 @@ func (q queuesFor) VisibilityTimeout(arn string) (time.Duration, bool) {
 	return queues.VisibilityTimeout(arn)
 }
 
+// streamsFor finds the streams of tables and of Kinesis, in all accounts.
+type streamsFor struct{ sandbox *Sandbox }
+
+func (f streamsFor) Stream(arn string) *stream.Log {
+	if st, err := f.sandbox.siteOf(arn, "dynamodb"); err == nil {
+		return st.tables.Stream(arn)
+	}
+	if st, err := f.sandbox.siteOf(arn, "kinesis"); err == nil {
+		return st.streams.Stream(arn)
+	}
+	return nil
+}
+
 // rolesFor answers for the roles of every account.
 type rolesFor struct{ sandbox *Sandbox }
 
@@ -124,7 +138,7 @@ func (s *Sandbox) newFunctions(st *site, dir string) (*lambda.Service, error) {
 	return lambda.New(lambda.Options{
 		Now: s.clock.Now, Account: st.account, Region: st.region, DataDir: dir, PublicURL: s.URL,
 		Updating: s.options.Updating, Period: s.options.Period,
-		Metrics: st.metrics, Queues: queuesFor{s}, Objects: s.objects, Roles: rolesFor{s},
+		Metrics: st.metrics, Queues: queuesFor{s}, Streams: streamsFor{s}, Objects: s.objects, Roles: rolesFor{s},
 		Credentials: s.functionCredentials,
 	})
 }

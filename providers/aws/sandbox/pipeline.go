@@ -108,7 +108,9 @@ func (s *Sandbox) identify(r *http.Request, body []byte, scope wire.Scope) (exch
 var targets = map[string]string{
 	"AmazonSQS": "sqs", "secretsmanager": "secretsmanager", "AmazonSSM": "ssm", "AWSEvents": "events",
 	"ResourceGroupsTaggingAPI_20170126": "tagging", "GraniteServiceVersion20100801": "monitoring",
-	"Logs_20140328": "logs", "AWSStepFunctions": "states", "CloudTrail_20131101": "cloudtrail",
+	"Logs_20140328": "logs", "AWSStepFunctions": "states",
+	"DynamoDB_20120810": "dynamodb", "DynamoDBStreams_20120810": "dynamodb", "Kinesis_20131202": "kinesis",
+	"CloudTrail_20131101": "cloudtrail",
 	"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 

@@ -14,8 +14,10 @@ import (
 	"mooring.dev/providers/aws/sandbox/actor"
 	"mooring.dev/providers/aws/sandbox/cloudtrail"
 	"mooring.dev/providers/aws/sandbox/cloudwatch"
+	"mooring.dev/providers/aws/sandbox/dynamodb"
 	"mooring.dev/providers/aws/sandbox/events"
 	"mooring.dev/providers/aws/sandbox/iam"
+	"mooring.dev/providers/aws/sandbox/kinesis"
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
 	"mooring.dev/providers/aws/sandbox/scheduler"
@@ -49,6 +51,8 @@ type site struct {
 	schedules *scheduler.Service
 	functions *lambda.Service
 	machines  *states.Service
+	tables    *dynamodb.Service
+	streams   *kinesis.Service
 }
 
 // account finds or makes an account.
@@ -136,6 +140,8 @@ func (s *Sandbox) build(at place) (*site, error) {
 	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.send})
 	st.topics = sns.New(sns.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.notify})
 	st.schedules = scheduler.New(scheduler.Options{Now: now, Account: at.account, Region: at.region, Roles: rolesFor{s}, Deliver: s.fire})
+	st.tables = dynamodb.New(dynamodb.Options{Now: now, Account: at.account, Region: at.region, Updating: s.options.Updating})
+	st.streams = kinesis.New(kinesis.Options{Now: now, Account: at.account, Region: at.region, Updating: s.options.Updating})
 	secret := secrets.New(secrets.Options{Now: now, Account: at.account, Region: at.region})
 	parameters := ssm.New(ssm.Options{Now: now, Account: at.account, Region: at.region})
 	groups := logs.New(logs.Options{
@@ -145,7 +151,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
 	machineTags := func() map[string]map[string]string { return st.machines.Tagged() }
 	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
-		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags)
+		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags, st.tables.Tagged, st.streams.Tagged)
 	st.machines = s.newMachines(st)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -158,6 +164,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	st.services = map[string]wire.Service{}
 	for _, service := range []wire.Service{
 		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, st.topics, st.schedules, secret, parameters, groups, tags, st.functions, st.machines,
+		st.tables, st.streams,
 	} {
 		st.services[service.Name()] = service
 	}

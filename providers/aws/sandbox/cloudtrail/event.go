@@ -30,6 +30,8 @@ var data = map[string][]string{
 	"monitoring": {"PutMetricData", "GetMetric*", "ListMetrics"},
 	"events":     {"PutEvents"},
 	"sns":        {"Publish*"},
+	"dynamodb":   {"*Item", "Query", "Scan", "GetRecords", "GetShardIterator"},
+	"kinesis":    {"PutRecord*", "GetRecords", "GetShardIterator"},
 	"logs":       {"PutLogEvents", "GetLogEvents", "FilterLogEvents"},
 }
 
@@ -166,6 +168,10 @@ var naming = []struct{ service, member, kind string }{
 	{"secretsmanager", "secretId", "AWS::SecretsManager::Secret"},
 	{"secretsmanager", "name", "AWS::SecretsManager::Secret"},
 	{"secretsmanager", "aRN", "AWS::SecretsManager::Secret"},
+	{"dynamodb", "tableName", "AWS::DynamoDB::Table"},
+	{"dynamodb", "resourceArn", "AWS::DynamoDB::Table"},
+	{"kinesis", "streamName", "AWS::Kinesis::Stream"},
+	{"kinesis", "streamARN", "AWS::Kinesis::Stream"},
 	{"ssm", "name", "AWS::SSM::Parameter"},
 	{"events", "name", "AWS::Events::Rule"},
 	{"events", "rule", "AWS::Events::Rule"},

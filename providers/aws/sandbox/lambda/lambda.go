@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"mooring.dev/providers/aws/sandbox/lambda/runtime"
+	"mooring.dev/providers/aws/sandbox/stream"
 )
 
 // DefaultUpdating is how long AWS-like windows (Pending, InProgress, Creating)
@@ -52,6 +53,7 @@ type Options struct {
 
 	Metrics Metrics // nil: none are published
 	Queues  Queues  // nil: no queue exists
+	Streams Streams // nil: nothing is read
 	Objects Objects // nil: no object exists
 	Roles   Roles   // nil: every role exists and may do everything
 
@@ -95,6 +97,12 @@ type Queues interface {
 	Send(ctx context.Context, queueARN, body string) error
 	Exists(queueARN string) bool
 	VisibilityTimeout(queueARN string) (time.Duration, bool)
+}
+
+// Streams answers for the streams of tables and of Kinesis.
+type Streams interface {
+	// Stream is the stream with that ARN; nil when there is none.
+	Stream(arn string) *stream.Log
 }
 
 // Message is one queue message as a mapping hands it to a function.

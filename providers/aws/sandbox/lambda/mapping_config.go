@@ -40,8 +40,11 @@ func (s *Service) configure(m *mapping, in mappingInput) error {
 	if m.filter, err = parseFilters(m.config.FilterCriteria); err != nil {
 		return err
 	}
-	if m.service() == "sqs" {
+	switch m.service() {
+	case "sqs":
 		return s.checkQueueMapping(m, v)
+	case "kinesis", "dynamodb":
+		return s.checkStreamMapping(m, v)
 	}
 	return nil
 }
@@ -160,6 +163,9 @@ func (s *Service) checkNew(m *mapping) error {
 			return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
 		}
 		m.lastResult = "No records processed"
+		if err := s.begin(m); err != nil {
+			return err
+		}
 	case "":
 		if m.fixed["SelfManagedEventSource"] == nil {
 			return invalid("Unrecognized event source.")

@@ -28,6 +28,7 @@ type mapping struct {
 	stop              context.CancelFunc // ends its poller; nil when none runs
 	filter            []pattern
 	lastResult        string
+	read              *positions // of a stream's shards; updates leave it alone
 }
 
 // mappingConfig is what an update can change.

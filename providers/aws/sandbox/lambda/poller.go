@@ -37,6 +37,10 @@ type poller struct {
 // startPolling starts a poller for a mapping that is enabled, or about to be.
 // The caller holds s.mu.
 func (s *Service) startPolling(m *mapping) {
+	if m.enabled && m.read != nil {
+		s.startReading(m)
+		return
+	}
 	if !m.enabled || m.service() != "sqs" || s.opts.Queues == nil {
 		return
 	}
