@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,12 +30,13 @@ import (
 // account is an AWS that people have worked in.
 type account struct {
 	t      *testing.T
-	url    string
 	lambda *lambda.Client
 	iam    *iam.Client
 	sqs    *sqs.Client
 	role   string
 	code   []byte
+
+	environment []string // of programs that work in it
 }
 
 func newAccount(t *testing.T) *account {
@@ -46,15 +48,8 @@ func newAccount(t *testing.T) *account {
 	return accountAt(t, s.URL())
 }
 
-// accountAt also points this process at it, as a user's shell would.
 func accountAt(t *testing.T, url string) *account {
 	t.Helper()
-	for k, v := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "mooring", "AWS_SECRET_ACCESS_KEY": "any",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "NO_COLOR": "1",
-	} {
-		t.Setenv(k, v)
-	}
 	cfg := awssdk.Config{Region: "eu-west-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("alice", "any", "")}
 	var code bytes.Buffer
 	w := zip.NewWriter(&code)
@@ -63,7 +58,9 @@ func accountAt(t *testing.T, url string) *account {
 	_, err = f.Write([]byte("def handle(event, context): return {}\n"))
 	check(t, err)
 	check(t, w.Close())
-	return &account{t: t, url: url, lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), code: code.Bytes()}
+	environment := append(os.Environ(), "AWS_ENDPOINT_URL="+url, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "NO_COLOR=1")
+	return &account{t: t, environment: environment, lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), code: code.Bytes()}
 }
 
 const trustLambda = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -144,25 +141,22 @@ func (a *account) furnish() {
 	a.makeFunction("aws-controltower-forwarder", nil, nil)
 }
 
-// mooring runs a command of the program in this process.
+// mooring runs the program.
 func (a *account) mooring(args ...string) (stdout string, code int) {
 	a.t.Helper()
 	var out, errs bytes.Buffer
-	root := rootCommand()
-	root.SetArgs(args)
-	root.SetOut(&out)
-	root.SetErr(&errs)
-	err := root.ExecuteContext(a.t.Context())
-	var answer exit
-	if err != nil && !errors.As(err, &answer) {
-		answer.code = exitError
-		errs.WriteString(err.Error())
+	cmd := exec.CommandContext(a.t.Context(), "mooring", args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = a.environment, &out, &errs
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		a.t.Fatal(err)
 	}
 	a.quiet("mooring "+args[0], out.String()+errs.String())
-	if answer.code == exitError {
+	if code = cmd.ProcessState.ExitCode(); code == exitError {
 		a.t.Logf("mooring %v: %s%s", args, out.String(), errs.String())
 	}
-	return out.String(), answer.code
+	return out.String(), code
 }
 
 // quiet: no secret of the account is in a text.
@@ -193,6 +187,7 @@ func (a *account) variables(name string) map[string]string {
 }
 
 func TestImportOfAnAccount(t *testing.T) {
+	t.Parallel()
 	a := newAccount(t)
 	a.furnish()
 	before := a.variables("production-checkout")

@@ -12,10 +12,10 @@ import (
 
 // around drafts what stands on a function: on the qualifier its traffic goes
 // through. What stands on another one is noted.
-func (l *living) around(name string) {
+func (l *living) around() {
 	triggers, permissions := map[string]any{}, map[string]any{}
 	l.urls(triggers, permissions)
-	l.mappings(name, triggers)
+	l.mappings(triggers)
 	l.permissions(permissions, triggers)
 	l.async()
 	for key, part := range map[string]map[string]any{"triggers": triggers, "permissions": permissions} {
@@ -41,13 +41,10 @@ func (l *living) mine(what, qualifier string) bool {
 	return false
 }
 
-func (l *living) mappings(name string, triggers map[string]any) {
-	for i := range l.a.sweep.mappings {
-		c := &l.a.sweep.mappings[i]
-		fn, q := functionOf(awssdk.ToString(c.FunctionArn))
-		if fn != name {
-			continue
-		}
+func (l *living) mappings(triggers map[string]any) {
+	for i := range l.own {
+		c := &l.own[i]
+		_, q := functionOf(awssdk.ToString(c.FunctionArn))
 		source, uuid := awssdk.ToString(c.EventSourceArn), awssdk.ToString(c.UUID)
 		what := fmt.Sprintf("the mapping %s of %s", uuid, orElse(source, "a self-managed source"))
 		if !l.mine(what, q) {
@@ -110,31 +107,35 @@ func (l *living) urls(triggers, permissions map[string]any) {
 }
 
 func (l *living) permissions(permissions, triggers map[string]any) {
-	open := false
-	if t, ok := triggers["url"].(map[string]any); ok {
-		open = t["url"].(map[string]any)["authType"] == "NONE"
-	}
-	implied := map[string]bool{}
-	if open {
-		implied[manifest.SidURL], implied[manifest.SidInvoke] = true, true
-	}
 	for _, q := range sortedKeys(l.layers.policies) {
 		for _, statement := range l.layers.policies[q].statements {
 			sid, _ := statement["Sid"].(string)
-			if !l.mine("permission "+sid, q) {
-				continue
+			if l.mine("permission "+sid, q) {
+				l.permission(permissions, sid, livePermission(statement))
 			}
-			if implied[sid] {
-				delete(implied, sid)
-				continue
-			}
-			l.permission(permissions, sid, livePermission(statement))
 		}
 	}
-	for _, sid := range sortedKeys(implied) {
-		l.d.Leave("permission %s is missing: a URL with authType NONE needs it, and the first plan adds it", sid)
+	t, _ := triggers["url"].(map[string]any)
+	url, _ := t["url"].(map[string]any)
+	if url["authType"] != "NONE" {
+		return
 	}
+	if same(permissions[manifest.SidURL], publicURL) && same(permissions[manifest.SidInvoke], publicInvoke) {
+		delete(permissions, manifest.SidURL) // they come along with the URL
+		delete(permissions, manifest.SidInvoke)
+		return
+	}
+	url["publicStatements"] = false
+	l.d.Leave("the URL lets anybody in by statements that are not those AWS asks for today (%s, %s): it may refuse calls", manifest.SidURL, manifest.SidInvoke)
 }
+
+// The statements of a URL that anybody may call, as AWS asks for them.
+var (
+	publicURL    = map[string]any{"action": "lambda:InvokeFunctionUrl", "principal": "*", "functionUrlAuthType": "NONE"}
+	publicInvoke = map[string]any{"action": "lambda:InvokeFunction", "principal": "*", "invokedViaFunctionUrl": true}
+)
+
+func same(x any, y map[string]any) bool { return canonicalJSON(x) == canonicalJSON(y) }
 
 func (l *living) permission(permissions map[string]any, sid string, p *permission) {
 	switch {

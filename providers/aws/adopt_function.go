@@ -20,7 +20,8 @@ type living struct {
 	d      *manifest.Draft
 	look   *functionLook
 	layers *functionLayers
-	alias  *types.AliasConfiguration // the one its traffic goes through; nil for none
+	own    []types.EventSourceMappingConfiguration // mappings onto it
+	alias  *types.AliasConfiguration               // the one its traffic goes through; nil for none
 	config types.FunctionConfiguration
 	image  string // where the image is
 }
@@ -64,7 +65,8 @@ func (l *living) read(ctx context.Context, name string) error {
 	}
 	l.d = started(name, awssdk.ToString(l.config.FunctionArn), l.look.tags)
 	l.d.Kind = manifest.KindFunction
-	l.chooseAlias(name)
+	l.ownMappings(name)
+	l.chooseAlias()
 	if out.Code != nil {
 		l.image = awssdk.ToString(out.Code.ImageUri)
 	}
@@ -76,14 +78,26 @@ func (l *living) read(ctx context.Context, name string) error {
 	return l.spec(name)
 }
 
+// ownMappings picks the region's mappings onto the function.
+func (l *living) ownMappings(name string) {
+	for i := range l.layers.aliases { // an emulator's mappings do not name them
+		remember(&l.a.p.memory, l.a.p.memory.fronts, name, awssdk.ToString(l.layers.aliases[i].Name))
+	}
+	for _, c := range l.a.sweep.mappings {
+		if fn, _ := functionOf(awssdk.ToString(c.FunctionArn)); fn == name {
+			l.a.p.adapt(&c)
+			l.own = append(l.own, c)
+		}
+	}
+}
+
 // chooseAlias takes the qualifier most of what stands on the function names;
 // an alias before none, and "live" before others.
-func (l *living) chooseAlias(name string) {
+func (l *living) chooseAlias() {
 	uses := map[string]int{}
-	for i := range l.a.sweep.mappings {
-		if fn, q := functionOf(awssdk.ToString(l.a.sweep.mappings[i].FunctionArn)); fn == name {
-			uses[q]++
-		}
+	for _, c := range l.own {
+		_, q := functionOf(awssdk.ToString(c.FunctionArn))
+		uses[q]++
 	}
 	for q, policy := range l.layers.policies {
 		uses[q] += len(policy.statements)
@@ -187,7 +201,7 @@ func (l *living) spec(name string) error {
 	}
 	l.a.need(f.role)
 	l.a.need(f.deadLetter)
-	l.around(name)
+	l.around()
 	if f.envUnreadable != "" {
 		l.d.Leave("the environment could not be read (%s): the first plan would take its variables away", f.envUnreadable)
 	}

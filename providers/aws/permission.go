@@ -129,7 +129,8 @@ func livePermission(s map[string]any) *permission {
 	principals, isMap := s["Principal"].(map[string]any)
 	switch {
 	case !isMap:
-		out.principal, _ = s["Principal"].(string)
+		name, _ := s["Principal"].(string)
+		out.principal = principalName(name)
 		fits = fits && out.principal != ""
 	case len(principals) == 1:
 		for _, v := range principals {

@@ -230,15 +230,17 @@ func (k triggerKind) match(ctx context.Context, cl *clients, res manifest.Resour
 	source := k.source(res)
 	var onFunction []*types.EventSourceMappingConfiguration
 	for i := range all {
-		name, q := functionOf(awssdk.ToString(all[i].FunctionArn))
-		if name != res.Physical {
+		if name, _ := functionOf(awssdk.ToString(all[i].FunctionArn)); name != res.Physical {
 			continue
 		}
-		if source != "" && awssdk.ToString(all[i].EventSourceArn) == source && q == qualifierOf(res, spec.Alias) {
-			remember(&k.p.memory, k.p.memory.mappings, res.Ref, awssdk.ToString(all[i].UUID))
-			return &all[i], nil
+		c := all[i] // listed before its function's alias was seen
+		k.p.adapt(&c)
+		_, q := functionOf(awssdk.ToString(c.FunctionArn))
+		if source != "" && awssdk.ToString(c.EventSourceArn) == source && q == qualifierOf(res, spec.Alias) {
+			remember(&k.p.memory, k.p.memory.mappings, res.Ref, awssdk.ToString(c.UUID))
+			return &c, nil
 		}
-		onFunction = append(onFunction, &all[i])
+		onFunction = append(onFunction, &c)
 	}
 	for _, c := range onFunction {
 		tags, err := k.p.mappingTags(ctx, cl, c)

@@ -96,7 +96,7 @@ func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 			if len(e.key) > 100 {
 				d.fault(e.pos(), "the statement id is too long", "at most 100 characters")
 			} else {
-				d.fault(e.pos(), "is made by the url with authType NONE", "choose another name")
+				d.fault(e.pos(), "is made by the url with authType NONE", "choose another name, or set publicStatements: false")
 			}
 			d.pop()
 			d.pop()
@@ -107,7 +107,7 @@ func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 // openURL tells whether the function has a URL that anybody may call.
 func (f *functionSpec) openURL() bool {
 	for _, t := range f.Triggers {
-		if u, ok := t.Source.(*urlTrigger); ok && u.URL.AuthType == "NONE" {
+		if u, ok := t.Source.(*urlTrigger); ok && u.URL.open() {
 			return true
 		}
 	}
