@@ -96,7 +96,6 @@ type layerLook struct {
 	at       time.Time
 	arn      string // without a version
 	versions []layerVersion
-	touched  int
 }
 
 type layerVersion struct {
