@@ -80,9 +80,13 @@ func (h Hand) Own(n Name, o providers.Owner) error {
 	})
 }
 
-// Point repoints an alias.
+// Point repoints an alias of a function.
 func (h Hand) Point(physical, alias string, to providers.Routing) error {
-	n := Name{manifest.KindAlias, physical, alias}
+	return h.PointAt(Name{manifest.KindAlias, physical, alias}, to)
+}
+
+// PointAt repoints an alias of any kind.
+func (h Hand) PointAt(n Name, to providers.Routing) error {
 	return h.edit(n, func(t *thing) error {
 		if err := h.p.routable(n, to); err != nil {
 			return err

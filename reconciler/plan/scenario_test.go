@@ -225,7 +225,7 @@ func (a *actor) hand(w []string) {
 			n, _ := strconv.Atoi(w[5])
 			to.Canary, to.Weight = w[4], providers.Percent(n)
 		}
-		err = h.Point(name.Physical, name.Key, to)
+		err = h.PointAt(name, to)
 	default:
 		a.t.Fatalf("unknown hand %v", w)
 	}

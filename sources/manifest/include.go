@@ -17,14 +17,17 @@ type includer struct {
 	faults   Faults
 }
 
-// included is a file as it was read.
+// included is a file as it was read; without an id it could not be.
 type included struct{ path, id string }
 
 // fresh tells whether every file is still as it was.
 func fresh(tree fs.FS, files []included) bool {
 	for _, f := range files {
-		data, err := readIncluded(tree, f.path)
-		if err != nil || digest(data) != f.id {
+		id := ""
+		if data, err := readIncluded(tree, f.path); err == nil {
+			id = digest(data)
+		}
+		if id != f.id {
 			return false
 		}
 	}
@@ -83,6 +86,7 @@ func (i *includer) load(n *node) *node {
 	full := path.Join(path.Dir(i.file), name.text)
 	data, err := readIncluded(i.tree, full)
 	if err != nil {
+		i.included = append(i.included, included{path: full})
 		i.fault(name, "cannot be read: "+shorten(includeProblem(err)), "the path is relative to the manifest's folder")
 		return nil
 	}
