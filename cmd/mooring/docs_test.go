@@ -66,9 +66,9 @@ var impliedActions = []string{"iam:PassRole", "s3:GetObjectVersion", "lambda:Get
 // actionsOf finds every request the code of some packages makes, as IAM names it.
 func actionsOf(t *testing.T, dirs ...string) map[string]bool {
 	t.Helper()
-	prefix := map[string]string{"resourcegroupstaggingapi": "tag"}
+	prefix := map[string]string{"resourcegroupstaggingapi": "tag", "eventbridge": "events"}
 	made := map[string]bool{}
-	input := regexp.MustCompile(`\b(lambda|iam|sqs|sts|ssm|secretsmanager|cloudwatch|cloudtrail|resourcegroupstaggingapi|s3)\.([A-Z]\w+)Input\{`)
+	input := regexp.MustCompile(`\b(lambda|iam|sqs|sts|ssm|secretsmanager|cloudwatch|cloudtrail|resourcegroupstaggingapi|s3|sns|scheduler|eventbridge)\.([A-Z]\w+)Input\{`)
 	for _, dir := range dirs {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {

@@ -254,3 +254,36 @@ func TestNamesIn(t *testing.T) {
 		}
 	}
 }
+
+// TestHintsTellOfMessaging: topics, their subscriptions, rules and schedules
+// are looked at at once where a change of them is heard of.
+func TestHintsTellOfMessaging(t *testing.T) {
+	b, all := announced(t)
+	for _, c := range []struct{ service, event, request, ref string }{
+		{"sns", "SetTopicAttributes", `{"topicArn":"arn:aws:sns:eu-west-1:111111111111:preview-news"}`, "Topic/news"},
+		{"sns", "SetSubscriptionAttributes", `{"subscriptionArn":"arn:aws:sns:eu-west-1:111111111111:preview-news:6b58a474-6c07-483d-8430-bbb9bcdf63ee"}`, "Subscription/news.orders"},
+		{"events", "DisableRule", `{"name":"preview-paid"}`, "Rule/paid"},
+		{"events", "PutTargets", `{"rule":"preview-paid"}`, "Rule/paid"},
+		{"scheduler", "UpdateSchedule", `{"name":"preview-checkout-hourly","groupName":"default"}`, "Schedule/checkout.hourly"},
+	} {
+		ev, ok := readTrailEvent([]byte(`{"detail":{"eventSource":"` + c.service + `.amazonaws.com","eventName":"` + c.event + `","requestParameters":` + c.request + `}}`))
+		if !ok {
+			t.Fatal(c.event)
+		}
+		var refs []string
+		for _, h := range b.hintsOf([]trailEvent{ev}) {
+			for _, ref := range h.Refs {
+				refs = append(refs, ref.String())
+			}
+		}
+		if !slices.Contains(refs, c.ref) {
+			t.Errorf("%s tells of %v, not of %s", c.event, refs, c.ref)
+		}
+	}
+	arn := b.survey(all).Live[refOf(t, "Subscription/checkout.news")].Attributes["arn"]
+	ev, _ := readTrailEvent([]byte(`{"detail":{"eventSource":"sns.amazonaws.com","eventName":"Unsubscribe","requestParameters":{"subscriptionArn":"` + arn + `"}}}`))
+	hints := b.hintsOf([]trailEvent{ev})
+	if len(hints) != 1 || !slices.Contains(hints[0].Refs, refOf(t, "Subscription/checkout.news")) {
+		t.Errorf("a function's own subscription: %+v", hints)
+	}
+}

@@ -37,6 +37,44 @@ func TestSchedulesFireNext(t *testing.T) {
 	}
 }
 
+func TestSchedulesGoByTheClockOfAPlace(t *testing.T) {
+	zurich, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, after, want string }{
+		{"cron(0 9 * * ? *)", "2026-07-01 06:00:00", "2026-07-01 07:00:00"},
+		{"cron(0 9 * * ? *)", "2026-12-01 06:00:00", "2026-12-01 08:00:00"},
+		{"cron(30 2 * * ? *)", "2026-03-29 00:00:00", "2026-03-29 01:30:00"},   // an hour that is not: an hour later
+		{"cron(0/15 * * * ? *)", "2026-10-25 00:50:00", "2026-10-25 02:00:00"}, // an hour that is twice: once
+		{"at(2026-12-24T18:00:00)", "2026-12-01 00:00:00", "2026-12-24 17:00:00"},
+		{"at(2026-12-24T18:00:00)", "2026-12-25 00:00:00", "never"},
+		{"rate(1 day)", "2026-12-01 00:00:00", "2026-12-02 00:00:00"},
+	} {
+		next, err := ParseSchedule(c.text, zurich)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		after, err := time.Parse(time.DateTime, c.after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "never"
+		if at, ok := next(after); ok {
+			got = at.UTC().Format(time.DateTime)
+		}
+		if got != c.want {
+			t.Errorf("%s after %s fires at %s, want %s", c.text, c.after, got, c.want)
+		}
+	}
+	for _, text := range []string{"at(tomorrow)", "at(2026-12-24)", "hourly", ""} {
+		if _, err := ParseSchedule(text, zurich); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
 func TestSchedulesWithoutSenseAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "hourly", "rate(1 hours)", "rate(2 hour)", "rate(0 minutes)", "rate(5 seconds)", "rate(5 minutes", "rate(999999999 days)",
