@@ -23,6 +23,9 @@ type importing struct {
 	all       bool
 	take      []string
 
+	sam, pipecd, lambroll string // another tool's files instead of what lives
+	parameters            map[string]string
+
 	environment string
 	target      manifest.AWSTarget
 	output      string
@@ -34,7 +37,7 @@ func importCommand() *cobra.Command {
 	var i importing
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "write manifests for what lives; a plan right after is empty",
+		Short: "write manifests for what lives, or for another tool's files; a plan of what lives is empty right after",
 		Long: `Reads functions, what stands on them and what they use, and writes manifests:
 one folder a service or stack. Nothing is changed in the account. Values that
 look like secrets are never written: IMPORT.md lists what to move, what a
@@ -43,7 +46,8 @@ manifest cannot say, and what was not taken.
 What another tool made (CloudFormation, SAM, CDK, Serverless, SST, Terraform) is
 listed, and taken only when the tool is named with --take.`,
 		Example: `  mooring import --to imported --all --environment production
-  mooring import --to imported --function checkout --artifacts s3://shop-artifacts/code`,
+  mooring import --to imported --function checkout --artifacts s3://shop-artifacts/code
+  mooring import --to imported --sam template.yaml --region eu-west-1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return i.run(cmd) },
 	}
@@ -54,6 +58,10 @@ listed, and taken only when the tool is named with --take.`,
 	f.StringVar(&i.to, "to", "", "folder to write manifests to; nothing in it is overwritten")
 	f.StringSliceVar(&i.functions, "function", nil, "import these functions and what they use")
 	f.BoolVar(&i.all, "all", false, "import every function of the account and region")
+	f.StringVar(&i.sam, "sam", "", "read a SAM or CloudFormation template instead of what lives")
+	f.StringToStringVar(&i.parameters, "parameter", nil, "parameter of the template, NAME=VALUE, instead of its default")
+	f.StringVar(&i.pipecd, "pipecd", "", "read the function.yaml and app.pipecd.yaml files of a folder instead of what lives")
+	f.StringVar(&i.lambroll, "lambroll", "", "read a function.json of lambroll instead of what lives")
 	f.StringSliceVar(&i.take, "take", nil, "also take what these tools made: cloudformation, sam, cdk, serverless, sst, terraform, pulumi, or all")
 	f.StringVar(&i.environment, "environment", "production", "name of the environment")
 	f.StringVar(&i.target.Region, "region", "", "region, instead of the environment's or the SDK's")
@@ -97,8 +105,15 @@ func (i *importing) valid() error {
 	switch {
 	case i.to == "":
 		return errors.New("import: name the folder to write to with --to")
-	case i.all == (len(i.functions) > 0):
-		return errors.New("import: say what: --all, or --function NAME (more than once if need be)")
+	}
+	given := 0
+	for _, is := range []bool{i.all, len(i.functions) > 0, i.sam != "", i.pipecd != "", i.lambroll != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("import: say what, once: --all, --function NAME (more than once if need be), --sam TEMPLATE, --pipecd DIR or --lambroll FILE")
 	}
 	return nil
 }
@@ -143,6 +158,13 @@ func (i *importing) locate(ctx context.Context) error {
 
 // compose reads and makes the folder, in memory.
 func (i *importing) compose(ctx context.Context) (*adopt.Result, error) {
+	if !i.all && len(i.functions) == 0 {
+		found, source, err := i.files()
+		if err != nil {
+			return nil, err
+		}
+		return adopt.Compose(found, adopt.Options{Environment: i.environment, Source: source})
+	}
 	p, cfg, err := i.open(ctx)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ var mayImport = map[string][]string{
 	"sources/git":                    {"sources", "sources/manifest"},
 	"sources/dir":                    {"sources", "sources/manifest"},
 	"sources/adopt":                  {"sources/manifest"},
+	"sources/adopt/template":         {"sources/adopt", "sources/manifest"},
+	"sources/adopt/tool":             {"sources/adopt", "sources/adopt/template", "sources/manifest"},
 	"sources/artifact":               {"sources", "sources/manifest"},
 	"sources/sourcetest":             {"sources", "sources/manifest"},
 	"providers":                      {"sources/manifest"},
@@ -67,7 +69,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/":                         {"cmd/mooring"},
 	"go.etcd.io/bbolt":                          {"reconciler/journal/bolt"},
 	"go.uber.org/zap":                           {"reconciler", "cmd/mooring"},
-	"go.yaml.in/yaml/v4":                        {"sources/manifest", "cmd/mooring", "policy/rego"},
+	"go.yaml.in/yaml/v4":                        {"sources/manifest", "sources/adopt/template", "cmd/mooring", "policy/rego"},
 	"golang.org/x/sync":                         {"reconciler", "providers/aws", "sources/git", "cmd/mooring"},
 	"golang.org/x/time":                         {"providers/aws", "providers/aws/quota"},
 	"golang.org/x/crypto":                       {"sources/git"},
@@ -76,7 +78,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/adopt", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote"}
+var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

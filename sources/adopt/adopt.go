@@ -20,7 +20,14 @@ type Found struct {
 	Skipped []Skipped
 	// Left is what the source as a whole could not say.
 	Left []Left
+	// Moves are secrets the source does not hold the value of.
+	Moves []Move
 }
+
+// Placeholder begins the address of something that has none before it is
+// deployed: it stands where a reference is to stand. What no reference takes
+// the place of is left out.
+const Placeholder = "arn:template:"
 
 // Skipped is something that was found and is not taken.
 type Skipped struct {
@@ -71,7 +78,7 @@ const ReportFile = "IMPORT.md"
 // Compose makes the folder.
 func Compose(found Found, o Options) (*Result, error) {
 	c := &composer{o: o, result: &Result{
-		Files: map[string][]byte{}, Moves: []Move{}, Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{},
+		Files: map[string][]byte{}, Moves: append([]Move{}, found.Moves...), Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{},
 	}}
 	for _, d := range found.Drafts {
 		c.drafts = append(c.drafts, cloned(d))
@@ -80,8 +87,7 @@ func Compose(found Found, o Options) (*Result, error) {
 	c.artifacts()
 	c.secrets()
 	c.group()
-	c.admit()
-	c.link()
+	c.settle()
 	if err := c.write(); err != nil {
 		return nil, err
 	}
@@ -184,10 +190,33 @@ func (c *composer) artifacts() {
 	slices.Sort(c.result.Unmanaged)
 }
 
+// settle links what a repository would accept, until no reference leads to
+// something that it would not.
+func (c *composer) settle() {
+	c.admit(func(*manifest.Draft) {})
+	for range len(c.drafts) + 1 {
+		before := make([]*manifest.Draft, len(c.drafts))
+		for i, d := range c.drafts {
+			before[i] = cloned(*d)
+		}
+		c.link()
+		if !c.admit(c.unlinked) {
+			return
+		}
+		accepted := map[manifest.Ref]bool{}
+		for _, d := range c.drafts {
+			accepted[d.Ref()] = true
+		}
+		c.drafts = slices.DeleteFunc(before, func(d *manifest.Draft) bool { return !accepted[d.Ref()] })
+	}
+}
+
 // admit keeps what a repository would accept by itself. What it would not is
-// listed, with why.
-func (c *composer) admit() {
+// listed, with why; then it is true.
+func (c *composer) admit(prepare func(*manifest.Draft)) bool {
+	n := len(c.drafts)
 	c.drafts = slices.DeleteFunc(c.drafts, func(d *manifest.Draft) bool {
+		prepare(d)
 		_, err := d.YAML()
 		if err == nil {
 			return false
@@ -196,6 +225,7 @@ func (c *composer) admit() {
 		return true
 	})
 	c.drafts = slices.CompactFunc(c.sorted(), func(a, b *manifest.Draft) bool { return a.Ref() == b.Ref() })
+	return len(c.drafts) < n
 }
 
 func nameIn(d *manifest.Draft) string {
@@ -246,6 +276,9 @@ func (c *composer) write() error {
 		c.result.Files[at] = text
 	}
 	slices.Sort(c.result.Resources)
+	taken := func(ref string) bool { return slices.Contains(c.result.Resources, ref) }
+	c.result.Moves = slices.DeleteFunc(c.result.Moves, func(m Move) bool { return !taken(m.Function) })
+	c.result.Unmanaged = slices.DeleteFunc(c.result.Unmanaged, func(ref string) bool { return !taken(ref) })
 	slices.SortFunc(c.result.Left, func(a, b Left) int { return strings.Compare(a.Resource+"\x00"+a.What, b.Resource+"\x00"+b.What) })
 	return nil
 }

@@ -132,9 +132,11 @@ func clean(name string) string {
 	return out
 }
 
-// number reads what JSON, YAML or Go call a number.
-func number(x any) float64 {
+// number reads what JSON, YAML or Go call a number; nothing is otherwise.
+func number(x any, otherwise float64) float64 {
 	switch x := x.(type) {
+	case nil:
+		return otherwise
 	case int:
 		return float64(x)
 	case float64:

@@ -3,6 +3,7 @@ package adopt
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"mooring.dev/sources/manifest"
 )
@@ -71,6 +72,9 @@ func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
 		if ref, ok := to[arn].(map[string]any); ok {
 			d.Spec["role"] = ref
 		}
+		if statements, ok := role["statements"]; ok {
+			role["statements"] = inDocument(statements, to)
+		}
 	}
 	env, _ := d.Spec["environment"].(map[string]any)
 	for name, value := range env {
@@ -89,10 +93,17 @@ func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
 		swap(async, "onSuccess", to, manifest.KindQueue, manifest.KindFunction)
 		swap(async, "onFailure", to, manifest.KindQueue, manifest.KindFunction)
 	}
+	permissions, _ := d.Spec["permissions"].(map[string]any)
+	for _, p := range permissions {
+		if permission, ok := p.(map[string]any); ok {
+			swap(permission, "sourceArn", to, manifest.KindQueue, manifest.KindTopic)
+		}
+	}
 	triggers, _ := d.Spec["triggers"].(map[string]any)
 	for _, t := range triggers {
 		if trigger, ok := t.(map[string]any); ok && c.fits(d, trigger, to) {
 			swap(trigger, "queue", to, manifest.KindQueue)
+			swap(trigger, "topic", to, manifest.KindTopic)
 		}
 	}
 }
@@ -109,7 +120,7 @@ func (c *composer) fits(fn *manifest.Draft, trigger, to map[string]any) bool {
 	address, _ := trigger["queue"].(string)
 	for _, d := range c.drafts {
 		if d.Kind == manifest.KindQueue && d.Addresses["arn"] == address && address != "" {
-			if number(d.Spec["visibilityTimeout"]) < number(fn.Spec["timeout"]) {
+			if number(d.Spec["visibilityTimeout"], 30) < number(fn.Spec["timeout"], 3) {
 				fn.Leave("the visibility timeout of %s is under the function's timeout, so its messages are received twice; raise it, then name the queue by reference", d.Ref())
 				return false
 			}
@@ -164,6 +175,47 @@ func inDocument(x any, to map[string]any) any {
 	case string:
 		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ref["ref"] != nil && !ofKind(ref, manifest.KindFunction, manifest.KindRole) {
 			return maps.Clone(ref)
+		}
+	}
+	return x
+}
+
+// unlinked leaves out what no reference took the place of.
+func (c *composer) unlinked(d *manifest.Draft) {
+	d.Spec, _ = withoutPlaceholders(d, "", d.Spec).(map[string]any)
+}
+
+// decisive members make a thing what it is, or bound it: without one of them
+// the whole is left out.
+var decisive = map[string]bool{
+	"queue": true, "topic": true, "table": true, "stream": true, "targetArn": true, "deadLetter": true, "sourceArn": true,
+	"Resource": true, "NotResource": true, "Principal": true, "Action": true, "Condition": true,
+}
+
+func withoutPlaceholders(d *manifest.Draft, at string, x any) any {
+	switch x := x.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(x)) {
+			if v := withoutPlaceholders(d, at+"."+key, x[key]); v == nil && decisive[key] {
+				return nil
+			} else if v == nil {
+				delete(x, key)
+			} else {
+				x[key] = v
+			}
+		}
+	case []any:
+		out := x[:0]
+		for _, item := range x {
+			if v := withoutPlaceholders(d, at, item); v != nil {
+				out = append(out, v)
+			}
+		}
+		return out
+	case string:
+		if strings.Contains(x, Placeholder) {
+			d.Leave("%s names %s, and no reference can stand there", strings.TrimPrefix(at, "."), x[strings.LastIndexByte(x, ':')+1:])
+			return nil
 		}
 	}
 	return x
