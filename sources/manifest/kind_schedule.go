@@ -120,6 +120,7 @@ func (s *ScheduleSpec) refs() []Ref {
 var schedulerActions = map[string]string{
 	"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish", "states": "states:StartExecution", "events": "events:PutEvents",
 	KindFunction: "lambda:InvokeFunction", KindAlias: "lambda:InvokeFunction", KindQueue: "sqs:SendMessage", KindTopic: "sns:Publish",
+	KindWorkflow: "states:StartExecution",
 }
 
 // schedulerRole adds a role that EventBridge Scheduler may take and that may

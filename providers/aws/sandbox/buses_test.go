@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"mooring.dev/providers/aws/sandbox"
@@ -46,4 +47,20 @@ func TestBusesHaveRulesOfTheirOwn(t *testing.T) {
 	if _, err := bus.DeleteEventBus(t.Context(), &eventbridge.DeleteEventBusInput{Name: aws.String("shop")}); codeOf(err) != "ValidationException" {
 		t.Errorf("deleting a bus with rules: %v", err)
 	}
+}
+
+func TestARuleStartsAStateMachine(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	cfg := as(s, "alice")
+	bus, flows := eventbridge.NewFromConfig(cfg), sfn.NewFromConfig(cfg)
+	machine := newFlow(t, flows, flowRole(t, cfg, `"sqs:SendMessage"`), "orders", passing(1))
+	must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("r"), EventPattern: aws.String(`{"source":["till"]}`)}))(t)
+	must(bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("r"), Targets: []types.Target{{Id: aws.String("m"), Arn: &machine, InputPath: aws.String("$.detail")}}}))(t)
+	must(bus.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+		Source: aws.String("till"), DetailType: aws.String("sale"), Detail: aws.String(`{"n":7}`),
+	}}}))(t)
+	eventually(t, "an execution", func() bool {
+		out := must(flows.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &machine}))(t)
+		return len(out.Executions) == 1
+	})
 }

@@ -53,14 +53,16 @@ func (s *Sandbox) later(effect fault.Effect, d events.Delivery) {
 	})
 }
 
-// deliver hands an event to a target anywhere: a queue, a topic, or a function
-// whose policy lets EventBridge invoke it.
+// deliver hands an event to a target anywhere: a queue, a topic, a state
+// machine, or a function whose policy lets EventBridge invoke it.
 func (s *Sandbox) deliver(ctx context.Context, d events.Delivery) error {
 	switch serviceIn(d.Target) {
 	case "sqs":
 		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
 	case "sns":
 		return s.publishTo(ctx, d.Target, d.Payload)
+	case "states":
+		return s.startMachine(ctx, d.Target, d.Payload)
 	}
 	return s.invokeFor(ctx, "events.amazonaws.com", d.Rule, d.Target, d.Payload)
 }
@@ -92,12 +94,22 @@ func (s *Sandbox) fire(ctx context.Context, d scheduler.Delivery) error {
 		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
 	case "sns":
 		return s.publishTo(ctx, d.Target, d.Payload)
+	case "states":
+		return s.startMachine(ctx, d.Target, d.Payload)
 	}
 	st, err := s.siteOf(d.Target, "lambda")
 	if err != nil {
 		return err
 	}
 	return st.invoke(ctx, "scheduler.amazonaws.com", d.Target, d.Payload)
+}
+
+func (s *Sandbox) startMachine(ctx context.Context, arn string, input []byte) error {
+	st, err := s.siteOf(arn, "states")
+	if err != nil {
+		return err
+	}
+	return st.machines.Start(ctx, arn, string(input))
 }
 
 func (s *Sandbox) publishTo(ctx context.Context, arn string, payload []byte) error {

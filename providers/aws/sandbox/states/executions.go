@@ -79,6 +79,12 @@ func (s *Service) start(_ context.Context, _ *wire.Call, in *startInput) (execut
 	return executionOutput{ExecutionArn: e.arn, StartDate: e.started}, nil
 }
 
+// Start starts an execution, as an AWS service does.
+func (s *Service) Start(_ context.Context, machine, input string) error {
+	_, err := s.begin(&startInput{StateMachineArn: machine, Input: input}, "")
+	return err
+}
+
 func (s *Service) startSync(ctx context.Context, _ *wire.Call, in *startInput) (executionOutput, error) {
 	e, err := s.begin(in, "EXPRESS")
 	if err != nil {
