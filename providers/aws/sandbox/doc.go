@@ -6,8 +6,9 @@
 //
 // It speaks, each in a package of its own: Lambda, SQS, IAM, STS, S3, Secrets
 // Manager, SSM's Parameter Store, CloudWatch and its Logs, CloudTrail's
-// LookupEvents, EventBridge, its Scheduler, SNS, Step Functions, and the tagging API. Accounts and
-// regions are kept apart; who calls is told by the access key: one that was
+// LookupEvents, EventBridge, its Scheduler, SNS, Step Functions, API Gateway's
+// HTTP APIs, and the tagging API. Accounts and regions are kept apart; who
+// calls is told by the access key: one that was
 // registered or issued by AssumeRole, twelve digits for a user of that
 // account, and anything else for a user of that name.
 //
@@ -19,6 +20,7 @@
 //   - nothing is sent to the endpoints of https, email and the like, and a
 //     subscription's token is the last part of its ARN
 //   - executions of state machines wait in real time, whatever Advance says
+//   - HTTP APIs believe the signatures of tokens, and neither throttle nor log
 //   - reads follow writes at once, unless a fault rule makes them stale
 //   - events are delivered at once, once and in order, unless a fault rule for
 //     deliveries says otherwise; no trail needs to be set up

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mooring.dev/providers/aws/sandbox/actor"
+	"mooring.dev/providers/aws/sandbox/apigateway"
 	"mooring.dev/providers/aws/sandbox/iam"
 	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/logs"
@@ -200,6 +201,47 @@ func (st *site) lets(service, function, source string) bool {
 func (s *Sandbox) mayInvoke(service, source, function string) bool {
 	st, err := s.siteOf(function, "lambda")
 	return err == nil && st.lets(service, function, source)
+}
+
+// calling makes calls of functions anywhere for a service that waits for the
+// answer.
+func (s *Sandbox) calling(service string) func(context.Context, string, string, []byte) ([]byte, bool, error) {
+	return func(ctx context.Context, function, source string, payload []byte) ([]byte, bool, error) {
+		if !s.mayInvoke(service, source, function) {
+			return nil, false, fmt.Errorf("the policy of %s does not let %s invoke it", function, source)
+		}
+		st, err := s.siteOf(function, "lambda")
+		if err != nil {
+			return nil, false, err
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/2015-03-31/functions/"+url.PathEscape(function)+"/invocations", nil)
+		if err != nil {
+			return nil, false, fmt.Errorf("invoke %s: %w", function, err)
+		}
+		a := newAnswer()
+		st.functions.Serve(a, r, payload, &wire.Call{ID: wire.NewID(), Service: "lambda", Operation: "Invoke", Account: st.account, Region: st.region,
+			Actor: wire.Actor{Type: "AWSService", Name: service}})
+		if a.status >= 300 {
+			return nil, false, fmt.Errorf("invoke %s: %s", function, a.errorCode())
+		}
+		return a.body.Bytes(), a.header.Get("X-Amz-Function-Error") != "", nil
+	}
+}
+
+// serveAPI lets the account and region that has the HTTP API answer.
+func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) bool {
+	if !apigateway.Addressed(r) {
+		return false
+	}
+	for _, st := range s.all() {
+		a := newAnswer()
+		if st.apis.Handle(a, r) {
+			a.copyTo(w)
+			return true
+		}
+	}
+	http.Error(w, `{"message":"Not Found"}`, http.StatusNotFound)
+	return true
 }
 
 // invoke calls a function of the site asynchronously, for a service.

@@ -27,7 +27,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveAdmin(w, r)
 		return
 	}
-	if s.serveFunctionURL(w, r) {
+	if s.serveFunctionURL(w, r) || s.serveAPI(w, r) {
 		return
 	}
 	scope, signed := wire.ParseScope(r)

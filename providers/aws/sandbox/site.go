@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mooring.dev/providers/aws/sandbox/actor"
+	"mooring.dev/providers/aws/sandbox/apigateway"
 	"mooring.dev/providers/aws/sandbox/cloudtrail"
 	"mooring.dev/providers/aws/sandbox/cloudwatch"
 	"mooring.dev/providers/aws/sandbox/dynamodb"
@@ -53,6 +54,7 @@ type site struct {
 	machines  *states.Service
 	tables    *dynamodb.Service
 	streams   *kinesis.Service
+	apis      *apigateway.Service
 }
 
 // account finds or makes an account.
@@ -148,10 +150,17 @@ func (s *Sandbox) build(at place) (*site, error) {
 		Now: now, Account: at.account, Region: at.region, Lines: st.functionLines,
 		MayInvoke: func(source, function string) bool { return s.mayInvoke("logs.amazonaws.com", source, function) },
 	})
+	st.apis = apigateway.New(apigateway.Options{
+		Now: now, Account: at.account, Region: at.region, PublicURL: s.URL, Invoke: s.calling("apigateway.amazonaws.com"),
+		Metrics: func(metric string, dimensions map[string]string, value float64) {
+			st.metrics.Put("AWS/ApiGateway", metric, dimensions, now(), value)
+		},
+	})
 	functionTags := func() map[string]map[string]string { return st.functions.Tagged() } // which is made below
 	machineTags := func() map[string]map[string]string { return st.machines.Tagged() }
 	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
-		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags, st.tables.Tagged, st.streams.Tagged)
+		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags, st.tables.Tagged, st.streams.Tagged,
+		st.apis.Tagged)
 	st.machines = s.newMachines(st)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -164,7 +173,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	st.services = map[string]wire.Service{}
 	for _, service := range []wire.Service{
 		a.iam, a.sts, s.objects, st.queues, st.metrics, st.trail, st.bus, st.topics, st.schedules, secret, parameters, groups, tags, st.functions, st.machines,
-		st.tables, st.streams,
+		st.tables, st.streams, st.apis,
 	} {
 		st.services[service.Name()] = service
 	}

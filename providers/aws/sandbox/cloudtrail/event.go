@@ -184,6 +184,7 @@ var naming = []struct{ service, member, kind string }{
 	{"states", "stateMachineAliasArn", "AWS::StepFunctions::StateMachineAlias"},
 	{"states", "stateMachineVersionArn", "AWS::StepFunctions::StateMachineVersion"},
 	{"states", "resourceArn", "AWS::StepFunctions::StateMachine"},
+	{"apigateway", "apiId", "AWS::ApiGatewayV2::Api"},
 	{"monitoring", "alarmName", "AWS::CloudWatch::Alarm"},
 	{"monitoring", "alarmNames", "AWS::CloudWatch::Alarm"},
 	{"logs", "logGroupName", "AWS::Logs::LogGroup"},

@@ -1,19 +1,16 @@
 package lambda
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"mooring.dev/providers/aws/sandbox/lambda/runtime"
+	"mooring.dev/providers/aws/sandbox/proxy"
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
@@ -95,7 +92,14 @@ func (s *Service) serveURL(w http.ResponseWriter, r *http.Request, id, path stri
 		return
 	}
 	request := newID()
-	event, err := json.Marshal(s.urlEvent(r, u, urlCall{path: path, body: body, id: request}))
+	account := "anonymous"
+	if u.auth == "AWS_IAM" {
+		account = s.opts.Account
+	}
+	event, err := json.Marshal(proxy.Request{
+		HTTP: r, Body: body, ID: request, Account: account, API: u.id, Domain: u.id + ".lambda-url." + s.opts.Region + ".on.aws",
+		RouteKey: "$default", Stage: "$default", Path: path, At: s.opts.Now(),
+	}.Event())
 	if err != nil {
 		urlError(w, http.StatusInternalServerError, "InternalFailureException", "Internal Server Error")
 		return
@@ -110,7 +114,9 @@ func (s *Service) serveURL(w http.ResponseWriter, r *http.Request, id, path stri
 		urlError(w, http.StatusBadGateway, "", "Internal Server Error")
 		return
 	}
-	writeURLResponse(w, result.Payload)
+	if proxy.Respond(w, result.Payload) != nil {
+		urlError(w, http.StatusBadGateway, "", "Internal Server Error")
+	}
 }
 
 func refuseURL(w http.ResponseWriter, err error) {
@@ -129,118 +135,6 @@ func urlError(w http.ResponseWriter, status int, code, text string) {
 	}
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"Message":%q}`, text) // the client may be gone
-}
-
-type urlCall struct {
-	path, id string
-	body     []byte
-}
-
-// urlEvent is the request as payload format 2.0.
-func (s *Service) urlEvent(r *http.Request, u *functionURL, c urlCall) map[string]any {
-	now := s.opts.Now()
-	address, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		address = r.RemoteAddr
-	}
-	headers := map[string]string{"host": r.Host}
-	for name, values := range r.Header {
-		headers[strings.ToLower(name)] = strings.Join(values, ",")
-	}
-	account := "anonymous"
-	if u.auth == "AWS_IAM" {
-		account = s.opts.Account
-	}
-	event := map[string]any{
-		"version": "2.0", "routeKey": "$default", "rawPath": c.path, "rawQueryString": r.URL.RawQuery, "headers": headers,
-		"requestContext": map[string]any{
-			"accountId": account, "apiId": u.id, "domainName": u.id + ".lambda-url." + s.opts.Region + ".on.aws", "domainPrefix": u.id,
-			"http":      map[string]string{"method": r.Method, "path": c.path, "protocol": r.Proto, "sourceIp": address, "userAgent": r.UserAgent()},
-			"requestId": c.id, "routeKey": "$default", "stage": "$default", "time": now.UTC().Format("02/Jan/2006:15:04:05 -0700"), "timeEpoch": now.UnixMilli(),
-		},
-		"isBase64Encoded": false,
-	}
-	if query := joinedQuery(r.URL.Query()); len(query) > 0 {
-		event["queryStringParameters"] = query
-	}
-	if cookies := r.Header.Values("Cookie"); len(cookies) > 0 {
-		event["cookies"] = strings.Split(strings.Join(cookies, "; "), "; ")
-	}
-	if len(c.body) > 0 {
-		if textual(r.Header.Get("Content-Type")) && utf8.Valid(c.body) {
-			event["body"] = string(c.body)
-		} else {
-			event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString(c.body), true
-		}
-	}
-	return event
-}
-
-func joinedQuery(q url.Values) map[string]string {
-	out := map[string]string{}
-	for name, values := range q {
-		out[name] = strings.Join(values, ",")
-	}
-	return out
-}
-
-// textual says whether a body of this type travels as text.
-func textual(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, ";")
-	return kind == "" || strings.HasPrefix(kind, "text/") || kind == "application/json" || kind == "application/javascript" ||
-		kind == "application/xml" || strings.HasSuffix(kind, "+json") || strings.HasSuffix(kind, "+xml")
-}
-
-// writeURLResponse maps what a function returned: an object with a statusCode
-// is a whole response, anything else is the body of a 200.
-func writeURLResponse(w http.ResponseWriter, payload []byte) {
-	var full struct {
-		StatusCode      *int                       `json:"statusCode"`
-		Headers         map[string]json.RawMessage `json:"headers"`
-		Cookies         []string                   `json:"cookies"`
-		Body            json.RawMessage            `json:"body"`
-		IsBase64Encoded bool                       `json:"isBase64Encoded"`
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if json.Unmarshal(payload, &full) != nil || full.StatusCode == nil {
-		w.WriteHeader(http.StatusOK)
-		_, _ = w.Write(asText(payload)) // the client may be gone
-		return
-	}
-	body := asText(full.Body)
-	if full.IsBase64Encoded {
-		decoded, err := base64.StdEncoding.DecodeString(string(body))
-		if err != nil {
-			urlError(w, http.StatusBadGateway, "", "Internal Server Error")
-			return
-		}
-		body = decoded
-	}
-	if *full.StatusCode < 100 || *full.StatusCode > 599 {
-		urlError(w, http.StatusBadGateway, "", "Internal Server Error")
-		return
-	}
-	for name, value := range full.Headers {
-		w.Header().Set(name, string(asText(value)))
-	}
-	for _, cookie := range full.Cookies {
-		w.Header().Add("Set-Cookie", cookie)
-	}
-	w.WriteHeader(*full.StatusCode)
-	_, _ = w.Write(body) // the client may be gone
-}
-
-// asText is the content of a JSON string, nothing for null, and the JSON itself
-// for the rest.
-func asText(raw []byte) []byte {
-	var text string
-	if string(raw) == "null" {
-		return nil
-	}
-	if json.Unmarshal(raw, &text) == nil {
-		return []byte(text)
-	}
-	return raw
 }
 
 // answer sets the CORS headers, and answers a preflight by itself.

@@ -97,6 +97,8 @@ func Refusal(service string) *wire.Error {
 			Status: 429, Code: "TooManyRequestsException", Message: "Rate exceeded",
 			Members: map[string]any{"Reason": "CallerRateLimitExceeded", "Type": "User", "retryAfterSeconds": "1"},
 		}
+	case "apigateway":
+		return &wire.Error{Status: 429, Code: "TooManyRequestsException", Message: "Too Many Requests"}
 	case "s3":
 		return &wire.Error{Status: 503, Code: "SlowDown", Message: "Please reduce your request rate."}
 	case "sqs":
