@@ -90,6 +90,11 @@ func (f *functionSpec) checkPermissions(d *decoder, n *node) {
 	}
 	open := f.openURL()
 	for _, e := range n.entries {
+		if t, ok := f.Triggers[e.key].Source.(*apiTrigger); ok && t != nil {
+			d.push("permissions")
+			d.fault(e.pos(), quote(e.key)+" is made by the trigger of that name", "choose another name")
+			d.pop()
+		}
 		if len(e.key) > 100 || open && (e.key == SidURL || e.key == SidInvoke) {
 			d.push("permissions")
 			d.push(e.key)

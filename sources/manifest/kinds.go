@@ -7,7 +7,7 @@ import "reflect"
 func allKinds() []*kind {
 	return []*kind{
 		pipelineKind(), environmentKind(), functionKind(), layerKind(), queueKind(), roleKind(), secretKind(), parameterKind(),
-		logGroupKind(), alarmKind(),
+		logGroupKind(), alarmKind(), apiKind(),
 		workflowKind(),
 		topicKind(), ruleKind(), scheduleKind(),
 		tableKind(),

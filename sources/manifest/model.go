@@ -16,6 +16,7 @@ const (
 	KindSecret      = "Secret"
 	KindParameter   = "Parameter"
 	KindAlarm       = "Alarm"
+	KindAPI         = "Api"
 	KindLogGroup    = "LogGroup" // LogGroup/checkout of a function: its own
 	KindWorkflow    = "Workflow"
 	KindTable       = "Table"
@@ -29,6 +30,7 @@ const (
 	KindURL         = "Url"         // Url/checkout
 	KindAsync       = "Async"       // Async/checkout
 	KindConcurrency = "Concurrency" // Concurrency/checkout
+	KindRoute       = "Route"       // Route/checkout.web
 
 	KindLayer = "Layer"
 

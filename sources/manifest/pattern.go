@@ -8,6 +8,11 @@ type pattern struct {
 	want string
 }
 
+// routeKeys are the keys of an HTTP API's routes: a last part in {name+} takes
+// all that is left.
+const routeKeys = `^(\$default|(GET|PUT|POST|PATCH|DELETE|HEAD|OPTIONS|ANY) ` +
+	`/(([^{}/ ]+|\{[A-Za-z0-9_.-]+\})(/([^{}/ ]+|\{[A-Za-z0-9_.-]+\}))*(/\{[A-Za-z0-9_.-]+\+\})?|\{[A-Za-z0-9_.-]+\+\})?)$`
+
 // patterns holds the forms the platform accepts. Lengths are rules of their
 // own, so that the message can say which it was.
 var patterns = map[string]*pattern{
@@ -41,6 +46,9 @@ var patterns = map[string]*pattern{
 	"logGroup":    compilePattern(`^[A-Za-z0-9_/.#-]+$`, "letters, digits and _/.#-"),
 	"alarmName":   compilePattern(`^[ -~]+$`, "letters, digits and signs"),
 	"metricId":    compilePattern(`^[a-z][A-Za-z0-9_]*$`, "letters, digits and _, a small letter first"),
+	"stageName":   compilePattern(`^(\$default|[A-Za-z0-9_-]+)$`, "$default, or letters, digits, - and _"),
+	"stageVar":    compilePattern(`^[A-Za-z0-9_]+$`, "letters, digits and _"),
+	"routeKey":    compilePattern(routeKeys, "a method or ANY and a path, as GET /orders/{id}, or $default"),
 	"filterName":  compilePattern(`^[^:*]+$`, "anything without : and *"),
 	"sid":         compilePattern(`^[A-Za-z0-9_-]+$`, "letters, digits, - and _"),
 	"action":      compilePattern(`^lambda:(\*|[A-Za-z*]+)$`, "an action of Lambda, as lambda:InvokeFunction"),

@@ -42,11 +42,12 @@ func triggerSources() []variant {
 		{key: "schedule", make: func() any { return &scheduleTrigger{} }},
 		{key: "table", make: func() any { return &tableTrigger{} }},
 		{key: "stream", make: func() any { return &streamTrigger{} }},
+		{key: "api", make: func() any { return &apiTrigger{} }},
 	}
 }
 
 // laterTriggers are known sources that are refused by name.
-var laterTriggers = []string{"bucket", "api"}
+var laterTriggers = []string{"bucket"}
 
 func (t *trigger) variants() []variant {
 	out := triggerSources()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var attributes = []string{"arn", "url", "name", "streamsArn", "streamArn", AttributeAlias}
+var attributes = []string{"arn", "url", "name", "streamsArn", "streamArn", "executeArn", AttributeAlias}
 
 // AttributeAlias is the ARN of the alias that traffic goes through; of what has
 // none, its own ARN.

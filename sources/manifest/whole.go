@@ -13,7 +13,8 @@ type whole struct {
 	*renderer
 	resources []*Resource
 	byRef     map[Ref]int
-	level     []int // how far from what needs nothing
+	routes    map[string]Ref // by API and key
+	level     []int          // how far from what needs nothing
 }
 
 func (w *whole) fault(at Position, path, message, hint string) {
@@ -242,6 +243,8 @@ func (w *whole) checkFit(res *Resource) {
 		}
 	case *SubscriptionSpec:
 		w.fitSubscription(res, spec)
+	case *RouteSpec:
+		w.checkRoute(res, spec)
 	case *QueueSpec:
 		if spec.Redrive == nil {
 			return
