@@ -110,6 +110,11 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	if res.Ref.Kind == manifest.KindSubscription {
 		return p.subscriptionNames(res)
 	}
+	if res.Ref.Kind == manifest.KindAPI || res.Ref.Kind == manifest.KindRoute {
+		if known, ok := recall(&p.memory, p.memory.known, res.Ref); ok && apiIn(known["arn"]) != "" {
+			return []string{apiIn(known["arn"])}
+		}
+	}
 	if res.Ref.Kind == manifest.KindQueue {
 		if url, ok := recall(&p.memory, p.memory.queueURLs, res.Physical); ok {
 			return []string{url}

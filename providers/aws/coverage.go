@@ -37,7 +37,7 @@ func coverage() []covered {
 	var all []covered
 	for _, part := range [][]covered{
 		lambdaCoverage(), besideCoverage(), layerCoverage(), accessCoverage(), queueCoverage(),
-		logGroupCoverage(), alarmCoverage(), messagingCoverage(), workflowCoverage(), tableCoverage(),
+		logGroupCoverage(), alarmCoverage(), apiCoverage(), messagingCoverage(), workflowCoverage(), tableCoverage(),
 	} {
 		all = append(all, part...)
 	}

@@ -29,6 +29,9 @@ func (p *Provider) detach(ctx context.Context, parent manifest.Resource, extra p
 	if extra.Ref.Kind == KindPolicy {
 		return roleKind{p}.dropPolicy(ctx, parent, extra, name)
 	}
+	if parent.Ref.Kind == manifest.KindAPI {
+		return routeKind{p}.detach(ctx, parent, extra)
+	}
 	if k, ok := p.kinds[extra.Ref.Kind].(detachable); ok {
 		return k.detach(ctx, parent, extra)
 	}

@@ -28,6 +28,7 @@ var sourceOf = map[string]string{
 	manifest.KindTopic: "sns", manifest.KindSubscription: "sns", manifest.KindRule: "events", manifest.KindSchedule: "scheduler",
 	manifest.KindRole: "iam", manifest.KindQueue: "sqs", manifest.KindSecret: "secretsmanager", manifest.KindParameter: "ssm",
 	manifest.KindWorkflow: "states", manifest.KindWorkflowAlias: "states",
+	manifest.KindAlarm: "monitoring", manifest.KindAPI: "apigateway", manifest.KindRoute: "apigateway",
 }
 
 // readTrailEvent reads a message of EventBridge's that carries an event of
@@ -98,18 +99,32 @@ func (p *Provider) suspects(ev trailEvent) []manifest.Resource {
 			add(res)
 		}
 	}
-	for _, known := range []map[manifest.Ref]string{p.memory.mappings, p.memory.subscriptions} { // by names of their own
-		for ref, id := range known {
-			if !slices.Contains(names, id) {
-				continue
-			}
-			for _, all := range p.memory.wanted {
-				for _, res := range all {
-					if res.Ref == ref {
-						add(res)
-					}
+	for ref := range p.memory.drawn(names) {
+		for _, all := range p.memory.wanted {
+			for _, res := range all {
+				if res.Ref == ref {
+					add(res)
 				}
 			}
+		}
+	}
+	return out
+}
+
+// drawn are the resources that events call by names which AWS drew: mappings,
+// subscriptions, APIs and what is on them. The caller holds the lock.
+func (m *memory) drawn(names []string) map[manifest.Ref]bool {
+	out := map[manifest.Ref]bool{}
+	for _, known := range []map[manifest.Ref]string{m.mappings, m.subscriptions} {
+		for ref, id := range known {
+			if slices.Contains(names, id) {
+				out[ref] = true
+			}
+		}
+	}
+	for ref, attributes := range m.known {
+		if id := apiIn(attributes["arn"]); id != "" && slices.Contains(names, id) {
+			out[ref] = true
 		}
 	}
 	return out

@@ -79,6 +79,8 @@ func (p *Provider) allKinds() []namedKind {
 		{manifest.KindSubscription, subscriptionKind{p}}, // found by topics, queues and aliases
 		{manifest.KindRule, ruleKind{p}},
 		{manifest.KindSchedule, scheduleKind{p}},
+		{manifest.KindAPI, apiKind{p}}, // looks at routes as well
+		{manifest.KindRoute, routeKind{p}},
 	}
 }
 

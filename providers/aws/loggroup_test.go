@@ -68,11 +68,13 @@ func (w *world) reshape(forms ...[]manifest.Resource) {
 	}
 }
 
-// clear takes away what lives on the resources and is not declared.
+// clear takes away what lives on the resources and is not declared, of what
+// needs others first.
 func (w *world) clear(all []manifest.Resource) {
 	w.t.Helper()
 	live, b := w.look(all)
-	for _, res := range all {
+	for i := range all {
+		res := all[len(all)-1-i]
 		want, err := w.Canonical(res, b)
 		if err != nil {
 			w.t.Fatal(err)

@@ -42,7 +42,8 @@ func (k logGroupKind) put(ctx context.Context, c providers.Change) (providers.Re
 			return providers.Receipt{}, err
 		}
 	}
-	return w.receipt, w.update(ctx, now, want, filters)
+	err = w.update(ctx, now, want, filters)
+	return w.receipt, err
 }
 
 // logGroupWrite is one write of a log group: as many calls as it has parts

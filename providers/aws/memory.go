@@ -38,6 +38,7 @@ type memory struct {
 	account   string                     // that the credentials lead to; "" until asked
 	params    paramsLook
 	owned     ownedLook
+	apis      *apisLook
 	listed    layersLook
 	wanted    map[string][]manifest.Resource // of the last survey, by physical name
 	roled     time.Time                      // of the last bulk listing of roles

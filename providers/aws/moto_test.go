@@ -87,6 +87,7 @@ func TestMotoAsWitness(t *testing.T) {
 		w.converge(all)
 		w.inPlace(all)
 	})
+	t.Run("api", func(t *testing.T) { witnessAPI(world(t, "apis")) })
 	t.Run("alarm", func(t *testing.T) { witnessAlarm(world(t, "alarms")) })
 	t.Run("layer", func(t *testing.T) { layerTests(t, world(t, "layers")) })
 	t.Run("log group", func(t *testing.T) { witnessLogGroup(world(t, "logs")) })

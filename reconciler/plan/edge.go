@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"mooring.dev/reconciler/record"
 	"mooring.dev/sources/manifest"
 )
@@ -82,6 +84,63 @@ func judgeAlarm(drift drifted) judgement {
 		}
 	case "alarmDescription", "tags":
 		return revertLow
+	}
+	return revertMedium
+}
+
+// apiWritten: who lets requests in is there before a route asks for it, and
+// goes after.
+func apiWritten(d diff) class {
+	if member(d.path) == "authorizers" {
+		switch {
+		case !d.inL:
+			return widens
+		case !d.inD:
+			return narrows
+		}
+	}
+	return connects
+}
+
+func judgeAPI(drift drifted) judgement {
+	d := drift.diff
+	switch {
+	case d.path == "disableExecuteApiEndpoint" && d.l == "true":
+		return holdHigh
+	case d.path == "disableExecuteApiEndpoint":
+		return opened
+	case strings.HasPrefix(d.path, "stage.defaultRouteSettings.throttling"), strings.HasPrefix(d.path, "stage.routeSettings"):
+		return holdHigh // raised for a rush, or lowered to stop one
+	case member(d.path) == "authorizers" && d.inD:
+		return revertHigh
+	case member(d.path) == "authorizers":
+		return alertMedium
+	case d.path == "name", d.path == "description", d.path == "version", d.path == "stage.description", member(d.path) == "tags":
+		return revertLow
+	}
+	return revertMedium
+}
+
+// judgeRoute: a route that asks nobody who calls, where the manifest asks or
+// knows no such route, lets callers in.
+func judgeRoute(drift drifted) judgement {
+	d := drift.diff
+	switch member(d.path) {
+	case "routes":
+		open := strings.Contains(d.l, `"authorization":"NONE"`)
+		switch {
+		case open && !strings.Contains(d.d, `"authorization":"NONE"`):
+			return opened
+		case !d.inD:
+			return alertMedium
+		}
+		return revertHigh
+	case "integrationUri":
+		return revertHigh
+	case "timeoutInMillis":
+		if raised(d) {
+			return holdHigh
+		}
 	}
 	return revertMedium
 }

@@ -221,6 +221,10 @@ func risks(l *look, op Operation, diffs []diff) []string {
 		if spec, ok := l.res.Spec.(*manifest.PermissionSpec); ok && spec.Principal == "*" && op != Detach {
 			risk = append(risk, "public")
 		}
+	case manifest.KindRoute:
+		if spec, ok := l.res.Spec.(*manifest.RouteSpec); ok && spec.Authorizer == "" && spec.AuthorizationType == "NONE" && op != Delete {
+			risk = append(risk, "public")
+		}
 	case manifest.KindURL:
 		if spec, ok := l.res.Spec.(*manifest.URLSpec); ok && spec.AuthType == "NONE" && op != Detach {
 			risk = append(risk, "public")

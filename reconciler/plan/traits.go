@@ -77,6 +77,10 @@ func traitsOf(kind string) traits {
 		return traits{tagged: true, rank: rankRole, made: roleMade, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
+	case manifest.KindAPI:
+		return traits{tagged: true, rank: rankStore, made: afterAliases, written: apiWritten, judge: judgeAPI, missing: gone}
+	case manifest.KindRoute: // it has no tags: its owner is its API's
+		return traits{tagged: true, rank: rankSource, judge: judgeRoute, missing: revertHigh}
 	case manifest.KindAlarm:
 		return traits{tagged: true, rank: rankSource, made: afterAliases, written: unpublished, judge: judgeAlarm, missing: alarmGone}
 	case manifest.KindLogGroup:

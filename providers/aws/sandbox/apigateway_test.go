@@ -94,7 +94,9 @@ func TestAnHTTPAPIAnswersByItsFunction(t *testing.T) {
 		{"POST", "/dev/orders", "POST /orders", 200}, {"DELETE", "/orders/7", "", 404}, {"GET", "/", "", 404},
 	} {
 		status, body := c.ask(r.method, r.path, "")
-		var event struct{ Got struct{ RouteKey, RawPath string } }
+		var event struct {
+			Got struct{ RouteKey, RawPath string }
+		}
 		if status == 200 {
 			if err := json.Unmarshal([]byte(body), &event); err != nil {
 				t.Fatalf("%v in %s", err, body)

@@ -91,10 +91,10 @@ func (a *api) setStage(st *stageView, in *stageInput) error {
 	}
 	given(&st.Description, in.Description)
 	if d := in.Defaults; d != nil {
-		st.Defaults = d.over(*st.Defaults)
+		st.Defaults = d.whole()
 	}
 	for key, set := range in.Settings {
-		st.Settings[key] = *set.over(st.Settings[key])
+		st.Settings[key] = *set.whole()
 	}
 	if in.AccessLog != nil {
 		st.AccessLog = in.AccessLog
@@ -108,18 +108,14 @@ func (a *api) setStage(st *stageView, in *stageInput) error {
 	return nil
 }
 
-// over are settings with those of before where none is given.
-func (r *routeSettings) over(before routeSettings) *routeSettings {
-	if r.Burst != nil {
-		before.Burst = r.Burst
+// whole are settings as they are kept: they replace those of before.
+func (r *routeSettings) whole() *routeSettings {
+	out := *r
+	if out.Detailed == nil {
+		off := false
+		out.Detailed = &off
 	}
-	if r.Rate != nil {
-		before.Rate = r.Rate
-	}
-	if r.Detailed != nil {
-		before.Detailed = r.Detailed
-	}
-	return &before
+	return &out
 }
 
 func (st *stageView) shown() stageView {
