@@ -23,9 +23,7 @@ func (t *apiTrigger) expand(c *children, key string) {
 	c.x.child(Ref{KindRoute, name}, key, spec, targets(c.front, &spec.API))
 	source := t.API
 	source.Attribute = "executeArn"
-	c.x.child(Ref{KindPermission, name}, key, &PermissionSpec{
-		Alias: c.alias, Action: "lambda:InvokeFunction", Principal: "apigateway.amazonaws.com", SourceArn: source,
-	}, targets(c.front, &source))
+	c.permit(key, "apigateway.amazonaws.com", source)
 }
 
 // clash is none: a function may stand behind several APIs, and several times
