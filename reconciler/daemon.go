@@ -249,7 +249,10 @@ func (d *Daemon) wakeOutbox() {
 
 // Status is where everything stands.
 func (d *Daemon) Status() web.Status {
-	s := web.Status{Environments: []web.EnvironmentStatus{}, Faults: []string{}, ObservedAt: d.opts.Now(), Outbox: len(d.ledger.pending())}
+	s := web.Status{Environments: []web.EnvironmentStatus{}, Faults: []string{}, ObservedAt: d.opts.Now(), Outbox: len(d.ledger.pending()), Quota: []web.Lane{}}
+	if d.opts.Lanes != nil {
+		s.Quota = d.opts.Lanes()
+	}
 	if why := d.unread.Load(); why != nil {
 		s.Faults = append(s.Faults, faultSource+": "+*why)
 	}

@@ -13,6 +13,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
@@ -43,6 +44,8 @@ type Options struct {
 	ReadOnly bool
 	// Notifier opens a receiver.
 	Notifier func(name string, r manifest.Receiver) (notify.Notifier, error)
+	// Lanes tells what is used of the rates the platforms allow; nil: unknown.
+	Lanes    func() []web.Lane
 	Metrics  Metrics
 	Log      *zap.Logger
 	Instance string // this daemon's name in the journal and in sessions

@@ -227,7 +227,7 @@ func (e *environment) previewDrift(ctx context.Context, w *world) (web.Drift, er
 			return web.Drift{}, fmt.Errorf("drift policy: %w", err)
 		}
 	}
-	out := web.Drift{Environment: e.name, ObservedAt: e.look.at, Baseline: baselineRef, Items: []web.DriftItem{}, Coverage: coverage(e.look.inventory, p.oldest())}
+	out := web.Drift{Environment: e.name, ObservedAt: e.look.at, Baseline: baselineRef, Items: []web.DriftItem{}, Coverage: p.coverage()}
 	for _, item := range items {
 		out.Items = append(out.Items, driftItemView(answer(item, d, d.Outcome == policy.Error)))
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
@@ -215,15 +214,19 @@ func (p *pass) oldest() int64 {
 
 func (p *pass) driftView() web.Drift {
 	d := web.Drift{Environment: p.e.name, ObservedAt: p.e.look.at, Items: []web.DriftItem{}}
-	d.Coverage = coverage(p.e.look.inventory, p.oldest())
+	d.Coverage = p.coverage()
 	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
 		d.Items = append(d.Items, driftItemView(p.st.Drift[id]))
 	}
 	return d
 }
 
-func coverage(inv providers.Inventory, oldest int64) web.Coverage {
-	c := web.Coverage{Unobservable: []web.Unobservable{}, OldestSeconds: oldest}
+func (p *pass) coverage() web.Coverage {
+	inv := p.e.look.inventory
+	c := web.Coverage{Unobservable: []web.Unobservable{}, OldestSeconds: p.oldest(), Layers: map[string]int64{}}
+	for layer, at := range inv.Layers {
+		c.Layers[layer] = max(0, int64(p.now.Sub(at)/time.Second))
+	}
 	for ref, live := range inv.Live {
 		c.Compared += len(live.Spec.Fields)
 		for path, why := range live.Unseen {

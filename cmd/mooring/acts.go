@@ -62,6 +62,11 @@ func statusTable(w io.Writer, s web.Status) {
 	for _, f := range s.Faults {
 		fmt.Fprintln(w, "fault:", f)
 	}
+	for _, l := range s.Quota {
+		if l.UsedRatio >= 0.01 || l.Throttles > 0 {
+			fmt.Fprintf(w, "rate: %s: %.0f%% of %g calls a second used, %d refused\n", l.Name, 100*l.UsedRatio, l.PerSecond, l.Throttles)
+		}
+	}
 }
 
 func rolloutText(r web.RolloutStatus) string {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,6 +97,9 @@ func (r *reading) drift(ctx context.Context, c *client) (web.Drift, error) {
 
 func driftTable(w io.Writer, d web.Drift) {
 	fmt.Fprintf(w, "%s: %d items, %d fields compared, oldest look %ds ago\n", d.Environment, len(d.Items), d.Coverage.Compared, d.Coverage.OldestSeconds)
+	for _, layer := range slices.Sorted(maps.Keys(d.Coverage.Layers)) {
+		row(w, "layer", layer, fmt.Sprintf("oldest look %ds ago", d.Coverage.Layers[layer]))
+	}
 	for _, it := range d.Items {
 		who := "unknown"
 		if it.Actor.Known {

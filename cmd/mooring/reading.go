@@ -104,7 +104,7 @@ func (r *reading) alone() (reconciler.Options, func(), error) {
 	p := r.place
 	p.state = state
 	opts, err := p.options(zap.NewNop(), &platforms{
-		place: &p, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), readOnly: true,
+		place: &p, instance: instanceName(), tokens: tokens, quota: quota.New(rates(sweepShare)), readOnly: true,
 	})
 	if err != nil {
 		done()

@@ -28,6 +28,7 @@ type runFlags struct {
 	environments []string
 	once         bool
 	readOnly     bool
+	sweepShare   float64
 	timeout      time.Duration
 	insecure     bool
 	openMetrics  bool
@@ -53,6 +54,7 @@ func runCommand() *cobra.Command {
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")
+	flags.Float64Var(&f.sweepShare, "sweep-share", sweepShare, "the share of each of the account's API rates that looking takes at most, 0..1; releases come first")
 	flags.BoolVar(&f.readOnly, "read-only", false, "only look: what each branch declares is compared with what lives and told; nothing is written to cloud or repository")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "how long --once may take")
 	flags.BoolVar(&f.insecure, "insecure-loopback", false, "let everybody on this machine use the page and the API without a token")
@@ -63,6 +65,9 @@ func runCommand() *cobra.Command {
 }
 
 func (f *runFlags) run(cmd *cobra.Command) error {
+	if f.sweepShare <= 0 || f.sweepShare > 1 {
+		return fmt.Errorf("--sweep-share %v: want a share above 0 and up to 1", f.sweepShare)
+	}
 	log, err := newLogger(f.logFormat, f.verbose)
 	if err != nil {
 		return err
@@ -74,7 +79,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	platforms := &platforms{
-		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates()), onCall: metrics.CloudCall, hearing: aws.NewHearing(), readOnly: f.readOnly,
+		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates(f.sweepShare)), onCall: metrics.CloudCall, hearing: aws.NewHearing(), readOnly: f.readOnly,
 	}
 	opts, err := f.options(log, platforms)
 	if err != nil {

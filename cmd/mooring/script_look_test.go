@@ -224,7 +224,7 @@ func cmdShape(ts *testscript.TestScript, _ bool, args []string) {
 // freeKeys are members whose own members are named by what they count;
 // freeValues are fields of resources, of any shape.
 var (
-	freeKeys   = regexp.MustCompile(`\.(drift|resources)$`)
+	freeKeys   = regexp.MustCompile(`\.(drift|resources|layers)$`)
 	freeValues = regexp.MustCompile(`(fields\[\]\.(before|after)|items\[\]\.(declared|live))$`)
 )
 

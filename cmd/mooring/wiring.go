@@ -28,6 +28,7 @@ import (
 	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/artifact"
 	"mooring.dev/sources/dir"
@@ -301,18 +302,34 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 	}
 	return reconciler.Options{
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies,
-		ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
+		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 	}, nil
+}
+
+// lanes is what is used of the accounts' rates.
+func (f *platforms) lanes() []web.Lane {
+	out := []web.Lane{}
+	for _, use := range f.quota.Lanes() {
+		out = append(out, web.Lane{
+			Name: use.Scope + "/" + use.Name, PerSecond: use.PerSecond, Allowed: use.Allowed, UsedRatio: use.Ratio, Calls: use.Calls, Throttles: use.Throttles,
+		})
+	}
+	return out
 }
 
 // rates are AWS's, of which Mooring takes a polite share; an emulator on this
 // machine has nobody to share with.
-func rates() quota.Options {
+func rates(share float64) quota.Options {
 	if emulated(awssdk.Config{}) {
 		return quota.Options{Share: 1, Background: 1, Scale: 20}
 	}
-	return quota.Options{}
+	return quota.Options{Share: max(releaseShare, share), Background: share}
 }
+
+// sweepShare is what looking takes at most of each rate an account allows, and
+// releaseShare what writes and the looks they need may take besides: releases
+// come before drift.
+const sweepShare, releaseShare = 0.2, 0.33
 
 // pace is quick against an emulator, and AWS's own minute otherwise.
 func pace() reconciler.Pace {

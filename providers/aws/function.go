@@ -127,7 +127,7 @@ func (k functionKind) observe(ctx context.Context, cl *clients, res manifest.Res
 	if err != nil {
 		return providers.Live{}, err
 	}
-	if err := k.p.lookVersions(ctx, cl, res.Physical, l); err != nil {
+	if err := k.p.lookVersions(ctx, cl, res.Physical, l, true); err != nil {
 		return providers.Live{}, err
 	}
 	if _, looked := recall(&k.p.memory, k.p.memory.signing, res.Physical); !looked || spec.CodeSigningConfigArn != "" {

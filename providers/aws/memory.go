@@ -32,6 +32,7 @@ type memory struct {
 
 	fronts    map[string]string          // the alias last seen, by a function's physical name
 	layers    map[string]*functionLayers // by physical name
+	policies  map[string]*policiesLook   // by physical name
 	roles     map[string]*roleLook       // by name; nil for one that is not there
 	queues    map[string]*queueLook      // by name; nil for one that is not there
 	plain     map[plainKey]plainLook     // what is looked at one by one
@@ -109,6 +110,7 @@ func (m *memory) init() {
 	m.known = map[manifest.Ref]map[string]string{}
 	m.fronts = map[string]string{}
 	m.layers = map[string]*functionLayers{}
+	m.policies = map[string]*policiesLook{}
 	m.roles = map[string]*roleLook{}
 	m.queues = map[string]*queueLook{}
 	m.plain = map[plainKey]plainLook{}

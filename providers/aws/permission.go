@@ -70,6 +70,13 @@ type policyLook struct {
 	statements []map[string]any
 }
 
+func (l *policyLook) list() []map[string]any {
+	if l == nil {
+		return nil
+	}
+	return l.statements
+}
+
 // statement finds one by its id. Emulators hand out the statements of all
 // qualifiers together, so its resource must be the one asked for.
 func (l *policyLook) statement(sid, qualifier string) map[string]any {

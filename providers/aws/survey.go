@@ -19,7 +19,9 @@ import (
 const (
 	layerConfiguration = "configuration" // code and configuration, in bulk: every survey
 	layerMappings      = "mappings"      // event source mappings, in bulk: every survey
-	layerFunctions     = "functions"     // state, tags, concurrency, versions, aliases, policies, URLs, async: in rotation
+	layerState         = "state"         // state, tags, concurrency, and where declared aliases point: in GetFunction's own lane
+	layerPolicies      = "policies"      // resource policies: in GetPolicy's own lane
+	layerFunctions     = "functions"     // versions, alias weights, URLs, async, code signing: in the lane of all other calls
 	layerSettings      = "settings"      // provisioned concurrency, runtime management, recursion: with functions where declared, else slower
 	layerLayers        = "layers"
 	layerRoles         = "roles"
@@ -192,6 +194,27 @@ func (s *sweep) due(names []string, lookedAt func(name string) time.Time) map[st
 	for i, name := range sorted {
 		at := lookedAt(name)
 		if i < share || at.IsZero() || s.at.Sub(at) >= s.p.o.LayerAge {
+			due[name] = true
+		}
+	}
+	return due
+}
+
+// dueWithin is due, of another age and within what its lane can spare: where
+// the account's rates do not allow the age, looks become older, and say so.
+// cost is how many calls of the lane one look takes. What was never looked at
+// is not put off.
+func (s *sweep) dueWithin(names []string, lookedAt func(name string) time.Time, age time.Duration, operation string, cost int) map[string]bool {
+	sorted := oldestFirst(names, lookedAt)
+	share := int(float64(len(sorted)) * float64(s.since) / float64(age))
+	spare := len(sorted)
+	if lane := s.p.o.Quota.Lane(scopeOf(s.p.o), "Lambda", operation); lane != nil {
+		spare = lane.Spare() / cost
+	}
+	due := map[string]bool{}
+	for i, name := range sorted {
+		at := lookedAt(name)
+		if at.IsZero() || i < spare && (i < share || s.at.Sub(at) >= age) {
 			due[name] = true
 		}
 	}

@@ -38,6 +38,11 @@ func (s *sweep) extrasOf(sub *subject) {
 		}
 	}
 	e := extras{s: s, sub: sub, declared: declared, primary: primary}
+	for _, kind := range []string{manifest.KindPermission, manifest.KindURL, manifest.KindAsync} {
+		if err := sub.failed(kind); err != nil { // what nobody declared is unknown too
+			s.fail(manifest.Ref{Kind: kind, Name: sub.function.Ref.Name}, about("look for what nobody declared on", sub.function.Ref, err))
+		}
+	}
 	e.aliases()
 	e.permissions()
 	e.urls()
@@ -62,7 +67,7 @@ func (e *extras) add(kind, name, qualifier string, live providers.Live, open boo
 		ref.Name = withQualifier(ref.Name, qualifier)
 	}
 	e.s.extra(providers.Extra{
-		Ref: ref, Parent: e.sub.function.Ref, Spec: live.Spec, Guard: live.Guard, Open: open, SeenAt: e.sub.layers.at,
+		Ref: ref, Parent: e.sub.function.Ref, Spec: live.Spec, Guard: live.Guard, Open: open, SeenAt: e.sub.seenAt(kind),
 	})
 }
 
@@ -88,8 +93,8 @@ func (e *extras) aliases() {
 
 func (e *extras) permissions() {
 	k := permissionKind{e.s.p}
-	for _, q := range sortedKeys(e.sub.layers.policies) {
-		for _, statement := range e.sub.layers.policies[q].statements {
+	for _, q := range sortedKeys(e.sub.policies.of) {
+		for _, statement := range e.sub.policies.of[q].list() {
 			sid, _ := statement["Sid"].(string)
 			if !e.declared["permission "+sid+" "+q] {
 				e.add(manifest.KindPermission, sid, q, k.live(manifest.Ref{}, statement, providers.Owner{}), livePermission(statement).open())

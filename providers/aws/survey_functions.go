@@ -20,6 +20,7 @@ type subject struct {
 	children []manifest.Resource
 	look     *functionLook
 	layers   *functionLayers
+	policies *policiesLook
 	settings *settingsLook // nil: not looked at yet
 }
 
@@ -54,23 +55,18 @@ func (s *sweep) subjects() []*subject {
 	return out
 }
 
-// functions looks at each function: in rotation, at once where the bulk
-// shows something new, and once more where the bulk does not show it at all.
+// duty is which layers of a function are looked at now.
+type duty struct{ state, layers, policies map[string]bool }
+
+// functions looks at each function: each layer in its own rotation and lane,
+// all at once where the bulk shows something new, and once more where the bulk
+// does not show it at all.
 func (s *sweep) functions(ctx context.Context) {
 	subjects := s.subjects()
-	names := make([]string, 0, len(subjects))
-	for _, sub := range subjects {
-		names = append(names, sub.physical)
-	}
-	due := s.due(names, func(name string) time.Time {
-		if l, ok := recall(&s.p.memory, s.p.memory.layers, name); ok {
-			return l.at
-		}
-		return time.Time{}
-	})
+	now := s.duties(subjects)
 	besides := s.settingsDue(subjects)
 	parallel(s.p.o.Parallel, subjects, func(sub *subject) {
-		err := s.lookAt(ctx, sub, due[sub.physical])
+		err := s.lookAt(ctx, sub, now)
 		if err == nil && sub.layers != nil {
 			err = s.lookBeside(ctx, sub, besides[sub.physical])
 		}
@@ -79,10 +75,41 @@ func (s *sweep) functions(ctx context.Context) {
 			return
 		}
 		if sub.layers != nil {
+			s.layer(layerState, sub.look.at)
 			s.layer(layerFunctions, sub.layers.at)
+			s.layer(layerPolicies, sub.policies.at)
 		}
 		s.report(ctx, sub)
 	})
+}
+
+// duties picks what is due in each layer.
+func (s *sweep) duties(subjects []*subject) duty {
+	names := make([]string, 0, len(subjects))
+	for _, sub := range subjects {
+		names = append(names, sub.physical)
+	}
+	m := &s.p.memory
+	return duty{
+		state: s.dueWithin(names, func(name string) time.Time {
+			if l, ok := recall(m, m.functions, name); ok {
+				return l.at
+			}
+			return time.Time{}
+		}, s.p.o.LayerAge/stateShare, "GetFunction", 2),
+		layers: s.dueWithin(names, func(name string) time.Time {
+			if l, ok := recall(m, m.layers, name); ok {
+				return l.at
+			}
+			return time.Time{}
+		}, s.p.o.LayerAge, "ListAliases", callsOfLayers),
+		policies: s.dueWithin(names, func(name string) time.Time {
+			if l, ok := recall(m, m.policies, name); ok {
+				return l.at
+			}
+			return time.Time{}
+		}, s.p.o.LayerAge, "GetPolicy", 2),
+	}
 }
 
 // failSubject: nothing is known of the function and its children.
@@ -96,11 +123,11 @@ func (s *sweep) failSubject(sub *subject, err error) {
 }
 
 // lookAt brings what is remembered of a function up to date.
-func (s *sweep) lookAt(ctx context.Context, sub *subject, due bool) error {
+func (s *sweep) lookAt(ctx context.Context, sub *subject, now duty) error {
 	if s.bulkErr != nil {
 		return s.bulkErr
 	}
-	bulk := s.bulk[sub.physical]
+	bulk, all := s.bulk[sub.physical], false
 	if bulk == nil {
 		// Not in the listing: asked once more by name, in the lane that is idle.
 		look, err := s.p.look(ctx, s.cl, sub.physical)
@@ -112,21 +139,20 @@ func (s *sweep) lookAt(ctx context.Context, sub *subject, due bool) error {
 			forget(&s.p.memory, s.p.memory.layers, sub.physical)
 			return nil
 		}
-		bulk, due = &look.config, true
+		bulk, all = &look.config, true
 	}
 	fingerprint := digestOf(bulk)
-	name := manifest.KindFunction + " " + sub.physical
-	touches := s.p.memory.touches(name)
+	touches := s.p.memory.touches(manifest.KindFunction + " " + sub.physical)
 	look, known := recall(&s.p.memory, s.p.memory.functions, sub.physical)
+	layers, looked := recall(&s.p.memory, s.p.memory.layers, sub.physical)
 	changed := !known || look.absent || look.fingerprint != fingerprint
 	settling := false
 	if known && !look.absent {
 		settling, _ = functionState(&look.config)
 	}
-	layers, looked := recall(&s.p.memory, s.p.memory.layers, sub.physical)
-	due = due || !looked || layers.touched != touches
+	deep := all || changed || now.layers[sub.physical] || !looked || layers.touched != touches
 	var err error
-	if changed || settling || due {
+	if deep || settling || now.state[sub.physical] {
 		if look, err = s.p.look(ctx, s.cl, sub.physical); err != nil {
 			return err
 		}
@@ -135,19 +161,55 @@ func (s *sweep) lookAt(ctx context.Context, sub *subject, due bool) error {
 			return nil
 		}
 		look.fingerprint = fingerprint
-		if err = s.p.lookVersions(ctx, s.cl, sub.physical, look); err != nil {
+		if !deep {
+			if deep, err = s.pointsElsewhere(ctx, sub, layers); err != nil {
+				return err
+			}
+		}
+		if err = s.p.lookVersions(ctx, s.cl, sub.physical, look, deep); err != nil {
 			return err
 		}
 	}
-	if changed || due {
+	if deep {
 		if layers, err = s.lookLayers(ctx, sub); err != nil {
 			return err
 		}
-		layers.touched = touches
+		layers.touched = againIf(touches, sortedValues(layers.failed)...)
 		remember(&s.p.memory, s.p.memory.layers, sub.physical, layers)
 	}
 	sub.look, sub.layers = look, layers
+	s.policiesOf(ctx, sub, touches, all || changed || now.policies[sub.physical])
 	return nil
+}
+
+// policiesOf brings what is remembered of a function's policies up to date.
+func (s *sweep) policiesOf(ctx context.Context, sub *subject, touches int, due bool) {
+	policies, looked := recall(&s.p.memory, s.p.memory.policies, sub.physical)
+	if due || !looked || policies.touched != touches {
+		policies = s.lookPolicies(ctx, sub)
+		policies.touched = againIf(touches, policies.failed)
+		remember(&s.p.memory, s.p.memory.policies, sub.physical, policies)
+	}
+	sub.policies = policies
+}
+
+// againIf is what a look is marked with: one with a failure that may pass is
+// due again in the next survey.
+func againIf(touches int, failures ...error) int {
+	for _, err := range failures {
+		if err != nil && !providers.KindOf(err).Permanent() {
+			return -1
+		}
+	}
+	return touches
+}
+
+func sortedValues(failed map[string]error) []error {
+	var out []error
+	for _, kind := range sortedKeys(failed) {
+		out = append(out, failed[kind])
+	}
+	return out
 }
 
 // report turns looks into answers about the function, its children, and what
@@ -167,6 +229,9 @@ func (s *sweep) report(ctx context.Context, sub *subject) {
 	}
 	if sub.function.Ref != (manifest.Ref{}) {
 		live, err := s.p.functionLive(sub.function, sub.look)
+		if err == nil && sub.layers != nil {
+			err = sub.layers.failed[manifest.KindFunction]
+		}
 		switch {
 		case err != nil:
 			s.fail(sub.function.Ref, err)
@@ -193,7 +258,7 @@ func (s *sweep) reportChildren(ctx context.Context, sub *subject) {
 			s.fail(child.Ref, err)
 		case child.Ref.Kind != manifest.KindTrigger:
 			if live.SeenAt.IsZero() {
-				live.SeenAt = sub.layers.at
+				live.SeenAt = sub.seenAt(child.Ref.Kind)
 			}
 			s.see(child.Ref, live)
 		}
@@ -203,8 +268,30 @@ func (s *sweep) reportChildren(ctx context.Context, sub *subject) {
 	}
 }
 
+// seenAt is when a kind of child was looked at.
+func (sub *subject) seenAt(kind string) time.Time {
+	switch kind {
+	case manifest.KindPermission:
+		return sub.policies.at
+	case manifest.KindConcurrency:
+		return sub.look.at
+	}
+	return sub.layers.at
+}
+
+// failed is why a kind of child is not known.
+func (sub *subject) failed(kind string) error {
+	if kind == manifest.KindPermission {
+		return sub.policies.failed
+	}
+	return sub.layers.failed[kind]
+}
+
 func (s *sweep) child(ctx context.Context, sub *subject, child manifest.Resource, owner providers.Owner) (providers.Live, error) {
 	l := sub.layers
+	if err := sub.failed(child.Ref.Kind); err != nil {
+		return providers.Live{}, about("observe", child.Ref, err)
+	}
 	switch spec := child.Spec.(type) {
 	case *manifest.AliasSpec:
 		for i := range l.aliases {
@@ -215,7 +302,7 @@ func (s *sweep) child(ctx context.Context, sub *subject, child manifest.Resource
 		}
 	case *manifest.PermissionSpec:
 		q := qualifierOf(child, spec.Alias)
-		if policy := l.policies[q]; policy != nil {
+		if policy := sub.policies.of[q]; policy != nil {
 			if statement := policy.statement(child.Key, q); statement != nil {
 				return permissionKind{s.p}.live(child.Ref, statement, owner), nil
 			}

@@ -12,39 +12,94 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// functionLayers is what costs calls per function: one look at all of it.
+// functionLayers is what costs calls of Lambda's common lane per function: one
+// look at all of it.
 type functionLayers struct {
-	at       time.Time
-	touched  int
-	aliases  []types.AliasConfiguration
-	policies map[string]*policyLook // by qualifier, "" for the function itself
-	urls     []types.FunctionUrlConfig
-	async    []types.FunctionEventInvokeConfig
+	at      time.Time
+	touched int
+	aliases []types.AliasConfiguration
+	urls    []types.FunctionUrlConfig
+	async   []types.FunctionEventInvokeConfig
+	// failed are the parts that were not answered, by kind; the others were.
+	failed map[string]error
 }
 
-// lookLayers asks for everything that stands around a function.
+// policiesLook is one look at a function's policies, in their own lane.
+type policiesLook struct {
+	at      time.Time
+	touched int
+	of      map[string]*policyLook // by qualifier, "" for the function itself
+	failed  error
+}
+
+// callsOfLayers is what lookLayers takes of the common lane, on the whole.
+const callsOfLayers = 5
+
+// stateShare is how many times more often than the other layers the state of a
+// function is looked at: its lane is wide, and otherwise idle.
+const stateShare = 5
+
+// lookLayers asks for what stands around a function. One part that is refused
+// leaves the others known.
 func (s *sweep) lookLayers(ctx context.Context, sub *subject) (*functionLayers, error) {
-	l := &functionLayers{at: s.at, policies: map[string]*policyLook{}}
+	l := &functionLayers{at: s.at, failed: map[string]error{}}
 	var err error
 	if l.aliases, err = s.p.listAliases(ctx, s.cl, sub.physical); err != nil {
-		return nil, err
-	}
-	qualifiers := []string{""}
-	for _, a := range l.aliases {
-		qualifiers = append(qualifiers, awssdk.ToString(a.Name))
-	}
-	for _, q := range qualifiers {
-		if l.policies[q], err = s.p.lookPolicy(ctx, s.cl, sub.physical, q); err != nil {
-			return nil, err
-		}
+		return nil, err // versions and policies are found by them
 	}
 	if l.urls, err = s.listURLs(ctx, sub); err != nil {
-		return nil, err
+		l.failed[manifest.KindURL] = err
 	}
 	if l.async, err = s.listAsync(ctx, sub); err != nil {
-		return nil, err
+		l.failed[manifest.KindAsync] = err
 	}
-	return l, s.p.lookSigning(ctx, s.cl, sub.physical)
+	if err = s.p.lookSigning(ctx, s.cl, sub.physical); err != nil {
+		l.failed[manifest.KindFunction] = err
+	}
+	return l, nil
+}
+
+// lookPolicies asks for the policies of a function and its aliases.
+func (s *sweep) lookPolicies(ctx context.Context, sub *subject) *policiesLook {
+	l := &policiesLook{at: s.at, of: map[string]*policyLook{}}
+	qualifiers := []string{""}
+	for i := range sub.layers.aliases {
+		qualifiers = append(qualifiers, awssdk.ToString(sub.layers.aliases[i].Name))
+	}
+	for _, q := range qualifiers {
+		if l.of[q], l.failed = s.p.lookPolicy(ctx, s.cl, sub.physical, q); l.failed != nil {
+			return l
+		}
+	}
+	return l
+}
+
+// pointsElsewhere asks, in the wide lane, which version each declared alias
+// serves: true when one is not what the last listing of aliases showed.
+func (s *sweep) pointsElsewhere(ctx context.Context, sub *subject, l *functionLayers) (bool, error) {
+	for _, child := range sub.children {
+		if _, ok := child.Spec.(*manifest.AliasSpec); !ok {
+			continue
+		}
+		var known string
+		for i := range l.aliases {
+			if awssdk.ToString(l.aliases[i].Name) == child.Key {
+				known = awssdk.ToString(l.aliases[i].FunctionVersion)
+			}
+		}
+		out, err := s.cl.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &sub.physical, Qualifier: &child.Key})
+		switch {
+		case isAbsent(err):
+			if known != "" {
+				return true, nil
+			}
+		case err != nil:
+			return false, classify(err)
+		case out.Configuration != nil && awssdk.ToString(out.Configuration.Version) != known:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // listURLs lists a function's URLs. A platform that cannot list them is asked

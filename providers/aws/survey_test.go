@@ -3,6 +3,7 @@ package aws
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,24 +273,130 @@ func (b *boxed) plain(n int) []manifest.Resource {
 	return all
 }
 
-// TestSurveyOfAThousandFunctions counts calls: the first look at everything,
-// the steady sweep, and one with a minute's share of the rotation.
+// laneCount counts calls by rate lane.
+type laneCount struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *laneCount) heard(service, operation, _ string) {
+	lane := service
+	if operation == "GetFunction" || operation == "GetPolicy" {
+		lane += ":" + operation
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[lane]++
+}
+
+// take is what was counted since the last time.
+func (c *laneCount) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.n
+	c.n = nil
+	return n
+}
+
+// TestSurveyOfAThousandFunctions counts calls by lane: the first look at
+// everything, the steady sweep, and one with a minute's share of each rotation.
 func TestSurveyOfAThousandFunctions(t *testing.T) {
 	const functions = 1000
-	b := newBoxed(t, sandbox.Options{Records: 20000})
+	var lanes laneCount
+	b := newBoxed(t, sandbox.Options{Records: 20000}, func(o *Options) { o.OnCall = lanes.heard })
 	all := b.plain(functions)
-	first := b.survey(all)
-	steady := b.survey(all)
+	lanes.take()
+	first, firstLanes := b.survey(all), lanes.take()
+	steady, steadyLanes := b.survey(all), lanes.take()
 	if budget := functions/50 + functions/100 + 10; steady.Calls > budget {
 		t.Errorf("a steady sweep of %d functions took %d calls, budget %d", functions, steady.Calls, budget)
 	}
 	b.advance(time.Minute)
-	minute := b.survey(all)
-	// A tenth of the functions, eight calls each.
-	if most := functions/50 + functions/100 + 10 + functions/10*8; minute.Calls > most {
-		t.Errorf("a sweep with a minute of rotation took %d calls, want at most %d", minute.Calls, most)
+	minute, minuteLanes := b.survey(all), lanes.take()
+	for lane, most := range map[string]int{
+		"Lambda":             functions/50 + functions/100 + 10 + functions/10*callsOfLayers + functions/60*3, // a tenth of the layers, a sixtieth of the settings
+		"Lambda:GetPolicy":   functions / 10,
+		"Lambda:GetFunction": functions/10 + functions*stateShare/10,
+	} {
+		if minuteLanes[lane] > most {
+			t.Errorf("a sweep with a minute of rotation took %d calls of lane %s, want at most %d", minuteLanes[lane], lane, most)
+		}
 	}
-	t.Logf("calls for %d functions: first %d, steady %d, after a minute %d", functions, first.Calls, steady.Calls, minute.Calls)
+	t.Logf("calls for %d functions: first %d %v, steady %d %v, after a minute %d %v",
+		functions, first.Calls, firstLanes, steady.Calls, steadyLanes, minute.Calls, minuteLanes)
+}
+
+// TestRotationTakesWhatItsLaneCanSpare: where the rates do not allow the age,
+// fewer are looked at, the oldest first; what was never seen is not put off.
+func TestRotationTakesWhatItsLaneCanSpare(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	s := b.newSweep(b.sweep, nil)
+	s.since = time.Hour
+	names := []string{"new", "a", "b", "c", "d"}
+	seen := map[string]time.Time{}
+	for i, name := range names[1:] {
+		seen[name] = s.at.Add(time.Duration(i-10) * time.Hour)
+	}
+	cost := b.o.Quota.Lane(scopeOf(b.o), "Lambda", "ListAliases").Spare() / 3
+	due := s.dueWithin(names, func(name string) time.Time { return seen[name] }, time.Minute, "ListAliases", cost)
+	if len(due) != 3 || !due["new"] || !due["a"] || !due["b"] {
+		t.Errorf("due are %v, want the new one and the two oldest", due)
+	}
+	if due := s.dueWithin(names, func(name string) time.Time { return seen[name] }, time.Minute, "ListAliases", 1); len(due) != 5 {
+		t.Errorf("due are %v, want all", due)
+	}
+}
+
+// TestEachLayerHasItsAge: an alias moved by hand is seen by the next look at
+// states, long before the layers' own; permissions wait for theirs.
+func TestEachLayerHasItsAge(t *testing.T) {
+	b, all, _ := settled(t, sandbox.Options{})
+	fn := find(t, all, "Function/checkout")
+	b.survey(all)
+	hand := lambda.NewFromConfig(b.as("AKIABOB"))
+	for _, description := range []string{"one more", "and another"} { // no code: a version of its own
+		if _, err := hand.UpdateFunctionConfiguration(b.ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &fn.Physical, Description: &description}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	published, err := hand.PublishVersion(b.ctx, &lambda.PublishVersionInput{FunctionName: &fn.Physical})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.advance(time.Second)
+	b.survey(all) // the bulk shows another configuration: everything of it is looked at
+	if _, err := hand.UpdateAlias(b.ctx, &lambda.UpdateAliasInput{FunctionName: &fn.Physical, Name: awssdk.String("live"), FunctionVersion: published.Version}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hand.AddPermission(b.ctx, &lambda.AddPermissionInput{
+		FunctionName: &fn.Physical, StatementId: awssdk.String("open"), Action: awssdk.String("lambda:InvokeFunction"), Principal: awssdk.String("*"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	extra := func(inv providers.Inventory) bool {
+		return slices.ContainsFunc(inv.Extras, func(x providers.Extra) bool { return x.Ref.Kind == manifest.KindPermission })
+	}
+	alias := find(t, all, "Alias/checkout.live").Ref
+	b.advance(b.o.LayerAge / stateShare)
+	inv := b.survey(all)
+	if got := inv.Live[alias].Routing.Version; got != awssdk.ToString(published.Version) {
+		t.Errorf("the alias shows version %s after the states were looked at, want %s", got, *published.Version)
+	}
+	if extra(inv) {
+		t.Error("policies were looked at before their time")
+	}
+	b.advance(b.o.LayerAge)
+	if inv = b.survey(all); !extra(inv) {
+		t.Error("policies were not looked at in time")
+	}
+	for _, layer := range []string{layerState, layerPolicies, layerFunctions} {
+		if age := inv.At.Sub(inv.Layers[layer]); inv.Layers[layer].IsZero() || age > b.o.LayerAge {
+			t.Errorf("layer %s is %v old", layer, age)
+		}
+	}
 }
 
 func TestRotationKeepsItsPromise(t *testing.T) {

@@ -63,6 +63,17 @@ type Status struct {
 	Environments []EnvironmentStatus `json:"environments"`
 	Outbox       int                 `json:"outbox"`
 	Faults       []string            `json:"faults"`
+	Quota        []Lane              `json:"quota"`
+}
+
+// Lane is one rate that a platform's account allows, and what of it is used.
+type Lane struct {
+	Name      string  `json:"lane"` // account, region and the calls it is about
+	PerSecond float64 `json:"per_second"`
+	Allowed   float64 `json:"allowed"`    // calls a second that this daemon takes at most now
+	UsedRatio float64 `json:"used_ratio"` // share of the account's rate used over the last minute
+	Calls     int64   `json:"calls"`      // since the daemon started
+	Throttles int64   `json:"throttles"`  // calls the account refused for their rate
 }
 
 // ControlStatus is the state of the control branch.
@@ -214,6 +225,8 @@ type Coverage struct {
 	Compared      int            `json:"compared"`
 	Unobservable  []Unobservable `json:"unobservable"`
 	OldestSeconds int64          `json:"oldest_seconds"`
+	// Layers is the age of the oldest look of each layer, in seconds.
+	Layers map[string]int64 `json:"layers"`
 }
 
 // Unobservable is one field that could not be seen.

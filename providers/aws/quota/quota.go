@@ -183,7 +183,11 @@ type Lane struct {
 	all   *rate.Limiter // everything
 	sweep *rate.Limiter // background calls, besides
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	// spare is what background calls left of their share, up to spareFor of
+	// it; since is when it was last added to.
+	spare     float64
+	since     time.Time
 	factor    float64 // 1, less after the account said stop
 	changed   time.Time
 	calls     int64
@@ -198,10 +202,12 @@ const (
 	slowest  = 0.1              // the least a lane is slowed to
 	recovery = 10 * time.Second // between two steps of getting faster again
 	step     = 0.1
+	spareFor = 2 * time.Minute // of unused background share that is kept
 )
 
 func newLane(scope, name string, perSecond float64, m *Model) *Lane {
-	l := &Lane{scope: scope, name: name, perSecond: perSecond, share: m.share, background: m.background, factor: 1}
+	l := &Lane{scope: scope, name: name, perSecond: perSecond, share: m.share, background: m.background, factor: 1, since: time.Now()}
+	l.spare = l.perSecond * l.background * (spareFor / 2).Seconds()
 	l.all = rate.NewLimiter(0, 1)
 	l.sweep = rate.NewLimiter(0, 1)
 	l.tune()
@@ -232,12 +238,33 @@ func (l *Lane) Wait(ctx context.Context, class Class) error {
 		if err := l.sweep.Wait(ctx); err != nil {
 			return l.gaveUp(ctx)
 		}
+		l.mu.Lock()
+		l.spare = max(0, l.save()-1)
+		l.mu.Unlock()
 	}
 	if err := l.all.Wait(ctx); err != nil {
 		return l.gaveUp(ctx)
 	}
 	l.count()
 	return nil
+}
+
+// Spare is how many background calls may be made without waiting for the
+// lane's share: what rotates takes no more, whoever else sweeps the account.
+func (l *Lane) Spare() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spare = l.save()
+	return int(l.spare)
+}
+
+// save adds what has accrued since the last time. The lock is held.
+func (l *Lane) save() float64 {
+	now := time.Now()
+	perSecond := l.perSecond * l.background * l.factor
+	spare := math.Min(l.spare+perSecond*now.Sub(l.since).Seconds(), perSecond*spareFor.Seconds())
+	l.since = now
+	return spare
 }
 
 func (l *Lane) gaveUp(ctx context.Context) error {

@@ -136,3 +136,31 @@ func TestWaitGivesUpBeforeAHopelessDeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestSpareIsWhatSweepsLeave: it accrues with the share, is kept for a while
+// only, goes down with every background call, and never below nothing.
+func TestSpareIsWhatSweepsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lane := New(Options{}).Lane("a", "Lambda", "ListAliases") // 3 calls a second
+		if got := lane.Spare(); got != 180 {
+			t.Errorf("at first %d, want a minute's worth", got)
+		}
+		time.Sleep(time.Hour)
+		if got := lane.Spare(); got != 360 {
+			t.Errorf("after an hour of rest %d, want two minutes' worth", got)
+		}
+		for range 300 {
+			if err := lane.Wait(t.Context(), Background); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Taking them lasted as long as it takes to accrue most of them again.
+		if got := lane.Spare(); got < 355 {
+			t.Errorf("after calls at the share's pace %d", got)
+		}
+		lane.Throttled()
+		if got := lane.Spare(); got > 180 {
+			t.Errorf("a slowed lane has %d to spare", got)
+		}
+	})
+}
