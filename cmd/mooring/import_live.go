@@ -35,7 +35,7 @@ func (i *importing) open(ctx context.Context) (*aws.Provider, awssdk.Config, err
 	_, _ = rand.Read(key) // never fails
 	p, err := aws.New(aws.Options{
 		Config: cfg, Target: i.target, Pipeline: "import", Environment: i.environment, Tokens: key, Now: time.Now,
-		Quota: quota.New(rates()), CloudWatchProtocol: i.cloudwatch, Emulator: i.emulator,
+		Quota: quota.New(rates(sweepShare)), CloudWatchProtocol: i.cloudwatch, Emulator: i.emulator,
 	})
 	return p, cfg, err
 }

@@ -107,8 +107,8 @@ func (l *living) urls(triggers, permissions map[string]any) {
 }
 
 func (l *living) permissions(permissions, triggers map[string]any) {
-	for _, q := range sortedKeys(l.layers.policies) {
-		for _, statement := range l.layers.policies[q].statements {
+	for _, q := range sortedKeys(l.policies.of) {
+		for _, statement := range l.policies.of[q].statements {
 			sid, _ := statement["Sid"].(string)
 			if l.mine("permission "+sid, q) {
 				l.permission(permissions, sid, livePermission(statement))

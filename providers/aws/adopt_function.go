@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,14 +17,15 @@ import (
 
 // living is one function as an adoption reads it.
 type living struct {
-	a      *adoption
-	d      *manifest.Draft
-	look   *functionLook
-	layers *functionLayers
-	own    []types.EventSourceMappingConfiguration // mappings onto it
-	alias  *types.AliasConfiguration               // the one its traffic goes through; nil for none
-	config types.FunctionConfiguration
-	image  string // where the image is
+	a        *adoption
+	d        *manifest.Draft
+	look     *functionLook
+	layers   *functionLayers
+	policies *policiesLook
+	own      []types.EventSourceMappingConfiguration // mappings onto it
+	alias    *types.AliasConfiguration               // the one its traffic goes through; nil for none
+	config   types.FunctionConfiguration
+	image    string // where the image is
 }
 
 // function drafts one function, or says why not.
@@ -63,6 +65,11 @@ func (l *living) read(ctx context.Context, name string) error {
 	if l.layers, err = a.sweep.lookLayers(ctx, sub); err != nil {
 		return err
 	}
+	sub.layers = l.layers
+	l.policies = a.sweep.lookPolicies(ctx, sub)
+	if err := errors.Join(append(sortedValues(l.layers.failed), l.policies.failed)...); err != nil {
+		return err
+	}
 	l.d = started(name, awssdk.ToString(l.config.FunctionArn), l.look.tags)
 	l.d.Kind = manifest.KindFunction
 	l.ownMappings(name)
@@ -99,7 +106,7 @@ func (l *living) chooseAlias() {
 		_, q := functionOf(awssdk.ToString(c.FunctionArn))
 		uses[q]++
 	}
-	for q, policy := range l.layers.policies {
+	for q, policy := range l.policies.of {
 		uses[q] += len(policy.statements)
 	}
 	for i := range l.layers.urls {
