@@ -304,3 +304,27 @@ func TestSweepOfMessagingCosts(t *testing.T) {
 		t.Errorf("a quiet sweep asked %s: %v", got, counts)
 	}
 }
+
+// A rule cannot move to another bus: it is made there, and then it goes here.
+func TestARuleOfAnotherBusIsMadeAnew(t *testing.T) {
+	b, all := announced(t)
+	bus := eventbridge.NewFromConfig(b.as("bob"))
+	if _, err := bus.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: awssdk.String("shop")}); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(11 * time.Minute)
+	b.survey(all)
+	for i := range all {
+		if spec, ok := all[i].Spec.(*manifest.RuleSpec); ok {
+			moved := *spec
+			moved.EventBusName = "shop"
+			all[i].Spec, all[i].Digest = &moved, "sha256:moved"
+		}
+	}
+	b.converge(all)
+	b.inPlace(all)
+	rules, err := bus.ListRules(t.Context(), &eventbridge.ListRulesInput{})
+	if err != nil || len(rules.Rules) != 0 {
+		t.Errorf("the default bus still has %d rules, %v", len(rules.Rules), err)
+	}
+}

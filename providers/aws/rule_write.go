@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"slices"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -39,7 +40,9 @@ func (k ruleKind) put(ctx context.Context, c providers.Change) (providers.Receip
 		if c.Guard != "" {
 			return providers.Receipt{}, providers.Errorf(providers.Conflict, "is not there any more")
 		}
-		err = put.create(ctx, want)
+		if err = put.create(ctx, want); err == nil {
+			err = put.leave(ctx)
+		}
 		return put.receipt, err
 	}
 	if by := awssdk.ToString(now.rule.ManagedBy); by != "" {
@@ -63,6 +66,35 @@ func (r *rulePut) create(ctx context.Context, want rule) error {
 		return err
 	}
 	return r.putTargets(ctx, want.targets)
+}
+
+// leave takes away the rule this one was on another bus: a rule cannot move.
+func (r *rulePut) leave(ctx context.Context) error {
+	owned := r.p.ownedListed().byARN
+	for _, arn := range sortedKeys(owned) {
+		rest, ok := lastIn(arn, "events", "rule/")
+		bus, name, custom := strings.Cut(rest, "/")
+		if !custom {
+			bus, name = "default", rest
+		}
+		if !ok || name != r.c.Resource.Physical || bus == r.bus || owned[arn][tagResource] != r.c.Resource.Ref.String() {
+			continue
+		}
+		now, err := r.p.lookRule(ctx, r.p.front, bus, name)
+		if err != nil {
+			return err
+		}
+		if now == nil || r.p.mayDelete(ownerOf(now.tags)) != nil {
+			continue
+		}
+		old := &rulePut{p: r.p, c: r.c, bus: bus}
+		err = old.drop(ctx, now)
+		r.receipt.RequestIDs = append(r.receipt.RequestIDs, old.receipt.RequestIDs...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func eventTags(tags map[string]string) []types.Tag {
@@ -207,16 +239,21 @@ func (k ruleKind) remove(ctx context.Context, res manifest.Resource, guard provi
 	if err := holds(guard, now.guard()); err != nil {
 		return providers.Receipt{}, err
 	}
-	if err := put.removeTargets(ctx, sortedKeys(now.form().targets)); err != nil {
-		return put.receipt, err
+	err = put.drop(ctx, now)
+	return put.receipt, err
+}
+
+func (r *rulePut) drop(ctx context.Context, now *ruleLook) error {
+	if err := r.removeTargets(ctx, sortedKeys(now.form().targets)); err != nil {
+		return err
 	}
-	out, err := k.p.front.events.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: &res.Physical, EventBusName: &put.bus})
+	out, err := r.p.front.events.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: &r.c.Resource.Physical, EventBusName: &r.bus})
 	if isAbsent(err) {
-		return put.receipt, nil
+		return nil
 	}
 	if err != nil {
-		return put.receipt, classify(err)
+		return classify(err)
 	}
-	put.receipt.RequestIDs = append(put.receipt.RequestIDs, receipt(out.ResultMetadata).RequestIDs...)
-	return put.receipt, nil
+	r.receipt.RequestIDs = append(r.receipt.RequestIDs, receipt(out.ResultMetadata).RequestIDs...)
+	return nil
 }
