@@ -179,7 +179,7 @@ func (w *driftWorld) writes(changes []wire.Call, row *driftRow) []string {
 // identifying members say which resource is meant, and in which state.
 var identifying = []string{
 	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn", "alarmName", "alarmNames", "logGroupName", "filterName",
-	"topicArn", "subscriptionArn", "rule", "eventBusName", "resourceARN",
+	"topicArn", "subscriptionArn", "rule", "eventBusName", "resourceARN", "stateMachineArn", "stateMachineAliasArn",
 }
 
 // mentions is true for a name that is not the beginning of a longer one.

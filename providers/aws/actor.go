@@ -48,7 +48,7 @@ var eventsOf = map[string][]string{
 	},
 	manifest.KindWorkflow: {"CreateStateMachine", "UpdateStateMachine", "DeleteStateMachine", "PublishStateMachineVersion", "DeleteStateMachineVersion", "TagResource", "UntagResource"},
 
-	manifest.KindWorkflowAlias: {"CreateStateMachineAlias", "UpdateStateMachineAlias", "DeleteStateMachineAlias"},
+	manifest.KindWorkflowAlias: {"CreateStateMachineAlias", "UpdateStateMachineAlias", "DeleteStateMachineAlias", "DeleteStateMachine"},
 }
 
 // pagesOfTrail bounds a look into the trail: it answers twice a second.
@@ -105,7 +105,7 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 		}
 	}
 	if res.Ref.Kind == manifest.KindWorkflow || res.Ref.Kind == manifest.KindWorkflowAlias {
-		return []string{p.machineTrailName(res)}
+		return p.machineTrailNames(res)
 	}
 	if res.Ref.Kind == manifest.KindSubscription {
 		return p.subscriptionNames(res)
@@ -123,16 +123,17 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	return []string{res.Physical}
 }
 
-// machineTrailName: Step Functions' events name ARNs.
-func (p *Provider) machineTrailName(res manifest.Resource) string {
+// machineTrailNames: Step Functions' events name ARNs. An alias goes with its
+// machine.
+func (p *Provider) machineTrailNames(res manifest.Resource) []string {
 	p.memory.mu.Lock()
 	account := orElse(p.o.Target.Account, p.memory.account)
 	p.memory.mu.Unlock()
 	arn := p.machineIn(account, res.Physical)
 	if res.Ref.Kind == manifest.KindWorkflowAlias {
-		arn += ":" + orElse(res.Key, nameOf(res.Ref.Name))
+		return []string{arn + ":" + orElse(res.Key, nameOf(res.Ref.Name)), arn}
 	}
-	return arn
+	return []string{arn}
 }
 
 // trailEvent is what is read of an event; the rest of it is nobody's business.

@@ -45,7 +45,6 @@ var kindByCode = map[string]providers.Kind{
 	"QueueAlreadyExists":                          providers.Conflict,
 	"QueueNameExists":                             providers.Conflict,
 	"StateMachineAlreadyExists":                   providers.Conflict,
-	"StateMachineDeleting":                        providers.Conflict,
 	"AWS.SimpleQueueService.QueueNameExists":      providers.Conflict,
 	"AWS.SimpleQueueService.QueueDeletedRecently": providers.Transient,
 	"QueueDeletedRecently":                        providers.Transient,
@@ -141,6 +140,7 @@ var absentCodes = map[string]bool{
 	"ParameterNotFound":                       true,
 	"FunctionNotFound":                        true,
 	"StateMachineDoesNotExist":                true,
+	"StateMachineDeleting":                    true,
 	"ExecutionDoesNotExist":                   true,
 	"NotFound":                                true,
 }

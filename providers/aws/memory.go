@@ -89,6 +89,7 @@ type ownerLook struct {
 type written struct {
 	at     time.Time
 	digest string // of the form that was written
+	before string // of the form it took the place of, where that is kept
 	gone   bool   // it was deleted
 }
 

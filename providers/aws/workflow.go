@@ -21,7 +21,7 @@ type workflowKind struct{ p *Provider }
 
 // machineDelay is how long Step Functions may go on showing what was before a
 // write of ours.
-const machineDelay = 15 * time.Second
+const machineDelay = 5 * time.Second
 
 // machine is a state machine in AWS's words.
 type machine struct {
@@ -179,9 +179,8 @@ type machineLook struct {
 	guard providers.Guard
 }
 
-func (l *machineLook) deleting() bool { return l.out.Status == types.StateMachineStatusDeleting }
-
-// lookMachine asks for a state machine; nil when there is none.
+// lookMachine asks for a state machine; nil when there is none. One that is
+// being deleted is none: nothing starts there any more.
 func (p *Provider) lookMachine(ctx context.Context, cl *clients, physical string) (*machineLook, error) {
 	arn, err := p.machineARN(ctx, cl, physical)
 	if err != nil {
@@ -194,6 +193,9 @@ func (p *Provider) lookMachine(ctx context.Context, cl *clients, physical string
 	}
 	if err != nil {
 		return nil, classify(err)
+	}
+	if l.out.Status == types.StateMachineStatusDeleting {
+		return nil, nil
 	}
 	tags, err := cl.machines.ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: &arn})
 	if isAbsent(err) {
@@ -251,10 +253,9 @@ func (k workflowKind) live(res manifest.Resource, l *machineLook, versions map[s
 	}
 	live := b.live()
 	live.Published, live.Guard, live.Owner, live.SeenAt = versions, l.guard, ownerOf(l.tags), l.at
-	live.Settling = l.deleting()
 	live.Attributes = map[string]string{"arn": l.arn, "name": res.Physical, "id": l.arn}
 	if w, ok := recall(&k.p.memory, k.p.memory.wrote, res.Ref); ok && k.p.o.Now().Sub(w.at) < machineDelay {
-		live.Settling = live.Settling || w.digest != "" && w.digest != live.Spec.Snapshot
+		live.Settling = w.before != "" && w.before != w.digest && w.before == live.Spec.Snapshot
 	}
 	remember(&k.p.memory, k.p.memory.known, res.Ref, live.Attributes)
 	return live

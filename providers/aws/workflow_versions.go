@@ -105,7 +105,7 @@ func (k workflowKind) publish(ctx context.Context, c providers.Change) (provider
 	switch {
 	case err != nil:
 		return none, providers.Receipt{}, err
-	case l == nil || l.deleting():
+	case l == nil:
 		return none, providers.Receipt{}, providers.Errorf(providers.Conflict, "is not there")
 	}
 	if err := k.p.mayWrite(ownerOf(l.tags), c.Adopt || c.Resource.Adopt); err != nil {

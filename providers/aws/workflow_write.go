@@ -37,9 +37,6 @@ func (k workflowKind) put(ctx context.Context, c providers.Change) (providers.Re
 	if err := holds(c.Guard, now.guard); err != nil {
 		return providers.Receipt{}, err
 	}
-	if now.deleting() {
-		return providers.Receipt{}, providers.Errorf(providers.Conflict, "is being deleted")
-	}
 	return k.update(ctx, c, now, want)
 }
 
@@ -54,7 +51,7 @@ func (k workflowKind) create(ctx context.Context, c providers.Change, want machi
 	if err != nil {
 		return providers.Receipt{}, classify(err)
 	}
-	k.wrote(c.Resource.Ref, &want)
+	k.wrote(c.Resource.Ref, nil, &want)
 	return receipt(out.ResultMetadata), nil
 }
 
@@ -100,7 +97,7 @@ func (k workflowKind) update(ctx context.Context, c providers.Change, now *machi
 	if err != nil {
 		return total, classify(err)
 	}
-	k.wrote(c.Resource.Ref, &desired)
+	k.wrote(c.Resource.Ref, &now.form, &desired)
 	total.RequestIDs = append(total.RequestIDs, receipt(out.ResultMetadata).RequestIDs...)
 	return total, nil
 }
@@ -128,10 +125,18 @@ func mergeParts(live, want map[string]any, c providers.Change) (parts map[string
 }
 
 // wrote remembers what was written: Step Functions shows it within seconds.
-func (k workflowKind) wrote(ref manifest.Ref, m *machine) {
+func (k workflowKind) wrote(ref manifest.Ref, before, after *machine) {
+	w := written{at: k.p.o.Now(), digest: k.snapshotOf(after)}
+	if before != nil {
+		w.before = k.snapshotOf(before)
+	}
+	remember(&k.p.memory, k.p.memory.wrote, ref, w)
+}
+
+func (k workflowKind) snapshotOf(m *machine) string {
 	b := k.p.builder(nil)
 	m.write(b)
-	remember(&k.p.memory, k.p.memory.wrote, ref, written{at: k.p.o.Now(), digest: b.snapshot})
+	return b.snapshot
 }
 
 func (m *machine) logging() *types.LoggingConfiguration {
@@ -181,7 +186,7 @@ func (k workflowKind) tag(ctx context.Context, arn string, plan tagPlan) (provid
 // remove deletes the machine with its versions and aliases.
 func (k workflowKind) remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
 	now, err := k.p.lookMachine(ctx, k.p.front, res.Physical)
-	if err != nil || now == nil || now.deleting() {
+	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
 	if err := k.p.mayDelete(ownerOf(now.tags)); err != nil {

@@ -74,6 +74,8 @@ func TestCatalogue(t *testing.T) {
 		{"state added", changed("Workflow", `definition.States["By hand"]`, "", `{"Type":"Pass"}`), record.Revert, "high"},
 		{"role of a workflow swapped", changed("Workflow", "roleArn", `"a"`, `"b"`), record.Revert, "high"},
 		{"logging of a workflow raised", changed("Workflow", "loggingConfiguration.level", `"ERROR"`, `"ALL"`), record.HoldIt, "high"},
+		{"destination of a log added", changed("Workflow", "loggingConfiguration.destinations", `""`, `"arn:x"`), record.HoldIt, "high"},
+		{"destination of a log changed", changed("Workflow", "loggingConfiguration.destinations", `"arn:x"`, `"arn:y"`), record.Revert, "medium"},
 		{"logging of a workflow lowered", changed("Workflow", "loggingConfiguration.level", `"ERROR"`, `"OFF"`), record.Revert, "medium"},
 		{"execution data logged", changed("Workflow", "loggingConfiguration.includeExecutionData", "false", "true"), record.Revert, "medium"},
 		{"tracing of a workflow", changed("Workflow", "tracingConfiguration.enabled", "true", "false"), record.Revert, "low"},

@@ -9,7 +9,10 @@ func judgeWorkflow(drift drifted) judgement {
 	case "definition", "roleArn":
 		return revertHigh
 	case "loggingConfiguration":
-		if d.path == "loggingConfiguration.level" && verbosity(d.l) > verbosity(d.d) {
+		switch {
+		case d.path == "loggingConfiguration.level" && verbosity(d.l) > verbosity(d.d):
+			return holdHigh
+		case d.path == "loggingConfiguration.destinations" && d.d == `""`: // what goes with a level
 			return holdHigh
 		}
 	case "encryptionConfiguration":

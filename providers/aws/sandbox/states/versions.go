@@ -207,7 +207,7 @@ func (s *Service) routable(name string, routing []route) (*machine, error) {
 
 func (s *Service) alias(arn string) (*machine, *alias, error) {
 	m, name, err := s.find(arn)
-	if err == nil && m.aliases[name] != nil {
+	if err == nil && m.deleted.IsZero() && m.aliases[name] != nil {
 		return m, m.aliases[name], nil
 	}
 	if err != nil && wire.AsError(err).Code == "InvalidArn" {
