@@ -18,6 +18,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -33,8 +34,10 @@ type account struct {
 	lambda *lambda.Client
 	iam    *iam.Client
 	sqs    *sqs.Client
-	role   string
-	code   []byte
+
+	kinesis *kinesis.Client
+	role    string
+	code    []byte
 
 	environment []string // of programs that work in it
 }
@@ -60,7 +63,7 @@ func accountAt(t *testing.T, url string) *account {
 	check(t, w.Close())
 	environment := append(os.Environ(), "AWS_ENDPOINT_URL="+url, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "NO_COLOR=1")
-	return &account{t: t, environment: environment, lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), code: code.Bytes()}
+	return &account{t: t, environment: environment, lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), kinesis: kinesis.NewFromConfig(cfg), code: code.Bytes()}
 }
 
 const trustLambda = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -190,6 +193,21 @@ func TestImportOfAnAccount(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t)
 	a.furnish()
+	_, err := a.kinesis.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: awssdk.String("clicks"), ShardCount: awssdk.Int32(1)})
+	check(t, err)
+	_, err = a.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: awssdk.String("production-checkout"), PolicyName: awssdk.String("streams"), PolicyDocument: awssdk.String(
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kinesis:*","Resource":"*"}}`)})
+	check(t, err)
+	_, err = a.lambda.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: awssdk.String("plain"), EventSourceArn: awssdk.String("arn:aws:kinesis:eu-west-1:111111111111:stream/clicks"),
+		StartingPosition: types.EventSourcePositionLatest, ParallelizationFactor: awssdk.Int32(2), MaximumRetryAttempts: awssdk.Int32(3),
+	})
+	check(t, err)
+	_, err = a.lambda.PutFunctionRecursionConfig(t.Context(), &lambda.PutFunctionRecursionConfigInput{FunctionName: awssdk.String("plain"), RecursiveLoop: types.RecursiveLoopAllow})
+	check(t, err)
+	_, err = a.lambda.PutProvisionedConcurrencyConfig(t.Context(), &lambda.PutProvisionedConcurrencyConfigInput{
+		FunctionName: awssdk.String("production-checkout"), Qualifier: awssdk.String("1"), ProvisionedConcurrentExecutions: awssdk.Int32(1)})
+	check(t, err)
 	before := a.variables("production-checkout")
 	work := t.TempDir()
 	dir, artifacts := filepath.Join(work, "shop"), filepath.Join(work, "code")

@@ -62,27 +62,59 @@ func (l *living) mappings(triggers map[string]any) {
 // mapping is a mapping as a trigger; false, and noted, when its source is of
 // no kind that a manifest knows.
 func (l *living) mapping(c *types.EventSourceMappingConfiguration, what string) (map[string]any, bool) {
-	if !strings.HasPrefix(awssdk.ToString(c.EventSourceArn), "arn:") || strings.SplitN(awssdk.ToString(c.EventSourceArn), ":", 4)[2] != "sqs" {
+	m := liveMapping(c)
+	source := manifest.Value{Literal: m.source}
+	spec := &manifest.TriggerSpec{
+		Enabled: m.enabled, BatchSize: m.batchSize, MaximumBatchingWindowInSeconds: m.window,
+		FunctionResponseTypes: m.responses, FilterPatterns: m.filters, MaximumConcurrency: m.concurrency, KmsKeyArn: m.kmsKey, MetricsConfig: m.metrics,
+	}
+	switch {
+	case strings.HasPrefix(m.source, "arn:") && serviceOf(m.source) == "sqs":
+		spec.Queue = source
+	case m.reading != nil && serviceOf(m.source) == "dynamodb":
+		spec.Table = source
+	case m.reading != nil && serviceOf(m.source) == "kinesis":
+		spec.Stream = source
+	default:
 		l.d.Leave("%s: triggers of such a source are not declared here; it stays as it is", what)
 		return nil, false
 	}
-	m := liveMapping(c)
+	if r := m.reading; r != nil {
+		l.reads(spec, r)
+	}
 	if c.FilterCriteria == nil && (c.FilterCriteriaError != nil || m.kmsKey != "") {
 		l.d.Leave("%s: its filters are encrypted and could not be read; write them down, or the first plan takes them away", what)
 	}
 	if c.ProvisionedPollerConfig != nil {
 		l.d.Leave("%s: its provisioned pollers are not managed; they stay as they are", what)
 	}
-	out, err := manifest.SpecOf(&manifest.TriggerSpec{
-		Queue: manifest.Value{Literal: m.source}, Enabled: m.enabled, BatchSize: m.batchSize, MaximumBatchingWindowInSeconds: m.window,
-		FunctionResponseTypes: m.responses, FilterPatterns: m.filters, MaximumConcurrency: m.concurrency, KmsKeyArn: m.kmsKey, MetricsConfig: m.metrics,
-	})
+	out, err := manifest.SpecOf(spec)
 	if err != nil {
 		l.d.Leave("%s: %v", what, err)
 		return nil, false
 	}
 	delete(out, "alias")
 	return out, true
+}
+
+// reads carries over how a stream is read.
+func (l *living) reads(spec *manifest.TriggerSpec, r *reading) {
+	spec.StartingPosition, spec.StartingPositionTimestamp = r.position, r.timestamp
+	spec.ParallelizationFactor, spec.BisectBatchOnFunctionError = r.parallel, r.bisect
+	spec.MaximumRetryAttempts, spec.MaximumRecordAgeInSeconds, spec.TumblingWindowInSeconds = &r.retries, r.age, r.tumbling
+	if r.onFailure != "" {
+		spec.OnFailure = &manifest.Value{Literal: r.onFailure}
+		l.a.need(r.onFailure)
+	}
+}
+
+// serviceOf is the service an ARN is of; "" for what is none.
+func serviceOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 4)
+	if len(parts) < 4 {
+		return ""
+	}
+	return parts[2]
 }
 
 // urls drafts the function's URL. The statements of one that anybody may call
@@ -158,6 +190,16 @@ func (l *living) permission(permissions map[string]any, sid string, p *permissio
 		out["invokedViaFunctionUrl"] = true
 	}
 	permissions[sid] = out
+	if calling, undeclared := callers[p.principal]; undeclared {
+		l.d.Leave("permission %s lets %s call: what calls (%s) is not declared here, and stays as it is", sid, p.principal, orElse(p.sourceArn, calling))
+	}
+}
+
+// callers are services whose part of a trigger lies outside the function.
+var callers = map[string]string{
+	"sns.amazonaws.com": "a subscription", "events.amazonaws.com": "a rule", "s3.amazonaws.com": "a bucket's notification",
+	"apigateway.amazonaws.com": "an API's integration", "scheduler.amazonaws.com": "a schedule", "logs.amazonaws.com": "a subscription filter",
+	"elasticloadbalancing.amazonaws.com": "a target group", "iot.amazonaws.com": "a rule", "cognito-idp.amazonaws.com": "a user pool",
 }
 
 // accountOf writes an account's root as people do: the account.

@@ -82,7 +82,14 @@ func (l *living) read(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return l.spec(name)
+	if err := l.spec(name); err != nil {
+		return err
+	}
+	if err := l.settings(ctx, name); err != nil {
+		return err
+	}
+	slices.Sort(l.d.Left)
+	return nil
 }
 
 // ownMappings picks the region's mappings onto the function.
@@ -291,5 +298,4 @@ func (l *living) unsaid() {
 			l.d.Leave("%s: not managed; it stays as it is", name)
 		}
 	}
-	slices.Sort(l.d.Left)
 }
