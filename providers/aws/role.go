@@ -156,6 +156,25 @@ func (p *Provider) lookRole(ctx context.Context, cl *clients, name string) (*rol
 	return l, nil
 }
 
+// lookRoleDetails asks for what the bulk leaves out of a role it has shown:
+// one call instead of four.
+func (p *Provider) lookRoleDetails(ctx context.Context, cl *clients, name string, l *roleLook) (*roleLook, error) {
+	out, err := cl.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	if isAbsent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, classify(err)
+	}
+	if awssdk.ToString(out.Role.RoleId) != awssdk.ToString(l.role.RoleId) {
+		return p.lookRole(ctx, cl, name) // made again meanwhile
+	}
+	fresh := *l
+	fresh.role.Description, fresh.role.MaxSessionDuration = out.Role.Description, out.Role.MaxSessionDuration
+	fresh.details, fresh.partial = p.o.Now(), false
+	return &fresh, nil
+}
+
 func (l *roleLook) tags() map[string]string {
 	tags := map[string]string{}
 	for _, t := range l.role.Tags {

@@ -167,6 +167,7 @@ func (s *sweep) roles(ctx context.Context) {
 	if bulkDue && !s.rolesInBulk(ctx) {
 		bulkDue = false // nothing in bulk: asked for one by one below
 	}
+	inBulk := !s.narrow && s.rolesListed()
 	due := s.dueResources(resources, func(name string) time.Time {
 		if l, ok := recall(&s.p.memory, s.p.memory.roles, name); ok && l != nil {
 			return l.details
@@ -184,7 +185,12 @@ func (s *sweep) roles(ctx context.Context) {
 		absentInBulk := bulkDue && (!known || l == nil)
 		if !absentInBulk && (due[res.Physical] || !known || l == nil || l.partial || l.touched != touches) {
 			var err error
-			if l, err = s.p.lookRole(ctx, s.cl, res.Physical); err != nil {
+			if inBulk && known && l != nil && l.touched == touches && s.at.Sub(l.at) < s.p.o.LayerAge {
+				l, err = s.p.lookRoleDetails(ctx, s.cl, res.Physical, l)
+			} else {
+				l, err = s.p.lookRole(ctx, s.cl, res.Physical)
+			}
+			if err != nil {
 				s.fail(res.Ref, about("observe", res.Ref, err))
 				return
 			}
@@ -210,6 +216,13 @@ func (s *sweep) roles(ctx context.Context) {
 	if !s.narrow {
 		s.orphanRoles(k, wanted)
 	}
+}
+
+// rolesListed is true where the account lists its roles in bulk.
+func (s *sweep) rolesListed() bool {
+	s.p.memory.mu.Lock()
+	defer s.p.memory.mu.Unlock()
+	return !s.p.memory.roled.IsZero()
 }
 
 func (s *sweep) rolesDue() bool {
