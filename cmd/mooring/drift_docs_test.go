@@ -25,7 +25,6 @@ var otherRows = map[int]string{
 	56: "durable functions, tenancy and capacity providers are not managed",
 	57: "managed instances are not managed",
 	67: "buckets are not managed yet",
-	73: "APIs are not managed yet",
 	74: "tables are not managed yet",
 	75: "tables are not managed yet",
 	76: "Kinesis streams are referred to by ARN and not managed",

@@ -110,8 +110,8 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	if res.Ref.Kind == manifest.KindSubscription {
 		return p.subscriptionNames(res)
 	}
-	if res.Ref.Kind == manifest.KindAPI || res.Ref.Kind == manifest.KindRoute {
-		if known, ok := recall(&p.memory, p.memory.known, res.Ref); ok && apiIn(known["arn"]) != "" {
+	for _, ref := range []manifest.Ref{res.Ref, res.Parent} { // an extra is on its parent
+		if known, ok := recall(&p.memory, p.memory.known, ref); ok && apiIn(known["arn"]) != "" {
 			return []string{apiIn(known["arn"])}
 		}
 	}
