@@ -30,6 +30,8 @@ var eventsOf = map[string][]string{
 	manifest.KindRole:         {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
 	manifest.KindQueue:        {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
 	manifest.KindTable:        {"CreateTable", "UpdateTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "UntagResource"},
+	manifest.KindBucket:       {"CreateBucket", "DeleteBucket", "PutBucketVersioning", "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock", "PutBucketTagging", "DeleteBucketTagging", "PutBucketNotification"},
+	manifest.KindNotification: {"PutBucketNotification"},
 	manifest.KindTopic:        {"CreateTopic", "SetTopicAttributes", "DeleteTopic", "TagResource", "UntagResource", "AddPermission", "RemovePermission"},
 	manifest.KindSubscription: {"Subscribe", "ConfirmSubscription", "SetSubscriptionAttributes", "Unsubscribe"},
 	manifest.KindRule:         {"PutRule", "DeleteRule", "EnableRule", "DisableRule", "PutTargets", "RemoveTargets", "TagResource", "UntagResource"},

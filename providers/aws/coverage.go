@@ -38,6 +38,7 @@ func coverage() []covered {
 	for _, part := range [][]covered{
 		lambdaCoverage(), besideCoverage(), layerCoverage(), accessCoverage(), queueCoverage(),
 		logGroupCoverage(), alarmCoverage(), apiCoverage(), messagingCoverage(), workflowCoverage(), tableCoverage(),
+		bucketCoverage(),
 	} {
 		all = append(all, part...)
 	}

@@ -58,12 +58,14 @@ func (p *Provider) allKinds() []namedKind {
 	return []namedKind{
 		{manifest.KindQueue, queueKind{p}}, // before functions: triggers are found by their queues
 		{manifest.KindTable, tableKind{p}}, // likewise
+		{manifest.KindBucket, bucketKind{p}},
 		{manifest.KindLayer, layerKind{p}},
 		{manifest.KindFunction, functionKind{p}},
 		{manifest.KindAlias, aliasKind{p}},
 		{manifest.KindWorkflow, workflowKind{p}},
 		{manifest.KindWorkflowAlias, workflowAliasKind{p}},
 		{manifest.KindTrigger, triggerKind{p}},
+		{manifest.KindNotification, notificationKind{p}},
 		{manifest.KindPermission, permissionKind{p}},
 		{manifest.KindURL, urlKind{p}},
 		{manifest.KindAsync, asyncKind{p}},
@@ -116,6 +118,10 @@ func (k tableKind) survey(ctx context.Context, s *sweep) {
 	s.plain(ctx, manifest.KindTable, layerTables, nil)
 }
 
+func (k bucketKind) survey(ctx context.Context, s *sweep) {
+	s.plain(ctx, manifest.KindBucket, layerBuckets, nil)
+}
+
 // The bulk listing of secrets may lag by minutes; asking for each does not.
 func (k secretKind) survey(ctx context.Context, s *sweep) {
 	s.plain(ctx, manifest.KindSecret, layerSecrets, nil)
@@ -124,9 +130,11 @@ func (k secretKind) survey(ctx context.Context, s *sweep) {
 func (k functionKind) resourceType() string { return "lambda:function" }
 func (k queueKind) resourceType() string    { return "sqs" }
 func (k tableKind) resourceType() string    { return "dynamodb:table" }
+func (k bucketKind) resourceType() string   { return "s3" }
 
 func (k functionKind) physicalIn(arn string) (string, bool) {
 	return lastIn(arn, "lambda", "function:")
 }
-func (k tableKind) physicalIn(arn string) (string, bool) { return lastIn(arn, "dynamodb", "table/") }
-func (k queueKind) physicalIn(arn string) (string, bool) { return lastIn(arn, "sqs", "") }
+func (k tableKind) physicalIn(arn string) (string, bool)  { return lastIn(arn, "dynamodb", "table/") }
+func (k bucketKind) physicalIn(arn string) (string, bool) { return lastIn(arn, "s3", "") }
+func (k queueKind) physicalIn(arn string) (string, bool)  { return lastIn(arn, "sqs", "") }

@@ -30,13 +30,14 @@ type memory struct {
 	wrote     map[manifest.Ref]written           // eventually consistent writes of our own
 	known     map[manifest.Ref]map[string]string // attributes seen of resources
 
-	fronts    map[string]string          // the alias last seen, by a function's physical name
-	layers    map[string]*functionLayers // by physical name
-	policies  map[string]*policiesLook   // by physical name
-	roles     map[string]*roleLook       // by name; nil for one that is not there
-	queues    map[string]*queueLook      // by name; nil for one that is not there
-	plain     map[plainKey]plainLook     // what is looked at one by one
-	account   string                     // that the credentials lead to; "" until asked
+	fronts    map[string]string           // the alias last seen, by a function's physical name
+	layers    map[string]*functionLayers  // by physical name
+	policies  map[string]*policiesLook    // by physical name
+	roles     map[string]*roleLook        // by name; nil for one that is not there
+	queues    map[string]*queueLook       // by name; nil for one that is not there
+	plain     map[plainKey]plainLook      // what is looked at one by one
+	account   string                      // that the credentials lead to; "" until asked
+	documents map[string]notificationLook // of buckets, by name
 	params    paramsLook
 	owned     ownedLook
 	apis      *apisLook
@@ -115,6 +116,7 @@ func (m *memory) init() {
 	m.roles = map[string]*roleLook{}
 	m.queues = map[string]*queueLook{}
 	m.plain = map[plainKey]plainLook{}
+	m.documents = map[string]notificationLook{}
 	m.messaging.init()
 	m.touched = map[string]int{}
 }

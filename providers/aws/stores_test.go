@@ -30,8 +30,10 @@ func (w *world) stores(prefix string) []manifest.Resource {
 	role.Spec = &granted
 	fn = with(fn, func(f *manifest.FunctionConfig) { delete(f.Environment, "ORDERS_URL") })
 	table := manifest.Ref{Kind: manifest.KindTable, Name: "orders"}
+	bucket := manifest.Ref{Kind: manifest.KindBucket, Name: "uploads"}
 	retries := 2
 	protect := true
+	off := false
 	return []manifest.Resource{
 		dlq,
 		{Ref: table, Physical: prefix + "-orders", Stateful: true, Spec: &manifest.TableSpec{
@@ -45,7 +47,22 @@ func (w *world) stores(prefix string) []manifest.Resource {
 			DeletionProtectionEnabled: &protect,
 			Tags:                      map[string]string{"team": "payments"},
 		}},
+		{Ref: bucket, Physical: prefix + "-uploads", Stateful: true, Spec: &manifest.BucketSpec{
+			Manage: true, DeletionPolicy: manifest.Retain, Versioning: "Enabled", EventBridgeNotificationEnabled: &off,
+			PublicAccessBlock: &manifest.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+			Tags:              map[string]string{"team": "payments"},
+		}},
 		role, fn, alias,
+		{
+			Ref: manifest.Ref{Kind: manifest.KindPermission, Name: "checkout.uploads"}, Parent: fn.Ref, Physical: fn.Physical, Key: "uploads",
+			Spec: &manifest.PermissionSpec{Alias: alias.Ref, Action: "lambda:InvokeFunction", Principal: "s3.amazonaws.com", SourceArn: manifest.Value{Ref: bucket}, SourceAccount: testAccount},
+		},
+		{
+			Ref: manifest.Ref{Kind: manifest.KindNotification, Name: "checkout.uploads"}, Parent: fn.Ref, Physical: fn.Physical, Key: "uploads",
+			Spec: &manifest.NotificationSpec{
+				Bucket: manifest.Value{Ref: bucket, Attribute: "name"}, Function: manifest.Value{Ref: alias.Ref}, Events: []string{"s3:ObjectCreated:*"}, Prefix: "in/", Suffix: ".csv",
+			},
+		},
 		{
 			Ref: manifest.Ref{Kind: manifest.KindTrigger, Name: "checkout.changes"}, Parent: fn.Ref, Physical: fn.Physical, Key: "changes",
 			Spec: &manifest.TriggerSpec{

@@ -27,6 +27,8 @@ const (
 	layerRoles         = "roles"
 	layerQueues        = "queues"
 	layerTables        = "tables"
+	layerBuckets       = "buckets"
+	layerNotifications = "notifications" // of buckets
 	layerSecrets       = "secrets"
 	layerParameters    = "parameters"
 	layerWorkflows     = "workflows" // state machines, their versions and aliases, in rotation

@@ -112,9 +112,6 @@ func (f *flattener) resource(res manifest.Resource) error {
 		return f.store(reflect.ValueOf(*spec))
 	case *manifest.BucketSpec:
 		return f.store(reflect.ValueOf(*spec))
-	case *manifest.NotificationSpec:
-		f.fields["functionArn"] = quote(arn(manifest.KindFunction, res.Physical) + qualifier(spec.Alias))
-		return f.members("", reflect.ValueOf(*spec))
 	case *manifest.RoleSpec:
 		rest := *spec
 		rest.Statements = nil

@@ -197,9 +197,6 @@ func parentName(n Name) Name {
 	case manifest.KindWorkflowAlias:
 		return Name{Kind: manifest.KindWorkflow, Physical: n.Physical}
 	}
-	if n.Kind == manifest.KindNotification { // which has a name of its own
-		return Name{Kind: manifest.KindFunction, Physical: strings.TrimSuffix(n.Physical, "-"+n.Key)}
-	}
 	return Name{Kind: manifest.KindFunction, Physical: n.Physical}
 }
 

@@ -292,8 +292,6 @@ func (d *decoder) union(n *node, u union) {
 	switch {
 	case chosen == nil:
 		d.fault(n.pos(), "needs one of "+strings.Join(keys, ", "), nearestKey(n, keys))
-	case chosen.refused != "":
-		d.fault(n.get(chosen.key).pos(), chosen.refused, "")
 	default:
 		into := chosen.make()
 		d.into(n, into)

@@ -10,7 +10,7 @@ func allKinds() []*kind {
 		logGroupKind(), alarmKind(), apiKind(),
 		workflowKind(),
 		topicKind(), ruleKind(), scheduleKind(),
-		tableKind(),
+		tableKind(), bucketKind(),
 	}
 }
 

@@ -80,8 +80,6 @@ type union interface {
 type variant struct {
 	key  string // its presence chooses the variant; "" chooses when no other does
 	make func() any
-	// refused says why a known key cannot be used yet.
-	refused string
 }
 
 // scalarForm is a union that may also be written as one word.

@@ -78,7 +78,7 @@ type SSESpecification struct {
 type BucketSpec struct {
 	Manage                         bool               `json:"manage" is:"default=true" doc:"Whether Mooring makes and changes the bucket. false: it must be there, and only what is named here is checked."`
 	DeletionPolicy                 string             `json:"deletionPolicy" is:"default=Retain,enum=Retain|Delete" doc:"What becomes of the bucket when its manifest is removed: it stays, or it is deleted once that is approved and it is empty."`
-	Versioning                     string             `json:"versioning,omitempty" is:"enum=Enabled|Suspended" doc:"Whether versions of objects are kept. Default: they never were."`
+	Versioning                     string             `json:"versioning,omitempty" is:"enum=Enabled|Suspended" doc:"Whether versions of objects are kept. Default: that is nobody's business here."`
 	PublicAccessBlock              *PublicAccessBlock `json:"publicAccessBlock,omitempty" doc:"What of public access is refused. Default: all of it, as S3 has it for new buckets."`
 	EventBridgeNotificationEnabled *bool              `json:"eventBridgeNotificationEnabled,omitempty" doc:"Whether everything that happens is also told to EventBridge. Default false."`
 	Tags                           map[string]string  `json:"tags,omitempty" is:"maxitems=46" doc:"Tags of the bucket."`
@@ -92,14 +92,15 @@ type PublicAccessBlock struct {
 }
 
 // NotificationSpec is one entry of a bucket's notifications: it calls the
-// alias. The entry's Id is the resource's physical name; the others' entries
-// in the same document are nobody's business here.
+// function's alias. The entry's Id is the function's physical name and the
+// trigger's key; the others' entries in the same document are nobody's business
+// here.
 type NotificationSpec struct {
-	Alias  Ref      `json:"alias"` // zero with alias: none
-	Bucket Value    `json:"bucket"`
-	Events []string `json:"events"` // sorted
-	Prefix string   `json:"prefix,omitempty"`
-	Suffix string   `json:"suffix,omitempty"`
+	Bucket   Value    `json:"bucket"`   // its name
+	Function Value    `json:"function"` // the alias, or the function with alias: none
+	Events   []string `json:"events"`   // sorted
+	Prefix   string   `json:"prefix,omitempty"`
+	Suffix   string   `json:"suffix,omitempty"`
 }
 
 // Bound is true for what exists beside Mooring by its own word: it is checked,

@@ -34,7 +34,7 @@ type trigger struct{ Source triggerSource }
 // triggerSources are the forms a trigger may be written in, told apart by
 // their first member.
 func triggerSources() []variant {
-	return []variant{ // a further one leaves laterTriggers
+	return []variant{
 		{key: "queue", make: func() any { return &queueTrigger{} }},
 		{key: "url", make: func() any { return &urlTrigger{} }},
 		{key: "topic", make: func() any { return &topicTrigger{} }},
@@ -43,19 +43,11 @@ func triggerSources() []variant {
 		{key: "table", make: func() any { return &tableTrigger{} }},
 		{key: "stream", make: func() any { return &streamTrigger{} }},
 		{key: "api", make: func() any { return &apiTrigger{} }},
+		{key: "bucket", make: func() any { return &bucketTrigger{} }},
 	}
 }
 
-// laterTriggers are known sources that are refused by name.
-var laterTriggers = []string{"bucket"}
-
-func (t *trigger) variants() []variant {
-	out := triggerSources()
-	for _, later := range laterTriggers {
-		out = append(out, variant{key: later, refused: "triggers by " + later + " are not supported yet"})
-	}
-	return out
-}
+func (t *trigger) variants() []variant { return triggerSources() }
 
 func (t *trigger) set(_ string, value any) { t.Source, _ = value.(triggerSource) }
 

@@ -120,11 +120,11 @@ func New(options Options) (*Sandbox, error) {
 		lanes:   quota.New(c.Now, options.Rates),
 		records: newRecords(options.Records),
 		stale:   newStaleness(c.Now),
-		objects: s3.New(s3.Options{Now: c.Now}),
 		sites:   map[place]*site{},
 		roles:   map[string]*account{},
 		done:    make(chan struct{}),
 	}
+	s.objects = s3.New(s3.Options{Now: c.Now, May: s.mayNotify, Tell: s.tellOfObject})
 	if err := s.makeFolder(); err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func (s *Sandbox) build(at place) (*site, error) {
 	machineTags := func() map[string]map[string]string { return st.machines.Tagged() }
 	tags := tagging.New(functionTags, st.queues.Tagged, st.metrics.Tagged, st.bus.Tagged, st.topics.Tagged, st.schedules.Tagged,
 		secret.Tagged, parameters.Tagged, groups.Tagged, machineTags, st.tables.Tagged, st.streams.Tagged,
-		st.apis.Tagged)
+		st.apis.Tagged, func() map[string]map[string]string { return s.objects.Tagged(at.account, at.region) })
 	st.machines = s.newMachines(st)
 	dir := filepath.Join(s.options.DataDir, at.account, at.region)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -200,7 +200,7 @@ func (s *Service) Allows(arn, action string) bool {
 }
 
 // Permits tells whether a resource policy lets a service do something for a
-// source (an ARN). Of the conditions, those on the source are judged.
+// source (an ARN; a bucket's with its account). Of the conditions, those on the source are judged.
 func Permits(policy []byte, service, action, source string) bool {
 	var d document
 	if json.Unmarshal(policy, &d) != nil {
@@ -226,6 +226,9 @@ func (s statement) about(source string) bool {
 	account := ""
 	if parts := strings.SplitN(source, ":", 6); len(parts) == 6 {
 		account = parts[4]
+		if parts[2] == "s3" { // a bucket's own ARN names no account
+			source = "arn:" + parts[1] + ":s3:::" + parts[5]
+		}
 	}
 	have := map[string]string{"aws:sourcearn": source, "aws:sourceaccount": account}
 	for _, keys := range s.Condition {

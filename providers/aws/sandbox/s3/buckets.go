@@ -63,9 +63,13 @@ func (s *Service) createBucket(q *request) error {
 		name: q.bucket, account: q.call.Account, region: region, created: s.now(),
 		objects: map[string][]*object{}, uploads: map[string]*upload{}, documents: map[string][]byte{},
 	}
+	s.buckets[q.bucket].documents["publicAccessBlock"] = blocked // as of every new bucket
 	q.w.Header().Set("Location", "/"+q.bucket)
 	return q.empty(http.StatusOK)
 }
+
+var blocked = []byte(`<PublicAccessBlockConfiguration xmlns="` + namespace + `"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>` +
+	`<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`)
 
 func (s *Service) deleteBucket(q *request) error {
 	b, err := s.find(q.bucket)

@@ -100,6 +100,7 @@ func (s *Service) completeUpload(q *request) error {
 	}
 	o.modified = s.now()
 	b.add(q.key, o)
+	q.happened(b, "ObjectCreated:CompleteMultipartUpload", q.key, o)
 	delete(b.uploads, q.query.Get("uploadId"))
 	q.written(b, o)
 	return q.answer(uploadDone{Xmlns: namespace, Location: "/" + q.bucket + "/" + q.key, Bucket: q.bucket, Key: q.key, ETag: o.etag})

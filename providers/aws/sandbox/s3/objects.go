@@ -142,6 +142,7 @@ func (s *Service) putObject(q *request) error {
 	}
 	o := &object{body: q.body, etag: etagOf(q.body), modified: s.now(), header: kept(q.r.Header), tags: tags}
 	b.add(q.key, o)
+	q.happened(b, "ObjectCreated:Put", q.key, o)
 	q.written(b, o)
 	return q.empty(http.StatusOK)
 }
@@ -244,6 +245,7 @@ func (s *Service) deleteObject(q *request) error {
 		return err
 	}
 	version, marker := s.drop(b, q.key, q.query.Get("versionId"))
+	q.removed(b, q.key, marker && q.query.Get("versionId") == "")
 	if version != "" {
 		q.w.Header().Set("X-Amz-Version-Id", version)
 	}
@@ -300,6 +302,7 @@ func (s *Service) deleteObjects(q *request) error {
 	out := deleteResult{Xmlns: namespace}
 	for _, o := range in.Objects {
 		version, marker := s.drop(b, o.Key, o.VersionId)
+		q.removed(b, o.Key, marker && o.VersionId == "")
 		entry := deletedEntry{Key: o.Key, VersionId: o.VersionId, DeleteMarker: marker}
 		if marker {
 			entry.DeleteMarkerVersionId = version
@@ -350,6 +353,7 @@ func (s *Service) copyObject(q *request) error {
 	}
 	copied := &object{body: o.body, etag: o.etag, modified: s.now(), header: header.Clone(), tags: tags}
 	b.add(q.key, copied)
+	q.happened(b, "ObjectCreated:Copy", q.key, copied)
 	q.written(b, copied)
 	return q.answer(copyResult{Xmlns: namespace, ETag: copied.etag, LastModified: stamp(copied.modified)})
 }

@@ -18,11 +18,20 @@ import (
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
-// Options are the service's time.
-type Options struct{ Now func() time.Time }
+// Options are the service's time, and what notifications need of their
+// neighbours: nil for a sandbox that tells nobody.
+type Options struct {
+	Now func() time.Time
+	// May tells whether a bucket may tell a target, by ARNs, the bucket's with
+	// its account: S3 asks when the document is put.
+	May func(bucket, target string) bool
+	// Tell hands a target an event. A target of "" is the bus of a place.
+	Tell func(n Notice)
+}
 
 // Service is all buckets.
 type Service struct {
+	options  Options
 	now      func() time.Time
 	handlers map[string]func(*request) error
 
@@ -42,7 +51,7 @@ type bucket struct {
 
 // New makes a service without buckets.
 func New(o Options) *Service {
-	s := &Service{now: o.Now, buckets: map[string]*bucket{}}
+	s := &Service{options: o, now: o.Now, buckets: map[string]*bucket{}}
 	s.handlers = map[string]func(*request) error{
 		"ListBuckets": s.listBuckets, "CreateBucket": s.createBucket, "DeleteBucket": s.deleteBucket,
 		"HeadBucket": s.headBucket, "GetBucketLocation": s.location,
@@ -75,6 +84,7 @@ type request struct {
 	call        *wire.Call
 	bucket, key string
 	query       url.Values
+	notices     []Notice // to be told once the lock is free
 }
 
 // address finds bucket and key, in the host's name or in the path.
@@ -109,9 +119,15 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, c *
 	var err error
 	if q.body, err = decodeBody(r, body); err == nil {
 		if handle := s.handlers[c.Operation]; handle != nil {
-			s.mu.Lock()
-			err = handle(q)
-			s.mu.Unlock()
+			if c.Operation == "PutBucketNotificationConfiguration" { // its targets are asked without the lock
+				err = s.checkNotifications(q)
+			}
+			if err == nil {
+				s.mu.Lock()
+				err = handle(q)
+				s.mu.Unlock()
+			}
+			s.tell(q)
 		} else {
 			err = wire.Unknown(c.Operation)
 		}

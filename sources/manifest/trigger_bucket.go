@@ -1,0 +1,54 @@
+package manifest
+
+import "strings"
+
+// bucketTrigger is an entry of a bucket's notifications, and the bucket's
+// permission to call the alias.
+type bucketTrigger struct {
+	Bucket        Value              `json:"bucket" is:"required,target,kinds=Bucket" doc:"The bucket, as Bucket/uploads, or an ARN."`
+	Events        []string           `json:"events" is:"required,minitems=1,maxitems=50,match=bucketEvent" doc:"What is told, as s3:ObjectCreated:*."`
+	Filter        notificationFilter `json:"filter" doc:"Which keys it is told of."`
+	SourceAccount string             `json:"sourceAccount" is:"match=account" doc:"The account the bucket must belong to, so that nobody else's of the same name may call. Default: the account of the environment, where it is declared."`
+}
+
+type notificationFilter struct {
+	Prefix string `json:"prefix" is:"maxlen=1024" doc:"How a key begins."`
+	Suffix string `json:"suffix" is:"maxlen=1024" doc:"How a key ends."`
+}
+
+func (t *bucketTrigger) check(d *decoder, n *node) {
+	if arn := t.Bucket.Literal; arn != "" && !patterns["bucketArn"].re.MatchString(arn) {
+		d.fault(n.get("bucket").pos(), "is no ARN of a bucket", "want "+patterns["bucketArn"].want)
+	}
+}
+
+func (t *bucketTrigger) expand(c *children, key string) {
+	name := c.x.meta.Name + "." + key
+	permission := Ref{KindPermission, name}
+	grant := &PermissionSpec{
+		Alias: c.alias, Action: "lambda:InvokeFunction", Principal: "s3.amazonaws.com", SourceArn: t.Bucket,
+		SourceAccount: t.SourceAccount,
+	}
+	if grant.SourceAccount == "" {
+		grant.SourceAccount = c.x.settings.account
+	}
+	c.x.child(permission, key, grant, targets(c.front, &grant.SourceArn))
+	spec := &NotificationSpec{
+		Function: Value{Ref: c.front}, Bucket: bucketName(t.Bucket), Events: sortedUnique(t.Events), Prefix: t.Filter.Prefix, Suffix: t.Filter.Suffix,
+	}
+	// S3 asks whether it may call before it takes an entry.
+	c.x.child(Ref{KindNotification, name}, key, spec, append(targets(c.front, &spec.Bucket), permission))
+}
+
+// bucketName is the name of what is named by reference or by ARN.
+func bucketName(v Value) Value {
+	if v.Ref != (Ref{}) {
+		return Value{Ref: v.Ref, Attribute: "name"}
+	}
+	return Value{Literal: v.Literal[strings.LastIndexByte(v.Literal, ':')+1:]}
+}
+
+// clash is none: S3 itself refuses entries that overlap.
+func (t *bucketTrigger) clash() clash { return clash{} }
+
+func (t *bucketTrigger) grant() grant { return grant{} }
