@@ -140,7 +140,7 @@ func (k apiKind) reportRoute(s *sweep, look *apisLook, res manifest.Resource) er
 	if found != nil {
 		if l := look.looks[awssdk.ToString(found.ApiId)]; l != nil {
 			if in := l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil))); in != nil {
-				s.see(res.Ref, routeKind{k.p}.live(res, l, in))
+				s.see(res.Ref, routeKind(k).live(res, l, in))
 				return nil
 			}
 		}
@@ -170,7 +170,7 @@ func (k apiKind) orphans(ctx context.Context, s *sweep, look *apisLook) error {
 			name, ours := strings.CutPrefix(awssdk.ToString(in.Description), markPrefix)
 			ref, err := manifest.ParseRef(name)
 			if _, wanted := s.byRef[ref]; ours && err == nil && !wanted {
-				s.orphan(ref, routeKind{k.p}.live(manifest.Resource{Ref: ref, Physical: name}, l, in))
+				s.orphan(ref, routeKind(k).live(manifest.Resource{Ref: ref, Physical: name}, l, in))
 			}
 		}
 	}
