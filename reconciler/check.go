@@ -46,14 +46,15 @@ func (p *pass) contract(ctx context.Context, rel *manifest.Release) []broken {
 		if !ok {
 			continue
 		}
-		for _, name := range d.Expects.Secrets {
-			out = append(out, expectExisting(res.Ref, "secret "+name, manifest.Ref{Kind: manifest.KindSecret, Name: name}, live)...)
-		}
-		for _, name := range d.Expects.Parameters {
-			out = append(out, expectExisting(res.Ref, "parameter "+name, manifest.Ref{Kind: manifest.KindParameter, Name: name}, live)...)
-		}
-		for _, name := range d.Expects.Queues {
-			out = append(out, p.expectQueue(res.Ref, name, rel, live)...)
+		for _, want := range d.Expects.Resources(res.Ref) {
+			switch want.Ref.Kind {
+			case manifest.KindSecret, manifest.KindParameter:
+				out = append(out, expectExisting(res.Ref, want.What+" "+want.Name, want.Ref, live)...)
+			case manifest.KindQueue:
+				out = append(out, p.expectQueue(res.Ref, want.Name, rel, live)...)
+			default:
+				out = append(out, p.expectDeclared(res.Ref, want, rel, live)...)
+			}
 		}
 	}
 	return out
@@ -98,6 +99,19 @@ func expectExisting(fn manifest.Ref, what string, ref manifest.Ref, live map[man
 	return nil
 }
 
+// expectDeclared: what the release declares was not deleted since it was seen
+// in place. What the release is about to make is not missing.
+func (p *pass) expectDeclared(fn manifest.Ref, want manifest.Expected, rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
+	what := want.What + " " + want.Name
+	if _, declared := rel.Resource(want.Ref); !declared {
+		return []broken{{fn, what, "the release does not declare it"}}
+	}
+	if p.gone(want.Ref, live) {
+		return []broken{{fn, what, "it was deleted"}}
+	}
+	return nil
+}
+
 // expectQueue: the queue is there, and a mapping the release declares from it
 // onto the function is enabled. A mapping the release is about to make is not
 // missing.
@@ -131,7 +145,7 @@ func (p *pass) expectQueue(fn manifest.Ref, name string, rel *manifest.Release, 
 func (p *pass) gone(ref manifest.Ref, live map[manifest.Ref]providers.Live) bool {
 	_, applied := p.st.Applied[ref]
 	l, looked := live[ref]
-	return applied && looked && !l.Exists && p.e.look.inventory.Errors[ref] == nil
+	return (applied || p.e.d.opts.ReadOnly) && looked && !l.Exists && p.e.look.inventory.Errors[ref] == nil
 }
 
 // check runs the environment's checks on the content in force, remembers the

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"mooring.dev/sources/manifest"
 )
@@ -48,6 +49,9 @@ func Load(ctx context.Context, o LoadOptions) (awssdk.Config, error) {
 			a.RoleSessionName = SessionName(o.Instance)
 			if o.Target.ExternalID != "" {
 				a.ExternalID = awssdk.String(o.Target.ExternalID)
+			}
+			for _, key := range sortedKeys(o.Target.SessionTags) {
+				a.Tags = append(a.Tags, ststypes.Tag{Key: awssdk.String(key), Value: awssdk.String(o.Target.SessionTags[key])})
 			}
 		})
 		cfg.Credentials = awssdk.NewCredentialsCache(assume)

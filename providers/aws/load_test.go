@@ -28,7 +28,7 @@ func TestLoadTakesOnTheTargetsRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := manifest.AWSTarget{Region: testRegion, Endpoint: b.box.URL(), RoleArn: *made.Role.Arn, ExternalID: "external"}
+	target := manifest.AWSTarget{Region: testRegion, Endpoint: b.box.URL(), RoleArn: *made.Role.Arn, ExternalID: "external", SessionTags: map[string]string{"team": "shop", "stage": "preview"}}
 	cfg, err := Load(b.ctx, LoadOptions{Target: target, Instance: "host one/1", AppID: "mooring"})
 	if err != nil {
 		t.Fatal(err)

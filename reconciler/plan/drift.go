@@ -250,14 +250,8 @@ type expectations struct {
 func expectationsOf(r *manifest.Release) expectations {
 	e := expectations{refs: map[manifest.Ref]bool{}, env: map[manifest.Ref]map[string]bool{}}
 	for fn, d := range r.Functions {
-		for _, name := range d.Expects.Queues {
-			e.refs[manifest.Ref{Kind: manifest.KindQueue, Name: name}] = true
-		}
-		for _, name := range d.Expects.Secrets {
-			e.refs[manifest.Ref{Kind: manifest.KindSecret, Name: name}] = true
-		}
-		for _, name := range d.Expects.Parameters {
-			e.refs[manifest.Ref{Kind: manifest.KindParameter, Name: name}] = true
+		for _, want := range d.Expects.Resources(fn) {
+			e.refs[want.Ref] = true
 		}
 		if len(d.Expects.Environment) > 0 {
 			e.env[fn] = map[string]bool{}

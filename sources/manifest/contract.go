@@ -42,7 +42,44 @@ func ParseContract(data []byte) (Expects, error) {
 
 // normal is sorted, each name once.
 func (e Expects) normal() Expects {
-	return Expects{sortedUnique(e.Environment), sortedUnique(e.Queues), sortedUnique(e.Secrets), sortedUnique(e.Parameters)}
+	return Expects{
+		Environment: sortedUnique(e.Environment), Queues: sortedUnique(e.Queues), Secrets: sortedUnique(e.Secrets),
+		Parameters: sortedUnique(e.Parameters), Topics: sortedUnique(e.Topics), Tables: sortedUnique(e.Tables),
+		Buckets: sortedUnique(e.Buckets), Workflows: sortedUnique(e.Workflows), Permissions: sortedUnique(e.Permissions),
+	}
+}
+
+// Expected is a resource that a function's code relies on.
+type Expected struct {
+	What string // queue | secret | parameter | topic | table | bucket | workflow | permission
+	Name string // as the contract has it, without its kind
+	Ref  Ref
+}
+
+// Resources are what the code of a function expects beside its environment.
+func (e Expects) Resources(fn Ref) []Expected {
+	var out []Expected
+	for _, want := range []struct {
+		what, kind string
+		names      []string
+	}{
+		{"queue", KindQueue, e.Queues},
+		{"secret", KindSecret, e.Secrets},
+		{"parameter", KindParameter, e.Parameters},
+		{"topic", KindTopic, e.Topics},
+		{"table", KindTable, e.Tables},
+		{"bucket", KindBucket, e.Buckets},
+		{"workflow", KindWorkflow, e.Workflows},
+	} {
+		for _, name := range want.names {
+			name = strings.TrimPrefix(name, want.kind+"/")
+			out = append(out, Expected{want.what, name, Ref{want.kind, name}})
+		}
+	}
+	for _, sid := range e.Permissions {
+		out = append(out, Expected{"permission", sid, Ref{KindPermission, fn.Name + "." + sid}})
+	}
+	return out
 }
 
 // MergeExpects is everything that any of the contracts expects.
@@ -53,6 +90,11 @@ func MergeExpects(all ...Expects) Expects {
 		out.Queues = append(out.Queues, e.Queues...)
 		out.Secrets = append(out.Secrets, e.Secrets...)
 		out.Parameters = append(out.Parameters, e.Parameters...)
+		out.Topics = append(out.Topics, e.Topics...)
+		out.Tables = append(out.Tables, e.Tables...)
+		out.Buckets = append(out.Buckets, e.Buckets...)
+		out.Workflows = append(out.Workflows, e.Workflows...)
+		out.Permissions = append(out.Permissions, e.Permissions...)
 	}
 	return out.normal()
 }
@@ -60,7 +102,7 @@ func MergeExpects(all ...Expects) Expects {
 // Broken is an expectation of a function's code that a release does not meet.
 type Broken struct {
 	Function Ref    `json:"function"`
-	What     string `json:"what"` // environment | queue | secret | parameter
+	What     string `json:"what"` // environment, or an Expected's
 	Name     string `json:"name"`
 	Why      string `json:"why"`
 }
@@ -90,21 +132,11 @@ func checkExpects(resources map[Ref]Resource, fn Ref, expects Expects) []Broken 
 			out = append(out, Broken{fn, "environment", name, "the function's environment does not set it"})
 		}
 	}
-	for _, want := range []struct {
-		what, kind string
-		names      []string
-	}{
-		{"queue", KindQueue, expects.Queues},
-		{"secret", KindSecret, expects.Secrets},
-		{"parameter", KindParameter, expects.Parameters},
-	} {
-		for _, name := range want.names {
-			name = strings.TrimPrefix(name, want.kind+"/")
-			if _, found := resources[Ref{want.kind, name}]; !found && !byARN(resources, fn, want.kind, name) {
-				out = append(out, Broken{fn, want.what, name, "no " + want.kind + "/" + name + " is declared"})
-			} else if why := disabled(resources, fn, want.kind, name); why != "" {
-				out = append(out, Broken{fn, want.what, name, why})
-			}
+	for _, want := range expects.Resources(fn) {
+		if _, found := resources[want.Ref]; !found && !byARN(resources, fn, want.Ref.Kind, want.Name) {
+			out = append(out, Broken{fn, want.What, want.Name, "no " + want.Ref.String() + " is declared"})
+		} else if why := disabled(resources, fn, want.Ref.Kind, want.Name); why != "" {
+			out = append(out, Broken{fn, want.What, want.Name, why})
 		}
 	}
 	return out

@@ -42,7 +42,10 @@ type AWSTarget struct {
 	Account    string `json:"account,omitempty" is:"match=account" doc:"The account, verified before anything is written."`
 	RoleArn    string `json:"roleArn,omitempty" is:"match=roleArn,maxlen=2048" doc:"The role taken in the account."`
 	ExternalID string `json:"externalId,omitempty" is:"maxlen=1224" doc:"The external id given when the role is taken."`
-	Endpoint   string `json:"endpoint,omitempty" is:"match=url" doc:"Another endpoint, as of the sandbox."`
+	// SessionTags stand on every call made with the role, for conditions of
+	// policies and for the audit trail.
+	SessionTags map[string]string `json:"sessionTags,omitempty" is:"keys=label,maxitems=50" doc:"Tags of the session when the role is taken."`
+	Endpoint    string            `json:"endpoint,omitempty" is:"match=url" doc:"Another endpoint, as of the sandbox."`
 }
 
 // MemoryTarget is the whole-platform-in-a-map provider, for trying policies.

@@ -232,6 +232,11 @@ type Expects struct {
 	Queues      []string `json:"queues,omitempty" is:"maxitems=1000" doc:"Queues the code uses, by name."`
 	Secrets     []string `json:"secrets,omitempty" is:"maxitems=1000" doc:"Secrets the code reads, by name."`
 	Parameters  []string `json:"parameters,omitempty" is:"maxitems=1000" doc:"Parameters the code reads, by name."`
+	Topics      []string `json:"topics,omitempty" is:"maxitems=1000" doc:"Topics the code publishes to or is told by, by name."`
+	Tables      []string `json:"tables,omitempty" is:"maxitems=1000" doc:"Tables the code uses, by name."`
+	Buckets     []string `json:"buckets,omitempty" is:"maxitems=1000" doc:"Buckets the code uses, by name."`
+	Workflows   []string `json:"workflows,omitempty" is:"maxitems=1000" doc:"Workflows the code starts, by name."`
+	Permissions []string `json:"permissions,omitempty" is:"maxitems=1000" doc:"Statements that let others call the function, by statement id."`
 }
 
 // Stage is one step of traffic: a share of calls, held for a time.

@@ -90,6 +90,33 @@ func TestParseContract(t *testing.T) {
 	}
 }
 
+// TestCheckContractOfEveryKind: each list of a contract is held against the
+// release, and what is declared satisfies it.
+func TestCheckContractOfEveryKind(t *testing.T) {
+	fn := Ref{KindFunction, "checkout"}
+	expects := Expects{
+		Queues: []string{"q"}, Secrets: []string{"s"}, Parameters: []string{"/p"}, Topics: []string{"Topic/t"}, Tables: []string{"orders"},
+		Buckets: []string{"b"}, Workflows: []string{"w"}, Permissions: []string{"partner"},
+	}
+	empty := &Release{Functions: map[Ref]Delivery{fn: {Expects: expects}}}
+	whole := &Release{Functions: empty.Functions}
+	for _, want := range expects.Resources(fn) {
+		whole.Resources = append(whole.Resources, Resource{Ref: want.Ref})
+	}
+	if got := CheckContract(empty); len(got) != 8 {
+		t.Errorf("%d of 8 broken: %v", len(got), got)
+	}
+	if got := CheckContract(whole); len(got) != 0 {
+		t.Errorf("broken although all is declared: %v", got)
+	}
+	if got := reflect.TypeFor[Expects]().NumField() - 1; got != len(expects.Resources(fn)) {
+		t.Errorf("a contract has %d lists of resources, %d are checked", got, len(expects.Resources(fn)))
+	}
+	if diff := cmp.Diff(expects.normal(), MergeExpects(expects, Expects{})); diff != "" {
+		t.Errorf("merging loses a list: %s", diff)
+	}
+}
+
 func TestMergeExpects(t *testing.T) {
 	got := MergeExpects(Expects{Queues: []string{"b"}}, Expects{Queues: []string{"a", "b"}, Parameters: []string{"/p"}})
 	if diff := cmp.Diff(Expects{Queues: []string{"a", "b"}, Parameters: []string{"/p"}}, got); diff != "" {
