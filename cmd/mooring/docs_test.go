@@ -63,6 +63,12 @@ func TestReadmePolicyAllowsEveryCall(t *testing.T) {
 // impliedActions are needed though no call has their name.
 var impliedActions = []string{"iam:PassRole", "s3:GetObjectVersion", "lambda:GetFunctionConfiguration"}
 
+// bucketActions are the operations of S3 that IAM calls otherwise.
+var bucketActions = map[string]string{
+	"HeadBucket": "ListBucket", "GetPublicAccessBlock": "GetBucketPublicAccessBlock", "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+	"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
+}
+
 // actionsOf finds every request the code of some packages makes, as IAM names it.
 func actionsOf(t *testing.T, dirs ...string) map[string]bool {
 	t.Helper()
@@ -89,6 +95,9 @@ func actionsOf(t *testing.T, dirs ...string) map[string]bool {
 				}
 				if service == "lambda" && operation == "Invoke" {
 					operation = "InvokeFunction"
+				}
+				if name, ok := bucketActions[operation]; ok && service == "s3" {
+					operation = name
 				}
 				operation = strings.TrimSuffix(operation, "Batch") // SQS asks for the right to each
 				switch operation {
