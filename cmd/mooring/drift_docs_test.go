@@ -25,8 +25,6 @@ var otherRows = map[int]string{
 	56: "durable functions, tenancy and capacity providers are not managed",
 	57: "managed instances are not managed",
 	67: "not made in this suite yet: the provider's TestOthersNotificationsStay makes it on the sandbox",
-	74: "not made in this suite yet: the provider's TestDriftOfATableIsSeenAndPutBack makes it on the sandbox",
-	75: "not made in this suite yet: the provider's TestDriftOfATableIsSeenAndPutBack makes it on the sandbox",
 	76: "Kinesis streams are referred to by ARN and not managed",
 	80: "scaling of provisioned concurrency is not managed",
 	81: "KMS keys are referred to by ARN and not managed",

@@ -277,7 +277,7 @@ func (w *driftWorld) lookAround(row *driftRow, keep func(string, any, error)) {
 var unsteady = []string{
 	"RevisionId", "LastModified", "LastModifiedTime", "LastModifiedTimestamp", "ApproximateNumberOfMessages", "CreationTime", "ResultMetadata",
 	"StateTransitionReason", "UUID", "EventSourceMappingArn", "LastProcessingResult", "Location", "RoleId", "CreateDate", "RoleLastUsed", "mooring:release",
-	"FunctionUrl", "ConfigSha256", "ResponseMetadata", "creationTime", "storedBytes", "AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp",
+	"FunctionUrl", "TimeToLiveStatus", "ConfigSha256", "ResponseMetadata", "creationTime", "storedBytes", "AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp",
 }
 
 func steady(v any) any {
