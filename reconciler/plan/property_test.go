@@ -272,6 +272,12 @@ func settle(rt judgeable, s *shop) {
 		if s.advance(p) || len(p.Facts)+len(p.Items) > 0 || s.in.Rollout.Phase != rollout.Idle {
 			quiet = 0
 		}
+		if quiet == 3 && len(p.Stale) > 0 {
+			// Nothing that serves carries what is in force any more: the shell
+			// makes the release once more.
+			s.target(s.in.Target)
+			quiet = 0
+		}
 		if quiet == 3 {
 			break
 		}
