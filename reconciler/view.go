@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
@@ -192,10 +194,36 @@ func (p *pass) resourceState(ref manifest.Ref) string {
 		return "missing"
 	case live.Settling:
 		return "settling"
-	case live.Spec.Digest != spec.Digest:
+	case live.Spec.Digest != spec.Digest && !equalWhereSeen(live, spec):
 		return "differs"
 	}
 	return "in_place"
+}
+
+// equalWhereSeen: all that could be read is as declared. What could not is
+// unknown, and told apart.
+func equalWhereSeen(live providers.Live, spec providers.Spec) bool {
+	for path, value := range live.Spec.Fields {
+		if want, declared := spec.Fields[path]; !declared || want != value {
+			return false
+		}
+	}
+	for path := range spec.Fields {
+		if _, seen := live.Spec.Fields[path]; !seen && !unseen(live, path) {
+			return false
+		}
+	}
+	return len(live.Unseen) > 0
+}
+
+// unseen: the path, or one that it lies below, could not be read.
+func unseen(live providers.Live, path string) bool {
+	for p := range live.Unseen {
+		if rest, below := strings.CutPrefix(path, p); below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
 }
 
 // oldest is the age of the oldest look in seconds.
