@@ -111,7 +111,11 @@ func scopeOf(o Options) string {
 	if account == "" {
 		account = o.Target.RoleArn
 	}
-	return account + "/" + o.Config.Region + "/" + o.Target.Endpoint
+	scope := account + "/" + o.Config.Region
+	if o.Target.Endpoint != "" {
+		scope += "/" + o.Target.Endpoint
+	}
+	return scope
 }
 
 // gate stands before every attempt of every call: it waits for the lane,
