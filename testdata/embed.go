@@ -1,5 +1,6 @@
 // Package testdata holds what end-to-end tests and the demo play with: the
-// example repository of a small shop, and the code of its functions.
+// example repository of a small shop, the code of its functions, and folders
+// of policies.
 package testdata
 
 import "embed"
@@ -10,3 +11,8 @@ import "embed"
 //
 //go:embed all:shop
 var Shop embed.FS
+
+// Starter is what `mooring policy init` writes, below policies/starter/policies.
+//
+//go:embed policies/starter
+var Starter embed.FS
