@@ -4,13 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
-
-	awssdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
@@ -53,46 +48,13 @@ var eventsOf = map[string][]string{
 	manifest.KindWorkflowAlias: {"CreateStateMachineAlias", "UpdateStateMachineAlias", "DeleteStateMachineAlias", "DeleteStateMachine"},
 }
 
-// pagesOfTrail bounds a look into the trail: it answers twice a second.
-const pagesOfTrail = 4
-
 // Actors lists who changed a resource since a time, newest first. The trail
-// may lag by minutes and is no proof that nobody did.
+// may lag by minutes, may take more than one look to be read, and is no proof
+// that nobody did.
 func (p *Provider) Actors(ctx context.Context, res manifest.Resource, since time.Time) ([]providers.Actor, error) {
-	var actors []providers.Actor
-	for _, name := range p.trailNames(res) {
-		found, err := p.actorsOf(ctx, res.Ref.Kind, name, since)
-		if err != nil {
-			return nil, fmt.Errorf("who changed %s: %w", res.Ref, err)
-		}
-		actors = append(actors, found...)
-	}
-	sort.SliceStable(actors, func(i, j int) bool { return actors[i].At.After(actors[j].At) })
-	return actors, nil
-}
-
-// actorsOf reads the events of a kind that the trail files under a name.
-func (p *Provider) actorsOf(ctx context.Context, kind, name string, since time.Time) ([]providers.Actor, error) {
-	in := &cloudtrail.LookupEventsInput{
-		StartTime:        awssdk.Time(since),
-		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyResourceName, AttributeValue: &name}},
-	}
-	trail := p.front.trail
-	if kind == manifest.KindRole || kind == KindPolicy {
-		trail = p.front.iamTrail
-	}
-	var actors []providers.Actor
-	pages := cloudtrail.NewLookupEventsPaginator(trail, in)
-	for n := 0; pages.HasMorePages() && n < pagesOfTrail; n++ {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, classify(err)
-		}
-		for _, e := range page.Events {
-			if actor, ok := actorOf(kind, e); ok && !actor.At.Before(since) {
-				actors = append(actors, actor)
-			}
-		}
+	actors, err := p.trailOf(res.Ref.Kind).actors(ctx, trailSubject{kind: res.Ref.Kind, names: p.trailNames(res)}, since)
+	if err != nil {
+		return nil, fmt.Errorf("who changed %s: %w", res.Ref, err)
 	}
 	return actors, nil
 }
@@ -188,21 +150,6 @@ func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bo
 		return a.Event == "PutFunctionRecursionConfig"
 	}
 	return a.Event == "UpdateFunctionConfiguration"
-}
-
-// actorOf reads one event; ok is false for what changed nothing of this kind.
-func actorOf(kind string, e types.Event) (providers.Actor, bool) {
-	name := awssdk.ToString(e.EventName)
-	var doc trailEvent
-	if text := awssdk.ToString(e.CloudTrailEvent); text != "" {
-		if err := json.Unmarshal([]byte(text), &doc); err != nil {
-			return providers.Actor{}, false
-		}
-	}
-	if doc.ErrorCode != "" || doc.ReadOnly || awssdk.ToString(e.ReadOnly) == "true" || !changes(kind, name) {
-		return providers.Actor{}, false
-	}
-	return doc.actor(name, awssdk.ToString(e.Username), awssdk.ToTime(e.EventTime)), true
 }
 
 func (doc trailEvent) actor(event, username string, at time.Time) providers.Actor {

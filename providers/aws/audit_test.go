@@ -67,7 +67,7 @@ func TestActorsAreNamedAndOursRecognised(t *testing.T) {
 	}
 }
 
-func TestActorOf(t *testing.T) {
+func TestWriteOf(t *testing.T) {
 	event := func(name, doc string) cttypes.Event {
 		return cttypes.Event{EventName: &name, CloudTrailEvent: &doc, EventTime: awssdk.Time(time.Unix(1, 0))}
 	}
@@ -88,7 +88,11 @@ func TestActorOf(t *testing.T) {
 		"another kind": {event("CreateFunctionUrlConfig", `{}`), manifest.KindFunction, providers.Actor{}, false},
 		"broken":       {event("UpdateAlias", `{`), manifest.KindAlias, providers.Actor{}, false},
 	} {
-		got, told := actorOf(c.kind, c.event)
+		w, told := writeOf(c.event)
+		var got providers.Actor
+		if told = told && changes(c.kind, w.name); told {
+			got = w.doc.actor(w.name, w.username, w.at)
+		}
 		if told != c.told {
 			t.Errorf("%s: told is %v", name, told)
 		}

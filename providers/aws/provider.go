@@ -77,6 +77,9 @@ type Provider struct {
 	kinds map[string]kind
 	order []namedKind // as surveys go through them
 
+	trail    *trail
+	iamTrail *trail // of the region where IAM's events are
+
 	memory memory
 	sweeps sweeps
 	locks  keyedLocks
@@ -119,6 +122,7 @@ func New(o Options) (*Provider, error) {
 	o.defaults()
 	p := &Provider{o: o}
 	p.front, p.sweep = newClients(o), newClients(o)
+	p.trail, p.iamTrail = newTrail(p.front.trail, o.Now), newTrail(p.front.iamTrail, o.Now)
 	p.order = p.allKinds()
 	p.kinds = make(map[string]kind, len(p.order))
 	for _, k := range p.order {
