@@ -68,7 +68,10 @@ type Decision struct {
 	// denied or held): the built-in default applied and is Outcome. At Rollout
 	// it means "follow the analysis", at Drift "use the catalogue", at Notify
 	// "the default receiver".
-	Default   bool     `json:"default,omitempty"`
+	Default bool `json:"default,omitempty"`
+	// Allowed: at admission and promotion, it is an allow once every
+	// requirement is met; nothing denies it and nothing is broken.
+	Allowed   bool     `json:"allowed,omitempty"`
 	RecheckNS int64    `json:"recheck_ns,omitempty"` // when to ask again; 0: no time known
 	Flags     []string `json:"flags,omitempty"`
 	Revision  string   `json:"revision,omitempty"` // of the policies

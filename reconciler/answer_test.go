@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/web"
 )
@@ -42,7 +43,7 @@ func (s *simulation) timeout() string {
 func TestAcceptedDriftIsLetBeUntilItsEnd(t *testing.T) {
 	s, item := mitigated(t)
 	told := s.alerts("drift", "firing")
-	must(s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, Accept: true, For: time.Hour, By: "ann"}))
+	must(s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, Accept: true, For: time.Hour, By: access.Stated("ann")}))
 	s.run(30 * time.Minute)
 	st := s.watch.environment("preview")
 	if s.timeout() != "60" || len(st.Holds) != 0 || st.Drift[item.ID].Response != record.Ignore || s.alerts("drift", "resolved") != 1 {
@@ -58,7 +59,7 @@ func TestAcceptedDriftIsLetBeUntilItsEnd(t *testing.T) {
 
 func TestDriftIsPutBackAtAPersonsWord(t *testing.T) {
 	s, item := mitigated(t)
-	must(s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, By: "ann", Reason: "over"}))
+	must(s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, By: access.Stated("ann"), Reason: "over"}))
 	settled(t, s)
 	if st := s.watch.environment("preview"); s.timeout() == "60" || len(st.Drift) != 0 || len(st.Holds) != 0 {
 		t.Errorf("timeout %s, %+v", s.timeout(), st.Drift)
@@ -68,10 +69,10 @@ func TestDriftIsPutBackAtAPersonsWord(t *testing.T) {
 
 func TestAnswersThatMeanNothing(t *testing.T) {
 	s, item := mitigated(t)
-	if err := s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, Accept: true, By: "ann"}); err == nil {
+	if err := s.answer(web.DriftAnswer{Environment: "preview", Item: item.ID, Accept: true, By: access.Stated("ann")}); err == nil {
 		t.Error("an acceptance without end")
 	}
-	if err := s.answer(web.DriftAnswer{Environment: "preview", Item: "nope", By: "ann"}); !errors.Is(err, ErrUnknown) {
+	if err := s.answer(web.DriftAnswer{Environment: "preview", Item: "nope", By: access.Stated("ann")}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("an unknown item: %v", err)
 	}
 	s.run(time.Minute)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -54,9 +55,12 @@ func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context
 
 // Hold stops every write but rollback, with owner, reason and end.
 func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, error) {
-	h := record.Hold{ID: d.opts.NewID("hold"), Owner: r.By, Kind: "manual", Reason: r.Reason, Since: d.opts.Now(), Until: d.opts.Now().Add(r.For)}
+	h := record.Hold{ID: d.opts.NewID("hold"), Owner: r.By.Name, Kind: "manual", Reason: r.Reason, Since: d.opts.Now(), Until: d.opts.Now().Add(r.For)}
 	if r.Suspend {
 		h.Kind = "suspend"
+	}
+	if err := r.By.Check(access.Operate, r.Environment); err != nil {
+		return h, err
 	}
 	if r.Reason == "" || r.For <= 0 {
 		return h, fmt.Errorf("hold %s: a hold needs a reason and an end (--reason, --until)", r.Environment)
@@ -98,7 +102,11 @@ func (e *environment) there(scope record.HoldScope) error {
 
 // Resume lifts a hold by id, or every hold that a person may lift with "".
 // What the hold guarded counts as approved by whoever lifts it.
-func (d *Daemon) Resume(ctx context.Context, name, id, by string) error {
+func (d *Daemon) Resume(ctx context.Context, r web.ResumeRequest) error {
+	name, id, by := r.Environment, r.Hold, r.By.Name
+	if err := r.By.Check(access.Operate, name); err != nil {
+		return err
+	}
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		st := e.state()
 		var recs []journal.Record
@@ -145,7 +153,7 @@ func (e *environment) consequences(st *journal.Environment, h record.Hold, by st
 		return []journal.Record{{Request: &journal.Request{ID: e.d.opts.NewID("req"), Kind: requestAccept, By: by, To: h.About, At: now}}}
 	case "deletion_guard", "adoption":
 		key := keyOf(st, h.About)
-		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, At: now, Until: now.Add(approvalFor)}}}
+		return []journal.Record{{Approval: &record.Approval{Key: key, By: by, Findings: []string{h.Kind}, Guard: true, At: now, Until: now.Add(approvalFor)}}}
 	case "mitigation":
 		if item, ok := st.Drift[h.About]; ok {
 			item.Response, item.Reason, item.Decision = record.Revert, "resumed by "+by, decidedByPerson
@@ -168,7 +176,11 @@ func keyOf(st *journal.Environment, digest string) record.Key {
 
 // Rollback returns an environment to an earlier release, traffic first, and
 // holds it there.
-func (d *Daemon) Rollback(ctx context.Context, name, to, by, reason string) error {
+func (d *Daemon) Rollback(ctx context.Context, r web.RollbackRequest) error {
+	name, to, by, reason := r.Environment, r.To, r.By.Name, r.Reason
+	if err := r.By.Check(access.Operate, name); err != nil {
+		return err
+	}
 	if reason == "" {
 		return fmt.Errorf("roll back %s: a rollback needs a reason (--reason)", name)
 	}
@@ -192,22 +204,31 @@ func (d *Daemon) Rollback(ctx context.Context, name, to, by, reason string) erro
 }
 
 // Promote asks for content to move into an environment.
-func (d *Daemon) Promote(ctx context.Context, environment, by string) error {
-	return d.request(ctx, environment, journal.Request{Kind: requestPromote, By: by})
+func (d *Daemon) Promote(ctx context.Context, environment string, by access.Person) error {
+	if err := by.Check(access.Operate, environment); err != nil {
+		return err
+	}
+	return d.request(ctx, environment, journal.Request{Kind: requestPromote, By: by.Name})
 }
 
 // Sync lets a manually synced environment take its admitted release.
-func (d *Daemon) Sync(ctx context.Context, name, by string) error {
+func (d *Daemon) Sync(ctx context.Context, name string, by access.Person) error {
+	if err := by.Check(access.Operate, name); err != nil {
+		return err
+	}
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		if st := e.state(); st.Admitted == nil || st.Admitted.Release.Digest == st.Rollout.Release.Digest {
 			return fmt.Errorf("sync %s: no admitted release waits", name)
 		}
-		return e.remember(ctx, journal.Record{Request: &journal.Request{ID: d.opts.NewID("req"), Kind: requestSync, By: by, At: d.opts.Now()}})
+		return e.remember(ctx, journal.Record{Request: &journal.Request{ID: d.opts.NewID("req"), Kind: requestSync, By: by.Name, At: d.opts.Now()}})
 	})
 }
 
 // Retry takes failed content out of quarantine.
-func (d *Daemon) Retry(ctx context.Context, name, by string) error {
+func (d *Daemon) Retry(ctx context.Context, name string, by access.Person) error {
+	if err := by.Check(access.Operate, name); err != nil {
+		return err
+	}
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		st := e.state()
 		if st.Admitted == nil {
@@ -216,7 +237,7 @@ func (d *Daemon) Retry(ctx context.Context, name, by string) error {
 		if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad {
 			return fmt.Errorf("retry %s: its content is not quarantined", name)
 		}
-		return e.remember(ctx, journal.Record{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: by}})
+		return e.remember(ctx, journal.Record{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: by.Name}})
 	})
 }
 

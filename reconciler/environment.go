@@ -51,6 +51,7 @@ type environment struct {
 	actors     heardActors
 	ears       ears
 	published  atomic.Pointer[published]
+	lineage    []lineage
 }
 
 // pushed is a move just made: until the repository is read again, the branch

@@ -12,7 +12,9 @@ import (
 	"mooring.dev/policy/rego"
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
@@ -89,7 +91,9 @@ func TestFault01ForcePushIsHeld(t *testing.T) {
 	if st := s.watch.environment("preview"); st.Judged.Outcome != "hold" || s.mutations() != calls {
 		t.Errorf("after new policies: %+v", st.Judged)
 	}
-	if err := s.ask("preview", func(ctx context.Context, d *Daemon) error { return d.Resume(ctx, "preview", "", "bob") }); err != nil {
+	if err := s.ask("preview", func(ctx context.Context, d *Daemon) error {
+		return d.Resume(ctx, web.ResumeRequest{Environment: "preview", By: access.Stated("bob")})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	settled(t, s)

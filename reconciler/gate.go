@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"mooring.dev/policy"
@@ -43,19 +44,56 @@ func decisionRecords(d policy.Decision) []journal.Record {
 // stricter answer wins.
 func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decision, error) {
 	in := p.baseInput()
-	p.addHead(&in)
+	p.addHead(ctx, &in)
 	addChanges(&in, road, p.head.release)
-	d, err := p.ask(ctx, policy.Admission, in)
+	key := named(p.head.release).Key()
+	in.Flags = p.flags(key)
+	d, err := p.asked(ctx, policy.Admission, in, key)
 	if err != nil || len(p.spec.After) == 0 || in.Release.Promoted || p.sameContent() {
 		return d, err
 	}
 	in.Request.ID = p.e.d.opts.NewID("dec")
-	in.PromotionFacts = p.promotionFacts(named(p.head.release).Key())
-	second, err := p.ask(ctx, policy.Promotion, in)
+	in.PromotionFacts = p.promotionFacts(key)
+	second, err := p.asked(ctx, policy.Promotion, in, key)
 	if second.Default && err == nil {
 		return d, nil
 	}
-	return stricter(d, second), err
+	both := stricter(d, second)
+	for _, other := range []policy.Decision{d, second} {
+		if other.ID != both.ID {
+			p.besides = append(p.besides, decisionRecords(other)...)
+		}
+	}
+	return both, err
+}
+
+// flags are what decisions raised about a content before: on its way through
+// the environments before this one, at its promotion, at its admission here.
+func (p *pass) flags(key record.Key) []string {
+	out := []string{}
+	for _, name := range p.spec.After {
+		if up := p.e.d.place(name); up.InForce.Content == key.Content {
+			out = append(out, up.Flags...)
+		}
+	}
+	for _, pr := range p.st.Promotions {
+		if pr.Key == key {
+			out = append(out, pr.Flags...)
+		}
+	}
+	out = append(out, p.raised(key)...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// raised are the flags a content was admitted here with.
+func (p *pass) raised(key record.Key) []string {
+	for _, a := range slices.Backward(p.st.Known) {
+		if a.Release.Key() == key {
+			return a.Flags
+		}
+	}
+	return nil
 }
 
 // sameContent: the head brings no content that is not admitted here already.
@@ -67,10 +105,15 @@ func (p *pass) sameContent() bool {
 func stricter(a, b policy.Decision) policy.Decision {
 	rank := map[policy.Outcome]int{policy.Allow: 0, policy.Hold: 1, policy.Deny: 2, policy.Error: 3}
 	both := append(append([]policy.Finding{}, a.Findings...), b.Findings...)
+	flags := append(append([]string{}, a.Flags...), b.Flags...)
+	recheck := a.RecheckNS
+	if recheck == 0 || b.RecheckNS != 0 && b.RecheckNS < recheck {
+		recheck = b.RecheckNS
+	}
 	if rank[b.Outcome] > rank[a.Outcome] {
 		a = b
 	}
-	a.Findings = both
+	a.Findings, a.Flags, a.RecheckNS = both, flags, recheck
 	return a
 }
 
@@ -95,9 +138,9 @@ func (p *pass) baseInput() policy.Input {
 }
 
 // addHead describes the branch's head as what is being judged.
-func (p *pass) addHead(in *policy.Input) {
+func (p *pass) addHead(ctx context.Context, in *policy.Input) {
 	in.Commit = commitInput(p.head.snap.Commit)
-	in.Commits = []policy.Commit{in.Commit}
+	addCommits(in, p.e.between(ctx, p.admittedCommit(), p.head.snap.Commit.SHA))
 	in.Source.From, in.Source.To, in.Source.Update = p.st.Branch, p.head.snap.Commit.SHA, string(p.head.update)
 	if rel := p.head.release; rel != nil {
 		in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: p.promotedFrom() != ""}
@@ -190,6 +233,7 @@ func (p *pass) rolloutInput() policy.Input {
 	in := p.baseInput()
 	ro := p.st.Rollout
 	in.Release = policy.Release{Commit: ro.Release.Commit, Content: ro.Release.Content, Digest: ro.Release.Digest}
+	in.Flags = p.flags(ro.Release.Key())
 	facts := &policy.RolloutFacts{Metrics: map[string]policy.Metric{}, Rollout: policy.RolloutState{
 		Weight: float64(ro.Weight), Stage: ro.Stage + 1, Stages: len(ro.Stages),
 		ElapsedSeconds: int64(ro.Elapsed / time.Second), Verdict: verdict(ro.Verdict), Attempt: 1,

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"mooring.dev/policy"
+	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
@@ -43,6 +45,9 @@ func (p *pass) readHead(ctx context.Context) error {
 	}
 	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + p.w.digest
 	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
+	if p.head.err == nil {
+		p.head.basis += p.said(named(p.head.release).Key())
+	}
 	p.head.judge = p.mustJudge(snap.Commit.SHA)
 	return nil
 }
@@ -122,6 +127,8 @@ func (p *pass) judge(ctx context.Context) error {
 	adm.Outcome, adm.Decision = string(decision.Outcome), decision.ID
 	adm.Findings = findings(decision.Findings)
 	adm.Reason = reason(decision)
+	adm.Flags = slices.Compact(slices.Sorted(slices.Values(append(p.flags(adm.Release.Key()), decision.Flags...))))
+	adm.ApprovedBy = approve.Names(p.verdicts(ctx, adm.Release.Key(), findingCodes(decision)))
 	switch {
 	case decision.RecheckNS > 0:
 		adm.RecheckAt = time.Unix(0, decision.RecheckNS)
@@ -198,7 +205,8 @@ func (p *pass) branchGone(ctx context.Context) error {
 
 // admit remembers a judgement and lifts the holds it made pointless.
 func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decision) error {
-	recs := decisionRecords(d)
+	recs := slices.Concat(p.besides, decisionRecords(d))
+	p.besides = nil
 	recs = append(recs, journal.Record{Admission: &adm})
 	for _, h := range sorted(p.st.Holds) {
 		if p.overtaken(h, adm) {

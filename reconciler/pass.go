@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mooring.dev/providers"
+	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
@@ -55,6 +56,8 @@ type pass struct {
 	wrote    int
 	timers   []time.Time
 	later    []time.Time // when somebody else may have changed their mind
+	// besides are records of decisions that were outweighed.
+	besides []journal.Record
 }
 
 // pass looks, decides and acts once.
@@ -68,7 +71,7 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	e.trail.looks = trailLooks
 	err := p.run(ctx)
 	err = errors.Join(err, p.tidy(ctx))
-	p.publish(err)
+	p.publish(ctx, err)
 	return p.report(err), errors.Join(err, p.alertEnvironment(ctx, err))
 }
 
@@ -192,7 +195,7 @@ func (p *pass) input(target *manifest.Release, ro rollout.State) (plan.Input, er
 		if in.Specs, err = p.e.canonical(target, p.e.bindings()); err != nil {
 			return in, fmt.Errorf("canonical form: %w", err)
 		}
-		in.Approved = p.approved(record.Key{Content: target.Content, Overlay: target.Overlay})
+		in.Approved = approve.Guarded(p.st.Approvals, record.Key{Content: target.Content, Overlay: target.Overlay}, p.now)
 	}
 	return in, nil
 }
@@ -253,16 +256,6 @@ func (p *pass) parked() map[manifest.Ref]record.Outcome { return p.st.Parked }
 func (p *pass) suspended() bool {
 	for _, h := range p.holds() {
 		if h.Kind == "suspend" {
-			return true
-		}
-	}
-	return false
-}
-
-// approved: a person said yes to this key's deletions and adoptions.
-func (p *pass) approved(key record.Key) bool {
-	for _, a := range p.st.Approvals {
-		if a.Key == key && (a.Until.IsZero() || p.now.Before(a.Until)) {
 			return true
 		}
 	}

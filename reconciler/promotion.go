@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/policy"
+	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
@@ -90,7 +91,19 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 		in.Rendered[spec.Name] = map[string]record.Key{p.e.name: named(rel).Key()}
 	}
 	p.addContract(ctx, &in, arriving)
+	in.Approved = p.preferred(ctx, in.Rendered)
 	return in, arriving, nil
+}
+
+// preferred are the contents that people want here although this environment
+// has gone another way.
+func (p *pass) preferred(ctx context.Context, rendered map[string]map[string]record.Key) map[string]map[record.Key]bool {
+	mine := map[record.Key]bool{}
+	for _, to := range rendered {
+		key := to[p.e.name]
+		mine[key] = len(approve.Names(p.verdicts(ctx, key, []string{codeDiverged}))) > 0
+	}
+	return map[string]map[record.Key]bool{p.e.name: mine}
 }
 
 // addContract looks whether this environment has what the arriving content's
@@ -122,7 +135,7 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 	if rel == nil {
 		return nil
 	}
-	d, err := p.ask(ctx, policy.Promotion, p.promotionQuestion(ctx, m, rel))
+	d, err := p.asked(ctx, policy.Promotion, p.promotionQuestion(ctx, m, rel), m.Key)
 	if err != nil {
 		p.e.log.Warn("promotion could not be evaluated: held", zap.Error(err))
 	}
@@ -144,7 +157,7 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 // crash in between is no loss: content with an allowed move is recognised by
 // its key, whoever's commit brought it.
 func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) error {
-	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "moving", Decision: d.ID, At: p.now}
+	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "moving", Decision: d.ID, Source: m.Commit, Flags: d.Flags, At: p.now}
 	recs := append(decisionRecords(d), journal.Record{Promotion: &pr})
 	if err := p.remember(ctx, recs...); err != nil {
 		return err
@@ -239,8 +252,9 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	in.Source.Update = string(sources.UpdateFastForward)
 	if snap, err := p.e.d.opts.Source.Open(ctx, m.Commit); err == nil {
 		in.Commit = commitInput(snap.Commit)
-		in.Commits = []policy.Commit{in.Commit}
+		addCommits(&in, p.e.between(ctx, p.lastSource(m.From), m.Commit))
 	}
+	in.Flags = p.flags(m.Key)
 	if road, err := p.road(rel); err == nil {
 		addChanges(&in, road, rel)
 	}
@@ -248,7 +262,8 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	return in
 }
 
-// promotionFacts is what promotion policy is told about a key.
+// promotionFacts is what promotion policy is told about a key; asked adds the
+// approvals.
 func (p *pass) promotionFacts(key record.Key) *policy.PromotionFacts {
 	facts := &policy.PromotionFacts{Contract: policy.Contract{Satisfied: true}}
 	for _, b := range p.broken {
@@ -257,11 +272,6 @@ func (p *pass) promotionFacts(key record.Key) *policy.PromotionFacts {
 	}
 	for _, name := range p.spec.After {
 		facts.Upstream = append(facts.Upstream, p.upstream(name, key.Content))
-	}
-	for _, a := range p.st.Approvals {
-		if a.Key == key && (a.Until.IsZero() || p.now.Before(a.Until)) {
-			facts.Approvals = append(facts.Approvals, policy.Approval{Name: a.By, Verified: a.Verified, Codes: a.Findings, TimeNS: a.At.UnixNano()})
-		}
 	}
 	return facts
 }
@@ -304,6 +314,7 @@ func (p *pass) place(err error) promote.Place {
 		pl.InForce = ro.Release
 	}
 	pl.Soak = p.soaked()
+	pl.Flags = p.raised(ro.Release.Key())
 	for content := range p.st.Contents {
 		pl.Seen[content] = true
 	}

@@ -11,6 +11,7 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -47,7 +48,7 @@ func TestFault65ManualAliasInCanaryPauses(t *testing.T) {
 		t.Errorf("%d alerts", s.alerts("rollout_paused", "firing"))
 	}
 	if err := s.ask("production", func(ctx context.Context, d *Daemon) error {
-		return d.Rollback(ctx, "production", "", "bob", "hands off")
+		return d.Rollback(ctx, web.RollbackRequest{Environment: "production", By: access.Stated("bob"), Reason: "hands off"})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,9 @@ func TestFault70RollbackWithEverythingElseDown(t *testing.T) {
 	w.evaluator = closedRules(s.watch.heard)(errRules)
 	s.d.world.Store(&w)
 	calls := s.mutations()
-	if err := s.ask("production", func(ctx context.Context, d *Daemon) error { return d.Rollback(ctx, "production", "", "bob", "errors") }); err != nil {
+	if err := s.ask("production", func(ctx context.Context, d *Daemon) error {
+		return d.Rollback(ctx, web.RollbackRequest{Environment: "production", By: access.Stated("bob"), Reason: "errors"})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s.due["production"] = s.real
@@ -210,7 +213,7 @@ func TestHoldStopsForwardAndExpires(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	err := s.ask("preview", func(ctx context.Context, d *Daemon) error {
-		_, err := d.Hold(ctx, web.HoldRequest{Environment: "preview", Reason: "incident", For: 10 * time.Minute, By: "bob"})
+		_, err := d.Hold(ctx, web.HoldRequest{Environment: "preview", Reason: "incident", For: 10 * time.Minute, By: access.Stated("bob")})
 		return err
 	})
 	if err != nil {

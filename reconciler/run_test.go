@@ -11,6 +11,7 @@ import (
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/rollout"
@@ -124,7 +125,7 @@ func TestRun(t *testing.T) {
 			}
 		}
 		must(platform.Manual("alice").Set(memory.Name{Kind: manifest.KindFunction, Physical: "staging-checkout"}, "handler", `"other"`))
-		h, err := d.Hold(ctx, web.HoldRequest{Environment: "production", Reason: "incident", For: time.Hour, By: "bob"})
+		h, err := d.Hold(ctx, web.HoldRequest{Environment: "production", Reason: "incident", For: time.Hour, By: access.Stated("bob")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +134,7 @@ func TestRun(t *testing.T) {
 		if fields, _ := platform.Fields(memory.Name{Kind: manifest.KindFunction, Physical: "staging-checkout"}); fields["handler"] != `"bootstrap"` {
 			t.Error("the drift is not put back")
 		}
-		if err := d.Resume(ctx, "production", h.ID, "bob"); err != nil {
+		if err := d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: h.ID, By: access.Stated("bob")}); err != nil {
 			t.Error(err)
 		}
 		cancel()

@@ -17,6 +17,7 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/web"
@@ -334,17 +335,19 @@ func (c *chaos) person(env string) {
 	var err error
 	switch what {
 	case 0:
-		err = c.hold(env, web.HoldRequest{Environment: env, Reason: "incident", For: time.Duration(1+c.rng.IntN(20)) * time.Minute, By: "bob", Suspend: c.rng.IntN(3) == 0})
+		err = c.hold(env, web.HoldRequest{Environment: env, Reason: "incident", For: time.Duration(1+c.rng.IntN(20)) * time.Minute, By: access.Stated("bob"), Suspend: c.rng.IntN(3) == 0})
 	case 1:
-		err = c.hold(env, web.HoldRequest{Environment: env, Resource: ref.String(), Reason: "incident", For: 10 * time.Minute, By: "bob"})
+		err = c.hold(env, web.HoldRequest{Environment: env, Resource: ref.String(), Reason: "incident", For: 10 * time.Minute, By: access.Stated("bob")})
 	case 2, 3, 4:
 		err = c.resume(env)
 	case 5:
-		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Rollback(ctx, env, "", "carol", "it looks wrong") })
+		err = c.ask(env, func(ctx context.Context, d *Daemon) error {
+			return d.Rollback(ctx, web.RollbackRequest{Environment: env, By: access.Stated("carol"), Reason: "it looks wrong"})
+		})
 	case 6:
-		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, "carol") })
+		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, access.Stated("carol")) })
 	case 7:
-		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, env, "carol") })
+		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, env, access.Stated("carol")) })
 	}
 	c.log("%v somebody asks %s: %d: %v", c.real.Sub(birth), env, what, err)
 }
@@ -363,7 +366,7 @@ func (c *chaos) hold(env string, r web.HoldRequest) error {
 
 func (c *chaos) resume(env string) error {
 	return c.ask(env, func(ctx context.Context, d *Daemon) error {
-		err := d.Resume(ctx, env, "", "bob")
+		err := d.Resume(ctx, web.ResumeRequest{Environment: env, By: access.Stated("bob")})
 		clear(c.watch.at(env).people)
 		return err
 	})
@@ -400,11 +403,13 @@ func (c *chaos) heal() {
 		}
 		for _, env := range c.names {
 			if try%3 == 2 && c.watch.environment(env).Rollout.Paused != "" {
-				_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Rollback(ctx, env, "", "bob", "it is stuck") })
+				_ = c.ask(env, func(ctx context.Context, d *Daemon) error {
+					return d.Rollback(ctx, web.RollbackRequest{Environment: env, By: access.Stated("bob"), Reason: "it is stuck"})
+				})
 				c.until(2*time.Minute, c.converged)
 			}
-			_ = c.resume(env)                                                                              // there may be none
-			_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, "bob") }) // it may not be needed
+			_ = c.resume(env)                                                                                             // there may be none
+			_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, access.Stated("bob")) }) // it may not be needed
 		}
 	}
 	c.watch.fail(13, "%v", c.open())

@@ -11,7 +11,9 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
@@ -144,7 +146,9 @@ func (w *sweep) play() {
 		if w.d == nil {
 			return false
 		}
-		_ = w.ask("production", func(ctx context.Context, d *Daemon) error { return d.Resume(ctx, "production", "", "bob") }) // it may fail, or be done
+		_ = w.ask("production", func(ctx context.Context, d *Daemon) error {
+			return d.Resume(ctx, web.ResumeRequest{Environment: "production", By: access.Stated("bob")})
+		}) // it may fail, or be done
 		return len(w.watch.environment("production").Holds) == 0
 	}) || !w.until(w.converged) {
 		return

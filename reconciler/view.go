@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -28,9 +29,9 @@ type published struct {
 }
 
 // publish makes this pass's outcome visible.
-func (p *pass) publish(err error) {
+func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
-		status: p.status(err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(err),
+		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(),
 	}
 	before := p.e.published.Swap(pub)
@@ -58,7 +59,7 @@ func (p *pass) count(pub *published) {
 	}
 }
 
-func (p *pass) status(err error) web.EnvironmentStatus {
+func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 	ro := p.st.Rollout
 	s := web.EnvironmentStatus{
 		Name: p.e.name, Branch: p.spec.Branch, Commit: ro.Release.Commit, Content: ro.Release.Content, Release: ro.Release.Digest,
@@ -83,6 +84,7 @@ func (p *pass) status(err error) web.EnvironmentStatus {
 	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
 		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
 	}
+	s.Approvals = p.approvals(ctx)
 	if err != nil {
 		s.LastError = err.Error()
 	}

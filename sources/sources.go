@@ -58,8 +58,8 @@ type Snapshot struct {
 	Tree fs.FS
 }
 
-// ContentID names a file's content (a blob hash). FileInfo.Sys() of a Tree
-// may return one.
+// ContentID names a file's content (a blob hash), or all that is in a folder (a
+// tree hash). FileInfo.Sys() of a Tree may return one.
 type ContentID string
 
 // String is the id itself. Readers of a tree that do not import this package

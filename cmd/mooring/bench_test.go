@@ -10,6 +10,8 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/providers/aws/sandbox/wire"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/git"
 	"mooring.dev/sources/sourcetest"
 )
@@ -144,7 +146,7 @@ func BenchmarkRollbackAtRest(b *testing.B) {
 		r.wait("second release", r.atRest(second, "in_sync"))
 		settle(r)
 		at := r.cloud.Now()
-		check(b, r.daemon.Rollback(context.Background(), sweepEnvironment, first, "carol", "it looks wrong"))
+		check(b, r.daemon.Rollback(context.Background(), web.RollbackRequest{Environment: sweepEnvironment, To: first, By: access.Stated("carol"), Reason: "it looks wrong"}))
 		return at
 	})
 }
@@ -165,7 +167,7 @@ func BenchmarkRollbackInRollout(b *testing.B) {
 		})
 		settle(r)
 		at := r.cloud.Now()
-		check(b, r.daemon.Rollback(context.Background(), sweepEnvironment, "", "carol", "it looks wrong"))
+		check(b, r.daemon.Rollback(context.Background(), web.RollbackRequest{Environment: sweepEnvironment, By: access.Stated("carol"), Reason: "it looks wrong"}))
 		return at
 	})
 }

@@ -10,6 +10,8 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/providers/aws/sandbox"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/web"
 )
 
 // bad is a cloud that answers badly in one way during the whole scenario.
@@ -125,7 +127,7 @@ func TestSweepPartialListing(t *testing.T) {
 	})
 	approve := func() {
 		for _, h := range r.status().Holds {
-			_ = r.daemon.Resume(context.Background(), sweepEnvironment, h.ID, "bob") // it may be lifted already
+			_ = r.daemon.Resume(context.Background(), web.ResumeRequest{Environment: sweepEnvironment, Hold: h.ID, By: access.Stated("bob")}) // it may be lifted already
 		}
 	}
 	approve()

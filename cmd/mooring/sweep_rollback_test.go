@@ -9,6 +9,8 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/providers/aws/sandbox"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/web"
 )
 
 // TestRollbackWithMetricsDown: in the middle of a rollout a person wants
@@ -34,7 +36,7 @@ func TestRollbackWithMetricsDown(t *testing.T) {
 	})
 	_, err := r.cloud.Faults.Add(sandbox.Rule{Service: "monitoring", Actor: sweepActor, Effect: sandbox.Effect{Latency: 2 * time.Second}})
 	check(t, err)
-	check(t, r.daemon.Rollback(context.Background(), sweepEnvironment, "", "carol", "it looks wrong"))
+	check(t, r.daemon.Rollback(context.Background(), web.RollbackRequest{Environment: sweepEnvironment, By: access.Stated("carol"), Reason: "it looks wrong"}))
 	// The pass that was under way when she asked may still have been waiting.
 	asked := r.requested(t)
 	r.wait("traffic is back", r.atRest(first, "held"))

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/web"
 )
 
 // sweepFiles are the builds that every case deploys.
@@ -201,7 +203,7 @@ func (r *rig) play() (episodes []episode, end state) {
 		return fmt.Sprintf("no deletion is held: %+v", r.status())
 	})
 	r.ask("deletions are approved", func(ctx context.Context, d *reconciler.Daemon) error {
-		if err := d.Resume(ctx, sweepEnvironment, "", "bob"); !errors.Is(err, reconciler.ErrUnknown) {
+		if err := d.Resume(ctx, web.ResumeRequest{Environment: sweepEnvironment, By: access.Stated("bob")}); !errors.Is(err, reconciler.ErrUnknown) {
 			return err
 		}
 		return nil // an answer may be lost: asked again, nothing is held any more
@@ -211,7 +213,7 @@ func (r *rig) play() (episodes []episode, end state) {
 
 	r.cloud.Advance(2 * time.Minute) // a queue's name is free again after one
 	r.ask("rollback", func(ctx context.Context, d *reconciler.Daemon) error {
-		return d.Rollback(ctx, sweepEnvironment, second, "carol", "orders get lost")
+		return d.Rollback(ctx, web.RollbackRequest{Environment: sweepEnvironment, To: second, By: access.Stated("carol"), Reason: "orders get lost"})
 	})
 	r.wait("rollback", func() string {
 		if missing := r.atRest(second, "held")(); missing != "" {

@@ -30,7 +30,7 @@ func combine(p policy.Point, f facts, answers []answer) policy.Decision {
 		d.Outcome = policy.Deny
 	}
 	if broken {
-		d.Outcome, d.Default, d.Advance = policy.Error, false, false
+		d.Outcome, d.Default, d.Allowed, d.Advance = policy.Error, false, false, false
 	}
 	slices.SortStableFunc(d.Findings, compareFindings)
 	return d
@@ -102,7 +102,7 @@ func gate(d *policy.Decision, f facts, answers []answer) {
 	case denied:
 		d.Outcome = policy.Deny
 	case len(requires) > 0:
-		d.Outcome = policy.Hold
+		d.Outcome, d.Allowed = policy.Hold, allowed || !f.Environment.Protected
 	case allowed:
 		d.Outcome = policy.Allow
 	default:

@@ -26,6 +26,7 @@ type Place struct {
 	Healthy     bool // no failed check, no broken contract, no degraded function
 	// Soak is how long InForce was observed in force and healthy, continuously.
 	Soak   time.Duration
+	Flags  []string             // policy raised about InForce
 	Checks []record.CheckResult // of InForce's key
 	Holds  []record.Hold
 	// Seen is every content that was ever admitted here.

@@ -47,6 +47,10 @@ type Admission struct {
 	// Promoted is the environment this content was promoted from by Mooring;
 	// "" for a commit by hand.
 	Promoted string `json:"promoted,omitempty"`
+	// Flags are what policy raised here or before, for later decisions about
+	// this content; ApprovedBy, whose approval the admission rests on.
+	Flags      []string `json:"flags,omitempty"`
+	ApprovedBy []string `json:"approvedBy,omitempty"`
 }
 
 // Finding is a reason kept with a decision.
@@ -123,14 +127,34 @@ func (h Hold) Covers(ref manifest.Ref) bool {
 	return h.Scope.Item == "" && (h.Scope.Ref == (manifest.Ref{}) || h.Scope.Ref == ref)
 }
 
-// Approval is a named person's yes to one key with its findings.
+// Answer is what a person says of content that waits.
+type Answer string
+
+const (
+	// Approved: it may come in.
+	Approved Answer = "approve"
+	// Rejected: it may not, until the same person says otherwise.
+	Rejected Answer = "reject"
+	// Withdrawn: what the person said before no longer holds.
+	Withdrawn Answer = "withdraw"
+)
+
+// Approval is a named person's word on one key, given in view of findings. The
+// newest of a person's about a key holds.
 type Approval struct {
 	Key      Key       `json:"key"`
 	By       string    `json:"by"`
-	Verified bool      `json:"verified"` // false for loopback without identity
-	Findings []string  `json:"findings"` // codes approved
+	Verified bool      `json:"verified"`         // the name was proved
+	Answer   Answer    `json:"answer,omitempty"` // "" is approve
+	Findings []string  `json:"findings"`         // codes it was given in view of
+	Emails   []string  `json:"emails,omitempty"` // by which commits of that person are known
+	Teams    []string  `json:"teams,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
 	At       time.Time `json:"at"`
 	Until    time.Time `json:"until,omitzero"`
+	// Guard: it lifted a hold of Mooring's own (deletions, adoptions) and is no
+	// answer to policy.
+	Guard bool `json:"guard,omitempty"`
 }
 
 // Quarantine keeps failed content from being tried again.
@@ -211,6 +235,8 @@ type Promotion struct {
 	To       string    `json:"to"`
 	Key      Key       `json:"key"`
 	Commit   string    `json:"commit,omitempty"` // on the target, once moved
+	Source   string    `json:"source,omitempty"` // the upstream commit it is taken from
+	Flags    []string  `json:"flags,omitempty"`  // policy raised with the decision
 	Outcome  string    `json:"outcome"`          // moved | held | failed
 	Reason   string    `json:"reason,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`

@@ -1,18 +1,15 @@
 package web
 
 import (
-	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"mooring.dev/reconciler/access"
 )
 
 // Options of the server.
@@ -20,8 +17,10 @@ type Options struct {
 	View    View
 	Control Control
 	Metrics *Metrics
-	// Token lets its bearer see and do everything.
+	// Token lets its bearer see and do everything; who that is, is not proved.
 	Token string
+	// Tokens are those of single people, read anew at each request; may be nil.
+	Tokens func() (access.Tokens, error)
 	// Loopback: the server listens on this machine only.
 	Loopback bool
 	// InsecureLoopback needs Loopback, and then asks nobody for a token.
@@ -71,23 +70,7 @@ func (s *server) routes() {
 	s.closed("GET /api/v1/environments/{name}/drift", func(r *http.Request) (any, error) {
 		return s.o.View.Drift(r.Context(), r.PathValue("name"))
 	})
-	s.closed("POST /api/v1/environments/{name}/holds", s.hold)
-	s.closed("POST /api/v1/environments/{name}/drift", s.answer)
-	s.closed("POST /api/v1/environments/{name}/resume", s.act(func(ctx context.Context, name, by string, b body) error {
-		return s.o.Control.Resume(ctx, name, b.Hold, by)
-	}))
-	s.closed("POST /api/v1/environments/{name}/rollback", s.act(func(ctx context.Context, name, by string, b body) error {
-		return s.o.Control.Rollback(ctx, name, b.To, by, b.Reason)
-	}))
-	s.closed("POST /api/v1/environments/{name}/promote", s.act(func(ctx context.Context, name, by string, _ body) error {
-		return s.o.Control.Promote(ctx, name, by)
-	}))
-	s.closed("POST /api/v1/environments/{name}/sync", s.act(func(ctx context.Context, name, by string, _ body) error {
-		return s.o.Control.Sync(ctx, name, by)
-	}))
-	s.closed("POST /api/v1/environments/{name}/retry", s.act(func(ctx context.Context, name, by string, _ body) error {
-		return s.o.Control.Retry(ctx, name, by)
-	}))
+	s.acts()
 }
 
 // ServeHTTP answers with the headers every answer has.
@@ -108,86 +91,6 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// open registers a route that needs no identity: probes and the way in.
-func (s *server) open(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pattern, h) }
-
-// closed registers a route that needs a token. h returns what to show, or
-// writes by itself and returns nil, nil.
-func (s *server) closed(pattern string, h any) {
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if !s.known(r) {
-			refuse(w, http.StatusUnauthorized, "no valid token", "send it as Authorization: Bearer …; the daemon wrote it to the file token in its state folder")
-			return
-		}
-		if r.Method != http.MethodGet && foreign(r) {
-			refuse(w, http.StatusForbidden, "the request comes from another site", "use the page or the command line of this daemon")
-			return
-		}
-		switch h := h.(type) {
-		case func(http.ResponseWriter, *http.Request):
-			h(w, r)
-		case func(*http.Request) (any, error):
-			v, err := h(r)
-			reply(w, v, err)
-		}
-	})
-}
-
-// cookie holds proof of the token in a browser.
-const cookie = "mooring"
-
-// known: the caller proved to have the token, or none is asked for here.
-func (s *server) known(r *http.Request) bool {
-	if s.o.InsecureLoopback && loopbackHost(r.Host) {
-		return true
-	}
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return hmac.Equal(digest(bearer), digest(s.o.Token))
-	}
-	c, err := r.Cookie(cookie)
-	return err == nil && hmac.Equal([]byte(c.Value), []byte(s.session()))
-}
-
-// loopbackHost: the request names this machine itself. Another name that was
-// made to point here (a rebound DNS name) is not let in without a token.
-func loopbackHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return host == "localhost" || net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
-}
-
-func digest(text string) []byte {
-	sum := sha256.Sum256([]byte(text))
-	return sum[:]
-}
-
-// session is what a browser keeps instead of the token.
-func (s *server) session() string {
-	mac := hmac.New(sha256.New, []byte(s.o.Token))
-	mac.Write([]byte("page session"))
-	return fmt.Sprintf("%x", mac.Sum(nil))
-}
-
-// foreign: a browser says that another site's page sent this.
-func foreign(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site != "same-origin" && site != "none"
-	}
-	origin := r.Header.Get("Origin")
-	return origin != "" && !strings.HasSuffix(origin, "://"+r.Host)
-}
-
-// login turns ?token= into a cookie and leads to the page.
-func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	if !hmac.Equal(digest(r.URL.Query().Get("token")), digest(s.o.Token)) {
-		refuse(w, http.StatusUnauthorized, "no valid token", "open /login?token=… with the token in the daemon's state folder")
-		return
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.session(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 12 * 3600})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := s.o.View.Ready(); err != nil {
 		text(w, http.StatusServiceUnavailable, "not ready: "+err.Error()+"\n")
@@ -198,7 +101,7 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 
 // metrics are open on loopback, else by flag or with the token.
 func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
-	if !s.o.Loopback && !s.o.OpenMetrics && !s.known(r) {
+	if !s.o.Loopback && !s.o.OpenMetrics && !s.mayLook(r) {
 		refuse(w, http.StatusUnauthorized, "no valid token", "start the daemon with --open-metrics, or send the token")
 		return
 	}
@@ -226,69 +129,6 @@ func (s *server) has(name string) bool {
 	return slices.ContainsFunc(s.o.View.Status().Environments, func(e EnvironmentStatus) bool { return e.Name == name })
 }
 
-// body is what acts are asked with.
-type body struct {
-	Hold   string `json:"hold"`
-	To     string `json:"to"`
-	Reason string `json:"reason"`
-}
-
-// actTimeout bounds how long a request waits for the environment's pass.
-const actTimeout = 30 * time.Second
-
-func (s *server) act(do func(ctx context.Context, name, by string, b body) error) func(*http.Request) (any, error) {
-	return func(r *http.Request) (any, error) {
-		var b body
-		if err := read(r, &b); err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
-		defer cancel()
-		if err := do(ctx, r.PathValue("name"), s.who(r), b); err != nil {
-			return nil, err
-		}
-		return map[string]bool{"accepted": true}, nil
-	}
-}
-
-func (s *server) hold(r *http.Request) (any, error) {
-	var h HoldRequest
-	if err := read(r, &h); err != nil {
-		return nil, err
-	}
-	h.Environment, h.By = r.PathValue("name"), s.who(r)
-	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
-	defer cancel()
-	return s.o.Control.Hold(ctx, h)
-}
-
-func (s *server) answer(r *http.Request) (any, error) {
-	var a DriftAnswer
-	if err := read(r, &a); err != nil {
-		return nil, err
-	}
-	a.Environment, a.By = r.PathValue("name"), s.who(r)
-	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
-	defer cancel()
-	if err := s.o.Control.Answer(ctx, a); err != nil {
-		return nil, err
-	}
-	return map[string]bool{"accepted": true}, nil
-}
-
-// who is the name an act is recorded under. Without an identity provider it
-// is a claim, and says so.
-func (s *server) who(r *http.Request) string {
-	name := r.Header.Get("Mooring-User")
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return c < ' ' }) {
-		name = "token"
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && net.ParseIP(host).IsLoopback() {
-		return "local:" + name + " (unverified)"
-	}
-	return "token:" + name + " (unverified)"
-}
-
 // badRequest is the caller's fault.
 type badRequest struct{ error }
 
@@ -303,7 +143,11 @@ func read(r *http.Request, into any) error {
 
 func reply(w http.ResponseWriter, v any, err error) {
 	var bad badRequest
+	var refusal *access.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		refuse(w, http.StatusForbidden, err.Error(), "")
+		return
 	case errors.As(err, &bad):
 		refuse(w, http.StatusBadRequest, err.Error(), "")
 		return

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/record"
 )
 
@@ -42,24 +43,36 @@ func (f *fake) Drift(_ context.Context, name string) (Drift, error) {
 }
 func (f *fake) Ready() error { return f.ready }
 func (f *fake) Hold(_ context.Context, h HoldRequest) (record.Hold, error) {
-	f.asked = append(f.asked, "hold "+h.Environment+" by "+h.By)
-	return record.Hold{ID: "hold-1", Owner: h.By, Reason: h.Reason}, nil
+	f.asked = append(f.asked, "hold "+h.Environment+" by "+h.By.Name)
+	return record.Hold{ID: "hold-1", Owner: h.By.Name, Reason: h.Reason}, nil
 }
-func (f *fake) note(what, name, by string) error {
-	f.asked = append(f.asked, what+" "+name+" by "+by)
+func (f *fake) note(what, name string, by access.Person) error {
+	if err := by.Check(access.Operate, name); err != nil && what != "approve" {
+		return err
+	}
+	f.asked = append(f.asked, what+" "+name+" by "+by.Name)
 	return nil
 }
-func (f *fake) Resume(_ context.Context, name, hold, by string) error {
-	return f.note("resume "+hold, name, by)
+func (f *fake) Resume(_ context.Context, r ResumeRequest) error {
+	return f.note("resume "+r.Hold, r.Environment, r.By)
 }
-func (f *fake) Rollback(_ context.Context, name, _, by, _ string) error {
-	return f.note("rollback", name, by)
+func (f *fake) Rollback(_ context.Context, r RollbackRequest) error {
+	return f.note("rollback", r.Environment, r.By)
 }
-func (f *fake) Promote(_ context.Context, name, by string) error { return f.note("promote", name, by) }
-func (f *fake) Sync(_ context.Context, name, by string) error    { return f.note("sync", name, by) }
-func (f *fake) Retry(_ context.Context, name, by string) error   { return f.note("retry", name, by) }
+func (f *fake) Promote(_ context.Context, name string, by access.Person) error {
+	return f.note("promote", name, by)
+}
+func (f *fake) Sync(_ context.Context, name string, by access.Person) error {
+	return f.note("sync", name, by)
+}
+func (f *fake) Retry(_ context.Context, name string, by access.Person) error {
+	return f.note("retry", name, by)
+}
 func (f *fake) Answer(_ context.Context, a DriftAnswer) error {
 	return f.note("answer "+a.Item, a.Environment, a.By)
+}
+func (f *fake) Approve(_ context.Context, a ApprovalRequest) (Approval, error) {
+	return Approval{Environment: a.Environment, Answer: a.Answer, By: a.By.Name}, f.note(string(a.Answer), a.Environment, a.By)
 }
 
 func serve(t *testing.T, f *fake, change func(*Options)) http.Handler {
@@ -96,6 +109,7 @@ var routes = []struct{ method, target string }{
 	{"POST", "/api/v1/environments/preview/holds"}, {"POST", "/api/v1/environments/preview/resume"},
 	{"POST", "/api/v1/environments/preview/rollback"}, {"POST", "/api/v1/environments/preview/promote"},
 	{"POST", "/api/v1/environments/preview/sync"}, {"POST", "/api/v1/environments/preview/retry"},
+	{"POST", "/api/v1/environments/preview/approvals"}, {"POST", "/api/v1/environments/preview/drift"},
 }
 
 func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {
@@ -128,8 +142,8 @@ func TestTheTokenOpensEverything(t *testing.T) {
 			t.Errorf("%s %s: %d %s", r.method, r.target, w.Code, w.Body)
 		}
 	}
-	if len(f.asked) != 6 {
-		t.Errorf("want six acts, got %v", f.asked)
+	if len(f.asked) != 8 {
+		t.Errorf("want eight acts, got %v", f.asked)
 	}
 	for _, a := range f.asked {
 		if !strings.HasSuffix(a, "(unverified)") {

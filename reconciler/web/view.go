@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/record"
 )
 
@@ -20,17 +21,36 @@ type View interface {
 	Ready() error
 }
 
-// Control is what people can have done. by names who asks; every act is
-// recorded.
+// Control is what people can have done. Each act checks itself whether who asks
+// may, answers *access.Refusal if not, and is recorded.
 type Control interface {
 	Hold(ctx context.Context, h HoldRequest) (record.Hold, error)
-	Resume(ctx context.Context, environment, hold, by string) error
-	Rollback(ctx context.Context, environment, to, by, reason string) error
-	Promote(ctx context.Context, environment, by string) error
-	Sync(ctx context.Context, environment, by string) error
-	Retry(ctx context.Context, environment, by string) error
+	Resume(ctx context.Context, r ResumeRequest) error
+	Rollback(ctx context.Context, r RollbackRequest) error
+	Promote(ctx context.Context, environment string, by access.Person) error
+	Sync(ctx context.Context, environment string, by access.Person) error
+	Retry(ctx context.Context, environment string, by access.Person) error
 	// Answer is a person's word on one difference, over policy's.
 	Answer(ctx context.Context, a DriftAnswer) error
+	// Approve is a person's word on content that waits.
+	Approve(ctx context.Context, a ApprovalRequest) (Approval, error)
+}
+
+// ResumeRequest lifts one hold by its id, or with "" every one.
+type ResumeRequest struct {
+	Environment string        `json:"environment"`
+	Hold        string        `json:"hold"`
+	Reason      string        `json:"reason,omitempty"`
+	By          access.Person `json:"-"`
+}
+
+// RollbackRequest returns an environment to an earlier release: a digest or a
+// commit, "" for the one before.
+type RollbackRequest struct {
+	Environment string        `json:"environment"`
+	To          string        `json:"to"`
+	Reason      string        `json:"reason"`
+	By          access.Person `json:"-"`
 }
 
 // HoldRequest asks for a hold. Resource and Item narrow it.
@@ -40,7 +60,7 @@ type HoldRequest struct {
 	Item        string        `json:"item,omitempty"`
 	Reason      string        `json:"reason"`
 	For         time.Duration `json:"for"` // every hold ends
-	By          string        `json:"by,omitempty"`
+	By          access.Person `json:"-"`
 	Suspend     bool          `json:"suspend,omitempty"`
 }
 
@@ -52,7 +72,32 @@ type DriftAnswer struct {
 	Accept      bool          `json:"accept,omitempty"` // else: put it back
 	For         time.Duration `json:"for,omitempty"`    // of an acceptance: every one ends
 	Reason      string        `json:"reason,omitempty"`
-	By          string        `json:"by,omitempty"`
+	By          access.Person `json:"-"`
+}
+
+// ApprovalRequest is a person's word on the content that waits to be admitted
+// or promoted.
+type ApprovalRequest struct {
+	Environment string        `json:"environment"`
+	Answer      record.Answer `json:"answer"`
+	// Content is the digest of what is meant, or the beginning of it; "" is the
+	// one content that waits.
+	Content string        `json:"content,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	For     time.Duration `json:"for,omitempty"` // how long an approval is good; every one ends
+	By      access.Person `json:"-"`
+}
+
+// Approval is what was recorded, and whether it counts.
+type Approval struct {
+	Environment string        `json:"environment"`
+	Content     string        `json:"content"`
+	Answer      record.Answer `json:"answer"`
+	By          string        `json:"by"`
+	Findings    []string      `json:"findings"` // codes it was given in view of
+	Until       time.Time     `json:"until,omitzero"`
+	Counts      bool          `json:"counts"`
+	Why         string        `json:"why,omitempty"` // it does not count
 }
 
 // Status is where everything stands.
@@ -92,19 +137,21 @@ type EnvironmentStatus struct {
 	Content string `json:"content"`
 	Release string `json:"release"`
 	// State is in_sync | progressing | drifted | held | denied | degraded | unknown.
-	State         string         `json:"state"`
-	Reason        string         `json:"reason,omitempty"`
-	Rollout       RolloutStatus  `json:"rollout"`
-	Drift         map[string]int `json:"drift"`     // open items by severity
-	Resources     map[string]int `json:"resources"` // by state: in_place | missing | differs | settling | unknown
-	Holds         []HoldStatus   `json:"holds"`
-	Checks        []CheckStatus  `json:"checks"`
-	Promotion     string         `json:"promotion,omitempty"` // why content waits to come in
-	SoakSeconds   int64          `json:"soak_seconds"`
-	LastError     string         `json:"last_error"`
-	OldestSeconds int64          `json:"oldest_seconds"` // age of the oldest look
-	Protected     bool           `json:"protected"`
-	After         []string       `json:"after"`
+	State     string         `json:"state"`
+	Reason    string         `json:"reason,omitempty"`
+	Rollout   RolloutStatus  `json:"rollout"`
+	Drift     map[string]int `json:"drift"`     // open items by severity
+	Resources map[string]int `json:"resources"` // by state: in_place | missing | differs | settling | unknown
+	Holds     []HoldStatus   `json:"holds"`
+	Checks    []CheckStatus  `json:"checks"`
+	Promotion string         `json:"promotion,omitempty"` // why content waits to come in
+	// Approvals are the words people gave on what waits.
+	Approvals     []Approval `json:"approvals,omitempty"`
+	SoakSeconds   int64      `json:"soak_seconds"`
+	LastError     string     `json:"last_error"`
+	OldestSeconds int64      `json:"oldest_seconds"` // age of the oldest look
+	Protected     bool       `json:"protected"`
+	After         []string   `json:"after"`
 }
 
 // RolloutStatus is how far a release has moved.

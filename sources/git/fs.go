@@ -160,9 +160,10 @@ func (i info) Size() int64 {
 	return size
 }
 
-// Sys is the file's sources.ContentID, nil for what has no content.
+// Sys is the sources.ContentID of a file or a whole folder, nil for what has no
+// content.
 func (i info) Sys() any {
-	if i.entry.mode.IsRegular() {
+	if i.entry.mode.IsRegular() || i.entry.mode.IsDir() {
 		return sources.ContentID(i.entry.hash.String())
 	}
 	return nil

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"mooring.dev/reconciler/access"
+)
+
+// actTimeout bounds how long a request waits for the environment's pass.
+const actTimeout = 30 * time.Second
+
+// acts are the routes that change something. Whether the caller may is checked
+// by the operation, so that no second way to it is open.
+func (s *server) acts() {
+	s.closed("POST /api/v1/environments/{name}/holds", act(func(ctx context.Context, name string, by access.Person, h HoldRequest) (any, error) {
+		h.Environment, h.By = name, by
+		return s.o.Control.Hold(ctx, h)
+	}))
+	s.closed("POST /api/v1/environments/{name}/drift", act(func(ctx context.Context, name string, by access.Person, a DriftAnswer) (any, error) {
+		a.Environment, a.By = name, by
+		return accepted(s.o.Control.Answer(ctx, a))
+	}))
+	s.closed("POST /api/v1/environments/{name}/approvals", act(func(ctx context.Context, name string, by access.Person, a ApprovalRequest) (any, error) {
+		a.Environment, a.By = name, by
+		return s.o.Control.Approve(ctx, a)
+	}))
+	s.closed("POST /api/v1/environments/{name}/resume", act(func(ctx context.Context, name string, by access.Person, b ResumeRequest) (any, error) {
+		b.Environment, b.By = name, by
+		return accepted(s.o.Control.Resume(ctx, b))
+	}))
+	s.closed("POST /api/v1/environments/{name}/rollback", act(func(ctx context.Context, name string, by access.Person, b RollbackRequest) (any, error) {
+		b.Environment, b.By = name, by
+		return accepted(s.o.Control.Rollback(ctx, b))
+	}))
+	for path, do := range map[string]func(context.Context, string, access.Person) error{
+		"promote": s.o.Control.Promote, "sync": s.o.Control.Sync, "retry": s.o.Control.Retry,
+	} {
+		s.closed("POST /api/v1/environments/{name}/"+path, act(func(ctx context.Context, name string, by access.Person, _ struct {
+			Reason string `json:"reason"` // may be told; nothing needs it
+		}) (any, error) {
+			return accepted(do(ctx, name, by))
+		}))
+	}
+}
+
+// act reads the body of a request and does what it asks for.
+func act[B any](do func(ctx context.Context, name string, by access.Person, body B) (any, error)) func(*http.Request, access.Person) (any, error) {
+	return func(r *http.Request, by access.Person) (any, error) {
+		var b B
+		if err := read(r, &b); err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
+		defer cancel()
+		return do(ctx, r.PathValue("name"), by, b)
+	}
+}
+
+func accepted(err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return map[string]bool{"accepted": true}, nil
+}
