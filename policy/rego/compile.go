@@ -22,16 +22,25 @@ const libraryPrefix = "mooring:"
 // their own tests: a fault in them is ours.
 func library() (map[string]*ast.Module, map[string]bool) {
 	found, fs := read(libraryFiles, "library")
-	modules := parseAll(found.modules, &fs)
+	modules := parseAll(marked(found.modules), &fs)
 	if len(fs) > 0 {
 		panic(fs.err())
 	}
-	ours, names := map[string]*ast.Module{}, map[string]bool{}
-	for file, m := range modules {
+	names := map[string]bool{}
+	for _, m := range modules {
 		p, _ := placeOf(m.Package)
-		ours[libraryPrefix+file], names[p.name] = m, true
+		names[p.name] = true
 	}
-	return ours, names
+	return modules, names
+}
+
+// marked names files as ours.
+func marked(texts map[string]string) map[string]string {
+	out := map[string]string{}
+	for file, text := range texts {
+		out[libraryPrefix+file] = text
+	}
+	return out
 }
 
 // parseAll parses what parses; the rest are faults.

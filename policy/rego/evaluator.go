@@ -98,17 +98,25 @@ func (e *Evaluator) written(in policy.Input) ([]byte, policy.Input, error) {
 // EvaluateDocument decides about an input that is JSON already: a recorded one,
 // or one written by hand. The document must be complete.
 func (e *Evaluator) EvaluateDocument(ctx context.Context, p policy.Point, doc []byte) (policy.Decision, error) {
-	var in policy.Input
-	var compact, line bytes.Buffer
-	err := json.Unmarshal(doc, &in)
-	if err == nil {
+	in, line, err := document(doc)
+	if err != nil {
+		return e.close(p, e.facts(in), nil, err)
+	}
+	return e.evaluate(ctx, p, line, in)
+}
+
+// document reads an input that is JSON, and writes it as it will stand in the
+// record.
+func document(doc []byte) (in policy.Input, line []byte, err error) {
+	var compact, escaped bytes.Buffer
+	if err = json.Unmarshal(doc, &in); err == nil {
 		err = json.Compact(&compact, doc)
 	}
 	if err != nil {
-		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
+		return in, nil, &InputError{Faults: []string{err.Error()}}
 	}
-	json.HTMLEscape(&line, compact.Bytes()) // as it will stand in the record
-	return e.evaluate(ctx, p, line.Bytes(), in)
+	json.HTMLEscape(&escaped, compact.Bytes())
+	return in, escaped.Bytes(), nil
 }
 
 func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, in policy.Input) (policy.Decision, error) {

@@ -17,7 +17,7 @@
 package rego
 
 import (
-	"cmp"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -46,6 +46,7 @@ type Bundle struct {
 	Tests    int // how many of the folder's tests passed
 
 	actor      bool
+	config     ast.Value               // data.config
 	packages   map[policy.Point][]*pkg // sorted by name
 	validators map[policy.Point]*validator
 }
@@ -67,33 +68,17 @@ func (b *Bundle) ReadsActor() bool { return b.actor }
 // *LoadError with everything that was found wrong. A tree without the folder
 // makes a bundle without packages: the built-in defaults then decide.
 func Load(tree fs.FS, o LoadOptions) (*Bundle, error) {
-	o.Dir = cmp.Or(o.Dir, "policies")
-	o.TestDeadline = cmp.Or(o.TestDeadline, 5*time.Second)
-	o.SuiteDeadline = cmp.Or(o.SuiteDeadline, time.Minute)
-
-	found, fs := read(tree, o.Dir)
-	modules := parseAll(found.modules, &fs)
-	tests := parseAll(found.tests, &fs)
-	lib, libNames := library()
-	fs = append(fs, checkModules(modules, libNames)...)
-	fs = append(fs, checkTestPackages(tests, libNames)...)
-	if len(modules) < len(found.modules) || len(tests) < len(found.tests) {
-		return nil, fs.err() // compiling half of it would find faults that are none
-	}
-	maps.Copy(modules, lib)
-	compiler := compile(modules, found.config)
-	if compiler.Failed() {
-		fs.opa("", compiler.Errors)
-		return nil, fs.err()
-	}
-	if fs = append(fs, checkRefs(compiler)...); len(fs) > 0 {
-		return nil, fs.err()
-	}
-	b := &Bundle{Revision: o.Revision, packages: map[policy.Point][]*pkg{}, validators: map[policy.Point]*validator{}}
-	if err := b.prepare(compiler, found.config); err != nil {
+	o = o.withDefaults()
+	s, compiler, err := examine(read(tree, o.Dir))
+	if err != nil {
 		return nil, err
 	}
-	passed, fs := runSuite(suite{modules: modules, tests: tests, config: found.config}, o)
+	b, err := newBundle(compiler, s.config)
+	if err != nil {
+		return nil, err
+	}
+	b.Revision = o.Revision
+	passed, fs := runSuite(s, o)
 	b.Tests = passed
 	if err := fs.err(); err != nil {
 		return nil, err
@@ -101,9 +86,40 @@ func Load(tree fs.FS, o LoadOptions) (*Bundle, error) {
 	return b, nil
 }
 
+// examine does all that can be done without evaluating anything: it parses,
+// checks and compiles. fs are the faults of reading.
+func examine(found files, fs faults) (suite, *ast.Compiler, error) {
+	modules := parseAll(found.modules, &fs)
+	tests := parseAll(found.tests, &fs)
+	lib, libNames := library()
+	fs = append(fs, checkModules(modules, libNames)...)
+	fs = append(fs, checkTestPackages(tests, libNames)...)
+	if len(modules) < len(found.modules) || len(tests) < len(found.tests) {
+		return suite{}, nil, fs.err() // compiling half of it would find faults that are none
+	}
+	maps.Copy(modules, lib)
+	compiler := compile(modules, found.config)
+	if compiler.Failed() {
+		fs.opa("", compiler.Errors)
+		return suite{}, nil, fs.err()
+	}
+	fs = append(fs, checkRefs(compiler)...)
+	return suite{modules: modules, tests: tests, config: found.config}, compiler, fs.err()
+}
+
+// newBundle is what was examined, ready to be asked.
+func newBundle(compiler *ast.Compiler, config map[string]any) (*Bundle, error) {
+	b := &Bundle{packages: map[policy.Point][]*pkg{}, validators: map[policy.Point]*validator{}}
+	return b, b.prepare(compiler, config)
+}
+
 // prepare makes the queries, one a package, and the validators.
 func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 	store := inmem.NewFromObject(map[string]any{"config": config})
+	var err error
+	if b.config, err = ast.InterfaceToValue(config); err != nil {
+		return fmt.Errorf("load policies: read data.config: %w", err)
+	}
 	rules := map[string]map[string]bool{}
 	packages := map[string]*ast.Package{}
 	for _, m := range compiler.Modules {
