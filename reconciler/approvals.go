@@ -1,8 +1,10 @@
 package reconciler
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,18 +207,33 @@ func withApprovals(d policy.Decision, vs []approve.Verdict, told bool) policy.De
 			d.Findings[i].Msg = fmt.Sprintf("%s (%s)", f.Msg, approve.Missing(vs, need))
 		}
 	}
+	said, by := d.Outcome, approve.Names(vs)
 	d = d.Settle(func(f policy.Finding) bool {
 		need, ours := f.Approved(told)
-		return ours && len(approve.Names(vs)) >= need
+		return ours && len(by) >= need
 	})
 	if v, no := approve.Rejection(vs); no && (d.Outcome == policy.Allow || d.Outcome == policy.Hold) {
-		d.Outcome, d.Default = policy.Hold, false
+		d.Outcome, d.Default, by = policy.Hold, false, []string{v.By}
 		d.Findings = append(d.Findings, policy.Finding{
 			Code: "rejected", Level: "require", Msg: fmt.Sprintf("rejected by %s: %s", v.By, v.Reason),
 			Remediation: "bring other content, or have the same person approve or withdraw",
 		})
 	}
+	if d.Outcome != said {
+		d.Record = besides(d.Record, string(d.Outcome), by)
+	}
 	return d
+}
+
+// besides adds to a decision record what people's words made of it: the record
+// keeps what policy said, for a replay to compare with.
+func besides(line []byte, outcome string, by []string) []byte {
+	text, err := json.Marshal(map[string]any{"outcome": outcome, "by": by})
+	head, ok := bytes.CutSuffix(bytes.TrimSpace(line), []byte("}"))
+	if err != nil || !ok {
+		return line
+	}
+	return fmt.Appendf(bytes.Clone(head), `,"people":%s}`, text)
 }
 
 func findingCodes(d policy.Decision) []string {

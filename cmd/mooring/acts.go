@@ -58,6 +58,9 @@ func statusTable(w io.Writer, s web.Status) {
 		if e.Promotion != "" {
 			row(w, "", "waits", "", "", "", "", e.Promotion)
 		}
+		for _, a := range e.Approvals {
+			row(w, "", string(a.Answer), a.By, short(a.Content), "", "", a.Why)
+		}
 	}
 	for _, f := range s.Faults {
 		fmt.Fprintln(w, "fault:", f)

@@ -89,6 +89,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		validateCommand(), renderCommand(), planCommand(), driftCommand(),
 		statusCommand(), historyCommand(),
 		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
+		approveCommand(), rejectCommand(), tokenCommand(),
 		importCommand(), policyCommand(), schemaCommand(), versionCommand(),
 	)
 	return root

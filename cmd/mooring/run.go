@@ -18,6 +18,7 @@ import (
 	"mooring.dev/providers/aws"
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal/bolt"
 	"mooring.dev/reconciler/web"
 )
@@ -117,8 +118,9 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
 	}
 	handler, err := web.New(web.Options{
-		View: daemon, Control: daemon, Metrics: metrics, Token: string(token), InsecureLoopback: f.insecure,
-		Loopback: isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
+		View: daemon, Control: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
+		InsecureLoopback: f.insecure,
+		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
