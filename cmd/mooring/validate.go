@@ -34,6 +34,7 @@ type fault struct {
 	Line        int    `json:"line,omitempty"`
 	Column      int    `json:"column,omitempty"`
 	Hint        string `json:"hint,omitempty"`
+	Code        string `json:"code,omitempty"` // of a fault of policies
 }
 
 func (r *reading) validate(cmd *cobra.Command) error {
@@ -49,7 +50,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	found = append(found, faultsOf("", err)...)
 	if _, err := policies(control.Tree, control.Commit.SHA); err != nil {
-		found = append(found, faultsOf("", err)...)
+		found = append(found, policyFaults(err)...)
 	}
 	rendered := 0
 	if pipeline != nil {

@@ -51,7 +51,7 @@ type faults []Fault
 func (fs *faults) at(loc *ast.Location, code, format string, args ...any) {
 	f := Fault{Code: code, Msg: fmt.Sprintf(format, args...)}
 	if loc != nil {
-		f.File, f.Line, f.Col = loc.File, loc.Row, loc.Col
+		f.File, f.Line, f.Col = loc.File, loc.Row, max(1, loc.Col)
 	}
 	*fs = append(*fs, f)
 }

@@ -38,12 +38,15 @@ type LoadOptions struct {
 	// for all of them (default 60s).
 	TestDeadline  time.Duration
 	SuiteDeadline time.Duration
+	// Tested says that the tests of these very files have passed already, and
+	// need not run again.
+	Tested bool
 }
 
 // Bundle is a policy folder that passed every check. It is immutable.
 type Bundle struct {
 	Revision string
-	Tests    int // how many of the folder's tests passed
+	Tests    int // how many of the folder's tests passed; 0 if they had been run before
 
 	actor      bool
 	config     ast.Value               // data.config
@@ -78,6 +81,9 @@ func Load(tree fs.FS, o LoadOptions) (*Bundle, error) {
 		return nil, err
 	}
 	b.Revision = o.Revision
+	if o.Tested {
+		return b, nil
+	}
 	passed, fs := runSuite(s, o)
 	b.Tests = passed
 	if err := fs.err(); err != nil {
