@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mooring.dev/policy"
+	"mooring.dev/policy/rego"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/record"
@@ -71,18 +72,26 @@ func (s *simulation) restartRego(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return evaluatorFunc(func(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
-			d, err := e.Evaluate(ctx, p, in)
-			told := d
-			if d.Allowed { // people may let it through: the watcher is not to mind
-				told.Outcome = policy.Allow
-			}
-			s.watch.heard(p, "rego", in, told)
-			return d, err
-		}), nil
+		return overheard{e.(*rego.Evaluator), s}, nil
 	}
 	o.Closed = closedRego
 	s.startWith(t, o)
+}
+
+// overheard is the real engine, with the watcher listening.
+type overheard struct {
+	*rego.Evaluator
+	s *simulation
+}
+
+func (o overheard) Evaluate(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
+	d, err := o.Evaluator.Evaluate(ctx, p, in)
+	told := d
+	if d.Allowed { // people may let it through: the watcher is not to mind
+		told.Outcome = policy.Allow
+	}
+	o.s.watch.heard(p, "rego", in, told)
+	return d, err
 }
 
 // asks: a promotion into production is held by policy.

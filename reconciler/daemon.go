@@ -261,6 +261,9 @@ func (d *Daemon) Status() web.Status {
 		return s
 	}
 	s.Control = web.ControlStatus{Branch: d.opts.Control, Commit: w.control.Commit.SHA, Policies: w.policies}
+	if all := d.ledger.activations(); len(all) > 0 {
+		s.Control.Activation = &all[len(all)-1]
+	}
 	for _, kind := range []string{faultPipeline, faultPolicy} {
 		if err := w.faults[kind]; err != nil {
 			s.Faults = append(s.Faults, kind+": "+err.Error())
@@ -297,6 +300,11 @@ func (d *Daemon) History(environment string, limit int) []web.Event {
 			for _, ev := range pub.history {
 				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref})
 			}
+		}
+	}
+	if environment == "" {
+		for _, a := range d.ledger.activations() {
+			out = append(out, web.Event{At: a.At, Kind: "policies", Text: activationText(a)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b web.Event) int { return b.At.Compare(a.At) })

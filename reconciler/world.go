@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"mooring.dev/policy"
@@ -21,6 +22,8 @@ type world struct {
 	digest    string // of what rendering takes from pipeline
 	evaluator policy.Evaluator
 	policies  string           // revision of the active policies
+	tree      fs.FS            // that they were read from
+	tried     time.Time        // when policies were last refused
 	faults    map[string]error // what is wrong with the control branch now, by alert kind
 	trigger   string
 }
@@ -51,18 +54,17 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 	}
 	w.control = control
 	if before != nil && before.control.Commit.SHA == control.Commit.SHA && len(before.faults) == 0 {
-		w.pipeline, w.digest, w.evaluator, w.policies = before.pipeline, before.digest, before.evaluator, before.policies
+		w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.pipeline, before.digest, before.evaluator, before.policies, before.tree
 		return w, nil
 	}
 	d.readPipeline(w, before)
-	d.readPolicies(w, before)
-	return w, nil
+	return w, d.readPolicies(ctx, w, before)
 }
 
 func (w *world) inherit(before *world, kind string, err error) {
 	w.faults[kind] = err
 	if before != nil {
-		w.control, w.pipeline, w.digest, w.evaluator, w.policies = before.control, before.pipeline, before.digest, before.evaluator, before.policies
+		w.control, w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.control, before.pipeline, before.digest, before.evaluator, before.policies, before.tree
 	}
 }
 
@@ -75,21 +77,6 @@ func (d *Daemon) readPipeline(w, before *world) {
 	w.faults[faultPipeline] = err
 	if before != nil {
 		w.pipeline, w.digest = before.pipeline, before.digest
-	}
-}
-
-func (d *Daemon) readPolicies(w, before *world) {
-	evaluator, err := d.opts.Policies(w.control.Tree, w.control.Commit.SHA)
-	switch {
-	case err == nil:
-		w.evaluator, w.policies = evaluator, w.control.Commit.SHA
-		d.opts.Metrics.Bundle(w.policies)
-	case before != nil && before.evaluator != nil:
-		w.faults[faultPolicy] = err
-		w.evaluator, w.policies = before.evaluator, before.policies
-	default:
-		w.faults[faultPolicy] = err
-		w.evaluator = d.opts.Closed(err)
 	}
 }
 

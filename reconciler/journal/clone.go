@@ -19,6 +19,7 @@ func (s State) Clone() State {
 	}
 	s.Alerts = maps.Clone(s.Alerts)
 	s.Outbox = slices.Clone(s.Outbox)
+	s.Activations = slices.Clone(s.Activations)
 	return s
 }
 

@@ -18,14 +18,16 @@ const (
 	keepKnown      = 50
 	keepPromotions = 50
 	keepApprovals  = 200
-	keepHistory    = 500
-	keepChecks     = 64   // contents with check results
-	keepRequests   = 4096 // request ids of our own writes
-	keepRounds     = 4096
-	keepUnnamed    = 256
-	keepAlerts     = 4096
-	keepOutbox     = 10000
-	keepExpired    = 24 * time.Hour // holds, after they ended
+
+	keepActivations = 50
+	keepHistory     = 500
+	keepChecks      = 64   // contents with check results
+	keepRequests    = 4096 // request ids of our own writes
+	keepRounds      = 4096
+	keepUnnamed     = 256
+	keepAlerts      = 4096
+	keepOutbox      = 10000
+	keepExpired     = 24 * time.Hour // holds, after they ended
 )
 
 // Fold applies records to a state, in order. It takes the state over: its maps
@@ -72,7 +74,7 @@ func Valid(r Record) error {
 			about++
 		}
 	}
-	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil} {
+	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil} {
 		if set {
 			of++
 		}
@@ -96,6 +98,8 @@ func (s *State) apply(r Record) {
 		s.delivered(*r.Delivered)
 	case r.Lease != nil:
 		s.Fence = max(s.Fence, r.Lease.Fence)
+	case r.Activation != nil:
+		s.Activations = newest(append(s.Activations, *r.Activation), keepActivations)
 	}
 	if r.Environment == "" {
 		return

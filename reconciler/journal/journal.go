@@ -49,6 +49,7 @@ type Record struct {
 	Alert      *Alert              `json:"alert,omitempty"`
 	Delivered  *Delivered          `json:"delivered,omitempty"`
 	Lease      *Lease              `json:"lease,omitempty"`
+	Activation *record.Activation  `json:"activation,omitempty"`
 }
 
 // Lift ends a hold.

@@ -16,6 +16,7 @@ type State struct {
 	Outbox       []Pending             // oldest first
 	DecisionHash string                // of the last decision record
 	Fence        Fence
+	Activations  []record.Activation // of policies, newest last, bounded
 }
 
 // Environment is what is remembered of one environment.

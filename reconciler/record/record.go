@@ -243,3 +243,30 @@ type Promotion struct {
 	Decision string    `json:"decision,omitempty"`
 	At       time.Time `json:"at"`
 }
+
+// Activation is an attempt to make policies active.
+type Activation struct {
+	Revision  string `json:"revision"`         // the commit they are at
+	Before    string `json:"before,omitempty"` // active until then
+	Active    bool   `json:"active"`           // else those before stay
+	Reason    string `json:"reason,omitempty"` // why they could not
+	Author    string `json:"author"`           // of the commit, as it claims
+	Signature string `json:"signature,omitempty"`
+	// Files that differ from those before, below the policy folder.
+	Files []string `json:"files"`
+	// Replayed decisions were made again, Skipped ones could not be; Flips came
+	// out another way.
+	Replayed int       `json:"replayed"`
+	Skipped  int       `json:"skipped,omitempty"`
+	Flips    []Flip    `json:"flips,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Flip is a past decision that other policies would have made differently.
+type Flip struct {
+	Decision    string `json:"decision"`
+	Environment string `json:"environment"`
+	Point       string `json:"point"`
+	Before      string `json:"before"`
+	After       string `json:"after"`
+}

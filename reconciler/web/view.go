@@ -126,6 +126,8 @@ type ControlStatus struct {
 	Branch   string `json:"branch"`
 	Commit   string `json:"commit"`
 	Policies string `json:"policies"` // revision of the active policies
+	// Activation is the newest attempt to make policies active.
+	Activation *record.Activation `json:"activation,omitempty"`
 }
 
 // EnvironmentStatus is one environment.

@@ -39,6 +39,8 @@ func Samples() []journal.Record {
 		{Alert: &journal.Alert{ID: "a1", Fingerprint: "f1", Status: "firing", Kind: "drift", Severity: "high", Title: "drift", Text: "memorySize",
 			Labels: map[string]string{"team": "payments"}, Receivers: []string{"oncall", "chat"}, At: at}},
 		{Delivered: &journal.Delivered{ID: "a1", Receiver: "oncall"}},
+		{Activation: &record.Activation{Revision: "9a", Before: "8b", Active: true, Author: "ann", Files: []string{"admission/a.rego"}, Replayed: 2,
+			Flips: []record.Flip{{Decision: "dec-1", Environment: "production", Point: "admission", Before: "allow", After: "deny"}}, At: at}},
 	}
 	for i := range recs {
 		recs[i].Environment, recs[i].At = "production", at
