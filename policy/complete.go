@@ -39,7 +39,7 @@ func (c Commit) complete() Commit {
 }
 
 func (c Change) complete() Change {
-	c.Risk, c.Fields = filled(c.Risk), filled(c.Fields)
+	c.Risk, c.Fields, c.Labels = filled(c.Risk), filled(c.Fields), filledMap(c.Labels)
 	return c
 }
 

@@ -135,9 +135,22 @@ type Change struct {
 	Kind      string        `json:"kind"`      // Kind
 	Operation string        `json:"operation"` // create | update | publish | route | delete | detach
 	Cause     string        `json:"cause"`     // commit | drift | rollback | prune | binding
-	Risk      []string      `json:"risk"`      // e.g. stateful, widens_permission, public
+	Risk      []string      `json:"risk"`      // stateful | iam | public
 	Fields    []FieldChange `json:"fields"`
 	Artifact  Artifact      `json:"artifact"`
+	// Labels are those of the manifest, a child's those of its parent; none on
+	// what the release no longer declares.
+	Labels  map[string]string `json:"labels"`
+	Traffic Traffic           `json:"traffic"`
+}
+
+// Traffic is how a new version of a Function, or of a Workflow, would get its
+// calls. Of everything else, and of what has no alias, it is not known.
+type Traffic struct {
+	Known       bool   `json:"known"`
+	Strategy    string `json:"strategy"`     // allAtOnce | canary | linear | blueGreen
+	Stages      int    `json:"stages"`       // the last one is all of it
+	FirstWeight int    `json:"first_weight"` // percent of the first stage; 100 is all at once
 }
 
 // FieldChange is one field, before and after, as JSON values. null means the
@@ -157,12 +170,15 @@ type Artifact struct {
 	After  string `json:"after"`
 }
 
-// Summary counts the changes by resource, children not counted.
+// Summary counts by resource, children not counted: what would change, and
+// what the release declares.
 type Summary struct {
 	Created         int `json:"created"`
 	Updated         int `json:"updated"`
 	Deleted         int `json:"deleted"`
 	StatefulDeleted int `json:"stateful_deleted"`
+	Managed         int `json:"managed"`   // resources the release declares
+	Functions       int `json:"functions"` // of them, functions
 }
 
 // Fits is true when in has exactly the part that point p asks for.

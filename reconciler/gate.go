@@ -164,14 +164,27 @@ const maxChanges = 5000
 // addChanges describes steps. Several steps on one resource (update, publish)
 // are one change, by the first operation.
 func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
-	at := map[manifest.Ref]int{}
+	at, labels := map[manifest.Ref]int{}, map[manifest.Ref]map[string]string{}
+	for _, res := range rel.Resources {
+		labels[res.Ref] = res.Labels
+		if res.Parent != (manifest.Ref{}) {
+			continue
+		}
+		in.Summary.Managed++
+		if res.Ref.Kind == manifest.KindFunction {
+			in.Summary.Functions++
+		}
+	}
 	for _, s := range road {
 		i, ok := at[s.Ref]
 		if !ok {
 			i = len(in.Changes)
 			at[s.Ref] = i
-			in.Changes = append(in.Changes, policy.Change{Resource: s.Ref.String(), Kind: s.Ref.Kind, Operation: string(s.Operation), Cause: string(s.Cause)})
-			count(&in.Summary, s, rel)
+			in.Changes = append(in.Changes, policy.Change{
+				Resource: s.Ref.String(), Kind: s.Ref.Kind, Operation: string(s.Operation), Cause: string(s.Cause),
+				Labels: labels[s.Ref], Traffic: traffic(rel, s.Ref),
+			})
+			count(&in.Summary, s)
 		}
 		c := &in.Changes[i]
 		c.Risk = append(c.Risk, s.Risk...)
@@ -187,7 +200,16 @@ func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
 	}
 }
 
-func count(sum *policy.Summary, s plan.Step, rel *manifest.Release) {
+// traffic is how a new version of ref would get its calls.
+func traffic(rel *manifest.Release, ref manifest.Ref) policy.Traffic {
+	d, ok := rel.Functions[ref]
+	if !ok || d.Alias == (manifest.Ref{}) || len(d.Rollout.Stages) == 0 {
+		return policy.Traffic{}
+	}
+	return policy.Traffic{Known: true, Strategy: d.Rollout.Strategy, Stages: len(d.Rollout.Stages), FirstWeight: d.Rollout.Stages[0].Weight}
+}
+
+func count(sum *policy.Summary, s plan.Step) {
 	if s.Change.Resource.Parent != (manifest.Ref{}) {
 		return
 	}

@@ -56,13 +56,13 @@ func TestExplainSaysHowFarARuleCame(t *testing.T) {
 	got := explained(t, in, policy.Promotion)
 	for clause, want := range map[string]string{
 		// The failing helper's own failing expression, through `every`.
-		"allow gate.rego:11": "fired 0\nfalse every u in input.upstream { … (gate.rego:13)\n  false soak.settled(u) (gate.rego:14)\n    false u.healthy (soak.rego:24) u.healthy=false\n",
+		"allow gate.rego:11": "fired 0\nfalse every u in input.upstream { … (gate.rego:13)\n  false soak.settled(u) (gate.rego:14)\n    false u.healthy (soak.rego:64) u.healthy=false\n",
 		// A `not` tells what was true.
 		"require gate.rego:46": "fired 0\nfalse not input.contract.satisfied (gate.rego:47) input.contract.satisfied=true\n",
 		// Nothing to go through.
 		"require gate.rego:36": "fired 0\nfalse some b in input.contract.broken (gate.rego:37) input.contract.broken=[]\n",
 		// An empty comprehension: what kept everything out of it.
-		"require gate.rego:29": "fired 0\nfalse some item in window.require(input.environment.window) (gate.rego:29) input.environment.window={\"next_change_ns\":0,\"open\":true}\n  false window.open == false (window.rego:7) window.open=true\n",
+		"require gate.rego:29": "fired 0\nfalse some item in window.require(input.environment.window) (gate.rego:29) input.environment.window={\"next_change_ns\":0,\"open\":true}\n  false not window.open (window.rego:24) window.open=true\n",
 	} {
 		if got[clause] != want {
 			t.Errorf("%s:\n%s\nwant\n%s", clause, got[clause], want)

@@ -109,7 +109,7 @@ func examine(found files, fs faults) (suite, *ast.Compiler, error) {
 		fs.opa("", compiler.Errors)
 		return suite{}, nil, fs.err()
 	}
-	fs = append(fs, checkRefs(compiler)...)
+	fs = append(fs, checkRefs(compiler, found.config)...)
 	return suite{modules: modules, tests: tests, config: found.config}, compiler, fs.err()
 }
 
@@ -136,7 +136,7 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 		if rules[p.name] == nil {
 			rules[p.name], packages[p.name] = map[string]bool{}, m.Package
 		}
-		b.actor = b.actor || p.point == policy.Drift && mentions(m, "actor")
+		b.actor = b.actor || p.point == policy.Drift && readsActor(compiler, m)
 		for _, r := range m.Rules {
 			if name := string(r.Head.Name); hasRule(p.point, name) {
 				rules[p.name][name] = true
@@ -161,14 +161,4 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 func hasRule(p policy.Point, name string) bool {
 	_, ok := ruleNames[p][name]
 	return ok
-}
-
-// mentions is true when a module names a member anywhere.
-func mentions(m *ast.Module, member string) bool {
-	found := false
-	ast.WalkTerms(m, func(t *ast.Term) bool {
-		found = found || ast.String(member).Equal(t.Value)
-		return found
-	})
-	return found
 }

@@ -79,6 +79,21 @@ func TestLoadRefuses(t *testing.T) {
 			},
 			code: "rego_type_error", file: "policies/admission/p.rego", line: 3, says: "most",
 		},
+		"data that no file gives": {
+			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\ndeny contains \"no\" if input.summary.created > data.config.limits.most\n"},
+			code:  "reference", file: "policies/admission/p.rego", line: 3, says: "policies/data/limits.yaml",
+		},
+		"data that no file gives, by an import": {
+			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\nimport data.config.limits\n\ndeny contains \"no\" if input.summary.created > limits.most\n"},
+			code:  "reference", file: "policies/admission/p.rego", says: "policies/data/limits.yaml",
+		},
+		"a key that an empty file does not have": {
+			files: map[string]string{
+				"admission/p.rego": "package policy.admission.p\n\ndeny contains \"no\" if input.summary.created > data.config.limits.most\n",
+				"data/limits.yaml": "{}\n",
+			},
+			code: "reference", file: "policies/admission/p.rego", line: 3, says: "limits.most",
+		},
 		"a rule nobody asks for": {
 			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\ndenny contains \"no\" if input.truncated\n"},
 			code:  "rule_name", file: "policies/admission/p.rego", line: 3, says: `unknown rule "denny"`, says2: `did you mean "deny"?`,
@@ -248,6 +263,22 @@ func TestLoadTellsEverythingAtOnce(t *testing.T) {
 	if got := strings.Join(codes, " "); got != "rego_type_error rule_name plain_not rego_type_error" &&
 		got != "rule_name rego_type_error plain_not rego_type_error" {
 		t.Errorf("codes %q\n%v", got, (&LoadError{found}).Error())
+	}
+}
+
+// A policy that asks the library who did it waits for the answer as well.
+func TestReadsActor(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want bool
+	}{
+		"itself":          {"action contains {\"item\": i.id, \"do\": \"hold\"} if {\n\tsome i in input.items\n\ti.actor.name == \"x\"\n}\n", true},
+		"by the library":  {"import data.policy.lib.drift\n\naction contains a if some a in drift.revert_except(input.items, [\"x\"], \"y\")\n", true},
+		"not by anything": {"import data.policy.lib.drift\n\naction contains a if some a in drift.tired(input.items, 3)\n", false},
+	} {
+		if b := mustLoad(t, map[string]string{"drift/p.rego": "package policy.drift.p\n\n" + c.body}); b.ReadsActor() != c.want {
+			t.Errorf("%s: reads the actor: %v", name, b.ReadsActor())
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // checkRefs looks, after compilation, for references that can never be
 // defined, and for packages that lean on other decision packages: each is
-// judged by itself.
-func checkRefs(c *ast.Compiler) faults {
+// judged by itself. What is missing is silent in Rego, and silence opens.
+func checkRefs(c *ast.Compiler, config map[string]any) faults {
 	var fs faults
 	for _, file := range slices.Sorted(maps.Keys(c.Modules)) {
 		m := c.Modules[file]
@@ -21,6 +21,7 @@ func checkRefs(c *ast.Compiler) faults {
 		for _, rule := range m.Rules {
 			ast.WalkRefs(rule, func(r ast.Ref) bool {
 				checkRef(c, p, r, &fs)
+				checkConfigRef(config, r, &fs)
 				return false
 			})
 		}
@@ -60,3 +61,25 @@ func checkPolicyRef(c *ast.Compiler, p place, r ast.Ref, fs *faults) {
 		fs.at(r[0].Location, "reference", "%s: no such rule", r)
 	}
 }
+
+// checkConfigRef refuses to read data that no file gives.
+func checkConfigRef(config map[string]any, r ast.Ref, fs *faults) {
+	if len(r) < 3 || !r.HasPrefix(configRef) {
+		return
+	}
+	var at any = config
+	for i, term := range r[len(configRef):] {
+		name, ok := term.Value.(ast.String)
+		object, within := at.(map[string]any)
+		if !ok || !within {
+			return // decided by the input, or by the types
+		}
+		if at, ok = object[string(name)]; !ok {
+			file, _ := r[len(configRef)].Value.(ast.String)
+			fs.at(r[0].Location, "reference", "%s: policies/data has no %q; give it in policies/data/%s.yaml", r, r[:len(configRef)+i+1], string(file))
+			return
+		}
+	}
+}
+
+var configRef = ast.MustParseRef("data.config")

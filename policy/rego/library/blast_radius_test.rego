@@ -2,7 +2,17 @@ package policy.lib.blast_radius_test
 
 import data.policy.lib.blast_radius
 
-_summary := {"created": 1, "updated": 2, "deleted": 3, "stateful_deleted": 0}
+_summary := {"created": 1, "updated": 2, "deleted": 3, "stateful_deleted": 0, "managed": 9, "functions": 3}
+
+_change(resource, operation) := {"resource": resource, "kind": split(resource, "/")[0], "operation": operation}
+
+_facts := {
+	"summary": _summary, "truncated": false, "approvals": [],
+	"changes": [
+		_change("Function/a", "update"), _change("Function/a", "publish"), _change("Function/b", "delete"),
+		_change("Function/c", "create"), _change("Queue/q", "update"),
+	],
+}
 
 test_counts_all if {
 	blast_radius.touched(_summary) == 6
@@ -15,12 +25,53 @@ test_too_much if {
 	item.have == 6
 }
 
+# Two of the three that are there and the one that goes.
+test_share if {
+	blast_radius.share(_facts) == 0.5
+	blast_radius.share({"summary": {"functions": 0}, "changes": []}) == 0
+	blast_radius.require_share(_facts, 0.5) == set()
+	some item in blast_radius.require_share(_facts, 0.4)
+	item.code == "blast_radius_share"
+	item.msg == "changes 50% of the functions, more than 40%"
+}
+
+test_share_of_what_is_not_all_shown if {
+	count(blast_radius.require_share(object.union(_facts, {"truncated": true}), 1)) == 1
+}
+
+test_deletes if {
+	blast_radius.deletes(_summary, 3) == set()
+	some item in blast_radius.deletes(_summary, 2)
+	item.code == "deletes"
+}
+
+test_people if {
+	blast_radius.require_people(_facts, 6, 1) == set()
+	some item in blast_radius.require_people(_facts, 5, 1)
+	item.code == "blast_radius"
+	item.need == 1
+	yes := {"name": "ann", "verified": true, "author": false, "teams": []}
+	blast_radius.require_people(object.union(_facts, {"approvals": [yes]}), 5, 1) == set()
+}
+
+test_limits_that_make_no_sense_hold[name] if {
+	some name, most in {"a text": "5", "nothing": null, "below": -1}
+	every found in [
+		blast_radius.require(_summary, most), blast_radius.deletes(_summary, most), blast_radius.require_share(_facts, most),
+		blast_radius.require_people(_facts, most, 1), blast_radius.require_people(_facts, 9, most),
+	] {
+		some item in found
+		item.kind == "manual"
+	}
+}
+
+test_share_is_no_percentage if {
+	some item in blast_radius.require_share(_facts, 50)
+	item.code == "limits_invalid"
+}
+
 test_destroys if {
-	changes := [
-		{"resource": "Queue/orders", "kind": "Queue", "operation": "delete"},
-		{"resource": "Queue/mails", "kind": "Queue", "operation": "update"},
-		{"resource": "Function/checkout", "kind": "Function", "operation": "delete"},
-	]
+	changes := [_change("Queue/orders", "delete"), _change("Queue/mails", "update"), _change("Function/checkout", "delete")]
 	some finding in blast_radius.destroyed(changes, {"Queue", "Table"})
 	finding.resource == "Queue/orders"
 	count(blast_radius.destroyed(changes, {"Queue", "Table"})) == 1

@@ -34,7 +34,7 @@ test_settled if {
 test_unsettled[name] if {
 	some name, change in {
 		"another content": {"content_match": false},
-		"not applied": {"applied": false},
+		"not in force": {"applied": false},
 		"unhealthy": {"healthy": false},
 		"held": {"held": true},
 	}
@@ -55,4 +55,34 @@ test_check_unknown_is_not_passed if {
 test_check_failed if {
 	u := object.union(_good, {"checks": [{"name": "smoke", "known": true, "passed": false, "time_ns": 1}]})
 	count(soak.checks([u])) == 1
+}
+
+test_nothing_upstream_holds if {
+	count(soak.require([], 60, 0)) == 1
+	count(soak.unsettled([])) == 1
+	soak.require([], 0, 0) == set()
+}
+
+test_seconds_have_to_be_a_number[name] if {
+	some name, seconds in {"a text": "60", "nothing": null, "below": -1, "a part": 0.5}
+	some item in soak.require([_good], seconds, 0)
+	item.kind == "manual"
+}
+
+_facts := {"environment": {"name": "production"}, "upstream": [_good], "request": {"time_ns": 1000}}
+
+test_table if {
+	count(soak.require_from({"production": 61}, _facts)) == 1
+	soak.require_from({"production": 60, "default": 61}, _facts) == set()
+	count(soak.require_from({"default": 61}, _facts)) == 1
+}
+
+test_table_that_says_nothing_holds[name] if {
+	some name, table in {
+		"another environment": {"staging": 0}, "a misspelt default": {"defualt": 0}, "no table": [0],
+		"no number": {"production": "none"}, "nothing": {"production": null},
+	}
+	some item in soak.require_from(table, _facts)
+	item.kind == "manual"
+	item.code == "soak_invalid"
 }
