@@ -20,6 +20,7 @@ type answer struct {
 	enforcement string
 	err         error // the package is broken: its answer counts only where it stops
 	took        time.Duration
+	size        int // of what it said, in bytes
 
 	steers         bool // it defines `advance`
 	allow, advance bool
@@ -46,6 +47,9 @@ type mute struct {
 	receiver string
 }
 
+// limits bound what one package may say.
+type limits struct{ result, findings int }
+
 // failure names the package in its error.
 func (a answer) failure() error {
 	if a.pkg == "" {
@@ -56,15 +60,14 @@ func (a answer) failure() error {
 
 // take converts what the engine returned. What it cannot make sense of is an
 // error: better closed than guessed.
-func (a *answer) take(values map[string]ast.Value, f facts, o EvaluatorOptions) error {
-	size := 0
+func (a *answer) take(values map[string]ast.Value, f facts, most limits) error {
 	var errs []error
 	for _, rule := range sortedKeys(values) {
-		if size = measure(values[rule], size, o.MaxResult); size > o.MaxResult {
-			return fmt.Errorf("its result is larger than %d bytes", o.MaxResult)
+		if a.size = measure(values[rule], a.size, most.result); a.size > most.result {
+			return fmt.Errorf("its result is larger than %d bytes", most.result)
 		}
-		if set, ok := values[rule].(ast.Set); ok && set.Len() > o.MaxFindings {
-			return fmt.Errorf("%s has %d items, more than %d", rule, set.Len(), o.MaxFindings)
+		if set, ok := values[rule].(ast.Set); ok && set.Len() > most.findings {
+			return fmt.Errorf("%s has %d items, more than %d", rule, set.Len(), most.findings)
 		}
 		if err := a.takeRule(rule, values[rule], f); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", rule, err))

@@ -45,9 +45,7 @@ func listen(d *policy.Decision, answers []answer) []answer {
 			continue
 		}
 		if a.err != nil {
-			d.Findings = append(d.Findings, policy.Finding{
-				Code: "policy_error", Level: "error", Package: a.pkg, Msg: a.failure().Error(),
-			})
+			d.Findings = append(d.Findings, brokenFinding(a))
 		}
 		if a.enforcement == advisory {
 			a = advise(a)
@@ -55,6 +53,15 @@ func listen(d *policy.Decision, answers []answer) []answer {
 		heard = append(heard, a)
 	}
 	return heard
+}
+
+// brokenFinding says what is wrong with a package.
+func brokenFinding(a answer) policy.Finding {
+	f := policy.Finding{Code: "policy_error", Level: "error", Package: a.pkg, Msg: a.failure().Error()}
+	if name := endedAs(a.err); name != "" {
+		f.Details = map[string]any{"error": name}
+	}
+	return f
 }
 
 // advise keeps an advisory package from stopping, or allowing, anything.

@@ -21,7 +21,7 @@ const libraryPrefix = "mooring:"
 // library parses the built-in helpers. They are part of the binary and have
 // their own tests: a fault in them is ours.
 func library() (map[string]*ast.Module, map[string]bool) {
-	found, fs := read(libraryFiles, "library")
+	found, fs := Gather(libraryFiles, "library").sorted()
 	modules := parseAll(marked(found.modules), &fs)
 	if len(fs) > 0 {
 		panic(fs.err())

@@ -21,7 +21,12 @@ type EvaluatorOptions struct {
 	DecisionDeadline time.Duration // for all of a decision; default 5s
 	MaxInput         int           // bytes of JSON; default 8 MiB
 	MaxResult        int           // bytes of one package's result; default 256 KiB
+	MaxAnswers       int           // bytes of all packages' results together; default 4 MiB
 	MaxFindings      int           // items of one package's result; default 200
+	// MaxHeap ends a package's evaluation when this process's heap grows over
+	// so many bytes; 0: it is not watched. It is for processes that do nothing
+	// but evaluate.
+	MaxHeap uint64
 	// OwnFaults are kinds of events about Mooring itself, which no policy can
 	// mute; default policy.OwnFaults.
 	OwnFaults []string
@@ -31,6 +36,8 @@ type EvaluatorOptions struct {
 type Evaluator struct {
 	bundle *Bundle
 	broken error // set instead of bundle
+	// revision is told in every decision.
+	revision string
 	o      EvaluatorOptions
 	keeper *keeper
 	// capabilities is the digest of what policies may use, for the records.
@@ -48,6 +55,7 @@ func New(b *Bundle, o EvaluatorOptions) *Evaluator {
 	o.DecisionDeadline = cmp.Or(o.DecisionDeadline, 5*time.Second)
 	o.MaxInput = cmp.Or(o.MaxInput, 8<<20)
 	o.MaxResult = cmp.Or(o.MaxResult, 256<<10)
+	o.MaxAnswers = cmp.Or(o.MaxAnswers, 4<<20)
 	o.MaxFindings = cmp.Or(o.MaxFindings, 200)
 	if o.OwnFaults == nil {
 		o.OwnFaults = policy.OwnFaults()
@@ -55,14 +63,20 @@ func New(b *Bundle, o EvaluatorOptions) *Evaluator {
 	e := &Evaluator{bundle: b, o: o, keeper: &keeper{grace: 200 * time.Millisecond, most: maxLeft}, capabilities: digest(Capabilities())}
 	if b == nil {
 		e.broken = errors.New("no policies could be loaded")
+		return e
 	}
+	e.revision = b.Revision
 	return e
 }
 
 // Closed answers every question with the point's closed value, naming why.
-func Closed(why error) *Evaluator {
+func Closed(why error) *Evaluator { return ClosedAt("", why) }
+
+// ClosedAt is Closed for policies of a revision that are there, but cannot be
+// asked.
+func ClosedAt(revision string, why error) *Evaluator {
 	e := New(nil, EvaluatorOptions{})
-	e.broken = why
+	e.revision, e.broken = revision, why
 	return e
 }
 
@@ -121,16 +135,16 @@ func document(doc []byte) (in policy.Input, line []byte, err error) {
 
 func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, in policy.Input) (policy.Decision, error) {
 	began, f := time.Now(), e.facts(in)
-	value, err := e.read(p, doc, f)
-	if err == nil {
-		err = e.broken
+	if e.broken != nil {
+		return e.close(p, f, doc, e.broken)
 	}
+	value, err := e.read(p, doc, f)
 	if err != nil {
 		return e.close(p, f, doc, err)
 	}
 	answers := e.ask(ctx, p, question{input: value, now: time.Unix(0, f.Request.TimeNS)}, f)
 	d := combine(p, f, answers)
-	d.Revision = e.bundle.Revision
+	d.Revision = e.revision
 	return e.recorded(d, f, doc, answers, time.Since(began))
 }
 
@@ -151,7 +165,7 @@ func (e *Evaluator) read(p policy.Point, doc []byte, f facts) (ast.Value, error)
 	if err != nil {
 		return nil, &InputError{Faults: []string{err.Error()}}
 	}
-	if err := validators(e.bundle, p).validate(value); err != nil {
+	if err := e.bundle.validators[p].validate(value); err != nil {
 		return nil, err
 	}
 	return value, f.consistent(p)
@@ -183,13 +197,18 @@ func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts
 	ctx, cancel := context.WithTimeout(ctx, e.o.DecisionDeadline)
 	defer cancel()
 	var answers []answer
+	room := e.o.MaxAnswers
 	for _, k := range e.bundle.packages[p] {
 		began := time.Now()
 		got := e.askOne(ctx, k, q)
 		a := answer{pkg: k.name, enforcement: k.enforcement, steers: slices.Contains(k.rules, "advance")}
 		if a.err = got.err; a.err == nil {
-			a.err = a.take(got.values, f, e.o)
+			a.err = a.take(got.values, f, limits{result: min(e.o.MaxResult, room), findings: e.o.MaxFindings})
 		}
+		if a.err != nil {
+			a.err = shortened{a.err}
+		}
+		room -= a.size
 		a.took = time.Since(began)
 		answers = append(answers, a)
 	}
@@ -200,20 +219,25 @@ func (e *Evaluator) askOne(ctx context.Context, k *pkg, q question) evaluated {
 	ctx, cancel := context.WithTimeout(ctx, e.o.PackageDeadline)
 	defer cancel()
 	if ctx.Err() != nil {
-		return evaluated{err: errLate}
+		return evaluated{err: ErrLate}
 	}
-	return e.keeper.run(ctx, func() evaluated {
+	ctx, stop := watchHeap(ctx, e.o.MaxHeap)
+	defer stop()
+	got := e.keeper.run(ctx, func() evaluated {
 		values, err := k.eval(ctx, q)
 		return evaluated{values, err}
 	})
+	if errors.Is(got.err, ErrLate) && errors.Is(context.Cause(ctx), ErrMemory) {
+		got.err = ErrMemory
+		shed()
+	}
+	return got
 }
 
 // close answers without asking anybody.
 func (e *Evaluator) close(p policy.Point, f facts, doc []byte, why error) (policy.Decision, error) {
 	d := combine(p, f, []answer{{err: why, enforcement: mandatory}})
-	if e.bundle != nil {
-		d.Revision = e.bundle.Revision
-	}
+	d.Revision = e.revision
 	return e.recorded(d, f, doc, []answer{{err: why, enforcement: mandatory}}, 0)
 }
 
@@ -229,12 +253,4 @@ func (e *Evaluator) recorded(d policy.Decision, f facts, doc []byte, answers []a
 		return d, fmt.Errorf("decide %s: %w", d.Point, errors.Join(broken...))
 	}
 	return d, nil
-}
-
-// validators are the bundle's, or fresh ones where there is no bundle.
-func validators(b *Bundle, p policy.Point) *validator {
-	if b == nil {
-		return newValidator(inputForm(p))
-	}
-	return b.validators[p]
 }

@@ -16,7 +16,7 @@ import (
 // libraryTexts parses the library and its tests.
 func libraryTexts(t testing.TB) (modules, tests map[string]*ast.Module) {
 	t.Helper()
-	found, fs := read(libraryFiles, "library")
+	found, fs := Gather(libraryFiles, "library").sorted()
 	modules, tests = parseAll(found.modules, &fs), parseAll(found.tests, &fs)
 	if len(fs) > 0 || len(modules) < 13 || len(tests) != len(modules) {
 		t.Fatalf("%d modules, %d tests: %v", len(modules), len(tests), fs.err())

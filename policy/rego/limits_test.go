@@ -22,7 +22,7 @@ func TestDeadlineOfAPackage(t *testing.T) {
 	e := New(mustLoad(t, packs(policy.Admission, endless, deny)), EvaluatorOptions{PackageDeadline: 50 * time.Millisecond})
 	began := time.Now()
 	d, err := e.Evaluate(context.Background(), policy.Admission, sample(policy.Admission))
-	if d.Outcome != policy.Error || !errors.Is(err, errLate) {
+	if d.Outcome != policy.Error || !errors.Is(err, ErrLate) {
 		t.Fatalf("%s, %v", d.Outcome, err)
 	}
 	if got := strings.Join(codes(d), " "); got != "error:policy_error deny:bad" {
@@ -35,7 +35,7 @@ func TestDeadlineOfAPackage(t *testing.T) {
 
 func TestDeadlineOfADecision(t *testing.T) {
 	e := New(mustLoad(t, packs(policy.Admission, endless, allow)), EvaluatorOptions{DecisionDeadline: 50 * time.Millisecond})
-	if d, err := e.Evaluate(context.Background(), policy.Admission, sample(policy.Admission)); d.Outcome != policy.Error || !errors.Is(err, errLate) {
+	if d, err := e.Evaluate(context.Background(), policy.Admission, sample(policy.Admission)); d.Outcome != policy.Error || !errors.Is(err, ErrLate) {
 		t.Errorf("%s, %v", d.Outcome, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -55,7 +55,7 @@ func TestKeeperLeavesBehind(t *testing.T) {
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			began := time.Now()
-			if e := k.run(ctx, func() evaluated { <-stuck; return evaluated{} }); !errors.Is(e.err, errLate) {
+			if e := k.run(ctx, func() evaluated { <-stuck; return evaluated{} }); !errors.Is(e.err, ErrLate) {
 				t.Errorf("late: %v", e.err)
 			}
 			if took := time.Since(began); took != 2*time.Second {
@@ -64,7 +64,7 @@ func TestKeeperLeavesBehind(t *testing.T) {
 			cancel()
 		}
 		began := false
-		if e := k.run(t.Context(), func() evaluated { began = true; return evaluated{} }); !errors.Is(e.err, errCrowded) || began {
+		if e := k.run(t.Context(), func() evaluated { began = true; return evaluated{} }); !errors.Is(e.err, ErrBusy) || began {
 			t.Errorf("crowded: %v, began %v", e.err, began)
 		}
 		close(stuck)
@@ -92,7 +92,7 @@ func TestKeeperLateIsLate(t *testing.T) {
 		k := &keeper{grace: time.Minute, most: 1}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if e := k.run(ctx, func() evaluated { time.Sleep(2 * time.Second); return evaluated{} }); !errors.Is(e.err, errLate) {
+		if e := k.run(ctx, func() evaluated { time.Sleep(2 * time.Second); return evaluated{} }); !errors.Is(e.err, ErrLate) {
 			t.Errorf("%v", e.err)
 		}
 	})

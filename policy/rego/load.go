@@ -72,7 +72,13 @@ func (b *Bundle) ReadsActor() bool { return b.actor }
 // makes a bundle without packages: the built-in defaults then decide.
 func Load(tree fs.FS, o LoadOptions) (*Bundle, error) {
 	o = o.withDefaults()
-	s, compiler, err := examine(read(tree, o.Dir))
+	return LoadFolder(Gather(tree, o.Dir), o)
+}
+
+// LoadFolder is Load for a folder that was read before.
+func LoadFolder(folder Folder, o LoadOptions) (*Bundle, error) {
+	o = o.withDefaults()
+	s, compiler, err := examine(folder.sorted())
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (k *pkg) eval(ctx context.Context, q question) (map[string]ast.Value, error
 	rs, err := k.query.Eval(ctx, rego.EvalParsedInput(q.input), rego.EvalTime(q.now))
 	switch {
 	case topdown.IsCancel(err):
-		return nil, errLate
+		return nil, ErrLate
 	case err != nil:
 		return nil, err
 	case len(rs) != 1:
@@ -75,11 +75,6 @@ func (k *pkg) eval(ctx context.Context, q question) (map[string]ast.Value, error
 	return values, nil
 }
 
-var (
-	errLate    = errors.New("not decided before its deadline")
-	errCrowded = errors.New("too many late evaluations are still running")
-)
-
 // keeper runs work that may not heed its context. What is late by more than
 // the grace is left behind and counted; while too much is left behind nothing
 // new begins, so that a bad policy cannot pile up work without end.
@@ -94,10 +89,10 @@ type evaluated struct {
 	err    error
 }
 
-// run calls work and returns its result, or errLate soon after ctx ends.
+// run calls work and returns its result, or ErrLate soon after ctx ends.
 func (k *keeper) run(ctx context.Context, work func() evaluated) evaluated {
 	if k.left.Load() >= k.most {
-		return evaluated{err: errCrowded}
+		return evaluated{err: ErrBusy}
 	}
 	done := make(chan evaluated, 1)
 	go func() { done <- guarded(work) }()
@@ -111,7 +106,7 @@ func (k *keeper) run(ctx context.Context, work func() evaluated) evaluated {
 	select {
 	case e := <-done: // it heeded the context
 		if e.err == nil {
-			e.err = errLate
+			e.err = ErrLate
 		}
 		return e
 	case <-grace.C:
@@ -120,7 +115,7 @@ func (k *keeper) run(ctx context.Context, work func() evaluated) evaluated {
 			<-done
 			k.left.Add(-1)
 		}()
-		return evaluated{err: errLate}
+		return evaluated{err: ErrLate}
 	}
 }
 

@@ -78,7 +78,7 @@ func Test(tree fs.FS, o TestOptions) (TestReport, error) {
 	if _, err := regexp.Compile(o.Run); err != nil {
 		return report, fmt.Errorf("tests to run: %w", err)
 	}
-	s, compiler, err := examine(read(tree, o.Dir))
+	s, compiler, err := examine(Gather(tree, o.Dir).sorted())
 	if err != nil {
 		return report, err
 	}
@@ -102,7 +102,7 @@ func (o LoadOptions) withDefaults() LoadOptions {
 // libraryTests are the tests of the built-in helpers, which are part of the
 // binary.
 func libraryTests() map[string]*ast.Module {
-	found, fs := read(libraryFiles, "library")
+	found, fs := Gather(libraryFiles, "library").sorted()
 	tests := parseAll(marked(found.tests), &fs)
 	if len(fs) > 0 {
 		panic(fs.err())
