@@ -20,6 +20,7 @@ type EvaluatorOptions struct {
 	PackageDeadline  time.Duration // for one package; default 2s
 	DecisionDeadline time.Duration // for all of a decision; default 5s
 	MaxInput         int           // bytes of JSON; default 8 MiB
+	MaxChanges       int           // of an input; the rest are cut, which holds; default 5000
 	MaxResult        int           // bytes of one package's result; default 256 KiB
 	MaxAnswers       int           // bytes of all packages' results together; default 4 MiB
 	MaxFindings      int           // items of one package's result; default 200
@@ -38,8 +39,8 @@ type Evaluator struct {
 	broken error // set instead of bundle
 	// revision is told in every decision.
 	revision string
-	o      EvaluatorOptions
-	keeper *keeper
+	o        EvaluatorOptions
+	keeper   *keeper
 	// capabilities is the digest of what policies may use, for the records.
 	capabilities string
 }
@@ -49,17 +50,24 @@ var _ policy.Evaluator = (*Evaluator)(nil)
 // maxLeft is how many late evaluations may be left behind at a time.
 const maxLeft = 8
 
-// New makes an evaluator of b. A nil b is closed at every point.
-func New(b *Bundle, o EvaluatorOptions) *Evaluator {
+// WithDefaults fills the zero fields, which New does too.
+func (o EvaluatorOptions) WithDefaults() EvaluatorOptions {
 	o.PackageDeadline = cmp.Or(o.PackageDeadline, 2*time.Second)
 	o.DecisionDeadline = cmp.Or(o.DecisionDeadline, 5*time.Second)
 	o.MaxInput = cmp.Or(o.MaxInput, 8<<20)
+	o.MaxChanges = cmp.Or(o.MaxChanges, 5000)
 	o.MaxResult = cmp.Or(o.MaxResult, 256<<10)
 	o.MaxAnswers = cmp.Or(o.MaxAnswers, 4<<20)
 	o.MaxFindings = cmp.Or(o.MaxFindings, 200)
 	if o.OwnFaults == nil {
 		o.OwnFaults = policy.OwnFaults()
 	}
+	return o
+}
+
+// New makes an evaluator of b. A nil b is closed at every point.
+func New(b *Bundle, o EvaluatorOptions) *Evaluator {
+	o = o.WithDefaults()
 	e := &Evaluator{bundle: b, o: o, keeper: &keeper{grace: 200 * time.Millisecond, most: maxLeft}, capabilities: digest(Capabilities())}
 	if b == nil {
 		e.broken = errors.New("no policies could be loaded")
@@ -86,25 +94,32 @@ func (e *Evaluator) Left() int { return int(e.keeper.left.Load()) }
 // Evaluate implements policy.Evaluator. Input.Request must have an ID, which
 // becomes the decision's, and a time. The error, if any, names every package
 // that could not be evaluated, or is an *InputError; the Decision then has
-// Outcome Error and is closed. A worker process can stand in for this method
-// by handing the same document to EvaluateDocument.
+// Outcome Error and is closed.
 func (e *Evaluator) Evaluate(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
-	doc, in, err := e.written(in.Complete(p))
+	doc, in, err := e.o.Document(p, in)
 	if err != nil {
-		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
+		return e.close(p, e.facts(in), nil, err)
 	}
 	return e.evaluate(ctx, p, doc, in)
 }
 
-// written is the input as JSON. Of more changes than fit only the first are
-// shown, and Truncated says so, which holds the decision for a person.
-func (e *Evaluator) written(in policy.Input) ([]byte, policy.Input, error) {
+// Document is the input as JSON, complete, and as it is shown there. Of more
+// changes than there may be, or fit, only the first are shown, and Truncated
+// says so, which holds the decision for a person. The error is an *InputError.
+func (o EvaluatorOptions) Document(p policy.Point, in policy.Input) ([]byte, policy.Input, error) {
+	o, in = o.WithDefaults(), in.Complete(p)
+	if len(in.Changes) > o.MaxChanges {
+		in.Changes, in.Truncated = in.Changes[:o.MaxChanges], true
+	}
 	for {
 		doc, err := json.Marshal(in)
-		if err != nil || len(doc) <= e.o.MaxInput || len(in.Changes) == 0 {
-			return doc, in, err
+		switch {
+		case err != nil:
+			return nil, in, &InputError{Faults: []string{err.Error()}}
+		case len(doc) <= o.MaxInput || len(in.Changes) == 0:
+			return doc, in, nil
 		}
-		fit := len(in.Changes) * e.o.MaxInput / len(doc)
+		fit := len(in.Changes) * o.MaxInput / len(doc)
 		in.Changes, in.Truncated = in.Changes[:fit*9/10], true
 	}
 }

@@ -13,6 +13,9 @@ import (
 // points lists the points in the order of a content's life.
 var points = []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}
 
+// Points lists the points in the order of a content's life.
+func Points() []policy.Point { return slices.Clone(points) }
+
 // form is what a value must look like. The JSON Schemas that are published
 // and compiled against, and the check of every input, come from the same
 // form, which comes from the Go types of the contract.
