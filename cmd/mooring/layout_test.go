@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"providers/aws/sandbox/…":        {"providers/aws/sandbox/…"},
 	"policy":                         {},
 	"policy/rego":                    {"policy", "sources/manifest"},
+	"policy/rego/worker":             {"policy", "policy/rego"},
 	"reconciler/record":              {"providers", "sources/manifest"},
 	"reconciler/rollout":             {"reconciler/record", "providers", "sources/manifest"},
 	"reconciler/plan":                {"reconciler/record", "reconciler/rollout", "providers", "sources/manifest"},

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"mooring.dev/policy/rego/worker"
 )
 
 // Exit codes, stable.
@@ -37,6 +39,9 @@ func main() { os.Exit(Main()) }
 // Main runs the command line and returns its exit code. Tests run it inside
 // their own binary.
 func Main() int {
+	if len(os.Args) > 1 && os.Args[1] == worker.Command {
+		return worker.Main(os.Args[2:]) // a part of another mooring, not for people
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return execute(ctx, os.Args[1:])

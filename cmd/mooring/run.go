@@ -95,7 +95,12 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 			log.Error("journal could not be closed", zap.Error(err))
 		}
 	}()
-	opts.Store, opts.Environments, opts.Metrics = store, f.environments, metrics
+	workers, err := policyWorkers(log)
+	if err != nil {
+		return err
+	}
+	defer workers.Close()
+	opts.Store, opts.Environments, opts.Metrics, opts.Policies = store, f.environments, metrics, within(cmd.Context(), workers)
 	daemon, err := reconciler.New(cmd.Context(), opts)
 	if err != nil {
 		return err

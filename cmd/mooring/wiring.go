@@ -19,8 +19,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"mooring.dev/policy"
-	"mooring.dev/policy/rego"
 	"mooring.dev/providers"
 	"mooring.dev/providers/aws"
 	"mooring.dev/providers/aws/quota"
@@ -111,17 +109,6 @@ func (p *place) branches(tree fs.FS) []string {
 	}
 	return out
 }
-
-// policies loads a control tree's policies for the reconciler.
-func policies(tree fs.FS, revision string) (policy.Evaluator, error) {
-	bundle, err := rego.Load(tree, rego.LoadOptions{Revision: revision})
-	if err != nil {
-		return nil, err
-	}
-	return rego.New(bundle, rego.EvaluatorOptions{}), nil
-}
-
-func closedPolicies(err error) policy.Evaluator { return rego.Closed(err) }
 
 // platforms opens providers. The quota model and the token key are shared by
 // all environments of the process.

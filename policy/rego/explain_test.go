@@ -115,7 +115,7 @@ func TestExplainAgreesWithTheDecision(t *testing.T) {
 	if _, err := e.Explain(t.Context(), policy.Drift, []byte(`{"api": "policy/v1"}`)); err == nil {
 		t.Error("half an input is explained")
 	}
-	if _, err := Closed(errLate).Explain(t.Context(), policy.Drift, must(json.Marshal(sample(policy.Drift).Complete(policy.Drift)))); err == nil {
+	if _, err := Closed(ErrLate).Explain(t.Context(), policy.Drift, must(json.Marshal(sample(policy.Drift).Complete(policy.Drift)))); err == nil {
 		t.Error("nothing is explained")
 	}
 }

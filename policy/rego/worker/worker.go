@@ -59,7 +59,7 @@ type Options struct {
 
 	capabilities string        // digest of what this program offers to policies
 	alive        *atomic.Int64 // workers there are now
-	args         []string // for tests
+	args         []string      // for tests
 }
 
 // Loss is a worker that ended before it had answered.
@@ -131,7 +131,7 @@ var errStopping = errors.New("the policy workers were stopped")
 
 // Close kills every worker and waits until they are gone. What is being
 // decided then is closed.
-func (p *Pool) Close() error {
+func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -139,7 +139,6 @@ func (p *Pool) Close() error {
 	p.inUse.Wait()
 	p.regular.close()
 	p.penalty.close()
-	return nil
 }
 
 // enter counts a call in, unless the pool is closed; its context ends with the
