@@ -20,7 +20,7 @@ type LibraryPackage struct {
 // Library is the built-in helpers in source form, sorted by name, for reading
 // and for OPA's own tools.
 func Library() []LibraryPackage {
-	found, fs := read(libraryFiles, "library")
+	found, fs := Gather(libraryFiles, "library").sorted()
 	modules := parseAll(found.modules, &fs)
 	if len(fs) > 0 {
 		panic(fs.err())
@@ -51,7 +51,7 @@ func firstSentence(m *ast.Module) string {
 // Config is the data of a policy folder as JSON, as policies read it below
 // data.config. The error is a *LoadError.
 func Config(tree fs.FS, dir string) ([]byte, error) {
-	found, faults := read(tree, LoadOptions{Dir: dir}.withDefaults().Dir)
+	found, faults := Gather(tree, LoadOptions{Dir: dir}.withDefaults().Dir).sorted()
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
