@@ -5,6 +5,10 @@
 #   they spell their name; an author of the content never does. Only proved
 #   identities count, but for counted_in, which counts stated ones where the
 #   environment is not protected.
+#
+#   At promotion a policy sees approvals and can count for itself (require,
+#   require_teams). At every point it can leave the counting to Mooring (wanted),
+#   which counts proved people who are not authors and knew the findings.
 package policy.lib.approval
 
 import data.policy.lib.config
@@ -53,6 +57,17 @@ by_team(approvals, team) := {lower(a.name) |
 	a.verified
 	team in a.teams
 }
+
+# METADATA
+# title: wanted
+# description: One item that Mooring settles once need people approved. It is there whenever it is asked for.
+# custom:
+#   arguments:
+#     need: how many people
+#     msg: what they are to look at
+wanted(need, msg) := config.item("approvals", config.whole("need", need, 1)) if {
+	count(config.whole("need", need, 1)) > 0
+} else := {{"kind": "approval", "code": "approval_wanted", "msg": msg, "need": need}}
 
 # METADATA
 # title: require

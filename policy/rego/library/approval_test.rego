@@ -54,6 +54,13 @@ test_needs_that_make_no_sense_hold[name] if {
 	item.kind == "manual"
 	some of_team in approval.require_teams([_yes("ann")], {"payments": need})
 	of_team.kind == "manual"
+	some counted in approval.wanted(need, "x")
+	counted.kind == "manual"
+}
+
+test_wanted if {
+	some item in approval.wanted(2, "roles change")
+	item == {"kind": "approval", "code": "approval_wanted", "msg": "roles change", "need": 2}
 }
 
 test_teams_that_are_a_list_hold if {

@@ -2,10 +2,9 @@
 # title: Blast radius
 # description: |
 #   How much a release touches at once, and what it would take away. What is
-#   beyond a limit waits for people.
+#   beyond a limit waits for people; Mooring counts their approvals.
 package policy.lib.blast_radius
 
-import data.policy.lib.approval
 import data.policy.lib.config
 import future.keywords.not
 
@@ -42,44 +41,31 @@ _deleted_functions(facts) := {c.resource |
 
 # METADATA
 # title: require
-# description: One item when a release touches more than most resources.
+# description: One item when a release touches more than most resources; one person's approval settles it.
 # custom:
 #   arguments:
 #     summary: input.summary
 #     most: a whole number
-require(summary, most) := config.item("limits", config.whole("most", most, 0)) if {
-	count(config.whole("most", most, 0)) > 0
-} else := {item |
-	n := touched(summary)
-	n > most
-	item := {
-		"kind": "approval",
-		"code": "blast_radius",
-		"msg": sprintf("touches %d resources, more than %d", [n, most]),
-		"need": most,
-		"have": n,
-	}
-}
+require(summary, most) := require_people(summary, most, 1)
 
 # METADATA
 # title: require_people
-# description: |
-#   One item when a release touches more than most resources and fewer than need
-#   people approved it. For promotion, where approvals are known.
+# description: The same with the number of people whose approval it takes. Mooring counts them.
 # custom:
 #   arguments:
-#     facts: input, of which summary and approvals are read
+#     summary: input.summary
 #     most: a whole number
 #     need: how many people
-require_people(facts, most, need) := config.item("limits", _numbers(most, need)) if {
+require_people(summary, most, need) := config.item("limits", _numbers(most, need)) if {
 	count(_numbers(most, need)) > 0
 } else := {item |
-	touched(facts.summary) > most
-	some missing in approval.require(facts.approvals, need)
-	item := object.union(missing, {
+	touched(summary) > most
+	item := {
+		"kind": "approval",
 		"code": "blast_radius",
-		"msg": sprintf("touches %d resources, more than %d: %s", [touched(facts.summary), most, missing.msg]),
-	})
+		"msg": sprintf("touches %d resources, more than %d", [touched(summary), most]),
+		"need": need,
+	}
 }
 
 _numbers(most, need) := config.whole("most", most, 0) | config.whole("need", need, 1)

@@ -1,5 +1,7 @@
 package policy.lib.blast_radius_test
 
+import future.keywords.not
+
 import data.policy.lib.blast_radius
 
 _summary := {"created": 1, "updated": 2, "deleted": 3, "stateful_deleted": 0, "managed": 9, "functions": 3}
@@ -7,7 +9,7 @@ _summary := {"created": 1, "updated": 2, "deleted": 3, "stateful_deleted": 0, "m
 _change(resource, operation) := {"resource": resource, "kind": split(resource, "/")[0], "operation": operation}
 
 _facts := {
-	"summary": _summary, "truncated": false, "approvals": [],
+	"summary": _summary, "truncated": false,
 	"changes": [
 		_change("Function/a", "update"), _change("Function/a", "publish"), _change("Function/b", "delete"),
 		_change("Function/c", "create"), _change("Queue/q", "update"),
@@ -22,7 +24,8 @@ test_counts_all if {
 test_too_much if {
 	some item in blast_radius.require(_summary, 5)
 	item.kind == "approval"
-	item.have == 6
+	item.need == 1
+	item.msg == "touches 6 resources, more than 5"
 }
 
 # Two of the three that are there and the one that goes.
@@ -46,19 +49,17 @@ test_deletes if {
 }
 
 test_people if {
-	blast_radius.require_people(_facts, 6, 1) == set()
-	some item in blast_radius.require_people(_facts, 5, 1)
-	item.code == "blast_radius"
-	item.need == 1
-	yes := {"name": "ann", "verified": true, "author": false, "teams": []}
-	blast_radius.require_people(object.union(_facts, {"approvals": [yes]}), 5, 1) == set()
+	blast_radius.require_people(_summary, 6, 2) == set()
+	some item in blast_radius.require_people(_summary, 5, 2)
+	item.need == 2
+	not "have" in object.keys(item) # Mooring counts
 }
 
 test_limits_that_make_no_sense_hold[name] if {
 	some name, most in {"a text": "5", "nothing": null, "below": -1}
 	every found in [
 		blast_radius.require(_summary, most), blast_radius.deletes(_summary, most), blast_radius.require_share(_facts, most),
-		blast_radius.require_people(_facts, most, 1), blast_radius.require_people(_facts, 9, most),
+		blast_radius.require_people(_summary, most, 1), blast_radius.require_people(_summary, 5, most),
 	] {
 		some item in found
 		item.kind == "manual"

@@ -1,36 +1,35 @@
-# What may come into a protected environment: what was promoted into it, or a
-# signed hotfix that a person looked at.
+# What comes into a protected environment. Without an `allow` nothing does: here
+# it is what was promoted into it, or a signed hotfix that somebody looked at.
 package policy.admission.protected
 
 import future.keywords.not
 
+import data.policy.lib.approval
 import data.policy.lib.blast_radius
 import data.policy.lib.freeze
 
-applies if input.environment.protected
-
-# Whether this content was promoted here is known from the journal; the
-# commit's message could claim anything.
+# What was promoted is known from the journal; a commit's message could claim
+# anything.
 allow if {
-	applies
+	input.environment.protected
 	input.release.promoted
 }
 
 allow if {
-	applies
-	hotfix
+	input.environment.protected
+	_hotfix
 }
 
 # A hotfix says why in a trailer, "Hotfix: …", and is signed by a known key.
-hotfix if {
+_hotfix if {
 	input.commit.trailers.Hotfix != ""
 	input.commit.signature.status == "valid"
 }
 
 deny contains finding if {
-	applies
+	input.environment.protected
 	not input.release.promoted
-	not hotfix
+	not _hotfix
 	finding := {
 		"code": "not_promoted",
 		"msg": sprintf("this content was not promoted to %s, and the commit is no signed hotfix", [input.environment.name]),
@@ -38,24 +37,20 @@ deny contains finding if {
 	}
 }
 
+# Each `require` holds the commit until what it asks for is there. Mooring counts
+# approvals: proved people, the author not among them.
 require contains item if {
-	applies
+	input.environment.protected
 	not input.release.promoted
-	hotfix
-	item := {"kind": "approval", "code": "hotfix", "msg": "a hotfix is looked at by a second person", "need": 1, "have": 0}
+	some item in approval.wanted(1, "a hotfix is looked at by a second person")
 }
 
 require contains item if {
-	applies
-	some item in blast_radius.require(input.summary, data.config.limits.resources)
+	input.environment.protected
+	some item in blast_radius.require_people(input.summary, data.config.limits.resources, data.config.limits.people)
 }
 
 require contains item if {
-	applies
-	some item in freeze.require(data.config.freezes, input.environment.name, input.request.time_ns)
-}
-
-deny contains finding if {
-	applies
-	some finding in blast_radius.destroyed(input.changes, {"Queue", "Table", "Bucket"})
+	input.environment.protected
+	some item in freeze.require_for(data.config.freezes, input)
 }

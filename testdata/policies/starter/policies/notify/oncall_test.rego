@@ -2,15 +2,14 @@ package policy.notify.oncall_test
 
 import data.policy.notify.oncall
 
-test_grave if {
-	some r in oncall.route with input as {"event": {"severity": "critical"}, "receivers": ["oncall", "chat"]}
-	r.receiver == "oncall"
+_routes(severity, receivers) := names if {
+	i := {"event": {"severity": severity}, "receivers": receivers}
+	found := oncall.route with input as i with data.config.receivers as {"grave": ["oncall"]}
+	names := {r.receiver | some r in found}
 }
 
-test_slight if {
-	oncall.route == set() with input as {"event": {"severity": "low"}, "receivers": ["oncall"]}
-}
+test_grave if _routes("critical", ["oncall", "chat"]) == {"oncall"}
 
-test_nobody_on_call if {
-	oncall.route == set() with input as {"event": {"severity": "critical"}, "receivers": ["chat"]}
-}
+test_slight if _routes("low", ["oncall", "chat"]) == set()
+
+test_nobody_on_call if _routes("critical", ["chat"]) == set()

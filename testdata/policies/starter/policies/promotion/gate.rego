@@ -1,13 +1,17 @@
-# When a content moves on: it is in force and healthy upstream, its checks
-# passed there, it has soaked, and the target has what its code expects.
+# When a content moves on into an environment: it is in force and healthy in
+# every environment before, its checks passed there, it has been there long
+# enough, and the target has what its code expects. Where the target is
+# protected, only within its hours and with approvals.
 package policy.promotion.gate
 
 import future.keywords.not
 
+import data.policy.lib.approval
 import data.policy.lib.freeze
 import data.policy.lib.soak
 import data.policy.lib.window
 
+# `every` is true of an empty list: something has to be upstream.
 allow if {
 	count(input.upstream) > 0
 	every u in input.upstream {
@@ -21,15 +25,20 @@ require contains item if some item in soak.unsettled(input.upstream)
 
 require contains item if some item in soak.checks(input.upstream)
 
-require contains item if {
-	seconds := object.get(data.config.soak, input.environment.name, 0)
-	some item in soak.require(input.upstream, seconds, input.request.time_ns)
-}
+require contains item if some item in soak.require_from(data.config.soak, input)
 
 require contains item if some item in window.require(input.environment.window)
 
 require contains item if {
-	some item in freeze.require(data.config.freezes, input.environment.name, input.request.time_ns)
+	input.environment.protected
+	some item in window.only(data.config.windows, input.request.time_ns)
+}
+
+require contains item if some item in freeze.require_for(data.config.freezes, input)
+
+require contains item if {
+	input.environment.protected
+	some item in approval.require(input.approvals, data.config.approvals.people)
 }
 
 # A release that passed every test still fails where what it expects is gone.

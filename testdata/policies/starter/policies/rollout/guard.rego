@@ -1,12 +1,10 @@
-# What stops a rollout beside the analysis. This package never says advance:
-# going on is for the analysis to decide.
+# What stops a rollout beside its analysis. Asked before each stage and at each
+# look. This package never says `advance`: going on is for the analysis.
 package policy.rollout.guard
 
-abort contains finding if {
-	some a in input.alarms
-	a.state == "alarm"
-	finding := {"code": "alarm", "msg": sprintf("alarm %s is on", [a.name])}
-}
+import data.policy.lib.alarms
+
+abort contains finding if some finding in alarms.abort(input.alarms)
 
 # When most calls of a canary fail, nobody waits for statistics.
 abort contains finding if {
@@ -17,6 +15,8 @@ abort contains finding if {
 	m.value > 0.5
 	finding := {"code": "failing", "msg": sprintf("%s is %v after %d calls", [name, m.value, m.samples])}
 }
+
+pause contains finding if some finding in alarms.unknown(input.alarms)
 
 pause contains finding if {
 	input.environment.suspended

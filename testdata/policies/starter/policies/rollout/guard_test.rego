@@ -12,6 +12,8 @@ _metric(known, value, samples) := object.union(_good, {"metrics": {"checkout.can
 	"known": known, "value": value, "samples": samples, "window_seconds": 60,
 }}})
 
+_alarm(state) := object.union(_good, {"alarms": [{"name": "orders-late", "state": state}]})
+
 _codes(findings) := {f.code | some f in findings}
 
 test_good if {
@@ -20,8 +22,12 @@ test_good if {
 }
 
 test_alarm if {
-	i := object.union(_good, {"alarms": [{"name": "orders-late", "state": "alarm"}]})
-	_codes(guard.abort) == {"alarm"} with input as i
+	_codes(guard.abort) == {"alarm"} with input as _alarm("alarm")
+}
+
+test_an_alarm_that_says_nothing_is_no_good_news if {
+	guard.abort == set() with input as _alarm("insufficient_data")
+	_codes(guard.pause) == {"alarm_unknown"} with input as _alarm("insufficient_data")
 }
 
 test_most_calls_fail if {
