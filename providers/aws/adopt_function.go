@@ -61,8 +61,8 @@ func (l *living) read(ctx context.Context, name string) error {
 	if !a.passes(manifest.KindFunction, name, l.look.tags) {
 		return nil
 	}
-	sub := &subject{physical: name}
-	if l.layers, err = a.sweep.lookLayers(ctx, sub); err != nil {
+	sub := &subject{physical: name, cl: a.sweep.cl}
+	if l.layers, err = a.sweep.lookLayers(ctx, sub, true); err != nil {
 		return err
 	}
 	sub.layers = l.layers

@@ -183,14 +183,16 @@ func (k alarmKind) canonical(res manifest.Resource, b *builder) error {
 
 // alarmLook is an alarm as one look shows it.
 type alarmLook struct {
-	at     time.Time
-	metric *types.MetricAlarm
-	tags   map[string]string
+	at      time.Time
+	metric  *types.MetricAlarm
+	tags    map[string]string
+	shown   time.Time // when all but the tags was last seen
+	touched int
 }
 
 // lookAlarm asks for an alarm by name; nil when there is none.
 func (p *Provider) lookAlarm(ctx context.Context, cl *clients, name string) (*alarmLook, error) {
-	l := &alarmLook{at: p.o.Now()}
+	l := &alarmLook{at: p.o.Now(), shown: p.o.Now()}
 	out, err := cl.cloudwatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
 		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm},
 	})
@@ -201,16 +203,24 @@ func (p *Provider) lookAlarm(ctx context.Context, cl *clients, name string) (*al
 		return nil, nil
 	}
 	l.metric = &out.MetricAlarms[0]
-	tags, err := cl.cloudwatch.ListTagsForResource(ctx, &cloudwatch.ListTagsForResourceInput{ResourceARN: l.metric.AlarmArn})
+	return p.withAlarmTags(ctx, cl, l)
+}
+
+// withAlarmTags completes a look; nil when the alarm went meanwhile.
+func (p *Provider) withAlarmTags(ctx context.Context, cl *clients, l *alarmLook) (*alarmLook, error) {
+	var err error
+	l.tags, err = p.tags(cl, awssdk.ToString(l.metric.AlarmArn), func() (map[string]string, error) {
+		out, err := cl.cloudwatch.ListTagsForResource(ctx, &cloudwatch.ListTagsForResourceInput{ResourceARN: l.metric.AlarmArn})
+		if err != nil {
+			return nil, err
+		}
+		return pairs(out.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value }), nil
+	})
 	if isAbsent(err) {
-		return nil, nil // it went meanwhile
+		return nil, nil
 	}
 	if err != nil {
 		return nil, classify(err)
-	}
-	l.tags = map[string]string{}
-	for _, t := range tags.Tags {
-		l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
 	return l, nil
 }
@@ -245,10 +255,6 @@ func (k alarmKind) observe(ctx context.Context, cl *clients, res manifest.Resour
 		return providers.Live{}, err
 	}
 	return k.live(res, l), nil
-}
-
-func (k alarmKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindAlarm, layerAlarms, nil)
 }
 
 func (k alarmKind) resourceType() string { return "cloudwatch:alarm" }

@@ -6,6 +6,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
@@ -50,7 +51,7 @@ type bucketLook struct {
 
 // lookBucket asks for a bucket by name; nil when there is none.
 func (p *Provider) lookBucket(ctx context.Context, cl *clients, name string) (*bucketLook, error) {
-	l := &bucketLook{at: p.o.Now(), shape: shape{}, tags: map[string]string{}}
+	l := &bucketLook{at: p.o.Now(), shape: shape{}}
 	_, err := cl.buckets.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
 	if isAbsent(err) {
 		return nil, nil
@@ -77,14 +78,18 @@ func (p *Provider) lookBucket(ctx context.Context, cl *clients, name string) (*b
 		return nil, err
 	}
 	l.shape[pathEventBridge] = document.EventBridgeConfiguration != nil
-	tags, err := cl.buckets.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &name})
-	if err != nil && !isAbsent(err) {
-		return nil, classify(err)
-	}
-	if err == nil {
-		for _, t := range tags.TagSet {
-			l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
+	l.tags, err = p.tags(cl, p.bucketAttributes(name)["arn"], func() (map[string]string, error) {
+		out, err := cl.buckets.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &name})
+		if isAbsent(err) { // S3's word for none
+			return nil, nil
 		}
+		if err != nil {
+			return nil, err
+		}
+		return pairs(out.TagSet, func(t types.Tag) (key, value *string) { return t.Key, t.Value }), nil
+	})
+	if err != nil {
+		return nil, classify(err)
 	}
 	return l, nil
 }

@@ -37,7 +37,10 @@ import (
 // one for what is asked for and one for its sweeps, so that each is counted
 // and slowed by its own rule.
 type clients struct {
-	gate       *gate
+	gate *gate
+	// listed: tags that the listing of what is owned shows unchanged are not
+	// asked for again.
+	listed     bool
 	lambda     *lambda.Client
 	sqs        *sqs.Client
 	iam        *iam.Client

@@ -115,19 +115,19 @@ func (k roleKind) survey(ctx context.Context, s *sweep)      { s.roles(ctx) }
 func (k parameterKind) survey(ctx context.Context, s *sweep) { s.parameters(ctx) }
 
 func (k tableKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindTable, layerTables, nil)
+	s.plain(ctx, plainly{kind: manifest.KindTable, layer: layerTables, service: "DynamoDB", operation: "DescribeTable", cost: 3})
 }
 
 func (k bucketKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindBucket, layerBuckets, nil)
+	s.plain(ctx, plainly{kind: manifest.KindBucket, layer: layerBuckets, service: "S3", operation: "HeadBucket", cost: 4})
 }
 
 // The bulk listing of secrets may lag by minutes; asking for each does not.
 func (k secretKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindSecret, layerSecrets, nil)
+	s.plain(ctx, plainly{kind: manifest.KindSecret, layer: layerSecrets, service: "Secrets Manager", operation: "DescribeSecret", cost: 1})
 }
 
-func (k functionKind) resourceType() string { return "lambda:function" }
+func (k functionKind) resourceType() string { return "lambda" } // mappings as well, for their tags
 func (k queueKind) resourceType() string    { return "sqs" }
 func (k tableKind) resourceType() string    { return "dynamodb:table" }
 func (k bucketKind) resourceType() string   { return "s3" }

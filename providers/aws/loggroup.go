@@ -18,7 +18,10 @@ import (
 // subscription filters and metric filters.
 type logGroupKind struct{ p *Provider }
 
-const layerLogGroups = "logGroups"
+const (
+	layerLogGroups  = "logGroups"  // in bulk
+	layerLogFilters = "logFilters" // subscription filters and tags of log groups
+)
 
 type logGroup struct {
 	retention     int // days; 0 for ever
@@ -119,27 +122,43 @@ type logGroupLook struct {
 	group   logGroup
 	filters map[string]any // by field path
 	tags    map[string]string
+	shown   time.Time // when all but filters and tags was last seen
+	touched int
 }
 
 // lookLogGroup asks for a log group by name; nil when there is none.
 func (p *Provider) lookLogGroup(ctx context.Context, cl *clients, name string) (*logGroupLook, error) {
-	l := &logGroupLook{at: p.o.Now(), filters: map[string]any{}}
+	l := &logGroupLook{at: p.o.Now(), shown: p.o.Now(), filters: map[string]any{}}
 	found, err := findLogGroup(ctx, cl, name)
 	if err != nil || found == nil {
 		return nil, err
 	}
+	l.head(found)
+	return p.around(ctx, cl, l, []groupAsk{p.askGroupTags(l), l.askSubscriptions(name), l.askMetricFilters(name)})
+}
+
+// head takes what a listing shows of a group.
+func (l *logGroupLook) head(found *types.LogGroup) {
 	l.arn, l.created = strings.TrimSuffix(awssdk.ToString(found.Arn), ":*"), awssdk.ToInt64(found.CreationTime)
+	deletion := l.group.deletion
 	l.group = logGroup{
 		retention: int(awssdk.ToInt32(found.RetentionInDays)), class: orElse(string(found.LogGroupClass), "STANDARD"),
-		kmsKey: awssdk.ToString(found.KmsKeyId), protected: awssdk.ToBool(found.DeletionProtectionEnabled),
+		kmsKey: awssdk.ToString(found.KmsKeyId), protected: awssdk.ToBool(found.DeletionProtectionEnabled), deletion: deletion,
 	}
 	if l.group.class == string(types.LogGroupClassDelivery) {
 		l.group.retention = 0 // AWS shows its own two days
 	}
-	for _, ask := range []func(context.Context, *clients, string) error{l.askTags, l.askSubscriptions, l.askMetricFilters} {
-		err := ask(ctx, cl, name)
+}
+
+// groupAsk asks for a part of a log group.
+type groupAsk func(context.Context, *clients) error
+
+// around completes a look; nil when the group went meanwhile.
+func (p *Provider) around(ctx context.Context, cl *clients, l *logGroupLook, parts []groupAsk) (*logGroupLook, error) {
+	for _, ask := range parts {
+		err := ask(ctx, cl)
 		if isAbsent(err) {
-			return nil, nil // it went meanwhile
+			return nil, nil
 		}
 		if err != nil {
 			return nil, classify(err)
@@ -162,47 +181,71 @@ func findLogGroup(ctx context.Context, cl *clients, name string) (*types.LogGrou
 	return &out.LogGroups[0], nil
 }
 
-func (l *logGroupLook) askTags(ctx context.Context, cl *clients, _ string) error {
-	out, err := cl.logs.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &l.arn})
-	if err == nil {
-		l.tags = out.Tags
-	}
-	return err
-}
-
-func (l *logGroupLook) askSubscriptions(ctx context.Context, cl *clients, name string) error {
-	if l.group.class == string(types.LogGroupClassDelivery) {
-		return nil
-	}
-	out, err := cl.logs.DescribeSubscriptionFilters(ctx, &cloudwatchlogs.DescribeSubscriptionFiltersInput{LogGroupName: &name})
-	if err != nil {
+func (p *Provider) askGroupTags(l *logGroupLook) groupAsk {
+	return func(ctx context.Context, cl *clients) (err error) {
+		l.tags, err = p.tags(cl, l.arn, func() (map[string]string, error) {
+			out, err := cl.logs.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &l.arn})
+			if err != nil {
+				return nil, err
+			}
+			return out.Tags, nil
+		})
 		return err
 	}
-	for _, f := range out.SubscriptionFilters { // at most two
-		l.filters[keyPath(pathSubscriptions, awssdk.ToString(f.FilterName))] = subscription{
-			Pattern: awssdk.ToString(f.FilterPattern), Destination: awssdk.ToString(f.DestinationArn), Role: awssdk.ToString(f.RoleArn),
-			Distribution: orElse(string(f.Distribution), "ByLogStream"), Transformed: f.ApplyOnTransformedLogs,
-			System: set(f.EmitSystemFields), Selection: awssdk.ToString(f.FieldSelectionCriteria),
-		}
-	}
-	return nil
 }
 
-func (l *logGroupLook) askMetricFilters(ctx context.Context, cl *clients, name string) error {
-	if l.group.class != string(types.LogGroupClassStandard) {
-		return nil
-	}
-	pages := cloudwatchlogs.NewDescribeMetricFiltersPaginator(cl.logs, &cloudwatchlogs.DescribeMetricFiltersInput{LogGroupName: &name})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+func (l *logGroupLook) askSubscriptions(name string) groupAsk {
+	return func(ctx context.Context, cl *clients) error {
+		if l.group.class == string(types.LogGroupClassDelivery) {
+			return nil
+		}
+		out, err := cl.logs.DescribeSubscriptionFilters(ctx, &cloudwatchlogs.DescribeSubscriptionFiltersInput{LogGroupName: &name})
 		if err != nil {
 			return err
 		}
+		for _, f := range out.SubscriptionFilters { // at most two
+			l.filters[keyPath(pathSubscriptions, awssdk.ToString(f.FilterName))] = subscription{
+				Pattern: awssdk.ToString(f.FilterPattern), Destination: awssdk.ToString(f.DestinationArn), Role: awssdk.ToString(f.RoleArn),
+				Distribution: orElse(string(f.Distribution), "ByLogStream"), Transformed: f.ApplyOnTransformedLogs,
+				System: set(f.EmitSystemFields), Selection: awssdk.ToString(f.FieldSelectionCriteria),
+			}
+		}
+		return nil
+	}
+}
+
+func (l *logGroupLook) askMetricFilters(name string) groupAsk {
+	return func(ctx context.Context, cl *clients) error {
+		if l.group.class != string(types.LogGroupClassStandard) {
+			return nil
+		}
+		found, err := listMetricFilters(ctx, cl, &name)
+		for path, f := range found[name] {
+			l.filters[path] = f
+		}
+		return err
+	}
+}
+
+// listMetricFilters are the metric filters of a group, or of all groups when
+// none is named, by group and field path.
+func listMetricFilters(ctx context.Context, cl *clients, group *string) (map[string]map[string]any, error) {
+	found := map[string]map[string]any{}
+	pages := cloudwatchlogs.NewDescribeMetricFiltersPaginator(cl.logs, &cloudwatchlogs.DescribeMetricFiltersInput{LogGroupName: group})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
 		for _, f := range page.MetricFilters {
-			l.filters[keyPath(pathMetricFilters, awssdk.ToString(f.FilterName))] = liveMetricFilter(f)
+			name := orElse(awssdk.ToString(f.LogGroupName), awssdk.ToString(group))
+			if found[name] == nil {
+				found[name] = map[string]any{}
+			}
+			found[name][keyPath(pathMetricFilters, awssdk.ToString(f.FilterName))] = liveMetricFilter(f)
 		}
 	}
-	return nil
+	return found, nil
 }
 
 func liveMetricFilter(f types.MetricFilter) metricFilter {
@@ -254,10 +297,6 @@ func (k logGroupKind) observe(ctx context.Context, cl *clients, res manifest.Res
 		return providers.Live{}, err
 	}
 	return k.live(res, l), nil
-}
-
-func (k logGroupKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindLogGroup, layerLogGroups, nil)
 }
 
 func (k logGroupKind) resourceType() string { return "logs:log-group" }

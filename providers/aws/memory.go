@@ -27,6 +27,7 @@ type memory struct {
 	queueURLs map[string]string                  // by physical name
 	mappings  map[manifest.Ref]string            // trigger to UUID
 	owners    map[string]ownerLook               // of mappings, by UUID
+	tags      map[string]map[string]string       // last asked for, by ARN
 	wrote     map[manifest.Ref]written           // eventually consistent writes of our own
 	known     map[manifest.Ref]map[string]string // attributes seen of resources
 
@@ -38,6 +39,12 @@ type memory struct {
 	plain     map[plainKey]plainLook      // what is looked at one by one
 	account   string                      // that the credentials lead to; "" until asked
 	documents map[string]notificationLook // of buckets, by name
+	alarms    map[string]*alarmLook       // by name; nil for one that is not there
+	alarmed   time.Time                   // of the last bulk reading of alarms
+	groups    map[string]*logGroupLook    // of logs, by name; nil for one that is not there
+	grouped   time.Time                   // of the last bulk reading of log groups
+	metering  meteringLook                // metric filters of all log groups
+	signed    time.Time                   // of the last bulk listing of code signing
 	params    paramsLook
 	owned     ownedLook
 	apis      *apisLook
@@ -108,6 +115,7 @@ func (m *memory) init() {
 	m.queueURLs = map[string]string{}
 	m.mappings = map[manifest.Ref]string{}
 	m.owners = map[string]ownerLook{}
+	m.tags = map[string]map[string]string{}
 	m.wrote = map[manifest.Ref]written{}
 	m.known = map[manifest.Ref]map[string]string{}
 	m.fronts = map[string]string{}
@@ -117,6 +125,8 @@ func (m *memory) init() {
 	m.queues = map[string]*queueLook{}
 	m.plain = map[plainKey]plainLook{}
 	m.documents = map[string]notificationLook{}
+	m.alarms = map[string]*alarmLook{}
+	m.groups = map[string]*logGroupLook{}
 	m.messaging.init()
 	m.touched = map[string]int{}
 }

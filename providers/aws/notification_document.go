@@ -118,10 +118,10 @@ func without(d *types.NotificationConfiguration, id string) {
 func (k notificationKind) survey(ctx context.Context, s *sweep) {
 	wanted := k.buckets(s)
 	names := sortedKeys(wanted)
-	due := s.due(names, func(bucket string) time.Time {
+	due := s.due(rotation{names: names, service: "S3", operation: "GetBucketNotificationConfiguration", cost: 1, lookedAt: func(bucket string) time.Time {
 		l, _ := recall(&k.p.memory, k.p.memory.documents, bucket)
 		return l.at
-	})
+	}})
 	functions := map[string]manifest.Resource{}
 	for _, fn := range s.ofKind(manifest.KindFunction) {
 		functions[fn.Physical] = fn

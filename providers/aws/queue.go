@@ -174,14 +174,19 @@ func (p *Provider) lookQueue(ctx context.Context, cl *clients, name string) (*qu
 		return nil, classify(err)
 	}
 	l.attributes = out.Attributes
-	tags, err := cl.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: &url})
+	l.tags, err = p.tags(cl, l.attributes["QueueArn"], func() (map[string]string, error) {
+		out, err := cl.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: &url})
+		if err != nil {
+			return nil, err
+		}
+		return out.Tags, nil
+	})
 	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, classify(err)
 	}
-	l.tags = tags.Tags
 	return l, nil
 }
 

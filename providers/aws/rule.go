@@ -260,7 +260,7 @@ func (p *Provider) lookRule(ctx context.Context, cl *clients, bus, name string) 
 
 // lookAround asks for the targets and tags of a rule; nil when it went away.
 func (p *Provider) lookAround(ctx context.Context, cl *clients, r types.Rule) (*ruleLook, error) {
-	l := &ruleLook{at: p.o.Now(), rule: r, tags: map[string]string{}, fingerprint: digestOf(r)}
+	l := &ruleLook{at: p.o.Now(), rule: r, fingerprint: digestOf(r)}
 	in := &eventbridge.ListTargetsByRuleInput{Rule: r.Name, EventBusName: r.EventBusName}
 	for {
 		page, err := cl.events.ListTargetsByRule(ctx, in)
@@ -275,15 +275,19 @@ func (p *Provider) lookAround(ctx context.Context, cl *clients, r types.Rule) (*
 			break
 		}
 	}
-	tags, err := cl.events.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: r.Arn})
+	var err error
+	l.tags, err = p.tags(cl, awssdk.ToString(r.Arn), func() (map[string]string, error) {
+		out, err := cl.events.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: r.Arn})
+		if err != nil {
+			return nil, err
+		}
+		return pairs(out.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value }), nil
+	})
 	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, classify(err)
-	}
-	for _, t := range tags.Tags {
-		l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
 	return l, nil
 }

@@ -17,11 +17,7 @@ import (
 // state of all; targets and tags are looked at in rotation, and at once where
 // the rule changed.
 func (k ruleKind) survey(ctx context.Context, s *sweep) {
-	resources := s.ofKind(manifest.KindRule)
-	orphans := s.orphansOf(manifest.KindRule)
-	for _, name := range sortedKeys(orphans) {
-		resources = append(resources, orphans[name])
-	}
+	resources, orphans := s.everyOf(manifest.KindRule)
 	if len(resources) == 0 {
 		return
 	}
@@ -64,12 +60,12 @@ func (k ruleKind) rulesInBulk(ctx context.Context, cl *clients, bus string) (map
 }
 
 func (k ruleKind) around(ctx context.Context, s *sweep, resources []manifest.Resource, rules map[string]types.Rule, orphans map[string]manifest.Resource) {
-	due := s.dueResources(resources, func(name string) time.Time {
+	due := s.due(rotation{names: physicalNames(resources), service: "EventBridge", operation: "ListTargetsByRule", cost: 1, lookedAt: func(name string) time.Time {
 		if l, _ := recall(&s.p.memory, s.p.memory.rules, name); l != nil {
 			return l.at
 		}
 		return time.Time{}
-	})
+	}})
 	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
 		live := providers.Live{}
 		if r, there := rules[res.Physical]; there {
@@ -83,11 +79,7 @@ func (k ruleKind) around(ctx context.Context, s *sweep, resources []manifest.Res
 				s.layer(layerTargets, l.at)
 			}
 		}
-		if _, isOrphan := orphans[res.Physical]; !isOrphan {
-			s.see(res.Ref, live)
-		} else if live.Exists && s.p.owns(live.Owner) {
-			s.orphan(res.Ref, live)
-		}
+		s.answer(res, live, orphans)
 	})
 }
 
@@ -95,10 +87,14 @@ func (k ruleKind) around(ctx context.Context, s *sweep, resources []manifest.Res
 func (k ruleKind) recent(ctx context.Context, s *sweep, res manifest.Resource, r types.Rule, due bool) (*ruleLook, error) {
 	touches := s.p.memory.touches(lockName(res))
 	l, _ := recall(&s.p.memory, s.p.memory.rules, res.Physical)
-	if l != nil && !due && l.fingerprint == digestOf(r) && l.touched == touches {
-		return l, nil
+	cl := s.cl
+	if l != nil && l.fingerprint == digestOf(r) && l.touched == touches {
+		if !due && !s.retagged[awssdk.ToString(r.Arn)] {
+			return l, nil
+		}
+		cl = s.lazy
 	}
-	l, err := s.p.lookAround(ctx, s.cl, r)
+	l, err := s.p.lookAround(ctx, cl, r)
 	if err != nil {
 		return nil, err
 	}

@@ -258,7 +258,7 @@ func (k subscriptionKind) parentOwner(ctx context.Context, cl *clients, res mani
 		}
 		return parent.owner(), nil
 	}
-	if l, ok := recall(&k.p.memory, k.p.memory.plain, plainKey{manifest.KindTopic, res.Physical}); ok && cl == k.p.sweep && l.live.Exists {
+	if l, ok := recall(&k.p.memory, k.p.memory.plain, plainKey{manifest.KindTopic, res.Physical}); ok && k.p.sweeping(cl) && l.live.Exists {
 		return l.live.Owner, nil
 	}
 	l, err := k.p.lookTopic(ctx, cl, s.topic)

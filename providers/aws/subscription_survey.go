@@ -22,7 +22,7 @@ type topicListing struct {
 // survey looks at the declared subscriptions in rotation, and lists those of
 // each topic of ours for what nobody declared.
 func (k subscriptionKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindSubscription, layerSubscriptions, nil)
+	s.plain(ctx, plainly{kind: manifest.KindSubscription, layer: layerSubscriptions, service: "SNS", operation: "GetSubscriptionAttributes", cost: 1})
 	for _, res := range s.ofKind(manifest.KindSubscription) {
 		for _, ref := range res.Refs { // it is found by them: what was not seen is not absent
 			if err := s.inv.Errors[ref]; err != nil && !s.inv.Live[res.Ref].Exists {
@@ -37,10 +37,10 @@ func (k subscriptionKind) survey(ctx context.Context, s *sweep) {
 			topics = append(topics, res)
 		}
 	}
-	due := s.dueResources(topics, func(name string) time.Time {
+	due := s.due(rotation{names: physicalNames(topics), service: "SNS", operation: "ListSubscriptionsByTopic", cost: 1, lookedAt: func(name string) time.Time {
 		l, _ := recall(&s.p.memory, s.p.memory.listings, name)
 		return l.at
-	})
+	}})
 	declared := k.declaredIn(s)
 	parallel(s.p.o.Parallel, topics, func(res manifest.Resource) {
 		arn := s.inv.Live[res.Ref].Attributes["arn"]

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"sort"
 	"sync"
 	"time"
 
@@ -21,7 +20,8 @@ const (
 	layerMappings      = "mappings"      // event source mappings, in bulk: every survey
 	layerState         = "state"         // state, tags, concurrency, and where declared aliases point: in GetFunction's own lane
 	layerPolicies      = "policies"      // resource policies: in GetPolicy's own lane
-	layerFunctions     = "functions"     // versions, alias weights, URLs, async, code signing: in the lane of all other calls
+	layerFunctions     = "functions"     // versions, alias weights, URLs, async: in the lane of all other calls
+	layerSigning       = "signing"       // code signing, in bulk
 	layerSettings      = "settings"      // provisioned concurrency, runtime management, recursion: with functions where declared, else slower
 	layerLayers        = "layers"
 	layerRoles         = "roles"
@@ -37,7 +37,7 @@ const (
 	layerRules         = "rules"   // in bulk: every survey
 	layerTargets       = "targets" // of rules, and their tags: in rotation
 	layerSchedules     = "schedules"
-	layerOwnership     = "ownership" // what else carries this environment's tags
+	layerOwnership     = "ownership" // what else carries this environment's tags, and the tags of what does
 )
 
 // sweeps is what one survey hands to the next.
@@ -53,6 +53,7 @@ type sweeps struct {
 type sweep struct {
 	p     *Provider
 	cl    *clients
+	lazy  *clients // cl, for looks whose turn it is: they take tags from the listing of what is owned
 	want  []manifest.Resource
 	byRef map[manifest.Ref]manifest.Resource
 	at    time.Time
@@ -66,7 +67,9 @@ type sweep struct {
 	mappings     []types.EventSourceMappingConfiguration
 	mappingsErr  error
 	orphanARNs   map[string]map[string]string // tags by ARN, of owned things not wanted
-	functionErrs map[string]error             // by physical name
+	retagged     map[string]bool              // ARNs whose tags the listing of what is owned shows changed
+	spares       map[*quota.Lane]*laneSpare
+	functionErrs map[string]error // by physical name
 
 	mu  sync.Mutex
 	inv providers.Inventory
@@ -101,8 +104,10 @@ func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (provid
 }
 
 func (p *Provider) newSweep(cl *clients, want []manifest.Resource) *sweep {
+	lazy := *cl
+	lazy.listed = true
 	s := &sweep{
-		p: p, cl: cl, want: want, at: p.o.Now(), byRef: map[manifest.Ref]manifest.Resource{},
+		p: p, cl: cl, lazy: &lazy, spares: map[*quota.Lane]*laneSpare{}, want: want, at: p.o.Now(), byRef: map[manifest.Ref]manifest.Resource{},
 		functionErrs: map[string]error{},
 		inv: providers.Inventory{
 			Complete: true, Live: map[manifest.Ref]providers.Live{}, Orphans: map[manifest.Ref]providers.Live{},
@@ -185,55 +190,6 @@ func (s *sweep) ofKind(kind string) []manifest.Resource {
 		}
 	}
 	return out
-}
-
-// due picks what is looked at now: what never was, what is too old, and as
-// many of the oldest as keep the rotation going evenly.
-func (s *sweep) due(names []string, lookedAt func(name string) time.Time) map[string]bool {
-	sorted := oldestFirst(names, lookedAt)
-	share := int(float64(len(sorted)) * float64(s.since) / float64(s.p.o.LayerAge))
-	due := map[string]bool{}
-	for i, name := range sorted {
-		at := lookedAt(name)
-		if i < share || at.IsZero() || s.at.Sub(at) >= s.p.o.LayerAge {
-			due[name] = true
-		}
-	}
-	return due
-}
-
-// dueWithin is due, of another age and within what its lane can spare: where
-// the account's rates do not allow the age, looks become older, and say so.
-// cost is how many calls of the lane one look takes. What was never looked at
-// is not put off.
-func (s *sweep) dueWithin(names []string, lookedAt func(name string) time.Time, age time.Duration, operation string, cost int) map[string]bool {
-	sorted := oldestFirst(names, lookedAt)
-	share := int(float64(len(sorted)) * float64(s.since) / float64(age))
-	spare := len(sorted)
-	if lane := s.p.o.Quota.Lane(scopeOf(s.p.o), "Lambda", operation); lane != nil {
-		spare = lane.Spare() / cost
-	}
-	due := map[string]bool{}
-	for i, name := range sorted {
-		at := lookedAt(name)
-		if at.IsZero() || i < spare && (i < share || s.at.Sub(at) >= age) {
-			due[name] = true
-		}
-	}
-	return due
-}
-
-// oldestFirst sorts names by when they were looked at.
-func oldestFirst(names []string, lookedAt func(name string) time.Time) []string {
-	sorted := append([]string(nil), names...)
-	sort.Slice(sorted, func(i, j int) bool {
-		a, b := lookedAt(sorted[i]), lookedAt(sorted[j])
-		if !a.Equal(b) {
-			return a.Before(b)
-		}
-		return sorted[i] < sorted[j]
-	})
-	return sorted
 }
 
 // parallel does the same for each, some at a time.

@@ -67,6 +67,7 @@ func (s *sweep) lookForOrphans(ctx context.Context) {
 		if err != nil {
 			s.fail(manifest.Ref{}, fmt.Errorf("list what is owned: %w", err))
 		} else {
+			s.retag(look.byARN, fresh)
 			look = ownedLook{at: s.at, byARN: fresh, wanted: digestOf(wanted)}
 			s.p.memory.mu.Lock()
 			s.p.memory.owned = look
@@ -155,55 +156,6 @@ func (s *sweep) orphansOf(kind string) map[string]manifest.Resource {
 		out[name] = manifest.Resource{Ref: ref, Physical: name}
 	}
 	return out
-}
-
-// queues looks at queues in rotation: SQS has no bulk reading.
-func (s *sweep) queues(ctx context.Context) {
-	resources := s.ofKind(manifest.KindQueue)
-	orphans := s.orphansOf(manifest.KindQueue)
-	for _, name := range sortedKeys(orphans) {
-		resources = append(resources, orphans[name])
-	}
-	due := s.dueResources(resources, func(name string) time.Time {
-		if l, ok := recall(&s.p.memory, s.p.memory.queues, name); ok && l != nil {
-			return l.at
-		}
-		return time.Time{}
-	})
-	k := queueKind{s.p}
-	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
-		l, known := recall(&s.p.memory, s.p.memory.queues, res.Physical)
-		if touches := s.p.memory.touches(lockName(res)); due[res.Physical] || !known || l == nil || l.touched != touches {
-			var err error
-			if l, err = s.p.lookQueue(ctx, s.cl, res.Physical); err != nil {
-				s.fail(res.Ref, about("observe", res.Ref, err))
-				return
-			}
-			if l != nil {
-				l.touched = touches
-			}
-			remember(&s.p.memory, s.p.memory.queues, res.Physical, l)
-		}
-		live := providers.Live{}
-		if l != nil {
-			live = k.live(res, l)
-			s.layer(layerQueues, l.at)
-		}
-		if _, isOrphan := orphans[res.Physical]; !isOrphan {
-			s.see(res.Ref, live)
-		} else if live.Exists && s.p.owns(live.Owner) {
-			s.orphan(res.Ref, live)
-		}
-	})
-}
-
-// dueResources is due for resources, by physical name.
-func (s *sweep) dueResources(resources []manifest.Resource, lookedAt func(string) time.Time) map[string]bool {
-	names := make([]string, 0, len(resources))
-	for _, res := range resources {
-		names = append(names, res.Physical)
-	}
-	return s.due(names, lookedAt)
 }
 
 type paramsLook struct {

@@ -23,7 +23,7 @@ type layersLook struct {
 // nobody declares any more is found by the mark of its newest version: the
 // listing of all layers, in rotation, while any was ever declared.
 func (k layerKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindLayer, layerLayers, nil)
+	s.plain(ctx, plainly{kind: manifest.KindLayer, layer: layerLayers, service: "Lambda", operation: "ListLayerVersions", cost: 2})
 	wanted := map[string]bool{}
 	for _, res := range s.ofKind(manifest.KindLayer) {
 		wanted[res.Physical] = true

@@ -32,16 +32,10 @@ type policiesLook struct {
 	failed  error
 }
 
-// callsOfLayers is what lookLayers takes of the common lane, on the whole.
-const callsOfLayers = 5
-
-// stateShare is how many times more often than the other layers the state of a
-// function is looked at: its lane is wide, and otherwise idle.
-const stateShare = 5
-
 // lookLayers asks for what stands around a function. One part that is refused
-// leaves the others known.
-func (s *sweep) lookLayers(ctx context.Context, sub *subject) (*functionLayers, error) {
+// leaves the others known. written: what the bulk shows may be from before a
+// write.
+func (s *sweep) lookLayers(ctx context.Context, sub *subject, written bool) (*functionLayers, error) {
 	l := &functionLayers{at: s.at, failed: map[string]error{}}
 	var err error
 	if l.aliases, err = s.p.listAliases(ctx, s.cl, sub.physical); err != nil {
@@ -52,6 +46,9 @@ func (s *sweep) lookLayers(ctx context.Context, sub *subject) (*functionLayers, 
 	}
 	if l.async, err = s.listAsync(ctx, sub); err != nil {
 		l.failed[manifest.KindAsync] = err
+	}
+	if _, known := recall(&s.p.memory, s.p.memory.signing, sub.physical); known && !written && !s.signedAt().IsZero() {
+		return l, nil
 	}
 	if err = s.p.lookSigning(ctx, s.cl, sub.physical); err != nil {
 		l.failed[manifest.KindFunction] = err

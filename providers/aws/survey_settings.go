@@ -10,43 +10,12 @@ import (
 	"mooring.dev/providers"
 )
 
-// settingsAge is how many times slower the rotation of settings is where none
-// is declared: they are seldom touched, and cost three calls a function.
-const settingsAge = 6
-
 // known refuses to take a part that the platform did not tell for absent.
 func (l *settingsLook) known(part string) error {
 	if why := l.unseen[part]; why != "" {
 		return providers.Errorf(providers.Invalid, "%s", why)
 	}
 	return nil
-}
-
-// settingsDue picks the functions whose settings are looked at although
-// nothing of theirs is declared: the oldest looks, as many as keep the
-// rotation going evenly. The first round is spread over its whole length.
-func (s *sweep) settingsDue(subjects []*subject) map[string]bool {
-	age := settingsAge * s.p.o.LayerAge
-	var names []string
-	for _, sub := range subjects {
-		if !sub.orphan {
-			names = append(names, sub.physical)
-		}
-	}
-	lookedAt := func(name string) time.Time {
-		if l, ok := recall(&s.p.memory, s.p.memory.settings, name); ok {
-			return l.at
-		}
-		return s.p.sweeps.first
-	}
-	share := int(float64(len(names)) * float64(s.since) / float64(age))
-	due := map[string]bool{}
-	for i, name := range oldestFirst(names, lookedAt) {
-		if i < share || s.at.Sub(lookedAt(name)) >= age {
-			due[name] = true
-		}
-	}
-	return due
 }
 
 // lookBeside brings what is remembered of a function's settings up to date:
@@ -60,8 +29,8 @@ func (s *sweep) lookBeside(ctx context.Context, sub *subject, due bool) error {
 	if !due && !(declared && (!known || sub.layers.at.Equal(s.at))) {
 		if known {
 			sub.settings = l
-			s.layer(layerSettings, l.at)
 		}
+		s.layer(layerSettings, s.settingsAt(sub.physical)) // what was never looked at is as old as we are
 		return nil
 	}
 	zip := sub.look.config.PackageType != types.PackageTypeImage

@@ -218,7 +218,7 @@ func TestSurveyNeverAnswersFromBeforeItsOwnWrites(t *testing.T) {
 func TestUnknownIsNotAbsent(t *testing.T) {
 	for _, operation := range []string{
 		"ListFunctions", "ListEventSourceMappings", "GetFunction", "ListAliases", "GetPolicy", "ListFunctionUrlConfigs",
-		"ListFunctionEventInvokeConfigs", "GetRole", "GetQueueAttributes", "GetResources", "ListTags", "ListVersionsByFunction",
+		"ListFunctionEventInvokeConfigs", "GetAccountAuthorizationDetails", "GetQueueAttributes", "GetResources", "ListTags", "ListVersionsByFunction",
 	} {
 		t.Run(operation, func(t *testing.T) {
 			b, all, _ := settled(t, sandbox.Options{})
@@ -340,13 +340,28 @@ func TestRotationTakesWhatItsLaneCanSpare(t *testing.T) {
 	for i, name := range names[1:] {
 		seen[name] = s.at.Add(time.Duration(i-10) * time.Hour)
 	}
-	cost := b.o.Quota.Lane(scopeOf(b.o), "Lambda", "ListAliases").Spare() / 3
-	due := s.dueWithin(names, func(name string) time.Time { return seen[name] }, time.Minute, "ListAliases", cost)
-	if len(due) != 3 || !due["new"] || !due["a"] || !due["b"] {
+	spare := b.o.Quota.Lane(scopeOf(b.o), "Lambda", "ListAliases").Spare()
+	turn := rotation{
+		names: names, lookedAt: func(name string) time.Time { return seen[name] }, age: time.Minute,
+		service: "Lambda", operation: "ListAliases", cost: spare / 3,
+	}
+	if due := s.due(turn); len(due) != 3 || !due["new"] || !due["a"] || !due["b"] {
 		t.Errorf("due are %v, want the new one and the two oldest", due)
 	}
-	if due := s.dueWithin(names, func(name string) time.Time { return seen[name] }, time.Minute, "ListAliases", 1); len(due) != 5 {
+	if due := s.due(turn); len(due) != 1 || !due["new"] {
+		t.Errorf("due are %v of a lane that is promised away", due)
+	}
+	turn.cost = 1
+	s = b.newSweep(b.sweep, nil)
+	s.since = time.Hour
+	if due := s.due(turn); len(due) != 5 {
 		t.Errorf("due are %v, want all", due)
+	}
+	s = b.newSweep(b.sweep, nil)
+	s.since = time.Hour
+	turn.cost, turn.part = spare/5, 0.5
+	if due := s.due(turn); len(due) != 2 {
+		t.Errorf("due are %v of half a lane, want two", due)
 	}
 }
 

@@ -128,7 +128,7 @@ type tableLook struct {
 
 // lookTable asks for a table by name; nil when there is none.
 func (p *Provider) lookTable(ctx context.Context, cl *clients, name string) (*tableLook, error) {
-	l := &tableLook{at: p.o.Now(), tags: map[string]string{}}
+	l := &tableLook{at: p.o.Now()}
 	out, err := cl.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	if isAbsent(err) {
 		return nil, nil
@@ -137,20 +137,14 @@ func (p *Provider) lookTable(ctx context.Context, cl *clients, name string) (*ta
 		return nil, classify(err)
 	}
 	l.table = out.Table
-	for in := (&dynamodb.ListTagsOfResourceInput{ResourceArn: l.table.TableArn}); ; {
-		page, err := cl.tables.ListTagsOfResource(ctx, in)
-		if isAbsent(err) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, classify(err)
-		}
-		for _, t := range page.Tags {
-			l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
-		}
-		if in.NextToken = page.NextToken; awssdk.ToString(in.NextToken) == "" {
-			break
-		}
+	l.tags, err = p.tags(cl, awssdk.ToString(l.table.TableArn), func() (map[string]string, error) {
+		return askTableTags(ctx, cl, l.table.TableArn)
+	})
+	if isAbsent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, classify(err)
 	}
 	if l.table.TableStatus == types.TableStatusCreating || l.table.TableStatus == types.TableStatusDeleting {
 		return l, nil // the rest is not to be had, or not any more
@@ -168,6 +162,22 @@ func (p *Provider) lookTable(ctx context.Context, cl *clients, name string) (*ta
 		l.pitr = backups.ContinuousBackupsDescription.PointInTimeRecoveryDescription
 	}
 	return l, nil
+}
+
+func askTableTags(ctx context.Context, cl *clients, arn *string) (map[string]string, error) {
+	tags := map[string]string{}
+	for in := (&dynamodb.ListTagsOfResourceInput{ResourceArn: arn}); ; {
+		page, err := cl.tables.ListTagsOfResource(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range page.Tags {
+			tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
+		}
+		if in.NextToken = page.NextToken; awssdk.ToString(in.NextToken) == "" {
+			return tags, nil
+		}
+	}
 }
 
 // shape is the whole form of what lives.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources/manifest"
@@ -220,7 +220,7 @@ type topicLook struct {
 
 // lookTopic asks for a topic by ARN; nil when there is none.
 func (p *Provider) lookTopic(ctx context.Context, cl *clients, arn string) (*topicLook, error) {
-	l := &topicLook{at: p.o.Now(), arn: arn, tags: map[string]string{}}
+	l := &topicLook{at: p.o.Now(), arn: arn}
 	out, err := cl.sns.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
 	if isAbsent(err) {
 		return nil, nil
@@ -229,15 +229,18 @@ func (p *Provider) lookTopic(ctx context.Context, cl *clients, arn string) (*top
 		return nil, classify(err)
 	}
 	l.attributes = out.Attributes
-	tags, err := cl.sns.ListTagsForResource(ctx, &sns.ListTagsForResourceInput{ResourceArn: &arn})
+	l.tags, err = p.tags(cl, arn, func() (map[string]string, error) {
+		out, err := cl.sns.ListTagsForResource(ctx, &sns.ListTagsForResourceInput{ResourceArn: &arn})
+		if err != nil {
+			return nil, err
+		}
+		return pairs(out.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value }), nil
+	})
 	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, classify(err)
-	}
-	for _, t := range tags.Tags {
-		l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
 	return l, nil
 }
@@ -292,7 +295,7 @@ func (k topicKind) observe(ctx context.Context, cl *clients, res manifest.Resour
 }
 
 func (k topicKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindTopic, layerTopics, nil)
+	s.plain(ctx, plainly{kind: manifest.KindTopic, layer: layerTopics, service: "SNS", operation: "GetTopicAttributes", cost: 1})
 }
 func (k topicKind) resourceType() string { return "sns" }
 

@@ -320,21 +320,27 @@ func (p *Provider) pageMappings(ctx context.Context, cl *clients, in *lambda.Lis
 // its own rotation: there, what was forgotten is what is due.
 func (p *Provider) mappingTags(ctx context.Context, cl *clients, c *types.EventSourceMappingConfiguration) (map[string]string, error) {
 	uuid := awssdk.ToString(c.UUID)
-	if l, ok := recall(&p.memory, p.memory.owners, uuid); ok && (cl == p.sweep || p.o.Now().Sub(l.at) < p.o.LayerAge) {
+	if l, ok := recall(&p.memory, p.memory.owners, uuid); ok && (p.sweeping(cl) || p.o.Now().Sub(l.at) < p.o.LayerAge) {
 		return l.tags, nil
 	}
 	if c.EventSourceMappingArn == nil {
 		return nil, nil
 	}
 	at := p.o.Now()
-	out, err := cl.lambda.ListTags(ctx, &lambda.ListTagsInput{Resource: c.EventSourceMappingArn})
-	if err != nil && !isAbsent(err) && !isUnknownOperation(err) {
+	tags, err := p.tags(cl, awssdk.ToString(c.EventSourceMappingArn), func() (map[string]string, error) {
+		out, err := cl.lambda.ListTags(ctx, &lambda.ListTagsInput{Resource: c.EventSourceMappingArn})
+		if isAbsent(err) || isUnknownOperation(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return out.Tags, nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("tags of mapping %s: %w", uuid, classify(err))
 	}
-	l := ownerLook{at: at}
-	if out != nil {
-		l.tags = out.Tags
-	}
+	l := ownerLook{at: at, tags: tags}
 	remember(&p.memory, p.memory.owners, uuid, l)
 	return l.tags, nil
 }

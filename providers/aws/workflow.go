@@ -197,16 +197,18 @@ func (p *Provider) lookMachine(ctx context.Context, cl *clients, physical string
 	if l.out.Status == types.StateMachineStatusDeleting {
 		return nil, nil
 	}
-	tags, err := cl.machines.ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: &arn})
+	l.tags, err = p.tags(cl, arn, func() (map[string]string, error) {
+		out, err := cl.machines.ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: &arn})
+		if err != nil {
+			return nil, err
+		}
+		return pairs(out.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value }), nil
+	})
 	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, classify(err)
-	}
-	l.tags = map[string]string{}
-	for _, t := range tags.Tags {
-		l.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
 	l.form, l.bad = liveMachine(l.out)
 	b := &builder{fields: map[string]string{}}
@@ -262,8 +264,11 @@ func (k workflowKind) live(res manifest.Resource, l *machineLook, versions map[s
 }
 
 func (k workflowKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindWorkflow, layerWorkflows, func(res manifest.Resource, live providers.Live) ([]providers.Extra, error) {
-		return k.extras(ctx, s.cl, res, live)
+	s.plain(ctx, plainly{
+		kind: manifest.KindWorkflow, layer: layerWorkflows, service: "SFN", operation: "DescribeStateMachine", cost: 3,
+		extras: func(res manifest.Resource, live providers.Live) ([]providers.Extra, error) {
+			return k.extras(ctx, s.cl, res, live)
+		},
 	})
 }
 

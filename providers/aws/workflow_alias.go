@@ -267,7 +267,7 @@ func (k workflowAliasKind) drop(ctx context.Context, owner providers.Owner, phys
 }
 
 func (k workflowAliasKind) survey(ctx context.Context, s *sweep) {
-	s.plain(ctx, manifest.KindWorkflowAlias, layerWorkflows, nil)
+	s.plain(ctx, plainly{kind: manifest.KindWorkflowAlias, layer: layerWorkflows, service: "SFN", operation: "DescribeStateMachineAlias", cost: 1})
 }
 
 // listMachineAliases are the aliases of a state machine, each looked at.
