@@ -51,6 +51,7 @@ type memory struct {
 	listed    layersLook
 	wanted    map[string][]manifest.Resource // of the last survey, by physical name
 	roled     time.Time                      // of the last bulk listing of roles
+	whole     bool                           // that listing left nothing out
 	touched   map[string]int                 // by lock name: writes and looks that make a sweep's look old
 	messaging                                // what is published and scheduled
 }

@@ -118,7 +118,7 @@ func without(d *types.NotificationConfiguration, id string) {
 func (k notificationKind) survey(ctx context.Context, s *sweep) {
 	wanted := k.buckets(s)
 	names := sortedKeys(wanted)
-	due := s.due(rotation{names: names, service: "S3", operation: "GetBucketNotificationConfiguration", cost: 1, lookedAt: func(bucket string) time.Time {
+	due := s.due(rotation{names: k.rotated(s, names), service: "S3", operation: "GetBucketNotificationConfiguration", cost: 1, lookedAt: func(bucket string) time.Time {
 		l, _ := recall(&k.p.memory, k.p.memory.documents, bucket)
 		return l.at
 	}})
@@ -152,6 +152,22 @@ func (k notificationKind) survey(ctx context.Context, s *sweep) {
 		}
 		k.strays(s, bucket, l, functions)
 	})
+}
+
+// rotated are the buckets whose documents are looked at for their entries
+// alone: that of a declared bucket is read with the bucket.
+func (k notificationKind) rotated(s *sweep, names []string) []string {
+	declared := map[string]bool{}
+	for _, res := range s.ofKind(manifest.KindBucket) {
+		declared[res.Physical] = true
+	}
+	var out []string
+	for _, name := range names {
+		if l, _ := recall(&k.p.memory, k.p.memory.documents, name); !declared[name] || l.at.IsZero() {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // buckets are those to look at, with the entries wanted on them.

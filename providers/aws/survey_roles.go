@@ -19,7 +19,11 @@ func (s *sweep) roles(ctx context.Context) {
 	resources := s.ofKind(manifest.KindRole)
 	renewed := !s.narrow && s.rolesDue() && s.rolesInBulk(ctx)
 	inBulk := !s.narrow && s.rolesListed()
-	due := s.due(rotation{names: physicalNames(resources), service: "IAM", operation: "GetRole", cost: 1, lookedAt: func(name string) time.Time {
+	rotated := physicalNames(resources)
+	if inBulk && s.rolesWhole() {
+		rotated = nil
+	}
+	due := s.due(rotation{names: rotated, service: "IAM", operation: "GetRole", cost: 1, lookedAt: func(name string) time.Time {
 		if l, ok := recall(&s.p.memory, s.p.memory.roles, name); ok && l != nil {
 			return l.details
 		}
@@ -91,6 +95,13 @@ func (s *sweep) rolesListed() bool {
 	return !s.p.memory.roled.IsZero()
 }
 
+// rolesWhole is true where the bulk leaves nothing out.
+func (s *sweep) rolesWhole() bool {
+	s.p.memory.mu.Lock()
+	defer s.p.memory.mu.Unlock()
+	return s.p.memory.whole
+}
+
 // rolesDue: two calls for a thousand roles, so that they are listed as often
 // as states are looked at.
 func (s *sweep) rolesDue() bool {
@@ -126,10 +137,7 @@ func (s *sweep) rolesInBulk(ctx context.Context) bool {
 			found[awssdk.ToString(d.RoleName)] = roleInBulk(d, s.at)
 		}
 	}
-	plain := map[string]iamtypes.Role{}
-	if len(s.ofKind(manifest.KindRole)) > 0 {
-		plain = s.rolesPlainly(ctx)
-	}
+	plain, whole := s.rolesPlainly(ctx)
 	s.p.memory.mu.Lock()
 	defer s.p.memory.mu.Unlock()
 	for name, l := range found {
@@ -143,25 +151,28 @@ func (s *sweep) rolesInBulk(ctx context.Context) bool {
 			l.details, l.partial = s.at, false
 		}
 	}
-	s.p.memory.roles, s.p.memory.roled = found, s.at
+	s.p.memory.roles, s.p.memory.roled, s.p.memory.whole = found, s.at, whole
 	return true
 }
 
 // rolesPlainly is the other listing of roles, with what the bulk leaves out.
 // Where it is refused, roles are asked for it one by one.
-func (s *sweep) rolesPlainly(ctx context.Context) map[string]iamtypes.Role {
-	found := map[string]iamtypes.Role{}
+func (s *sweep) rolesPlainly(ctx context.Context) (found map[string]iamtypes.Role, whole bool) {
+	found = map[string]iamtypes.Role{}
+	if len(s.ofKind(manifest.KindRole)) == 0 { // nobody asks
+		return found, false
+	}
 	pages := iam.NewListRolesPaginator(s.cl.iam, &iam.ListRolesInput{MaxItems: awssdk.Int32(rolesAPage)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			break
+			return found, false
 		}
 		for _, r := range page.Roles {
 			found[awssdk.ToString(r.RoleName)] = r
 		}
 	}
-	return found
+	return found, true
 }
 
 func roleInBulk(d *iamtypes.RoleDetail, at time.Time) *roleLook {

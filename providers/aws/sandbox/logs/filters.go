@@ -191,14 +191,25 @@ func (s *Service) describeMetricFilters(_ context.Context, _ *wire.Call, in *fil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := metricFiltersOutput{Filters: []metricFilter{}}
-	g, err := s.find(in.LogGroupName)
-	if err != nil {
-		return out, err
+	groups := s.groups // all of them, when none is named
+	if in.LogGroupName != "" {
+		g, err := s.find(in.LogGroupName)
+		if err != nil {
+			return out, err
+		}
+		groups = map[string]*group{in.LogGroupName: g}
 	}
-	var names []string
-	names, out.NextToken = in.page(slices.Sorted(maps.Keys(g.metrics)))
-	for _, name := range names {
-		out.Filters = append(out.Filters, g.metrics[name])
+	found := map[string]metricFilter{} // by filter, then group
+	for name, g := range groups {
+		for filter, f := range g.metrics {
+			f.LogGroupName = name
+			found[filter+" "+name] = f
+		}
+	}
+	var keys []string
+	keys, out.NextToken = in.page(slices.Sorted(maps.Keys(found)))
+	for _, key := range keys {
+		out.Filters = append(out.Filters, found[key])
 	}
 	return out, nil
 }

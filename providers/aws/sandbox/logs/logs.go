@@ -208,6 +208,8 @@ type describeInput struct {
 	Pattern   string `wire:"logGroupNamePattern"`
 	Limit     *int   `wire:"limit"`
 	NextToken string `wire:"nextToken"`
+	// Identifiers are names or ARNs.
+	Identifiers []string `wire:"logGroupIdentifiers"`
 }
 
 type groupOutput struct {
@@ -240,8 +242,12 @@ func (s *Service) describe(_ context.Context, _ *wire.Call, in *describeInput) (
 	defer s.mu.Unlock()
 	s.appear(in.Prefix)
 	out := describeOutput{Groups: []groupOutput{}}
+	only, err := s.identified(in)
+	if err != nil {
+		return out, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
-		if name <= in.NextToken || !strings.HasPrefix(name, in.Prefix) || !strings.Contains(name, in.Pattern) {
+		if name <= in.NextToken || only != nil && !only[name] || !strings.HasPrefix(name, in.Prefix) || !strings.Contains(name, in.Pattern) {
 			continue
 		}
 		if len(out.Groups) == limit {
@@ -255,6 +261,28 @@ func (s *Service) describe(_ context.Context, _ *wire.Call, in *describeInput) (
 		})
 	}
 	return out, nil
+}
+
+// identified are the groups asked for by name, nil when none are; one that is
+// not there spoils the answer. The caller holds the lock.
+func (s *Service) identified(in *describeInput) (map[string]bool, error) {
+	if len(in.Identifiers) == 0 {
+		return nil, nil
+	}
+	if len(in.Identifiers) > 50 || in.Prefix != "" || in.Pattern != "" {
+		return nil, fail("InvalidParameterException", "logGroupIdentifiers takes at most 50, and no other filter beside it")
+	}
+	only := map[string]bool{}
+	for _, id := range in.Identifiers {
+		if _, err := s.find(id); err != nil {
+			return nil, err
+		}
+		if _, tail, ok := strings.Cut(id, ":log-group:"); ok {
+			id = strings.TrimSuffix(tail, ":*")
+		}
+		only[id] = true
+	}
+	return only, nil
 }
 
 func (s *Service) tag(_ context.Context, _ *wire.Call, in *groupInput) (wire.None, error) {
