@@ -18,7 +18,9 @@ import (
 type answer struct {
 	pkg         string // "" when nobody was asked
 	enforcement string
-	err         error // the package is broken: its answer counts only where it stops
+	from        time.Time         // when it becomes mandatory; zero: it is, or never will be
+	rules       map[string]string // what of the package's result it is about: the rule, by its name there
+	err         error             // the package is broken: its answer counts only where it stops
 	took        time.Duration
 	size        int // of what it said, in bytes
 
@@ -47,6 +49,24 @@ type mute struct {
 	receiver string
 }
 
+// answers are the empty answers of a package: its own, and one for each rule
+// that counts for less now.
+func (k *pkg) answers(now time.Time) []answer {
+	own := answer{pkg: k.name, enforcement: k.terms.at(now), from: k.terms.pending(now), rules: map[string]string{}, steers: slices.Contains(k.rules, "advance")}
+	for _, r := range k.rules {
+		own.rules[r] = r
+	}
+	out := []answer{own}
+	for _, g := range k.gentle {
+		if g.at(now) == mandatory {
+			continue // it is part of the rule
+		}
+		both := k.terms.and(g.terms)
+		out = append(out, answer{pkg: k.name, enforcement: both.at(now), from: both.pending(now), rules: map[string]string{g.name: g.base}})
+	}
+	return out
+}
+
 // limits bound what one package may say.
 type limits struct{ result, findings int }
 
@@ -62,14 +82,19 @@ func (a answer) failure() error {
 // error: better closed than guessed.
 func (a *answer) take(values map[string]ast.Value, f facts, most limits) error {
 	var errs []error
-	for _, rule := range sortedKeys(values) {
-		if a.size = measure(values[rule], a.size, most.result); a.size > most.result {
+	for _, name := range sortedKeys(a.rules) {
+		value, defined := values[name]
+		if !defined {
+			continue
+		}
+		rule := a.rules[name]
+		if a.size = measure(value, a.size, most.result); a.size > most.result {
 			return fmt.Errorf("its result is larger than %d bytes", most.result)
 		}
-		if set, ok := values[rule].(ast.Set); ok && set.Len() > most.findings {
+		if set, ok := value.(ast.Set); ok && set.Len() > most.findings {
 			return fmt.Errorf("%s has %d items, more than %d", rule, set.Len(), most.findings)
 		}
-		if err := a.takeRule(rule, values[rule], f); err != nil {
+		if err := a.takeRule(rule, value, f); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", rule, err))
 		}
 	}

@@ -29,6 +29,7 @@ func combine(p policy.Point, f facts, answers []answer) policy.Decision {
 	default:
 		d.Outcome = policy.Deny
 	}
+	recheck(&d, answers)
 	if broken {
 		d.Outcome, d.Default, d.Allowed, d.Advance = policy.Error, false, false, false
 	}
@@ -55,6 +56,21 @@ func listen(d *policy.Decision, answers []answer) []answer {
 	return heard
 }
 
+// recheck asks for another look when what was said begins to count.
+func recheck(d *policy.Decision, answers []answer) {
+	for _, a := range answers {
+		at := a.from.UnixNano()
+		if !a.from.IsZero() && a.says() && (d.RecheckNS == 0 || at < d.RecheckNS) {
+			d.RecheckNS = at
+		}
+	}
+}
+
+// says is true when an answer would make a difference if it counted.
+func (a answer) says() bool {
+	return a.allow || a.advance || a.weight > 0 || len(a.deny)+len(a.require)+len(a.abort)+len(a.pause)+len(a.actions)+len(a.routes)+len(a.mutes) > 0
+}
+
 // brokenFinding says what is wrong with a package.
 func brokenFinding(a answer) policy.Finding {
 	f := policy.Finding{Code: "policy_error", Level: "error", Package: a.pkg, Msg: a.failure().Error()}
@@ -66,11 +82,14 @@ func brokenFinding(a answer) policy.Finding {
 
 // advise keeps an advisory package from stopping, or allowing, anything.
 func advise(a answer) answer {
-	a.warn = slices.Concat(a.warn, a.deny, a.abort, a.pause)
-	for _, r := range a.require {
-		a.warn = append(a.warn, r.Finding)
+	warn := slices.Clone(a.warn)
+	for _, f := range slices.Concat(a.deny, a.abort, a.pause) {
+		warn = append(warn, a.dated(f))
 	}
-	return answer{pkg: a.pkg, enforcement: a.enforcement, err: a.err, warn: a.warn}
+	for _, r := range a.require {
+		warn = append(warn, a.dated(r.Finding))
+	}
+	return answer{pkg: a.pkg, enforcement: a.enforcement, from: a.from, err: a.err, warn: warn}
 }
 
 // spoken is true when a package with a say was asked.

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -162,23 +161,3 @@ func jsonNumbers(schema map[string]any) any {
 	}
 	return out
 }
-
-// enforcement reads a package's `custom.enforcement`.
-func enforcement(c *ast.Compiler, p *ast.Package) (string, error) {
-	a := c.GetAnnotationSet().GetPackageScope(p)
-	if a == nil || a.Custom["enforcement"] == nil {
-		return mandatory, nil
-	}
-	level, _ := a.Custom["enforcement"].(string)
-	if !slices.Contains([]string{mandatory, advisory, dryRun}, level) {
-		return "", fmt.Errorf("custom.enforcement is %v, want %s", a.Custom["enforcement"], strings.Join([]string{mandatory, advisory, dryRun}, ", "))
-	}
-	return level, nil
-}
-
-// Levels of enforcement.
-const (
-	mandatory = "mandatory" // the default
-	advisory  = "advisory"  // its findings are warnings, and it allows nothing
-	dryRun    = "dry_run"   // it is only recorded
-)

@@ -216,16 +216,20 @@ func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts
 	for _, k := range e.bundle.packages[p] {
 		began := time.Now()
 		got := e.askOne(ctx, k, q)
-		a := answer{pkg: k.name, enforcement: k.enforcement, steers: slices.Contains(k.rules, "advance")}
-		if a.err = got.err; a.err == nil {
-			a.err = a.take(got.values, f, limits{result: min(e.o.MaxResult, room), findings: e.o.MaxFindings})
+		for _, a := range k.answers(q.now) {
+			if a.err = got.err; a.err == nil {
+				a.err = a.take(got.values, f, limits{result: min(e.o.MaxResult, room), findings: e.o.MaxFindings})
+			}
+			if a.err != nil {
+				a.err = shortened{a.err}
+			}
+			room -= a.size
+			a.took = time.Since(began)
+			answers = append(answers, a)
+			if got.err != nil {
+				break // told once
+			}
 		}
-		if a.err != nil {
-			a.err = shortened{a.err}
-		}
-		room -= a.size
-		a.took = time.Since(began)
-		answers = append(answers, a)
 	}
 	return answers
 }

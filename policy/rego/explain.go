@@ -65,7 +65,7 @@ func (e *Evaluator) Explain(ctx context.Context, p policy.Point, doc []byte) ([]
 	defer cancel()
 	out := []Explained{}
 	for _, k := range e.bundle.packages[p] {
-		x := Explained{Package: k.name, Enforcement: k.enforcement, Rules: []Clause{}}
+		x := Explained{Package: k.name, Enforcement: k.terms.at(time.Unix(0, f.Request.TimeNS)), Rules: []Clause{}}
 		w := newWatcher(e.bundle.config)
 		// Indexing and early exit leave out clauses that a person asks about.
 		_, err := k.query.Eval(ctx, rego.EvalParsedInput(value), rego.EvalTime(time.Unix(0, f.Request.TimeNS)),
@@ -74,6 +74,9 @@ func (e *Evaluator) Explain(ctx context.Context, p policy.Point, doc []byte) ([]
 			x.Error = err.Error()
 		}
 		for _, f := range w.rules {
+			if f.rule.Location.File == libraryPrefix+"effective_on" {
+				continue // no clause of an author's
+			}
 			x.Rules = append(x.Rules, clause(f))
 		}
 		out = append(out, x)
@@ -184,6 +187,9 @@ func (f *frame) bodyReason(values []Value) Reason {
 
 // ruleText is how a rule is called: policy.lib.soak.settled by its last words.
 func ruleText(r *ast.Rule) string {
+	if g, ok := gentleOf(r); ok {
+		return g.base
+	}
 	name := r.Head.Ref()[0].Value.String()
 	if p, ok := placeOf(r.Module.Package); ok && p.lib {
 		return p.name[strings.LastIndexByte(p.name, '.')+1:] + "." + name

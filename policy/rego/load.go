@@ -109,6 +109,7 @@ func examine(found files, fs faults) (suite, *ast.Compiler, error) {
 	if len(modules) < len(found.modules) || len(tests) < len(found.tests) {
 		return suite{}, nil, fs.err() // compiling half of it would find faults that are none
 	}
+	soften(modules, &fs)
 	maps.Copy(modules, lib)
 	compiler := compile(modules, found.config)
 	if compiler.Failed() {
@@ -133,6 +134,7 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 		return fmt.Errorf("load policies: read data.config: %w", err)
 	}
 	rules := map[string]map[string]bool{}
+	gentle := map[string]map[string]gentleRule{}
 	packages := map[string]*ast.Package{}
 	for _, m := range compiler.Modules {
 		p, ok := placeOf(m.Package)
@@ -141,11 +143,15 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 		}
 		if rules[p.name] == nil {
 			rules[p.name], packages[p.name] = map[string]bool{}, m.Package
+			gentle[p.name] = map[string]gentleRule{}
 		}
 		b.actor = b.actor || p.point == policy.Drift && readsActor(compiler, m)
 		for _, r := range m.Rules {
 			if name := string(r.Head.Name); hasRule(p.point, name) {
 				rules[p.name][name] = true
+			}
+			if g, ok := gentleOf(r); ok {
+				gentle[p.name][g.name] = g
 			}
 		}
 	}
@@ -153,6 +159,9 @@ func (b *Bundle) prepare(compiler *ast.Compiler, config map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		p, _ := placeOf(packages[name])
 		k := &pkg{name: name, rules: slices.Sorted(maps.Keys(rules[name]))}
+		for _, hidden := range sortedKeys(gentle[name]) {
+			k.gentle = append(k.gentle, gentle[name][hidden])
+		}
 		if err := k.prepare(compiler, store, packages[name]); err != nil {
 			fs.at(packages[name].Location, "package_error", "package %s: %v", name, err)
 		}

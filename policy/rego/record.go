@@ -41,6 +41,7 @@ type bundleRecord struct {
 type packageRecord struct {
 	Name        string           `json:"name"`
 	Enforcement string           `json:"enforcement"`
+	EffectiveOn string           `json:"effective_on,omitempty"` // mandatory from then on
 	Error       string           `json:"error,omitempty"`
 	EvalNS      int64            `json:"eval_ns"`
 	Allow       bool             `json:"allow,omitempty"`
@@ -85,6 +86,9 @@ func (a answer) record() packageRecord {
 		Name: a.pkg, Enforcement: a.enforcement, EvalNS: int64(a.took),
 		Allow: a.allow, Deny: a.deny, Warn: a.warn, Abort: a.abort, Pause: a.pause,
 		Advance: a.advance, Weight: a.weight, Actions: a.actions, Routes: a.routes,
+	}
+	if !a.from.IsZero() {
+		r.EffectiveOn = a.from.Format(time.RFC3339)
 	}
 	if a.err != nil {
 		r.Error = a.err.Error()

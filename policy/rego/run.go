@@ -17,10 +17,11 @@ import (
 
 // pkg is one decision package with its prepared query.
 type pkg struct {
-	name        string   // policy.admission.guard
-	rules       []string // of its point's names, those it defines; sorted
-	enforcement string
-	query       rego.PreparedEvalQuery
+	name   string   // policy.admission.guard
+	rules  []string // of its point's names, those it defines; sorted
+	gentle []gentleRule
+	terms  terms
+	query  rego.PreparedEvalQuery
 }
 
 // prepare compiles the query for the package's known rules. A rule that is
@@ -28,12 +29,12 @@ type pkg struct {
 // others with it.
 func (k *pkg) prepare(c *ast.Compiler, store storage.Store, p *ast.Package) error {
 	var err error
-	if k.enforcement, err = enforcement(c, p); err != nil {
+	if k.terms, err = packageTermsOf(c, p); err != nil {
 		return err
 	}
-	wanted := make([]string, len(k.rules))
-	for i, r := range k.rules {
-		wanted[i] = fmt.Sprintf("%q: [x | x := %s.%s]", r, p.Path, r)
+	var wanted []string
+	for _, r := range k.asked() {
+		wanted = append(wanted, fmt.Sprintf("%q: [x | x := %s.%s]", r, p.Path, r))
 	}
 	k.query, err = rego.New(
 		rego.Compiler(c),
@@ -43,6 +44,15 @@ func (k *pkg) prepare(c *ast.Compiler, store storage.Store, p *ast.Package) erro
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 	).PrepareForEval(context.Background())
 	return err
+}
+
+// asked are the rules the query asks for.
+func (k *pkg) asked() []string {
+	var names []string
+	for _, g := range k.gentle {
+		names = append(names, g.name)
+	}
+	return append(names, k.rules...)
 }
 
 // question is what the packages of one decision are asked.
@@ -67,7 +77,7 @@ func (k *pkg) eval(ctx context.Context, q question) (map[string]ast.Value, error
 		return nil, errors.New("the package's result is no object")
 	}
 	values := map[string]ast.Value{}
-	for _, r := range k.rules {
+	for _, r := range k.asked() {
 		if list, ok := object.Get(ast.StringTerm(r)).Value.(*ast.Array); ok && list.Len() == 1 {
 			values[r] = list.Elem(0).Value
 		}
