@@ -17,7 +17,7 @@ type Fault struct {
 	Line int    // from 1; 0 when the file as a whole is to blame
 	Col  int
 	// Code is the kind of fault: read_error, limit, data_error, package_name,
-	// rule_name, rule_shape, plain_not, schema_override, reference,
+	// rule_name, rule_shape, plain_not, schema_override, annotation, reference,
 	// test_failed, test_error, or OPA's own (rego_parse_error,
 	// rego_type_error, rego_compile_error, …).
 	Code string

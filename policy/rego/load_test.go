@@ -210,7 +210,7 @@ func TestLoadRefuses(t *testing.T) {
 		},
 		"an unknown enforcement": {
 			files: map[string]string{"admission/b.rego": "# METADATA\n# custom:\n#   enforcement: maybe\npackage policy.admission.b\n\nallow if input.truncated\n"},
-			code:  "package_error", file: "policies/admission/b.rego", says: "maybe",
+			code:  "annotation", file: "policies/admission/b.rego", says: "maybe",
 		},
 		"a failing test": {
 			files: map[string]string{
