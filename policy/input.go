@@ -18,8 +18,8 @@ const API = "policy/v1"
 //
 // Sensitive values must already be keyed tokens when they get here.
 type Input struct {
-	API         string      `json:"api"`
-	Point       Point       `json:"point"`
+	API         string      `json:"api"`   // policy/v1: of these documents
+	Point       Point       `json:"point"` // admission | promotion | rollout | drift | notify
 	Request     Request     `json:"request"`
 	Environment Environment `json:"environment"`
 	Source      Source      `json:"source"`
@@ -48,7 +48,7 @@ type Request struct {
 	TimeNS  int64  `json:"time_ns"` // the only clock policy has
 	Trigger string `json:"trigger"` // push | webhook | poll | schedule | drift | rollout | cli | api | startup
 	Actor   Actor  `json:"actor"`
-	DryRun  bool   `json:"dry_run"`
+	DryRun  bool   `json:"dry_run"` // a plan that somebody looks at; nothing follows from the answer
 }
 
 // Actor is who asked.
@@ -61,14 +61,14 @@ type Actor struct {
 type Environment struct {
 	Name      string            `json:"name"`
 	Branch    string            `json:"branch"`
-	Order     int               `json:"order"` // place in the promotion order, from 0
-	Protected bool              `json:"protected"`
+	Order     int               `json:"order"`     // place in the promotion order, from 0
+	Protected bool              `json:"protected"` // nothing enters without a positive allow
 	Provider  string            `json:"provider"`
 	Account   string            `json:"account"`
 	Region    string            `json:"region"`
 	Labels    map[string]string `json:"labels"`
 	Window    Window            `json:"window"`
-	Suspended bool              `json:"suspended"`
+	Suspended bool              `json:"suspended"` // a person stopped it
 }
 
 // Window is the environment's change window now. Where none is configured it
@@ -83,7 +83,7 @@ type Source struct {
 	Ref        string   `json:"ref"`
 	From       string   `json:"from"` // commit; "" if the branch is new
 	To         string   `json:"to"`
-	Update     string   `json:"update"` // sources.Update
+	Update     string   `json:"update"` // created | fast_forward | merge | forced | deleted | none
 	Paths      []string `json:"paths"`
 	AgeSeconds int64    `json:"age_seconds"` // since the source was last read with success
 }
@@ -94,8 +94,8 @@ type Commit struct {
 	SHA       string            `json:"sha"`
 	Author    string            `json:"author"` // "Name <address>"
 	Committer string            `json:"committer"`
-	Message   string            `json:"message"`
-	Trailers  map[string]string `json:"trailers"`
+	Message   string            `json:"message"`  // a claim like author and committer
+	Trailers  map[string]string `json:"trailers"` // of the message, by name
 	TimeNS    int64             `json:"time_ns"`
 	Signature Signature         `json:"signature"`
 }
