@@ -73,7 +73,7 @@ func (i *importing) keep(ctx context.Context, p providers.Adopter, cfg awssdk.Co
 	for n := range found.Drafts {
 		d := &found.Drafts[n]
 		code, _ := d.Spec["artifact"].(map[string]any)
-		if d.Kind != manifest.KindFunction || code["unmanaged"] != true {
+		if d.Kind != manifest.KindFunction && d.Kind != manifest.KindLayer || code["unmanaged"] != true {
 			continue
 		}
 		a, err := keepCode(ctx, p, keeper, d, filepath.Join(dir, "code.zip"))
@@ -81,22 +81,22 @@ func (i *importing) keep(ctx context.Context, p providers.Adopter, cfg awssdk.Co
 			d.Leave("its code could not be kept, and is unmanaged: %v", err)
 			continue
 		}
-		kept[d.Physical] = a
+		kept[d.Kind+"/"+d.Physical] = a
 	}
 	return kept, ctx.Err()
 }
 
 // keepCode reads the code that is declared: that of the version which serves.
 func keepCode(ctx context.Context, p providers.Adopter, keeper *artifact.Keeper, d *manifest.Draft, file string) (manifest.Artifact, error) {
-	qualifier, _ := d.Spec["alias"].(string)
-	if qualifier == "none" {
-		qualifier = ""
+	of := providers.CodeOf{Kind: d.Kind, Name: d.Physical, Version: d.Version}
+	if alias, _ := d.Spec["alias"].(string); d.Kind == manifest.KindFunction && alias != "none" {
+		of.Version = alias
 	}
 	into, err := os.Create(file)
 	if err != nil {
 		return manifest.Artifact{}, err
 	}
-	digest, err := p.Code(ctx, d.Physical, qualifier, into)
+	digest, err := p.Code(ctx, of, into)
 	if closing := into.Close(); err == nil {
 		err = closing
 	}

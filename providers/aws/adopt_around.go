@@ -2,6 +2,7 @@ package aws
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -13,16 +14,12 @@ import (
 // around drafts what stands on a function: on the qualifier its traffic goes
 // through. What stands on another one is noted.
 func (l *living) around() {
-	triggers, permissions := map[string]any{}, map[string]any{}
-	l.urls(triggers, permissions)
+	triggers := map[string]any{}
+	l.urls(triggers)
 	l.mappings(triggers)
-	l.permissions(permissions, triggers)
+	l.permits(triggers)
 	l.async()
-	for key, part := range map[string]map[string]any{"triggers": triggers, "permissions": permissions} {
-		if len(part) > 0 {
-			l.d.Spec[key] = part
-		}
-	}
+	l.d.Spec["triggers"] = triggers
 }
 
 // mine: the qualifier is the one that is declared; others are noted.
@@ -119,7 +116,7 @@ func serviceOf(arn string) string {
 
 // urls drafts the function's URL. The statements of one that anybody may call
 // are made along with it.
-func (l *living) urls(triggers, permissions map[string]any) {
+func (l *living) urls(triggers map[string]any) {
 	for i := range l.layers.urls {
 		c := &l.layers.urls[i]
 		_, q := functionOf(awssdk.ToString(c.FunctionArn))
@@ -138,12 +135,14 @@ func (l *living) urls(triggers, permissions map[string]any) {
 	}
 }
 
-func (l *living) permissions(permissions, triggers map[string]any) {
+// permits takes the statements of the declared qualifier apart; those of a URL
+// that anybody may call come along with it.
+func (l *living) permits(triggers map[string]any) {
 	for _, q := range sortedKeys(l.policies.of) {
 		for _, statement := range l.policies.of[q].statements {
 			sid, _ := statement["Sid"].(string)
 			if l.mine("permission "+sid, q) {
-				l.permission(permissions, sid, livePermission(statement))
+				l.statements[sid] = livePermission(statement)
 			}
 		}
 	}
@@ -152,9 +151,9 @@ func (l *living) permissions(permissions, triggers map[string]any) {
 	if url["authType"] != "NONE" {
 		return
 	}
-	if same(permissions[manifest.SidURL], publicURL) && same(permissions[manifest.SidInvoke], publicInvoke) {
-		delete(permissions, manifest.SidURL) // they come along with the URL
-		delete(permissions, manifest.SidInvoke)
+	if same(l.statements[manifest.SidURL], publicURL) && same(l.statements[manifest.SidInvoke], publicInvoke) {
+		delete(l.statements, manifest.SidURL)
+		delete(l.statements, manifest.SidInvoke)
 		return
 	}
 	url["publicStatements"] = false
@@ -163,44 +162,11 @@ func (l *living) permissions(permissions, triggers map[string]any) {
 
 // The statements of a URL that anybody may call, as AWS asks for them.
 var (
-	publicURL    = map[string]any{"action": "lambda:InvokeFunctionUrl", "principal": "*", "functionUrlAuthType": "NONE"}
-	publicInvoke = map[string]any{"action": "lambda:InvokeFunction", "principal": "*", "invokedViaFunctionUrl": true}
+	publicURL    = permission{action: "lambda:InvokeFunctionUrl", principal: "*", urlAuth: "NONE"}
+	publicInvoke = permission{action: "lambda:InvokeFunction", principal: "*", viaURL: true}
 )
 
-func same(x any, y map[string]any) bool { return canonicalJSON(x) == canonicalJSON(y) }
-
-func (l *living) permission(permissions map[string]any, sid string, p *permission) {
-	switch {
-	case p.rest != nil:
-		l.d.Leave("permission %s says what AddPermission cannot; it stays as it is, and drift tells of it", sid)
-		return
-	case p.token != "":
-		l.d.Leave("permission %s holds an event source token, which is not written down; it stays as it is, and drift tells of it", sid)
-		return
-	}
-	out := map[string]any{"action": p.action, "principal": accountOf(p.principal)}
-	for key, value := range map[string]string{
-		"sourceArn": p.sourceArn, "sourceAccount": p.sourceAccount, "principalOrgID": p.orgID, "functionUrlAuthType": p.urlAuth,
-	} {
-		if value != "" {
-			out[key] = value
-		}
-	}
-	if p.viaURL {
-		out["invokedViaFunctionUrl"] = true
-	}
-	permissions[sid] = out
-	if calling, undeclared := callers[p.principal]; undeclared {
-		l.d.Leave("permission %s lets %s call: what calls (%s) is not declared here, and stays as it is", sid, p.principal, orElse(p.sourceArn, calling))
-	}
-}
-
-// callers are services whose part of a trigger lies outside the function.
-var callers = map[string]string{
-	"sns.amazonaws.com": "a subscription", "events.amazonaws.com": "a rule", "s3.amazonaws.com": "a bucket's notification",
-	"apigateway.amazonaws.com": "an API's integration", "scheduler.amazonaws.com": "a schedule", "logs.amazonaws.com": "a subscription filter",
-	"elasticloadbalancing.amazonaws.com": "a target group", "iot.amazonaws.com": "a rule", "cognito-idp.amazonaws.com": "a user pool",
-}
+func same(s *permission, want permission) bool { return s != nil && s.rest == nil && reflect.DeepEqual(*s, want) }
 
 // accountOf writes an account's root as people do: the account.
 func accountOf(principal string) string {

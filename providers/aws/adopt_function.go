@@ -26,6 +26,9 @@ type living struct {
 	alias    *types.AliasConfiguration               // the one its traffic goes through; nil for none
 	config   types.FunctionConfiguration
 	image    string // where the image is
+
+	statements map[string]*permission // of the qualifier declared, by id
+	stands     []standing             // what other kinds' drafts found to call it
 }
 
 // function drafts one function, or says why not.
@@ -36,7 +39,9 @@ func (a *adoption) function(ctx context.Context, name string) {
 	case err != nil:
 		a.skip(providers.Skipped{Kind: manifest.KindFunction, Name: name, Why: "could not be read: " + err.Error(), Failed: true})
 	case l.d != nil:
-		a.add(*l.d)
+		a.mu.Lock()
+		a.functions[name] = l
+		a.mu.Unlock()
 	}
 }
 
@@ -72,6 +77,7 @@ func (l *living) read(ctx context.Context, name string) error {
 	}
 	l.d = started(name, awssdk.ToString(l.config.FunctionArn), l.look.tags)
 	l.d.Kind = manifest.KindFunction
+	l.statements = map[string]*permission{}
 	l.ownMappings(name)
 	l.chooseAlias()
 	if out.Code != nil {
@@ -88,8 +94,17 @@ func (l *living) read(ctx context.Context, name string) error {
 	if err := l.settings(ctx, name); err != nil {
 		return err
 	}
-	slices.Sort(l.d.Left)
+	l.d.Addresses["alias"] = l.front()
 	return nil
+}
+
+// front is the ARN its traffic goes through.
+func (l *living) front() string {
+	arn := l.d.Addresses["arn"]
+	if l.alias != nil {
+		arn += ":" + l.qualifier()
+	}
+	return arn
 }
 
 // ownMappings picks the region's mappings onto the function.
@@ -241,6 +256,7 @@ func (l *living) written(f *functionConfig, name string) *manifest.FunctionConfi
 	}
 	for _, arn := range f.layers {
 		out.Layers = append(out.Layers, manifest.Value{Literal: arn})
+		l.a.need(arn)
 	}
 	for k, v := range f.env {
 		out.Environment[k] = manifest.Value{Literal: v}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mooring.dev/providers"
@@ -58,6 +59,22 @@ func (k queueKind) draft(ctx context.Context, a *adoption, name string) (*manife
 	return d, err
 }
 
+// every lists the roles of the account: they are of no region.
+func (k roleKind) every(ctx context.Context, a *adoption) ([]string, error) {
+	var names []string
+	pages := iam.NewListRolesPaginator(a.cl.iam, &iam.ListRolesInput{MaxItems: awssdk.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return names, err
+		}
+		for i := range page.Roles {
+			names = append(names, awssdk.ToString(page.Roles[i].RoleName))
+		}
+	}
+	return names, nil
+}
+
 func (k roleKind) namedIn(arn string) (string, bool) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") {
@@ -71,8 +88,15 @@ func (k roleKind) draft(ctx context.Context, a *adoption, name string) (*manifes
 	if err != nil || l == nil {
 		return nil, err
 	}
-	if strings.HasPrefix(awssdk.ToString(l.role.Path), "/aws-service-role/") {
-		a.skip(providers.Skipped{Kind: manifest.KindRole, Name: name, Why: "linked to an AWS service, which keeps it for itself"})
+	switch path := awssdk.ToString(l.role.Path); {
+	case strings.HasPrefix(path, "/aws-service-role/"):
+		a.leave(manifest.KindRole, name, "linked to an AWS service, which keeps it for itself")
+		return nil, nil
+	case strings.HasPrefix(path, "/aws-reserved/"):
+		a.leave(manifest.KindRole, name, "reserved by AWS")
+		return nil, nil
+	case awssdk.ToString(l.role.Arn) == k.p.o.Target.RoleArn && k.p.o.Target.RoleArn != "":
+		a.leave(manifest.KindRole, name, "the role Mooring works as")
 		return nil, nil
 	}
 	if !a.passes(manifest.KindRole, name, l.tags()) {

@@ -103,7 +103,7 @@ func TestAdoptReadsTheShop(t *testing.T) {
 	}
 
 	var code bytes.Buffer
-	digest, err := b.Code(b.ctx, fn.Physical, "live", &code)
+	digest, err := b.Code(b.ctx, providers.CodeOf{Kind: manifest.KindFunction, Name: fn.Physical, Version: "live"}, &code)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,22 @@ func (p *Provider) pickAPI(all []types.Api, res manifest.Resource) (*types.Api, 
 	return nil, providers.Errorf(providers.Invalid, "the APIs %s all %s: none is touched until one is left", strings.Join(idsOf(found), ", "), why)
 }
 
+// apiOf finds the API a route is on: the one that carries its tags, or else the
+// one that was seen to be it and belongs to nobody yet.
+func (p *Provider) apiOf(all []types.Api, ref manifest.Ref) (*types.Api, error) {
+	found, err := p.pickAPI(all, manifest.Resource{Ref: ref})
+	if err != nil || found != nil {
+		return found, err
+	}
+	known, _ := recall(&p.memory, p.memory.known, ref)
+	for i := range all {
+		if awssdk.ToString(all[i].ApiId) == known["id"] && ownerOf(all[i].Tags) == (providers.Owner{}) {
+			return &all[i], nil
+		}
+	}
+	return nil, nil
+}
+
 func idsOf(apis []*types.Api) []string {
 	var ids []string
 	for _, a := range apis {

@@ -133,13 +133,13 @@ func (k apiKind) reportRoute(s *sweep, look *apisLook, res manifest.Resource) er
 	if !ok {
 		return wrongSpec(res)
 	}
-	found, err := k.p.pickAPI(look.listed, manifest.Resource{Ref: spec.API.Ref})
+	found, err := k.p.apiOf(look.listed, spec.API.Ref)
 	if err != nil {
 		return err
 	}
 	if found != nil {
 		if l := look.looks[awssdk.ToString(found.ApiId)]; l != nil {
-			if in := l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil))); in != nil {
+			if in := l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil)), spec.Routes); in != nil {
 				s.see(res.Ref, routeKind(k).live(res, l, in))
 				return nil
 			}
@@ -207,7 +207,7 @@ func (k apiKind) claimed(s *sweep, api manifest.Resource, l *apiLook) map[string
 	out := map[string]bool{}
 	for _, res := range s.ofKind(manifest.KindRoute) {
 		if spec, ok := res.Spec.(*manifest.RouteSpec); ok && spec.API.Ref == api.Ref {
-			if in := l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil))); in != nil {
+			if in := l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil)), spec.Routes); in != nil {
 				out[awssdk.ToString(in.IntegrationId)] = true
 			}
 		}

@@ -154,7 +154,21 @@ func (p *Provider) lookLayer(ctx context.Context, cl *clients, res manifest.Reso
 			return nil, err
 		}
 	}
+	l.adopt(p, res)
 	return l, p.lookUse(ctx, cl, res, l)
+}
+
+// adopt makes the newest version ours when it is nobody's, made of what is
+// declared, and to be taken over: layers take no tags that could say so.
+func (l *layerLook) adopt(p *Provider, res manifest.Resource) {
+	spec, ok := res.Spec.(*manifest.LayerSpec)
+	if !ok || !res.Adopt || l.absent() {
+		return
+	}
+	v := &l.versions[0]
+	if v.owner == (providers.Owner{}) && v.known && v.content.snapshot() == declaredLayer(spec).snapshot() {
+		v.owner = ownerOf(p.ownership(res.Ref, ""))
+	}
 }
 
 func (p *Provider) layerVersion(ctx context.Context, cl *clients, physical string, item *types.LayerVersionsListItem, l *layerLook) error {

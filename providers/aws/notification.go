@@ -73,8 +73,13 @@ func (e entry) configuration(id string) types.LambdaFunctionConfiguration {
 	return out
 }
 
-// entryID is the Id of a notification's entry.
-func entryID(res manifest.Resource) string { return res.Physical + "-" + res.Key }
+// entryID is the Id of a notification's entry: the declared one, or ours.
+func entryID(res manifest.Resource) string {
+	if spec, ok := res.Spec.(*manifest.NotificationSpec); ok && spec.ID != "" {
+		return spec.ID
+	}
+	return res.Physical + "-" + res.Key
+}
 
 // entryName is what an entry that calls a function is called: by its key when
 // its Id is one of ours, else by its Id.

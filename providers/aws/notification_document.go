@@ -140,7 +140,9 @@ func (k notificationKind) survey(ctx context.Context, s *sweep) {
 		}
 		l, _ := recall(&k.p.memory, k.p.memory.documents, bucket)
 		s.layer(layerNotifications, l.at)
+		declared := map[string]bool{} // by Id
 		for _, res := range wanted[bucket] {
+			declared[entryID(res)] = true
 			fn, known := recall(&k.p.memory, k.p.memory.functions, res.Physical)
 			owner := providers.Owner{}
 			if known {
@@ -150,7 +152,7 @@ func (k notificationKind) survey(ctx context.Context, s *sweep) {
 			live.SeenAt = l.at
 			s.see(res.Ref, live)
 		}
-		k.strays(s, bucket, l, functions)
+		k.strays(s, bucket, l, strayEntries{functions, declared})
 	})
 }
 
@@ -189,25 +191,32 @@ func (k notificationKind) buckets(s *sweep) map[string][]manifest.Resource {
 	return wanted
 }
 
+// strayEntries says which entries of a bucket are strays: those that call one
+// of the functions, by physical name, and have none of the Ids declared there.
+type strayEntries struct {
+	functions map[string]manifest.Resource
+	declared  map[string]bool
+}
+
 // strays reports the entries of a bucket that call a function of ours and that
 // nobody declared.
-func (k notificationKind) strays(s *sweep, bucket string, l notificationLook, functions map[string]manifest.Resource) {
+func (k notificationKind) strays(s *sweep, bucket string, l notificationLook, of strayEntries) {
 	if l.document == nil {
 		return
 	}
 	for i := range l.document.LambdaFunctionConfigurations {
 		c := &l.document.LambdaFunctionConfigurations[i]
 		name, _ := functionOf(awssdk.ToString(c.LambdaFunctionArn))
-		fn, ours := functions[name]
-		if !ours {
+		fn, ours := of.functions[name]
+		if !ours || of.declared[awssdk.ToString(c.Id)] {
 			continue
 		}
 		ref := manifest.Ref{Kind: manifest.KindNotification, Name: fn.Ref.Name + "." + entryName(fn, awssdk.ToString(c.Id))}
 		if res, declared := s.byRef[ref]; declared {
-			if at, err := k.bucketOf(res); err != nil || at == bucket {
+			if _, err := k.bucketOf(res); err != nil {
 				continue
 			}
-			ref.Name += "@" + bucket // it was declared here before
+			ref.Name += "@" + bucket // it was declared here before, or goes by another Id
 		}
 		live := k.live(ref, bucket, c, providers.Owner{})
 		s.extra(providers.Extra{Ref: ref, Parent: fn.Ref, Spec: live.Spec, Guard: live.Guard, SeenAt: l.at})

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strings"
 
@@ -85,9 +86,10 @@ func (k routeKind) canonical(res manifest.Resource, b *builder) error {
 }
 
 // integration finds the one of a resource: the one that is marked with its
-// name, or else the only one nobody marked that invokes its function. Of two
-// that are marked, the other one is an extra.
-func (l *apiLook) integration(ref manifest.Ref, function string) *types.Integration {
+// name, or else the one nobody marked that invokes its function; of several,
+// the one most of the resource's routes lead to. Of two that are marked, the
+// other one is an extra.
+func (l *apiLook) integration(ref manifest.Ref, function string, routes []string) *types.Integration {
 	var mine, free []*types.Integration
 	for i := range l.integrations {
 		in := &l.integrations[i]
@@ -107,7 +109,23 @@ func (l *apiLook) integration(ref manifest.Ref, function string) *types.Integrat
 	if len(free) == 1 {
 		return free[0]
 	}
-	return nil
+	var best *types.Integration
+	most := 0
+	for _, in := range free {
+		shared := 0
+		for _, r := range l.leads(in) {
+			if slices.Contains(routes, awssdk.ToString(r.RouteKey)) {
+				shared++
+			}
+		}
+		if shared == most {
+			best = nil // it cannot be told
+		}
+		if shared > most {
+			best, most = in, shared
+		}
+	}
+	return best
 }
 
 func isMarked(in *types.Integration) bool {
@@ -175,7 +193,7 @@ func (k routeKind) look(ctx context.Context, cl *clients, res manifest.Resource)
 		return nil, nil, classify(err)
 	}
 	if spec, ok := res.Spec.(*manifest.RouteSpec); ok {
-		found, err := k.p.pickAPI(all, manifest.Resource{Ref: spec.API.Ref})
+		found, err := k.p.apiOf(all, spec.API.Ref)
 		if err != nil || found == nil {
 			return nil, nil, err
 		}
@@ -183,7 +201,7 @@ func (k routeKind) look(ctx context.Context, cl *clients, res manifest.Resource)
 		if err != nil || l == nil {
 			return nil, nil, err
 		}
-		return l, l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil))), nil
+		return l, l.integration(res.Ref, k.p.aliasARN(res, spec.Alias, k.p.builder(nil)), spec.Routes), nil
 	}
 	for i := range all {
 		if !k.p.owns(ownerOf(all[i].Tags)) {
@@ -196,7 +214,7 @@ func (k routeKind) look(ctx context.Context, cl *clients, res manifest.Resource)
 		if l == nil {
 			continue
 		}
-		if in := l.integration(res.Ref, ""); in != nil {
+		if in := l.integration(res.Ref, "", nil); in != nil {
 			return l, in, nil
 		}
 	}

@@ -56,7 +56,8 @@ type Move struct {
 type Options struct {
 	// Environment is cut off names that begin or end in it.
 	Environment string
-	// Artifacts is where code was kept, by the physical name of its function.
+	// Artifacts is where code was kept, by the kind and the physical name of
+	// what it is of: Function/shop-checkout, Layer/money.
 	Artifacts map[string]manifest.Artifact
 	// Source says in words what was read, for the report.
 	Source string
@@ -70,6 +71,15 @@ type Result struct {
 	Left      []Left            `json:"left"`
 	Skipped   []Skipped         `json:"skipped"`
 	Unmanaged []string          `json:"unmanagedCode"` // functions whose code something else brings
+	Tools     []Tool            `json:"tools"`         // that manage what was taken
+}
+
+// Tool is something that manages what was taken, and would undo what is done
+// here while it goes on.
+type Tool struct {
+	Tool      string   `json:"tool"`
+	Group     string   `json:"group,omitempty"` // the stack or service
+	Resources []string `json:"resources"`
 }
 
 // ReportFile is what a person reads after an import.
@@ -78,7 +88,7 @@ const ReportFile = "IMPORT.md"
 // Compose makes the folder.
 func Compose(found Found, o Options) (*Result, error) {
 	c := &composer{o: o, result: &Result{
-		Files: map[string][]byte{}, Moves: append([]Move{}, found.Moves...), Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{},
+		Files: map[string][]byte{}, Moves: append([]Move{}, found.Moves...), Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{}, Tools: []Tool{},
 	}}
 	for _, d := range found.Drafts {
 		c.drafts = append(c.drafts, cloned(d))
@@ -101,6 +111,9 @@ type composer struct {
 	drafts []*manifest.Draft
 	folder map[manifest.Ref]string
 	values map[string]string // secret values, to where they are to move
+	// scrubbed are places that held secrets and are not written, one for each
+	// draft that had any.
+	scrubbed map[manifest.Ref]string
 	result *Result
 }
 
@@ -143,6 +156,9 @@ func literal(kind string) bool { return kind == manifest.KindSecret || kind == m
 func (c *composer) name() {
 	taken := map[manifest.Ref]bool{}
 	for _, d := range c.drafts {
+		if d.Kind == manifest.KindLogGroup { // a path is no file's name
+			d.Name = strings.Trim(d.Name, "/")
+		}
 		if short := c.shorten(d.Name); !literal(d.Kind) && short != d.Name {
 			ref := manifest.Ref{Kind: d.Kind, Name: short}
 			if !taken[ref] && !slices.ContainsFunc(c.drafts, func(o *manifest.Draft) bool { return o.Ref() == ref }) {
@@ -173,20 +189,29 @@ func (c *composer) shorten(name string) string {
 	return name
 }
 
-// artifacts names the code that was kept.
+// artifacts names the code that was kept. A layer is declared with its code or
+// not at all.
 func (c *composer) artifacts() {
-	for _, d := range c.drafts {
-		if d.Kind != manifest.KindFunction {
-			continue
+	c.drafts = slices.DeleteFunc(c.drafts, func(d *manifest.Draft) bool {
+		a, _ := d.Spec["artifact"].(map[string]any)
+		if kept, ok := c.o.Artifacts[d.Kind+"/"+d.Physical]; ok {
+			d.Spec["artifact"] = map[string]any{"uri": kept.URI, "digest": kept.Digest}
+			return false
 		}
-		if a, ok := c.o.Artifacts[d.Physical]; ok {
-			d.Spec["artifact"] = map[string]any{"uri": a.URI, "digest": a.Digest}
-			continue
-		}
-		if a, ok := d.Spec["artifact"].(map[string]any); ok && a["unmanaged"] == true {
+		switch {
+		case a["unmanaged"] != true:
+		case d.Kind == manifest.KindFunction:
 			c.result.Unmanaged = append(c.result.Unmanaged, d.Ref().String())
+		case d.Kind == manifest.KindLayer:
+			why := "a layer is declared with its code: import again with --artifacts; functions name its version by ARN until then"
+			for _, left := range d.Left {
+				why += "; " + left
+			}
+			c.result.Skipped = append(c.result.Skipped, Skipped{Kind: d.Kind, Name: nameIn(d), Why: why})
+			return true
 		}
-	}
+		return false
+	})
 	slices.Sort(c.result.Unmanaged)
 }
 
@@ -245,6 +270,9 @@ func (c *composer) sorted() []*manifest.Draft {
 func (c *composer) write() error {
 	files := map[string][]*manifest.Draft{}
 	for _, d := range c.drafts {
+		if name, text := d.File(); name != "" {
+			c.result.Files[path.Join(c.folder[d.Ref()], name)] = text
+		}
 		name := strings.ToLower(d.Kind) + "s.yaml"
 		switch d.Kind {
 		case manifest.KindFunction:
@@ -276,11 +304,28 @@ func (c *composer) write() error {
 		c.result.Files[at] = text
 	}
 	slices.Sort(c.result.Resources)
+	c.tools()
 	taken := func(ref string) bool { return slices.Contains(c.result.Resources, ref) }
 	c.result.Moves = slices.DeleteFunc(c.result.Moves, func(m Move) bool { return !taken(m.Function) })
 	c.result.Unmanaged = slices.DeleteFunc(c.result.Unmanaged, func(ref string) bool { return !taken(ref) })
 	slices.SortFunc(c.result.Left, func(a, b Left) int { return strings.Compare(a.Resource+"\x00"+a.What, b.Resource+"\x00"+b.What) })
 	return nil
+}
+
+// tools lists what else manages what is declared, by tool and stack.
+func (c *composer) tools() {
+	at := map[[2]string][]string{}
+	for _, d := range c.drafts {
+		if d.Tool != "" {
+			key := [2]string{d.Tool, d.Group}
+			at[key] = append(at[key], d.Ref().String())
+		}
+	}
+	for key, refs := range at {
+		slices.Sort(refs)
+		c.result.Tools = append(c.result.Tools, Tool{key[0], key[1], refs})
+	}
+	slices.SortFunc(c.result.Tools, func(a, b Tool) int { return strings.Compare(a.Tool+" "+a.Group, b.Tool+" "+b.Group) })
 }
 
 // onlyUser is the one function that takes a role on; "" when several do.

@@ -50,6 +50,14 @@ func (c *composer) group() {
 // groupUsed places everything but functions; dead-letter queues go along with
 // the queues they serve.
 func (c *composer) groupUsed(users map[string]map[string]bool) {
+	owned := map[string]string{} // by address of a function: its folder
+	for _, d := range c.drafts {
+		if d.Kind == manifest.KindFunction {
+			for _, address := range append(slices.Collect(maps.Values(d.Addresses)), d.Physical) {
+				owned[address] = c.folder[d.Ref()]
+			}
+		}
+	}
 	for range 2 { // queues first, then what they name
 		for _, d := range c.drafts {
 			if d.Kind == manifest.KindFunction {
@@ -66,6 +74,8 @@ func (c *composer) groupUsed(users map[string]map[string]bool) {
 				}
 			case len(folders) == 0 && d.Group != "":
 				c.folder[d.Ref()] = clean(d.Group)
+			case len(folders) == 0:
+				c.folder[d.Ref()] = c.beside(d, owned)
 			default:
 				c.folder[d.Ref()] = folderShared
 			}
@@ -82,6 +92,31 @@ func (c *composer) groupUsed(users map[string]map[string]bool) {
 			}
 		}
 	}
+}
+
+// beside is the folder of what names functions, and is named by nothing: theirs,
+// if it is one; else that of the functions whose names begin as its does.
+func (c *composer) beside(d *manifest.Draft, owned map[string]string) string {
+	folders := map[string]bool{}
+	for text := range texts(d.Spec, map[string]bool{}) {
+		if folder := owned[text]; folder != "" {
+			folders[folder] = true
+		}
+	}
+	delete(folders, "")
+	if len(folders) == 1 {
+		for folder := range folders {
+			return folder
+		}
+	}
+	if first := firstWord(strings.Trim(d.Name, "/")); len(folders) == 0 && first != folderAlone {
+		for _, folder := range owned {
+			if folder == first {
+				return first
+			}
+		}
+	}
+	return folderShared
 }
 
 // texts are all strings of a spec.

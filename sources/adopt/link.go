@@ -18,6 +18,9 @@ func (c *composer) link() {
 				to[d.Addresses[attribute]] = ref
 			}
 		}
+		if d.Physical != "" && !literal(d.Kind) {
+			to[named(d.Kind, d.Physical)] = map[string]any{"ref": d.Ref().String(), "attribute": "name"}
+		}
 	}
 	for _, d := range c.drafts {
 		switch d.Kind {
@@ -27,6 +30,12 @@ func (c *composer) link() {
 			if redrive, ok := d.Spec["redrive"].(map[string]any); ok && !c.circular(d) {
 				swap(redrive, "deadLetter", to, manifest.KindQueue)
 			}
+		case manifest.KindWorkflow:
+			d.Spec["definition"] = c.inDefinition(d.Spec["definition"], to)
+			linkRole(d, to)
+			linkMembers(d.Spec, to)
+		case manifest.KindTopic, manifest.KindRule, manifest.KindSchedule, manifest.KindAPI, manifest.KindLogGroup, manifest.KindAlarm:
+			linkMembers(d.Spec, to)
 		case manifest.KindRole:
 			if statements, ok := d.Spec["statements"]; ok {
 				d.Spec["statements"] = inDocument(statements, to)
@@ -47,11 +56,21 @@ func reference(d *manifest.Draft, attribute string) map[string]any {
 		return map[string]any{"parameter": d.Name}
 	case literal(d.Kind):
 		return nil
+	case d.Kind == manifest.KindLayer && attribute != "arn", attribute == "executeArn":
+		return nil
+	case attribute == "alias":
+		if alias, _ := d.Spec["alias"].(string); alias != "" && alias != "none" {
+			return map[string]any{"ref": fronts[d.Kind] + "/" + d.Name + "." + alias}
+		}
+		return map[string]any{"ref": d.Ref().String()}
 	case attribute == "arn":
 		return map[string]any{"ref": d.Ref().String()}
 	}
 	return map[string]any{"ref": d.Ref().String(), "attribute": attribute}
 }
+
+// fronts are the kinds of what stands in front of versions.
+var fronts = map[string]string{manifest.KindFunction: manifest.KindAlias, manifest.KindWorkflow: manifest.KindWorkflowAlias}
 
 // swap puts a reference in place of the address under key, if it is of one of
 // the kinds. A place that takes only targets gets the short form.
@@ -67,22 +86,8 @@ func swap(m map[string]any, key string, to map[string]any, kinds ...string) {
 }
 
 func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
-	if role, ok := d.Spec["role"].(map[string]any); ok {
-		arn, _ := role["arn"].(string)
-		if ref, ok := to[arn].(map[string]any); ok {
-			d.Spec["role"] = ref
-		}
-		if statements, ok := role["statements"]; ok {
-			role["statements"] = inDocument(statements, to)
-		}
-	}
-	env, _ := d.Spec["environment"].(map[string]any)
-	for name, value := range env {
-		text, _ := value.(string)
-		if ref, ok := to[text].(map[string]any); ok && !ofKind(ref, manifest.KindFunction, manifest.KindRole) {
-			env[name] = maps.Clone(ref)
-		}
-	}
+	linkRole(d, to)
+	linkEnvironment(d, to)
 	if dead, ok := d.Spec["deadLetterConfig"].(map[string]any); ok {
 		swap(dead, "targetArn", to, manifest.KindQueue)
 		if text, short := dead["targetArn"].(string); short && to[text] == nil {
@@ -96,14 +101,21 @@ func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
 	permissions, _ := d.Spec["permissions"].(map[string]any)
 	for _, p := range permissions {
 		if permission, ok := p.(map[string]any); ok {
-			swap(permission, "sourceArn", to, manifest.KindQueue, manifest.KindTopic)
+			swap(permission, "sourceArn", to, manifest.KindQueue, manifest.KindTopic, manifest.KindRule, manifest.KindBucket, manifest.KindLogGroup)
 		}
 	}
 	triggers, _ := d.Spec["triggers"].(map[string]any)
 	for _, t := range triggers {
 		if trigger, ok := t.(map[string]any); ok && c.fits(d, trigger, to) {
 			swap(trigger, "queue", to, manifest.KindQueue)
-			swap(trigger, "topic", to, manifest.KindTopic)
+		}
+	}
+	linkMembers(map[string]any{"triggers": triggers, "logGroup": d.Spec["logGroup"]}, to)
+	layers, _ := d.Spec["layers"].([]any)
+	for i, layer := range layers {
+		text, _ := layer.(string)
+		if ref, ok := to[text].(map[string]any); ok && ofKind(ref, manifest.KindLayer) {
+			layers[i] = ref["ref"]
 		}
 	}
 }
@@ -160,6 +172,10 @@ func (c *composer) byAddress(x any) *manifest.Draft {
 	return nil
 }
 
+// early kinds wait for no function, so that a function, and what holds its
+// rights, may wait for them.
+var early = []string{manifest.KindQueue, manifest.KindTopic, manifest.KindTable, manifest.KindBucket}
+
 // inDocument replaces addresses that stand alone in a policy document. What
 // holds rights never waits for a function or another role.
 func inDocument(x any, to map[string]any) any {
@@ -173,7 +189,7 @@ func inDocument(x any, to map[string]any) any {
 			x[i] = inDocument(x[i], to)
 		}
 	case string:
-		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ref["ref"] != nil && !ofKind(ref, manifest.KindFunction, manifest.KindRole) {
+		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ofKind(ref, early...) {
 			return maps.Clone(ref)
 		}
 	}
@@ -188,7 +204,8 @@ func (c *composer) unlinked(d *manifest.Draft) {
 // decisive members make a thing what it is, or bound it: without one of them
 // the whole is left out.
 var decisive = map[string]bool{
-	"queue": true, "topic": true, "table": true, "stream": true, "targetArn": true, "deadLetter": true, "sourceArn": true,
+	"queue": true, "topic": true, "table": true, "stream": true, "bucket": true, "api": true, "function": true, "targetArn": true, "deadLetter": true, "sourceArn": true,
+	"arn": true, "roleArn": true, "destinationArn": true, "logGroupArn": true, "endpoint": true,
 	"Resource": true, "NotResource": true, "Principal": true, "Action": true, "Condition": true,
 }
 

@@ -11,9 +11,11 @@ import (
 )
 
 // secrets takes values that look like secrets out of the drafts: a variable
-// becomes a reference that is not in force yet, anything else is left out.
+// becomes a reference that is not in force yet. Anything else of a function is
+// left out; of other kinds the whole is, because a plan would take away what
+// its manifest does not say.
 func (c *composer) secrets() {
-	c.values = map[string]string{}
+	c.values, c.scrubbed = map[string]string{}, map[manifest.Ref]string{}
 	addresses := c.addresses()
 	for _, d := range c.drafts {
 		if d.Kind == manifest.KindFunction {
@@ -24,6 +26,7 @@ func (c *composer) secrets() {
 		if env, ok := d.Spec["environment"].(map[string]any); ok {
 			c.replace(d, env)
 		}
+		c.unsubscribe(d)
 		rest := d.Spec
 		for _, key := range slices.Sorted(maps.Keys(rest)) {
 			if key != "environment" && key != "artifact" {
@@ -32,6 +35,46 @@ func (c *composer) secrets() {
 		}
 		c.describe(d)
 	}
+	c.drafts = slices.DeleteFunc(c.drafts, func(d *manifest.Draft) bool {
+		at := c.scrubbed[d.Ref()]
+		if at == "" || d.Kind == manifest.KindFunction {
+			return false
+		}
+		c.result.Skipped = append(c.result.Skipped, Skipped{
+			Kind: d.Kind, Name: nameIn(d), Why: at + " has the form of a secret, and a manifest without it would take it away: move it, and import again",
+		})
+		return true
+	})
+}
+
+// unsubscribe leaves out the subscriptions and triggers that hold secrets.
+func (c *composer) unsubscribe(d *manifest.Draft) {
+	for _, member := range []string{"subscriptions", "triggers"} {
+		all, _ := d.Spec[member].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			if c.tells(all[key]) {
+				delete(all, key)
+				d.Leave("%s.%s holds what has the form of a secret, and is not written down; it stays as it is, and drift tells of it", member, key)
+			}
+		}
+	}
+}
+
+// tells is true for what has the form of a secret anywhere in it.
+func (c *composer) tells(x any) bool {
+	switch x := x.(type) {
+	case map[string]any:
+		for key, value := range x {
+			if told[key] && secretInside(value, 0) || c.tells(value) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(x, c.tells)
+	case string:
+		return c.telltale(x)
+	}
+	return false
 }
 
 // addresses of things: a variable that holds one holds no secret.
@@ -115,12 +158,21 @@ func (c *composer) replace(d *manifest.Draft, env map[string]any) {
 // coincidence.
 const telling = 12
 
+// told are members that code is told, in which names tell of secrets too.
+var told = map[string]bool{"input": true, "stageVariables": true}
+
 // scrub leaves out text that has the form of a secret, or is one.
 func (c *composer) scrub(d *manifest.Draft, at string, x any) any {
 	switch x := x.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(x)) {
-			if v := c.scrub(d, at+"."+key, x[key]); v == nil && x[key] != nil {
+			v := c.scrub(d, at+"."+key, x[key])
+			if told[key] && secretInside(x[key], 0) {
+				d.Leave("%s.%s has the form of a secret, and is not written down", at, key)
+				c.scrubbed[d.Ref()] = at + "." + key
+				v = nil
+			}
+			if v == nil && x[key] != nil {
 				delete(x, key)
 			} else {
 				x[key] = v
@@ -137,6 +189,7 @@ func (c *composer) scrub(d *manifest.Draft, at string, x any) any {
 	case string:
 		if c.telltale(x) {
 			d.Leave("%s has the form of a secret, and is not written down", at)
+			c.scrubbed[d.Ref()] = at
 			return nil
 		}
 	}

@@ -27,6 +27,7 @@ func (c *composer) report() {
 			fmt.Fprintf(&b, "- %s\n", ref)
 		}
 	}
+	c.reportTools(&b)
 	if len(r.Left) > 0 {
 		b.WriteString("\n## What the manifests do not say\n\n")
 		for _, l := range r.Left {
@@ -44,6 +45,29 @@ func (c *composer) report() {
 		}
 	}
 	r.Files[ReportFile] = []byte(b.String())
+}
+
+// stopping is how each tool lets go of what it made without deleting it.
+var stopping = map[string]string{
+	"cloudformation": "set `DeletionPolicy: Retain` and `UpdateReplacePolicy: Retain` on them, deploy once, then take them out of the template",
+	"sam":            "set `DeletionPolicy: Retain` and `UpdateReplacePolicy: Retain` on them, deploy once, then take them out of the template",
+	"cdk":            "set `RemovalPolicy.RETAIN` on them, deploy once, then take them out of the app",
+	"serverless":     "set `DeletionPolicy: Retain` on them under `resources.extensions`, deploy once, then take them out of serverless.yml",
+	"sst":            "set `removal: \"retain\"`, deploy once, then take them out of the app",
+	"terraform":      "take them out of the state with `terraform state rm`, or by `removed` blocks with `destroy = false`, and out of the files",
+	"opentofu":       "take them out of the state with `tofu state rm`, or by `removed` blocks with `destroy = false`, and out of the files",
+	"pulumi":         "take them out of the state with `pulumi state delete`, and out of the program",
+}
+
+// reportTools says which tools are to stop, and how.
+func (c *composer) reportTools(b *strings.Builder) {
+	if len(c.result.Tools) == 0 {
+		return
+	}
+	b.WriteString("\n## What another tool still manages\n\nTheir tags say so. Two tools undo each other's work: before the first change here, let the other one go, without deleting\nwhat it made.\n\n")
+	for _, t := range c.result.Tools {
+		fmt.Fprintf(b, "- %s: %s: %s\n", strings.TrimSpace(t.Tool+" "+line(t.Group)), strings.Join(t.Resources, ", "), cmp.Or(stopping[t.Tool], "see its manual"))
+	}
 }
 
 func (c *composer) reportMoves(b *strings.Builder) {

@@ -16,6 +16,7 @@ type workflowSpec struct {
 	EncryptionConfiguration *WorkflowEncryption `json:"encryptionConfiguration" doc:"The key it is encrypted with. Default: one of AWS's own."`
 	Tags                    map[string]string   `json:"tags" is:"maxitems=46" doc:"Tags of the state machine."`
 	Alias                   string              `json:"alias" is:"default=live,match=alias,maxlen=80" doc:"The alias executions are started through; none for a state machine as it is."`
+	AliasDescription        string              `json:"aliasDescription,omitempty" is:"maxlen=256" doc:"The description of the alias."`
 	Rollout                 *rolloutDoc         `json:"rollout" doc:"How executions move to a new version, in lockstep with the release's functions."`
 }
 
@@ -95,7 +96,7 @@ func expandWorkflow(x *expansion) {
 	x.top(spec, spec.refs())
 	if w.Alias != "none" {
 		delivery.Alias = Ref{KindWorkflowAlias, x.meta.Name + "." + w.Alias}
-		x.child(delivery.Alias, w.Alias, &AliasSpec{}, []Ref{self})
+		x.child(delivery.Alias, w.Alias, &AliasSpec{Description: w.AliasDescription}, []Ref{self})
 	}
 	x.delivery, x.function = delivery, self
 }

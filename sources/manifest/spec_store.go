@@ -93,9 +93,10 @@ type PublicAccessBlock struct {
 
 // NotificationSpec is one entry of a bucket's notifications: it calls the
 // function's alias. The entry's Id is the function's physical name and the
-// trigger's key; the others' entries in the same document are nobody's business
-// here.
+// trigger's key, unless ID says another; the others' entries in the same
+// document are nobody's business here.
 type NotificationSpec struct {
+	ID       string   `json:"id,omitempty"`
 	Bucket   Value    `json:"bucket"`   // its name
 	Function Value    `json:"function"` // the alias, or the function with alias: none
 	Events   []string `json:"events"`   // sorted

@@ -9,6 +9,7 @@ type apiTrigger struct {
 	AuthorizationScopes  []string `json:"authorizationScopes" is:"maxitems=10" doc:"Scopes of which a token must have one."`
 	PayloadFormatVersion string   `json:"payloadFormatVersion" is:"default=2.0,enum=1.0|2.0" doc:"The form of the event."`
 	TimeoutInMillis      int      `json:"timeoutInMillis" is:"default=30000,min=50,max=30000" doc:"Milliseconds the API waits for the function."`
+	Permission           bool     `json:"permission" is:"default=true" doc:"Whether the statement that lets the API invoke comes along; false leaves that to permissions."`
 }
 
 func (t *apiTrigger) expand(c *children, key string) {
@@ -21,6 +22,9 @@ func (t *apiTrigger) expand(c *children, key string) {
 		spec.AuthorizationType = ""
 	}
 	c.x.child(Ref{KindRoute, name}, key, spec, targets(c.front, &spec.API))
+	if !t.Permission {
+		return
+	}
 	source := t.API
 	source.Attribute = "executeArn"
 	c.permit(key, "apigateway.amazonaws.com", source)

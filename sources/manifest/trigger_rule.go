@@ -17,6 +17,7 @@ type ruleTriggerDoc struct {
 	InputTransformer   *InputTransformer `json:"inputTransformer" doc:"What the function gets, made out of the event."`
 	DeadLetter         *Value            `json:"deadLetter" is:"target,kinds=Queue" doc:"The queue for what cannot be delivered, as Queue/orders-dlq, or an ARN. Its policy must let EventBridge send."`
 	RetryPolicy        *RetryPolicy      `json:"retryPolicy" doc:"How long and how often a delivery is tried again."`
+	Permission         bool              `json:"permission" is:"default=true" doc:"Whether the statement that lets the rule invoke comes along; false leaves that to permissions."`
 }
 
 func (t *ruleTrigger) expand(c *children, key string) {
@@ -30,7 +31,9 @@ func (t *ruleTrigger) expand(c *children, key string) {
 	}
 	ref := Ref{KindRule, c.x.meta.Name + "." + key}
 	c.x.named(ref, key, 64, spec, spec.refs())
-	c.permit(key, "events.amazonaws.com", Value{Ref: ref})
+	if r.Permission {
+		c.permit(key, "events.amazonaws.com", Value{Ref: ref})
+	}
 }
 
 func (t *ruleTrigger) clash() clash { return clash{} }

@@ -7,6 +7,7 @@ type topicTrigger struct {
 	FilterPolicy      map[string]any `json:"filterPolicy" is:"opaque" doc:"Which messages are delivered, in the spelling of SNS."`
 	FilterPolicyScope string         `json:"filterPolicyScope" is:"enum=MessageAttributes|MessageBody" doc:"What the filter looks at. Default MessageAttributes."`
 	DeadLetter        *Value         `json:"deadLetter" is:"target,kinds=Queue" doc:"The queue for what cannot be delivered, as Queue/orders-dlq, or an ARN."`
+	Permission        bool           `json:"permission" is:"default=true" doc:"Whether the statement that lets the topic invoke comes along; false leaves that to permissions."`
 }
 
 func (t *topicTrigger) expand(c *children, key string) {
@@ -19,7 +20,9 @@ func (t *topicTrigger) expand(c *children, key string) {
 	}
 	c.x.child(Ref{KindSubscription, c.x.meta.Name + "." + key}, key, spec,
 		documentRefs(targets(c.front, &spec.Topic, &spec.DeadLetter), t.FilterPolicy))
-	c.permit(key, "sns.amazonaws.com", t.Topic)
+	if t.Permission {
+		c.permit(key, "sns.amazonaws.com", t.Topic)
+	}
 }
 
 // permit adds the permission a source needs to invoke the alias.

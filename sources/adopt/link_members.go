@@ -1,0 +1,164 @@
+package adopt
+
+import (
+	"maps"
+	"strings"
+
+	"mooring.dev/sources/manifest"
+)
+
+// addressed are the members of specs that name another thing by its address,
+// with the kinds a reference there may be to; none means any.
+var addressed = map[string][]string{
+	"arn": {manifest.KindQueue, manifest.KindTopic, manifest.KindWorkflow, manifest.KindFunction, manifest.KindAlias, manifest.KindWorkflowAlias},
+	"bucket": {manifest.KindBucket}, "api": {manifest.KindAPI}, "topic": {manifest.KindTopic}, "table": {manifest.KindTable},
+	"function": {manifest.KindFunction, manifest.KindAlias}, "deadLetter": {manifest.KindQueue}, "onFailure": {manifest.KindQueue},
+	"roleArn": {manifest.KindRole}, "logGroupArn": {manifest.KindLogGroup},
+	"destinationArn": {manifest.KindLogGroup, manifest.KindFunction, manifest.KindAlias},
+}
+
+// addressedLists are those that are lists.
+var addressedLists = map[string]bool{"alarmActions": true, "okActions": true, "insufficientDataActions": true}
+
+// foreign members are documents of another language, which are not looked into.
+var foreign = map[string]bool{"input": true, "filterPolicy": true, "eventPattern": true, "policy": true, "deliveryPolicy": true, "archivePolicy": true, "definition": true}
+
+// linkMembers puts references where members of a spec name what is taken too.
+func linkMembers(x any, to map[string]any) {
+	switch x := x.(type) {
+	case map[string]any:
+		for key, value := range x {
+			switch {
+			case foreign[key]:
+			case key == "queue":
+				if _, isTrigger := x["batchSize"]; !isTrigger { // triggers have rules of their own
+					swap(x, key, to, manifest.KindQueue)
+				}
+			case addressed[key] != nil:
+				if attribute := swapped(x, key, to, addressed[key]); !attribute {
+					linkMembers(value, to)
+				}
+			case key == "dimensions":
+				linkDimensions(value, to)
+			case addressedLists[key]:
+				linkList(value, to)
+			default:
+				linkMembers(value, to)
+			}
+		}
+	case []any:
+		for _, item := range x {
+			linkMembers(item, to)
+		}
+	}
+}
+
+// swapped is swap for members of any attribute: a table is named by the ARN of
+// its stream, which stands for the table.
+func swapped(m map[string]any, key string, to map[string]any, kinds []string) bool {
+	address, isText := m[key].(string)
+	ref, _ := to[address].(map[string]any)
+	if key == "table" && ref["attribute"] == "streamArn" && ofKind(ref, kinds...) {
+		m[key] = ref["ref"]
+		return true
+	}
+	swap(m, key, to, kinds...)
+	return isText
+}
+
+func linkList(x any, to map[string]any) {
+	list, _ := x.([]any)
+	for i, item := range list {
+		text, _ := item.(string)
+		ref, _ := to[text].(map[string]any)
+		if ref["attribute"] == nil && ofKind(ref, manifest.KindTopic, manifest.KindAlias, manifest.KindFunction) {
+			list[i] = ref["ref"]
+		}
+	}
+}
+
+// linkDimensions names functions, queues and the like, which metrics know by
+// name.
+func linkDimensions(x any, to map[string]any) {
+	dimensions, _ := x.(map[string]any)
+	for name, kind := range map[string]string{
+		"FunctionName": manifest.KindFunction, "QueueName": manifest.KindQueue, "TopicName": manifest.KindTopic, "TableName": manifest.KindTable,
+		"BucketName": manifest.KindBucket,
+	} {
+		text, _ := dimensions[name].(string)
+		if ref, ok := to[named(kind, text)].(map[string]any); ok {
+			dimensions[name] = maps.Clone(ref)
+		}
+	}
+}
+
+// named is the key of a thing by its kind and name, which alone could mean
+// anything.
+func named(kind, name string) string { return "\x00" + kind + "/" + name }
+
+func linkRole(d *manifest.Draft, to map[string]any) {
+	role, ok := d.Spec["role"].(map[string]any)
+	if !ok {
+		return
+	}
+	arn, _ := role["arn"].(string)
+	if ref, ok := to[arn].(map[string]any); ok && ofKind(ref, manifest.KindRole) {
+		d.Spec["role"] = ref
+	}
+	if statements, ok := role["statements"]; ok {
+		role["statements"] = inDocument(statements, to)
+	}
+}
+
+// linkEnvironment puts references where variables hold addresses, and the
+// names of tables and buckets where the variable says that it holds one.
+func linkEnvironment(d *manifest.Draft, to map[string]any) {
+	env, _ := d.Spec["environment"].(map[string]any)
+	for name, value := range env {
+		text, _ := value.(string)
+		ref, ok := to[text].(map[string]any)
+		for _, kind := range []string{manifest.KindTable, manifest.KindBucket, manifest.KindTopic, manifest.KindQueue} {
+			if by, found := to[named(kind, text)].(map[string]any); found && !ok && strings.Contains(strings.ToUpper(name), strings.ToUpper(kind)) {
+				ref, ok = by, true
+			}
+		}
+		if ok && (ref["ref"] == nil || ofKind(ref, early...)) { // secrets and parameters have no ref
+			env[name] = maps.Clone(ref)
+		}
+	}
+}
+
+// inDefinition puts references into a state machine: a function by the alias
+// it is called through, queues and topics by their addresses. One that calls
+// another names it by its ARN: two may call each other.
+func (c *composer) inDefinition(x any, to map[string]any) any {
+	switch x := x.(type) {
+	case map[string]any:
+		for key, value := range x {
+			x[key] = c.inDefinition(value, to)
+		}
+	case []any:
+		for i := range x {
+			x[i] = c.inDefinition(x[i], to)
+		}
+	case string:
+		ref, _ := to[x].(map[string]any)
+		if fn, isFront := c.front(x); isFront {
+			return map[string]any{"ref": fn.Ref().String()}
+		}
+		if ref != nil && ofKind(ref, manifest.KindQueue, manifest.KindTopic) {
+			return maps.Clone(ref)
+		}
+	}
+	return x
+}
+
+// front finds the function whose traffic goes through an address.
+func (c *composer) front(address string) (*manifest.Draft, bool) {
+	for _, d := range c.drafts {
+		if d.Kind == manifest.KindFunction && address != "" && d.Addresses["alias"] == address {
+			return d, true
+		}
+	}
+	return nil, false
+}
