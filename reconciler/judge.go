@@ -160,7 +160,13 @@ func (p *pass) unsafeUpdate() (record.Hold, bool) {
 // which differ from the branch: it cannot tell a release from drift. When all
 // is as declared, it simply takes them for applied.
 func (p *pass) recovered(road []plan.Step) (record.Hold, bool) {
-	if p.st.Admitted != nil || p.st.Rollout.Release.Digest != "" || len(road) == 0 {
+	differing := 0 // taking something over makes no difference
+	for _, s := range road {
+		if !adopts(s) {
+			differing++
+		}
+	}
+	if p.st.Admitted != nil || p.st.Rollout.Release.Digest != "" || differing == 0 {
 		return record.Hold{}, false
 	}
 	for ref, live := range p.e.look.inventory.Live {
@@ -168,7 +174,7 @@ func (p *pass) recovered(road []plan.Step) (record.Hold, bool) {
 			sha := p.head.snap.Commit.SHA
 			return record.Hold{
 				ID: holdID("recovered", p.e.name, sha), Kind: "recovered", Owner: ownerMooring, About: sha, Since: p.now,
-				Reason: fmt.Sprintf("the journal is empty, but %s and others are Mooring's already and differ from the branch (%d steps); look at the plan, then resume", ref, len(road)),
+				Reason: fmt.Sprintf("the journal is empty, but %s and others are Mooring's already and differ from the branch (%d steps); look at the plan, then resume", ref, differing),
 			}, true
 		}
 	}

@@ -166,7 +166,9 @@ var (
 	publicInvoke = permission{action: "lambda:InvokeFunction", principal: "*", viaURL: true}
 )
 
-func same(s *permission, want permission) bool { return s != nil && s.rest == nil && reflect.DeepEqual(*s, want) }
+func same(s *permission, want permission) bool {
+	return s != nil && s.rest == nil && reflect.DeepEqual(*s, want)
+}
 
 // accountOf writes an account's root as people do: the account.
 func accountOf(principal string) string {

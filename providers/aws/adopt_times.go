@@ -158,7 +158,9 @@ func (a *adoption) ownRule(d *manifest.Draft, spec *manifest.RuleSpec) bool {
 }
 
 // namedIn: schedules are found by group and name.
-func (k scheduleKind) namedIn(arn string) (string, bool) { return lastIn(arn, "scheduler", "schedule/") }
+func (k scheduleKind) namedIn(arn string) (string, bool) {
+	return lastIn(arn, "scheduler", "schedule/")
+}
 
 func (k scheduleKind) every(ctx context.Context, a *adoption) ([]string, error) {
 	all, err := k.schedulesInBulk(ctx, a.cl)

@@ -87,8 +87,12 @@ func (w *routeWrite) update(ctx context.Context, in *types.Integration, want *ro
 	if len(merge(routeMembers, desired, want, w.allowed)) == 0 && awssdk.ToString(in.Description) == mark {
 		return nil
 	}
+	uri := &desired.function
+	if invoked(awssdk.ToString(in.IntegrationUri)) == desired.function {
+		uri = in.IntegrationUri // another spelling of the same
+	}
 	out, err := w.apis.UpdateIntegration(ctx, &apigatewayv2.UpdateIntegrationInput{
-		ApiId: w.id, IntegrationId: in.IntegrationId, IntegrationUri: &desired.function, PayloadFormatVersion: &desired.payload,
+		ApiId: w.id, IntegrationId: in.IntegrationId, IntegrationUri: uri, PayloadFormatVersion: &desired.payload,
 		TimeoutInMillis: awssdk.Int32(int32(desired.timeout)), Description: &mark,
 	})
 	if err != nil {

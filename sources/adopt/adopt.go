@@ -114,7 +114,7 @@ type composer struct {
 	// scrubbed are places that held secrets and are not written, one for each
 	// draft that had any.
 	scrubbed map[manifest.Ref]string
-	result *Result
+	result   *Result
 }
 
 // cloned is a draft whose spec may be written to.
@@ -218,14 +218,19 @@ func (c *composer) artifacts() {
 // settle links what a repository would accept, until no reference leads to
 // something that it would not.
 func (c *composer) settle() {
-	c.admit(func(*manifest.Draft) {})
+	isAPI := func(d *manifest.Draft) bool { return d.Kind == manifest.KindAPI }
+	c.admit(isAPI, func(*manifest.Draft) {})
+	c.behindAPIs()
+	every := func(*manifest.Draft) bool { return true }
+	c.admit(every, func(*manifest.Draft) {})
 	for range len(c.drafts) + 1 {
+		c.behindAPIs()
 		before := make([]*manifest.Draft, len(c.drafts))
 		for i, d := range c.drafts {
 			before[i] = cloned(*d)
 		}
 		c.link()
-		if !c.admit(c.unlinked) {
+		if !c.admit(every, c.unlinked) {
 			return
 		}
 		accepted := map[manifest.Ref]bool{}
@@ -236,11 +241,14 @@ func (c *composer) settle() {
 	}
 }
 
-// admit keeps what a repository would accept by itself. What it would not is
-// listed, with why; then it is true.
-func (c *composer) admit(prepare func(*manifest.Draft)) bool {
+// admit keeps what a repository would accept by itself, of some drafts. What it
+// would not is listed, with why; then it is true.
+func (c *composer) admit(which func(*manifest.Draft) bool, prepare func(*manifest.Draft)) bool {
 	n := len(c.drafts)
 	c.drafts = slices.DeleteFunc(c.drafts, func(d *manifest.Draft) bool {
+		if !which(d) {
+			return false
+		}
 		prepare(d)
 		_, err := d.YAML()
 		if err == nil {

@@ -213,18 +213,23 @@ func withoutPlaceholders(d *manifest.Draft, at string, x any) any {
 	switch x := x.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(x)) {
-			if v := withoutPlaceholders(d, at+"."+key, x[key]); v == nil && decisive[key] {
+			if x[key] == nil {
+				continue // it says null, which may mean something
+			}
+			v := withoutPlaceholders(d, at+"."+key, x[key])
+			switch {
+			case v == nil && decisive[key]:
 				return nil
-			} else if v == nil {
+			case v == nil:
 				delete(x, key)
-			} else {
+			default:
 				x[key] = v
 			}
 		}
 	case []any:
 		out := x[:0]
 		for _, item := range x {
-			if v := withoutPlaceholders(d, at, item); v != nil {
+			if v := withoutPlaceholders(d, at, item); v != nil || item == nil {
 				out = append(out, v)
 			}
 		}

@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"mooring.dev/sources/manifest"
@@ -10,11 +11,11 @@ import (
 // addressed are the members of specs that name another thing by its address,
 // with the kinds a reference there may be to; none means any.
 var addressed = map[string][]string{
-	"arn": {manifest.KindQueue, manifest.KindTopic, manifest.KindWorkflow, manifest.KindFunction, manifest.KindAlias, manifest.KindWorkflowAlias},
-	"bucket": {manifest.KindBucket}, "api": {manifest.KindAPI}, "topic": {manifest.KindTopic}, "table": {manifest.KindTable},
+	"arn":    {manifest.KindQueue, manifest.KindTopic, manifest.KindWorkflow, manifest.KindFunction, manifest.KindAlias, manifest.KindWorkflowAlias},
+	"bucket": {manifest.KindBucket}, "topic": {manifest.KindTopic}, "table": {manifest.KindTable},
 	"function": {manifest.KindFunction, manifest.KindAlias}, "deadLetter": {manifest.KindQueue}, "onFailure": {manifest.KindQueue},
-	"roleArn": {manifest.KindRole}, "logGroupArn": {manifest.KindLogGroup},
-	"destinationArn": {manifest.KindLogGroup, manifest.KindFunction, manifest.KindAlias},
+	"queue": {manifest.KindQueue}, "roleArn": {manifest.KindRole}, "logGroupArn": {manifest.KindLogGroup},
+	"destinationArn": {manifest.KindLogGroup, manifest.KindAlias},
 }
 
 // addressedLists are those that are lists.
@@ -30,10 +31,7 @@ func linkMembers(x any, to map[string]any) {
 		for key, value := range x {
 			switch {
 			case foreign[key]:
-			case key == "queue":
-				if _, isTrigger := x["batchSize"]; !isTrigger { // triggers have rules of their own
-					swap(x, key, to, manifest.KindQueue)
-				}
+			case key == "queue" && x["batchSize"] != nil: // a trigger, which has rules of its own
 			case addressed[key] != nil:
 				if attribute := swapped(x, key, to, addressed[key]); !attribute {
 					linkMembers(value, to)
@@ -161,4 +159,29 @@ func (c *composer) front(address string) (*manifest.Draft, bool) {
 		}
 	}
 	return nil, false
+}
+
+// behindAPIs names the APIs that functions stand behind: routes are made only
+// in one of the same repository.
+func (c *composer) behindAPIs() {
+	apis := map[string]string{} // by address and by reference
+	for _, d := range c.drafts {
+		if d.Kind == manifest.KindAPI {
+			apis[d.Addresses["arn"]], apis[d.Ref().String()] = d.Ref().String(), d.Ref().String()
+		}
+	}
+	for _, d := range c.drafts {
+		triggers, _ := d.Spec["triggers"].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(triggers)) {
+			trigger, _ := triggers[key].(map[string]any)
+			address, isRoute := trigger["api"].(string)
+			switch {
+			case isRoute && apis[address] != "":
+				trigger["api"] = apis[address]
+			case isRoute:
+				delete(triggers, key)
+				d.Leave("triggers.%s: the API it stands behind is not taken; its routes, and the statement that lets them call, stay as they are", key)
+			}
+		}
+	}
 }

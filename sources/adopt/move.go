@@ -181,7 +181,7 @@ func (c *composer) scrub(d *manifest.Draft, at string, x any) any {
 	case []any:
 		out := x[:0]
 		for i := range x {
-			if v := c.scrub(d, fmt.Sprintf("%s[%d]", at, i), x[i]); v != nil {
+			if v := c.scrub(d, fmt.Sprintf("%s[%d]", at, i), x[i]); v != nil || x[i] == nil {
 				out = append(out, v)
 			}
 		}
