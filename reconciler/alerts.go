@@ -77,15 +77,7 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]s
 	if w.evaluator == nil {
 		return defaults, nil
 	}
-	in := policy.Input{
-		Request:     policy.Request{ID: e.d.opts.NewID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
-		Environment: policy.Environment{Name: e.name, Window: policy.Window{Open: true}},
-		NotifyFacts: &policy.NotifyFacts{Receivers: all, Event: policy.Event{
-			Kind: a.Kind, Fingerprint: a.Fingerprint, Severity: a.Severity, Title: a.Title, Text: a.Text,
-			Environment: e.name, Resource: a.Resource, Status: a.Status,
-		}},
-	}
-	d, err := w.evaluator.Evaluate(ctx, policy.Notify, in)
+	d, err := w.evaluator.Evaluate(ctx, policy.Notify, e.notifyQuestion(w, a))
 	d.Point = policy.Notify
 	recs := decisionRecords(d)
 	switch {
@@ -104,6 +96,18 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]s
 		return defaults, recs
 	}
 	return out, recs
+}
+
+// notifyQuestion describes an alert to policy.
+func (e *environment) notifyQuestion(w *world, a journal.Alert) policy.Input {
+	return policy.Input{
+		Request:     policy.Request{ID: e.d.opts.NewID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
+		Environment: policy.Environment{Name: e.name, Window: policy.Window{Open: true}},
+		NotifyFacts: &policy.NotifyFacts{Receivers: slices.Sorted(maps.Keys(w.pipeline.Receivers)), Event: policy.Event{
+			Kind: a.Kind, Fingerprint: a.Fingerprint, Severity: a.Severity, Title: a.Title, Text: a.Text,
+			Environment: e.name, Resource: a.Resource, Status: a.Status,
+		}},
+	}
 }
 
 // alertDrift tells what differs, who did it, and what is done about it.

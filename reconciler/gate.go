@@ -43,11 +43,7 @@ func decisionRecords(d policy.Decision) []journal.Record {
 // that was not promoted, is judged at the promotion point as well: the
 // stricter answer wins.
 func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decision, error) {
-	in := p.baseInput()
-	p.addHead(ctx, &in)
-	addChanges(&in, road, p.head.release)
-	key := named(p.head.release).Key()
-	in.Flags = p.flags(key)
+	in, key := p.admissionQuestion(ctx, road), named(p.head.release).Key()
 	d, err := p.asked(ctx, policy.Admission, in, key)
 	if err != nil || len(p.spec.After) == 0 || in.Release.Promoted || p.sameContent() {
 		return d, err
@@ -65,6 +61,15 @@ func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decis
 		}
 	}
 	return both, err
+}
+
+// admissionQuestion describes the head and all its release would change.
+func (p *pass) admissionQuestion(ctx context.Context, road []plan.Step) policy.Input {
+	in := p.baseInput()
+	p.addHead(ctx, &in)
+	addChanges(&in, road, p.head.release)
+	in.Flags = p.flags(named(p.head.release).Key())
+	return in
 }
 
 // flags are what decisions raised about a content before: on its way through

@@ -64,27 +64,40 @@ func alone(ctx context.Context, opts Options, name string) (*environment, *world
 
 // glimpse is a pass that only looks.
 func (e *environment) glimpse(ctx context.Context, w *world) (*pass, error) {
-	spec, ok := w.pipeline.Environment(e.name)
-	if !ok {
-		return nil, fmt.Errorf("environment %q: %w", e.name, ErrUnknown)
+	p, err := e.bystander(w)
+	if err != nil {
+		return nil, err
 	}
-	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	if err := p.readHead(ctx); err != nil {
 		return nil, err
 	}
 	if !p.head.there {
-		return nil, fmt.Errorf("branch %s is not there", spec.Branch)
+		return nil, fmt.Errorf("branch %s is not there", p.spec.Branch)
 	}
 	if p.head.err != nil {
 		return p, p.head.err
 	}
-	if err := e.open(ctx, w, spec); err != nil {
-		return nil, err
+	return p, p.lookAround(ctx)
+}
+
+// bystander is a pass that neither reads the branch nor looks at the platform.
+func (e *environment) bystander(w *world) (*pass, error) {
+	spec, ok := w.pipeline.Environment(e.name)
+	if !ok {
+		return nil, fmt.Errorf("environment %q: %w", e.name, ErrUnknown)
 	}
-	if err := p.loadReleases(ctx); err != nil {
-		return nil, err
+	return &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}, nil
+}
+
+// lookAround looks at what lives as a pass does.
+func (p *pass) lookAround(ctx context.Context) error {
+	if err := p.e.open(ctx, p.w, p.spec); err != nil {
+		return err
 	}
-	return p, e.observe(ctx, union(p.stable, p.moving, p.head.release), p.interval())
+	if err := p.loadReleases(ctx); err != nil || p.nothingToLookAt() {
+		return err
+	}
+	return p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval())
 }
 
 func (e *environment) preview(ctx context.Context, w *world, baseline string) (web.Plan, error) {
@@ -209,17 +222,9 @@ func (e *environment) previewDrift(ctx context.Context, w *world) (web.Drift, er
 	if err != nil {
 		return web.Drift{}, err
 	}
-	rel := p.head.release
-	p.target, p.moving = rel, rel
-	in, err := p.input(rel, rollout.State{Release: named(rel)})
+	items, err := p.differences(ctx)
 	if err != nil {
 		return web.Drift{}, err
-	}
-	in.Applied = asApplied(in, rel)
-	items := plan.Make(in).Items
-	e.trail.looks = previewLooks
-	for i := range items {
-		p.attribute(ctx, &items[i])
 	}
 	var d policy.Decision
 	if len(items) > 0 {
@@ -232,6 +237,23 @@ func (e *environment) previewDrift(ctx context.Context, w *world) (web.Drift, er
 		out.Items = append(out.Items, driftItemView(answer(item, d, d.Outcome == policy.Error)))
 	}
 	return out, nil
+}
+
+// differences are what differs from the head, as if it had been released.
+func (p *pass) differences(ctx context.Context) ([]record.DriftItem, error) {
+	rel := p.head.release
+	p.target, p.moving = rel, rel
+	in, err := p.input(rel, rollout.State{Release: named(rel)})
+	if err != nil {
+		return nil, err
+	}
+	in.Applied = asApplied(in, rel)
+	items := plan.Make(in).Items
+	p.e.trail.looks = previewLooks
+	for i := range items {
+		p.attribute(ctx, &items[i])
+	}
+	return items, nil
 }
 
 // asApplied is the journal that would exist had rel been released as

@@ -70,6 +70,7 @@ func (s *server) routes() {
 	s.closed("GET /api/v1/environments/{name}/drift", func(r *http.Request) (any, error) {
 		return s.o.View.Drift(r.Context(), r.PathValue("name"))
 	})
+	s.policy()
 	s.acts()
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 )
 
@@ -21,6 +22,7 @@ type fake struct {
 	ready  error
 	asked  []string
 	panics bool
+	query  journal.DecisionQuery
 }
 
 func (f *fake) Status() Status {
@@ -40,6 +42,13 @@ func (f *fake) Plan(_ context.Context, name string) (Plan, error) {
 }
 func (f *fake) Drift(_ context.Context, name string) (Drift, error) {
 	return Drift{Environment: name}, nil
+}
+func (f *fake) Input(_ context.Context, name string, q InputQuery) (json.RawMessage, error) {
+	return json.RawMessage(`{"environment":"` + name + `","point":"` + q.Point + `","commit":"` + q.Commit + `"}`), nil
+}
+func (f *fake) Decisions(_ context.Context, q journal.DecisionQuery) (DecisionPage, error) {
+	f.query = q
+	return DecisionPage{Decisions: []RecordedDecision{{Seq: 7, Environment: "preview", Line: "{}"}, {Seq: 9, Environment: "production", Line: "{}"}}, Next: 9}, nil
 }
 func (f *fake) Ready() error { return f.ready }
 func (f *fake) Hold(_ context.Context, h HoldRequest) (record.Hold, error) {
@@ -110,6 +119,7 @@ var routes = []struct{ method, target string }{
 	{"POST", "/api/v1/environments/preview/rollback"}, {"POST", "/api/v1/environments/preview/promote"},
 	{"POST", "/api/v1/environments/preview/sync"}, {"POST", "/api/v1/environments/preview/retry"},
 	{"POST", "/api/v1/environments/preview/approvals"}, {"POST", "/api/v1/environments/preview/drift"},
+	{"GET", "/api/v1/environments/preview/input?point=admission"}, {"GET", "/api/v1/decisions"},
 }
 
 func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {

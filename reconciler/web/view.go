@@ -2,9 +2,11 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 )
 
@@ -17,8 +19,35 @@ type View interface {
 	Plan(ctx context.Context, environment string) (Plan, error)
 	// Drift of an environment as last looked at.
 	Drift(ctx context.Context, environment string) (Drift, error)
+	// Input is the document policy would be asked about now at a point.
+	Input(ctx context.Context, environment string, q InputQuery) (json.RawMessage, error)
+	// Decisions are decision records, oldest first, a page at a time.
+	Decisions(ctx context.Context, q journal.DecisionQuery) (DecisionPage, error)
 	// Ready says why the daemon is not ready yet; nil when it is.
 	Ready() error
+}
+
+// InputQuery says which question to policy is meant.
+type InputQuery struct {
+	Point string
+	// Commit is another commit than the one that would be judged; "" for that.
+	Commit string
+}
+
+// DecisionPage is some decision records. Next continues after them; 0 at the
+// end.
+type DecisionPage struct {
+	Decisions []RecordedDecision `json:"decisions"`
+	Next      journal.Seq        `json:"next"`
+}
+
+// RecordedDecision is a decision as the journal keeps it.
+type RecordedDecision struct {
+	Seq         journal.Seq `json:"seq"`
+	At          time.Time   `json:"at"`
+	Environment string      `json:"environment"`
+	Hash        string      `json:"hash"` // of Line, as bytes: what the next record's prev names
+	Line        string      `json:"line"` // the record: one line of JSON
 }
 
 // Control is what people can have done. Each act checks itself whether who asks
