@@ -81,6 +81,14 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	return answer(resp, into)
 }
 
+// refusal is what a daemon that answers says against a request.
+type refusal struct {
+	code int // HTTP status
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
 // answer reads a response; what the daemon refuses is an error with its words.
 func answer(resp *http.Response, into any) error {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -88,17 +96,17 @@ func answer(resp *http.Response, into any) error {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		var refusal struct {
+		var said struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint"`
 		}
-		if json.Unmarshal(data, &refusal) != nil || refusal.Error == "" {
-			return fmt.Errorf("the daemon answers %s", resp.Status)
+		if json.Unmarshal(data, &said) != nil || said.Error == "" {
+			return &refusal{resp.StatusCode, "the daemon answers " + resp.Status}
 		}
-		if refusal.Hint != "" {
-			return fmt.Errorf("%s; %s", refusal.Error, refusal.Hint)
+		if said.Hint != "" {
+			said.Error += "; " + said.Hint
 		}
-		return fmt.Errorf("%s", refusal.Error)
+		return &refusal{resp.StatusCode, said.Error}
 	}
 	if into == nil || len(data) == 0 {
 		return nil

@@ -92,10 +92,10 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 	root.AddCommand(
 		runCommand(), demoCommand(), sandboxCommand(),
 		validateCommand(), renderCommand(), planCommand(), driftCommand(),
-		statusCommand(), historyCommand(),
+		statusCommand(), historyCommand(), explainCommand(),
 		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
 		approveCommand(), rejectCommand(), tokenCommand(),
-		importCommand(), policyCommand(), schemaCommand(), versionCommand(),
+		importCommand(), policyCommand(), exportCommand(), schemaCommand(), versionCommand(),
 	)
 	return root
 }

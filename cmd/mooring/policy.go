@@ -13,6 +13,7 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/policy/rego"
+	"mooring.dev/sources/manifest"
 )
 
 func policyCommand() *cobra.Command {
@@ -23,7 +24,7 @@ func policyCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		policyInitCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(),
+		policyInitCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(), policyInputCommand(), policyReplayCommand(),
 		policyCapabilitiesCommand(), policySchemasCommand(), policyLibraryCommand(),
 	)
 	return cmd
@@ -65,6 +66,25 @@ func (p *policyFolder) open(ctx context.Context, args []string) (policyTree, err
 		return policyTree{}, err
 	}
 	return policyTree{FS: control.Tree, dir: "policies", revision: control.Commit.SHA, done: done}, nil
+}
+
+// at finds the policies of a repository as they were at a revision; a working
+// folder is what it is.
+func (p *policyFolder) at(ctx context.Context, revision string) (policyTree, error) {
+	if p.repo == "" {
+		return policiesIn(p.path)
+	}
+	p.ref = revision
+	_, at, done, err := p.trees(ctx)
+	if err != nil {
+		return policyTree{}, err
+	}
+	snap, err := at(manifest.Environment{})
+	if err != nil {
+		done()
+		return policyTree{}, fmt.Errorf("policies at %s: %w", revision, err)
+	}
+	return policyTree{FS: snap.Tree, dir: "policies", revision: revision, done: done}, nil
 }
 
 // policiesIn takes a working folder with policies/ in it, or a policy folder
