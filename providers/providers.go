@@ -201,6 +201,13 @@ type Invoker interface {
 	Invoke(ctx context.Context, fn manifest.Resource, qualifier string, payload []byte) (response []byte, failed bool, err error)
 }
 
+// AlarmReader tells what alarms say now.
+type AlarmReader interface {
+	// AlarmStates are ok, alarm or insufficient_data, by alarm; one that is not
+	// there is absent.
+	AlarmStates(ctx context.Context, alarms []manifest.Resource) (map[manifest.Ref]string, error)
+}
+
 // Actor is who changed something, as the platform's audit trail tells.
 type Actor struct {
 	Known     bool      `json:"known"`

@@ -256,21 +256,23 @@ func unquoted(value string) string {
 }
 
 // rolloutInput describes where traffic stands.
-func (p *pass) rolloutInput() policy.Input {
+func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input {
 	in := p.baseInput()
-	ro := p.st.Rollout
 	in.Release = policy.Release{Commit: ro.Release.Commit, Content: ro.Release.Content, Digest: ro.Release.Digest}
 	in.Flags = p.flags(ro.Release.Key())
-	facts := &policy.RolloutFacts{Metrics: map[string]policy.Metric{}, Rollout: policy.RolloutState{
+	facts := &policy.RolloutFacts{Metrics: map[string]policy.Metric{}, Alarms: p.alarms(ctx), Rollout: policy.RolloutState{
 		Weight: float64(ro.Weight), Stage: ro.Stage + 1, Stages: len(ro.Stages),
 		ElapsedSeconds: int64(ro.Elapsed / time.Second), Verdict: verdict(ro.Verdict), Attempt: 1,
 	}}
-	if ro.Stage < len(ro.Stages) {
+	next := ro.Stage + 1
+	if ro.Phase != rollout.Shift { // before the first
+		next, facts.Rollout.Stage = 0, 0
+	} else if ro.Stage < len(ro.Stages) {
 		facts.Rollout.HoldSeconds = int64(time.Duration(ro.Stages[ro.Stage].Hold) / time.Second)
-		facts.Rollout.NextWeight = float64(ro.Stages[ro.Stage].Weight)
 	}
-	if ro.Stage+1 < len(ro.Stages) {
-		facts.Rollout.NextWeight = float64(ro.Stages[ro.Stage+1].Weight)
+	facts.Rollout.NextWeight = 100
+	if next < len(ro.Stages) {
+		facts.Rollout.NextWeight = float64(ro.Stages[next].Weight)
 	}
 	for _, f := range ro.Functions {
 		facts.Rollout.Functions = append(facts.Rollout.Functions, policy.RolloutFunction{

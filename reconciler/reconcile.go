@@ -52,6 +52,13 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 		}
 		p.plan = plan.Make(in)
 		next := rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
+		if next.Phase == rollout.Shift && ro.Phase != rollout.Shift {
+			// Traffic is about to move for the first time: policy is asked first.
+			asked := next
+			asked.Phase, asked.Weight = rollout.Check, 0
+			p.askRollout(ctx, &signal, asked)
+			next = rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
+		}
 		if err := p.consequences(ctx, ro, next); err != nil {
 			return ro, err
 		}

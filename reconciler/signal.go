@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 		sig.Checks = p.preTraffic(ctx, &sig)
 	case rollout.Shift:
 		sig.Looks = p.looks(ctx)
-		p.askRollout(ctx, &sig)
+		p.askRollout(ctx, &sig, p.st.Rollout)
 	case rollout.Connect, rollout.Contract:
 		sig.Looks = p.looks(ctx)
 	}
@@ -299,8 +300,8 @@ func measure(ctx context.Context, meter providers.Meter, alias manifest.Resource
 
 // askRollout puts the stage to policy. Policy can stop and cap; only evidence
 // or an explicit advance moves on.
-func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
-	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput())
+func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.State) {
+	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput(ctx, ro))
 	p.recordStage(ctx, d)
 	if err != nil {
 		sig.Pause = "policy could not be evaluated"
@@ -316,6 +317,32 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal) {
 		sig.Pause = reason(d)
 	}
 	sig.Advance, sig.WeightCap = d.Advance, d.WeightCap
+}
+
+// alarms are those the moving release declares, and what they say now. One that
+// cannot be read is unknown: policy decides what that means.
+func (p *pass) alarms(ctx context.Context) []policy.Alarm {
+	out := []policy.Alarm{}
+	var declared []manifest.Resource
+	for _, res := range p.moving.Resources {
+		if res.Ref.Kind == manifest.KindAlarm {
+			declared = append(declared, res)
+		}
+	}
+	if len(declared) == 0 {
+		return out
+	}
+	states := map[manifest.Ref]string{}
+	if reader, ok := p.e.provider.(providers.AlarmReader); ok {
+		var err error
+		if states, err = reader.AlarmStates(ctx, declared); err != nil {
+			p.e.log.Warn("alarms could not be read", zap.Error(err))
+		}
+	}
+	for _, res := range declared {
+		out = append(out, policy.Alarm{Name: res.Ref.Name, State: cmp.Or(states[res.Ref], "unknown")})
+	}
+	return out
 }
 
 // recordStage remembers a decision about a stage when it says something new:

@@ -47,6 +47,7 @@ type Platform struct {
 	things  map[Name]*thing
 	calls   []Call
 	traffic map[string]Traffic // by function's physical name
+	alarms  map[string]string  // what they say, by physical name
 	errors  map[string]float64 // error rate by code digest
 	handler func(Invocation) ([]byte, bool)
 	request int
@@ -128,7 +129,7 @@ func New(o Options) *Platform {
 		fixed := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		o.Now = func() time.Time { return fixed }
 	}
-	return &Platform{o: o, things: map[Name]*thing{}, traffic: map[string]Traffic{}, errors: map[string]float64{}}
+	return &Platform{o: o, things: map[Name]*thing{}, traffic: map[string]Traffic{}, alarms: map[string]string{}, errors: map[string]float64{}}
 }
 
 // Environment is the Provider of one environment of one pipeline.

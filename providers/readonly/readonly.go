@@ -20,6 +20,7 @@ var (
 	_ providers.Provider       = (*Provider)(nil)
 	_ providers.Meter          = (*Provider)(nil)
 	_ providers.Invoker        = (*Provider)(nil)
+	_ providers.AlarmReader    = (*Provider)(nil)
 	_ providers.ActorFinder    = (*Provider)(nil)
 	_ providers.AccountChecker = (*Provider)(nil)
 	_ providers.Hinter         = (*Provider)(nil)
@@ -90,6 +91,14 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 		return meter.Measure(ctx, alias, version, w)
 	}
 	return providers.Sample{}, nil
+}
+
+// AlarmStates are the inner provider's; unknown where that has no alarms.
+func (p *Provider) AlarmStates(ctx context.Context, alarms []manifest.Resource) (map[manifest.Ref]string, error) {
+	if reader, ok := p.inner.(providers.AlarmReader); ok {
+		return reader.AlarmStates(ctx, alarms)
+	}
+	return nil, nil
 }
 
 // Actors are the inner provider's; none where that reads no trail.
