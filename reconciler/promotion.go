@@ -259,10 +259,11 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 		addChanges(&in, road, rel)
 	}
 	in.PromotionFacts = p.promotionFacts(m.Key)
+	in.Approvals = approvalInputs(p.verdicts(ctx, m.Key, nil))
 	return in
 }
 
-// promotionFacts is what promotion policy is told about a key; asked adds the
+// promotionFacts is what promotion policy is told about a key, but for the
 // approvals.
 func (p *pass) promotionFacts(key record.Key) *policy.PromotionFacts {
 	facts := &policy.PromotionFacts{Contract: policy.Contract{Satisfied: true}}

@@ -51,7 +51,7 @@ func (e *environment) question(ctx context.Context, w *world, q web.InputQuery, 
 	case policy.Promotion:
 		in, err = e.askedAtPromotion(ctx, w, q.Commit, alone)
 	case policy.Rollout:
-		in, err = e.askedAtRollout(w)
+		in, err = e.askedAtRollout(ctx, w)
 	case policy.Drift:
 		in, err = e.askedAtDrift(ctx, w, alone)
 	case policy.Notify:
@@ -143,7 +143,7 @@ func (p *pass) promotionOf(ctx context.Context, commit string) (policy.Input, er
 	return p.promotionQuestion(ctx, m, rel), nil
 }
 
-func (e *environment) askedAtRollout(w *world) (policy.Input, error) {
+func (e *environment) askedAtRollout(ctx context.Context, w *world) (policy.Input, error) {
 	p, err := e.bystander(w)
 	if err != nil {
 		return policy.Input{}, err
@@ -151,7 +151,10 @@ func (e *environment) askedAtRollout(w *world) (policy.Input, error) {
 	if p.st.Rollout.Phase != rollout.Shift {
 		return policy.Input{}, errors.New("no traffic is being shifted: this is asked before each stage of a release, and at each look")
 	}
-	return p.rolloutInput(), nil
+	if err := p.loadReleases(ctx); err != nil {
+		return policy.Input{}, err
+	}
+	return p.rolloutInput(ctx, p.st.Rollout), nil
 }
 
 // askedAtDrift is about everything that differs now.

@@ -324,6 +324,9 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.S
 func (p *pass) alarms(ctx context.Context) []policy.Alarm {
 	out := []policy.Alarm{}
 	var declared []manifest.Resource
+	if p.moving == nil {
+		return out
+	}
 	for _, res := range p.moving.Resources {
 		if res.Ref.Kind == manifest.KindAlarm {
 			declared = append(declared, res)
