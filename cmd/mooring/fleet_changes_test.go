@@ -94,8 +94,8 @@ func (f *fleet) changes() map[string][]int {
 	}
 	seen := map[string][]int{}
 	for minute := 1; len(open) > 0; minute++ {
-		if minute > 30 {
-			f.t.Fatalf("after half an hour these are not seen: %v", open)
+		if minute > 60 {
+			f.t.Fatalf("after an hour these are not seen: %v", open)
 		}
 		now := f.survey()
 		left := open[:0]

@@ -17,13 +17,19 @@ const latest = "$LATEST"
 
 // lookVersions lists a function's versions, unless nothing was published
 // since the last listing and that is not old, and asks for the state of those
-// that matter and have not been seen ready: listings do not show it.
+// that matter and have not been seen ready: listings do not show it. For a
+// survey a listing is old when settings are: all that moves no revision is the
+// deletion of a version that no alias names.
 func (p *Provider) lookVersions(ctx context.Context, cl *clients, physical string, l *functionLook, anew bool) error {
 	revision := awssdk.ToString(l.config.RevisionId)
 	config := liveConfig(&l.config)
 	wanted := config.snapshot(p.o.Tokens)
 	last, known := recall(&p.memory, p.memory.versions, physical)
-	if !known || revision == "" || last.revision != revision || anew && p.o.Now().Sub(last.at) >= p.o.LayerAge {
+	age := p.o.LayerAge
+	if p.sweeping(cl) {
+		age *= settingsAge
+	}
+	if !known || revision == "" || last.revision != revision || anew && p.o.Now().Sub(last.at) >= age {
 		if err := p.listVersions(ctx, cl, physical, revision); err != nil {
 			return err
 		}
