@@ -156,24 +156,31 @@ func TestReadmeTour(t *testing.T) {
 // TestTutorial plays the tutorial as written, in an empty folder.
 func TestTutorial(t *testing.T) {
 	t.Parallel()
+	playDoc(t, "tutorial.md", "4599", "8499")
+}
+
+// playDoc runs every sh block of a page of docs in one shell, with ports of
+// this run's own in the place of those it names. Nothing is left behind,
+// whatever happens.
+func playDoc(t *testing.T, page string, ports ...string) {
+	t.Helper()
 	for _, tool := range []string{"git", "bash", "aws", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {
 				t.Fatalf("%s is missing", tool)
 			}
-			t.Skipf("the tutorial needs %s", tool)
+			t.Skipf("%s needs %s", page, tool)
 		}
 	}
 	if testing.Short() {
-		t.Skip("the tutorial takes half a minute")
+		t.Skipf("%s takes half a minute", page)
 	}
 	root := moduleRoot(t)
-	text, err := os.ReadFile(filepath.Join(root, "docs", "tutorial.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Ports of this run's own, and nothing left behind whatever happens.
-	for _, port := range []string{"4599", "8499"} {
+	for _, port := range ports {
 		text = []byte(strings.ReplaceAll(string(text), port, freePort(t)))
 	}
 	script := "set -m\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
@@ -182,7 +189,7 @@ func TestTutorial(t *testing.T) {
 	cmd.WaitDelay = 20 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(cmd.Dir, "daemon.log"))
-		t.Errorf("the tutorial broke: %v\n%s\nthe daemon said:\n%s", err, out, log)
+		t.Errorf("%s broke: %v\n%s\nthe daemon said:\n%s", page, err, out, log)
 	}
 }
 

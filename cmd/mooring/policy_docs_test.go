@@ -33,7 +33,7 @@ func TestPolicyDocs(t *testing.T) {
 	want := shown.ReplaceAllStringFunc(string(text), func(block string) string {
 		made++
 		m := shown.FindStringSubmatch(block)
-		return fmt.Sprintf("<!-- %s: %s -->\n%s```", m[1], m[2], shownBlock(t, m[1], m[2]))
+		return fmt.Sprintf("<!-- %s: %s -->\n```%s```", m[1], m[2], shownBlock(t, m[1], m[2]))
 	})
 	if *updateDocs {
 		check(t, os.WriteFile(path, []byte(want), 0o644))
@@ -42,7 +42,7 @@ func TestPolicyDocs(t *testing.T) {
 	if string(text) != want {
 		t.Error("docs/policy.md does not show what is: go test ./cmd/mooring -run TestPolicyDocs -update-docs")
 	}
-	if made < 15 {
+	if made < 18 {
 		t.Errorf("only %d blocks are made from files", made)
 	}
 }
@@ -214,4 +214,11 @@ func TestPortedPolicies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPolicyTour plays the way from nothing to a held promotion as written, in
+// an empty folder.
+func TestPolicyTour(t *testing.T) {
+	t.Parallel()
+	playDoc(t, "policy.md", "4598", "8498")
 }

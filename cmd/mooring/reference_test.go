@@ -228,14 +228,18 @@ func eachBlock(t *testing.T, language string, check func(t *testing.T, file, cod
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```" + language + "\n(.*?)```")
+	// What is shown of a file is loaded with the folder it is in.
+	block := regexp.MustCompile("(?s)(<!-- file: [^\n]*\n)?```" + language + "\n(.*?)```")
 	for _, name := range append(files, "README.md") {
 		text, err := fs.ReadFile(root, name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range block.FindAllSubmatch(text, -1) {
-			t.Run(fmt.Sprintf("%s/%d", filepath.Base(name), i+1), func(t *testing.T) { check(t, name, string(m[1])) })
+			if len(m[1]) > 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d", filepath.Base(name), i+1), func(t *testing.T) { check(t, name, string(m[2])) })
 		}
 	}
 }
