@@ -318,7 +318,7 @@ func (p *pass) report(err error) Report {
 	r := Report{Environment: p.e.name, Outcome: p.outcome(err), Steps: p.wrote, Facts: len(p.plan.Facts)}
 	_, r.Reason = p.stateWord(err)
 	r.Next = p.e.nextLook(p.interval())
-	for _, t := range slices.Concat(p.timers, p.later) {
+	for _, t := range slices.Concat(p.timers, p.later, p.rechecks()) {
 		if t.Before(r.Next) {
 			r.Next = t
 		}
@@ -337,6 +337,15 @@ func (p *pass) report(err error) Report {
 func (p *pass) stuck() bool {
 	return p.st.Rollout.Phase != rollout.Shift && len(p.plan.Steps) == 0 &&
 		slices.ContainsFunc(p.plan.Waits, func(w plan.Wait) bool { return w.For == "hold" || w.For == "parked" })
+}
+
+// rechecks is when time alone may change what was decided about the head.
+func (p *pass) rechecks() []time.Time {
+	var out []time.Time
+	if j := p.st.Judged; j != nil && j.Outcome != "allow" && j.RecheckAt.After(p.now) {
+		out = append(out, j.RecheckAt)
+	}
+	return out
 }
 
 // outcome is the pass in one word.
