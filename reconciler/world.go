@@ -53,7 +53,7 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 		return w, nil
 	}
 	w.control = control
-	if before != nil && before.control.Commit.SHA == control.Commit.SHA && len(before.faults) == 0 {
+	if before != nil && before.control.Commit.SHA == control.Commit.SHA && before.control.TreeID == control.TreeID && len(before.faults) == 0 {
 		w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.pipeline, before.digest, before.evaluator, before.policies, before.tree
 		return w, nil
 	}

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"sources/manifest":               {},
 	"sources/git":                    {"sources", "sources/manifest"},
 	"sources/dir":                    {"sources", "sources/manifest"},
+	"sources/graft":                  {"sources", "sources/manifest"},
 	"sources/adopt":                  {"sources/manifest"},
 	"sources/adopt/template":         {"sources/adopt", "sources/manifest"},
 	"sources/adopt/tool":             {"sources/adopt", "sources/adopt/template", "sources/manifest"},

@@ -83,7 +83,10 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 		return nil, nil, errors.New("--repo and --path exclude each other: name one")
 	case p.path != "":
 		folder, err := dir.Open(dir.Options{Dir: p.path, Branches: p.branches, Notice: notice})
-		return folder, nil, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.withPolicies(folder, cache, notice), nil, nil
 	case p.repo == "":
 		return nil, nil, errors.New("no repository: name one with --repo PATH_OR_URL (or a working folder with --path DIR)")
 	}
@@ -94,7 +97,7 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 	if err != nil {
 		return nil, nil, err
 	}
-	return repo, repo, nil
+	return p.withPolicies(repo, cache, notice), repo, nil
 }
 
 // branches a working folder stands for.

@@ -7,7 +7,20 @@ type Pipeline struct {
 	Environments []Environment // in the file's order
 	Naming       string        // physical names; default "${environment}-${name}"
 	Receivers    map[string]Receiver
+	Policies     PolicySource // zero: policies/ of the control branch
 	Origin       Position
+}
+
+// PolicySource says where policies are, when they are not in the folder
+// policies of the control branch.
+type PolicySource struct {
+	Path      string `json:"path,omitempty" is:"match=folder,maxlen=255" doc:"The folder, of the control branch or of repo. Default policies."`
+	Repo      string `json:"repo,omitempty" is:"match=repository,maxlen=2048" doc:"Another repository that holds them, with ref or commit."`
+	Ref       string `json:"ref,omitempty" is:"match=branch,maxlen=255" doc:"The branch of repo that is followed."`
+	Commit    string `json:"commit,omitempty" is:"match=commit" doc:"The commit of repo they are pinned to."`
+	Bundle    string `json:"bundle,omitempty" is:"match=bundle,maxlen=1024" doc:"An OPA bundle: a file or folder of the control branch, or file:PATH below the directory of artifacts. Needs digest."`
+	Digest    string `json:"digest,omitempty" is:"match=digest" doc:"What the bundle is: sha256:… of the file, or of a folder's list of files as sha256sum prints it."`
+	PublicKey string `json:"publicKey,omitempty" is:"maxlen=16384" doc:"The key that signed the bundle, PEM. With it an unsigned bundle is refused."`
 }
 
 // Environment is a named target: a branch bound to a provider account.

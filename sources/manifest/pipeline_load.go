@@ -41,6 +41,7 @@ type pipelineSpec struct {
 	Environments []Environment       `json:"environments" is:"required,minitems=1,maxitems=100" doc:"The environments, in the order they are shown."`
 	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
+	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
 }
 
 // LoadPipeline reads mooring.yaml of the control branch, defaults applied and
@@ -71,7 +72,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	spec := written.(*pipelineSpec)
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
-		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Origin: root.pos(),
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Origin: root.pos(),
 	}
 	for i := range p.Environments {
 		e := &p.Environments[i]
@@ -129,6 +130,7 @@ func (c *pipelineCheck) check(spec *node) {
 	}
 	c.checkOrder(names)
 	c.checkNaming(spec)
+	c.checkPolicies(spec.get("policies"))
 }
 
 func (c *pipelineCheck) checkTarget(i int, e Environment) {
