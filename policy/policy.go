@@ -3,7 +3,10 @@
 // out. It refuses to know any policy language.
 package policy
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Point is where policy is asked.
 type Point string
@@ -88,6 +91,10 @@ type Decision struct {
 	// Record is the decision record as one JSON line (masked), for the journal.
 	Record []byte `json:"-"`
 }
+
+// ErrInput: the document is not of the form policy is given at this point, so
+// that nobody was asked. Evaluators' errors tell it by errors.Is.
+var ErrInput = errors.New("the input does not fit its schema")
 
 // Evaluator asks policy. An error is a failure to evaluate; the Decision that
 // comes with it is the point's closed answer, so a caller that looks only at

@@ -98,7 +98,7 @@ func Replay(ctx context.Context, e Documents, records iter.Seq[Recorded]) Replay
 			continue
 		}
 		d, err := e.EvaluateDocument(ctx, r.Point, r.Input)
-		if err != nil && !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Package != "" }) {
+		if errors.Is(err, ErrInput) {
 			out.Skipped = append(out.Skipped, Skipped{ID: r.ID, Why: err.Error()})
 			continue
 		}

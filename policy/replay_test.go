@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -56,7 +57,11 @@ func TestReplayTellsBrokenFromUnreadable(t *testing.T) {
 	if got = Replay(t.Context(), broken, slices.Values([]Recorded{recorded(Admission, Decision{Outcome: Error})})); len(got.Flips) != 0 {
 		t.Errorf("broken before: %+v", got)
 	}
-	unreadable := now{Decision{Outcome: Error, Findings: []Finding{{Code: "policy_error", Level: "error"}}}, errors.New("input.flags: missing")}
+	lost := now{Decision{Outcome: Error, Findings: []Finding{{Code: "policy_error", Level: "error"}}}, errors.New("the worker is gone")}
+	if got = Replay(t.Context(), lost, slices.Values([]Recorded{recorded(Admission, Decision{Outcome: Allow})})); len(got.Broken()) != 1 {
+		t.Errorf("what costs a worker is broken: %+v", got)
+	}
+	unreadable := now{Decision{Outcome: Error, Findings: []Finding{{Code: "policy_error", Level: "error"}}}, fmt.Errorf("input.flags: %w", ErrInput)}
 	erased := recorded(Admission, Decision{Outcome: Allow})
 	erased.Input = nil
 	got = Replay(t.Context(), unreadable, slices.Values([]Recorded{recorded(Admission, Decision{Outcome: Allow}), erased}))

@@ -2,6 +2,7 @@ package rego
 
 import (
 	"fmt"
+	"mooring.dev/policy"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,9 @@ const maxInputFaults = 20
 // InputError says how an input differs from its schema. It never holds a
 // value of the input.
 type InputError struct{ Faults []string }
+
+// Is makes it a policy.ErrInput.
+func (e *InputError) Is(target error) bool { return target == policy.ErrInput }
 
 func (e *InputError) Error() string {
 	return "invalid policy input: " + strings.Join(e.Faults, "; ")
