@@ -30,6 +30,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.serveFunctionURL(w, r) || s.serveAPI(w, r) {
 		return
 	}
+	w.Header().Set("Date", s.Now().Format(http.TimeFormat)) // clients compare it with their own clock
 	scope, signed := wire.ParseScope(r)
 	body, err := readBody(r, scope.Service != "s3")
 	if err != nil {

@@ -172,6 +172,7 @@ func (s *Sandbox) tick(ctx context.Context) {
 			for _, st := range s.all() {
 				st.bus.Tick(ctx)
 				st.schedules.Tick(ctx)
+				st.queues.Tick()
 			}
 		}
 	}

@@ -132,13 +132,16 @@ func (s *Sandbox) build(at place) (*site, error) {
 	now := s.clock.Now
 	a := s.accountLocked(at.account)
 	st := &site{
-		place: at,
-		queues: sqs.New(sqs.Options{
-			Now: now, Account: at.account, Region: at.region, PublicURL: s.URL, Quiet: s.quiet(),
-		}),
+		place:   at,
 		metrics: cloudwatch.New(cloudwatch.Options{Now: now, Account: at.account, Region: at.region, Period: s.options.Period}),
-		trail:   cloudtrail.New(cloudtrail.Options{Now: now, Lag: s.options.TrailLag}),
+		trail:   cloudtrail.New(cloudtrail.Options{Now: now, Account: at.account, Region: at.region, Lag: s.options.TrailLag}),
 	}
+	st.queues = sqs.New(sqs.Options{
+		Now: now, Account: at.account, Region: at.region, PublicURL: s.URL, Quiet: s.quiet(),
+		Metrics: func(metric, queue string, value float64) {
+			st.metrics.Put("AWS/SQS", metric, map[string]string{"QueueName": queue}, now(), value)
+		},
+	})
 	st.bus = events.New(events.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.send})
 	st.topics = sns.New(sns.Options{Now: now, Account: at.account, Region: at.region, Deliver: s.notify})
 	st.schedules = scheduler.New(scheduler.Options{Now: now, Account: at.account, Region: at.region, Roles: rolesFor{s}, Deliver: s.fire})
@@ -180,15 +183,16 @@ func (s *Sandbox) build(at place) (*site, error) {
 	return st, nil
 }
 
-// audit puts a call on the trail, and a change on the bus, of where its events
-// are: global services' are in us-east-1.
+// audit puts a call into the history, and a change on the bus, of where its
+// events are: global services' are in us-east-1. The bus hears of nothing
+// while no trail logs.
 func (s *Sandbox) audit(c wire.Call) {
 	st, err := s.site(place{account: c.Account, region: c.Region})
 	if err != nil { // the sandbox is closing
 		return
 	}
 	e, kept := st.trail.Record(c)
-	if !kept {
+	if !kept || !st.trail.Logs(c.Service) {
 		return
 	}
 	// An event that cannot be written has nobody to be told.

@@ -313,3 +313,49 @@ func TestRulesForCallsLeaveDeliveriesAlone(t *testing.T) {
 		t.Errorf("%d hints", n)
 	}
 }
+
+// TestEventsNeedATrailThatLogs: the bus hears of changes only while a trail
+// takes them, and says so in the answers a client asks for.
+func TestEventsNeedATrailThatLogs(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	cfg := as(s, "AKIAALICE")
+	trails, bus, queues := cloudtrail.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
+	url := must(queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("hints")}))(t).QueueUrl
+	must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("hints"), EventPattern: aws.String(`{"source":["aws.sqs"]}`)}))(t)
+	must(bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("hints"), Targets: []ebtypes.Target{{Id: aws.String("q"), Arn: aws.String("arn:aws:sqs:eu-west-1:111111111111:hints")}}}))(t)
+	heard := func() int {
+		must(queues.TagQueue(t.Context(), &sqs.TagQueueInput{QueueUrl: url, Tags: map[string]string{"a": "b"}}))(t)
+		return len(must(queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: url}))(t).Messages)
+	}
+	first := must(trails.DescribeTrails(t.Context(), &cloudtrail.DescribeTrailsInput{}))(t).TrailList
+	if len(first) != 1 || aws.ToString(first[0].HomeRegion) != "eu-west-1" {
+		t.Fatalf("trails %+v", first)
+	}
+	logging := func() bool {
+		return aws.ToBool(must(trails.GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: first[0].TrailARN}))(t).IsLogging)
+	}
+	if !logging() || heard() != 1 {
+		t.Error("a new account's trail does not tell the bus")
+	}
+	must(trails.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: first[0].Name}))(t)
+	if logging() || heard() != 0 {
+		t.Error("the bus hears of changes though no trail logs")
+	}
+	must(trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: first[0].Name}))(t)
+	must(trails.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: first[0].Name, EventSelectors: []types.EventSelector{{ReadWriteType: types.ReadWriteTypeReadOnly}}}))(t)
+	if heard() != 0 {
+		t.Error("the bus hears of changes though the trail takes reads only")
+	}
+	must(trails.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: first[0].Name}))(t)
+	if _, err := trails.GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: first[0].Name}); err == nil || heard() != 0 {
+		t.Error("a trail that was deleted is there")
+	}
+	must(trails.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("ours"), S3BucketName: aws.String("logs")}))(t)
+	if heard() != 0 {
+		t.Error("a trail that was not started logs")
+	}
+	must(trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("ours")}))(t)
+	if heard() != 1 {
+		t.Error("a trail of ours does not tell the bus")
+	}
+}

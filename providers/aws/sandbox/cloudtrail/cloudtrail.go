@@ -1,12 +1,14 @@
 // Package cloudtrail is the sandbox's audit trail: what was called in one
 // account and region, by whom, without secrets. It keeps management events
-// only, as AWS does by default, and refuses to be a trail's configuration.
+// only, as AWS does by default, and knows of trails as much as decides whether
+// events are delivered: which there are, and what they log.
 package cloudtrail
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,9 +18,10 @@ import (
 	"mooring.dev/providers/aws/sandbox/wire"
 )
 
-// Options are the service's time.
+// Options are the service's time and place.
 type Options struct {
-	Now func() time.Time
+	Now             func() time.Time
+	Account, Region string
 	// Lag is how late LookupEvents shows an event.
 	Lag time.Duration
 }
@@ -32,6 +35,7 @@ type Service struct {
 	writes []Event // oldest first; bounded
 	reads  []Event
 	serial int64 // of the newest event
+	trails []*trail
 }
 
 // How many events are kept.
@@ -40,12 +44,15 @@ const (
 	keptReads  = 5_000
 )
 
-// New makes an empty trail.
+// New makes a service without events, and one trail that logs.
 func New(o Options) *Service {
 	s := &Service{options: o}
-	s.Model = &wire.Model{Signing: "cloudtrail", Operations: map[string]wire.Operation{
-		"LookupEvents": wire.Op(s.lookup),
-	}}
+	operations := map[string]wire.Operation{"LookupEvents": wire.Op(s.lookup)}
+	maps.Copy(operations, s.trailOperations())
+	s.Model = &wire.Model{Signing: "cloudtrail", Operations: operations}
+	first := s.newTrail(firstTrail, "aws-cloudtrail-logs-"+o.Account)
+	first.logging, first.started = true, o.Now()
+	s.trails = []*trail{first}
 	return s
 }
 

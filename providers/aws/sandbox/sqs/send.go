@@ -67,6 +67,7 @@ func (s *Service) put(q *queue, in *sendInput, sender string) (sendOutput, error
 	}
 	q.messages = append(q.messages, m)
 	q.wake()
+	s.measured("NumberOfMessagesSent", q, 1)
 	return out, nil
 }
 

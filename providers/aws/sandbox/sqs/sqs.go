@@ -25,6 +25,8 @@ type Options struct {
 	// Quiet is how long a deleted queue's name stays taken and a purge stays
 	// in progress; AWS takes 60 seconds. 0 is none.
 	Quiet time.Duration
+	// Metrics takes a datapoint of a queue's. nil: nobody does.
+	Metrics func(metric, queue string, value float64)
 }
 
 // Service is one account's queues in one region.
@@ -35,6 +37,27 @@ type Service struct {
 	mu      sync.Mutex
 	queues  map[string]*queue
 	deleted map[string]time.Time
+}
+
+func (s *Service) measured(metric string, q *queue, value float64) {
+	if s.options.Metrics != nil {
+		s.options.Metrics(metric, q.name, value)
+	}
+}
+
+// Tick measures how old each queue's oldest message is.
+func (s *Service) Tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		age := time.Duration(0)
+		for _, m := range q.messages {
+			age = max(age, s.options.Now().Sub(m.sent))
+		}
+		if len(q.messages) > 0 {
+			s.measured("ApproximateAgeOfOldestMessage", q, age.Seconds())
+		}
+	}
 }
 
 // New makes a service without queues.
