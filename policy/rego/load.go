@@ -63,6 +63,18 @@ func (b *Bundle) Packages(p policy.Point) []string {
 	return names
 }
 
+// Opens are the packages whose word can allow at p: what is protected stays
+// closed without one.
+func (b *Bundle) Opens(p policy.Point) []string {
+	var names []string
+	for _, k := range b.packages[p] {
+		if k.enforcement == mandatory && slices.Contains(k.rules, "allow") {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
 // ReadsActor is true when a drift package looks at who made a change: a revert
 // is then worth waiting for an answer to that.
 func (b *Bundle) ReadsActor() bool { return b.actor }

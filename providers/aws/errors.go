@@ -228,8 +228,8 @@ func classify(err error) error {
 		return err
 	}
 	operation := "aws"
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
+	op := innermost(err)
+	if op != nil {
 		operation = strings.ToLower(strings.ReplaceAll(op.Service(), " ", "")) + ":" + op.Operation()
 	}
 	var api smithy.APIError
@@ -280,6 +280,18 @@ func kindOfAnswer(code, message string) providers.Kind {
 // failedEntry is the error of one entry of a call that succeeded as a whole.
 func failedEntry(what, code, message string) error {
 	return providers.Errorf(kindOfAnswer(code, message), "%s: %s: %s", what, code, scrub(message))
+}
+
+// innermost is the call that failed: the taking of a role, where that is what
+// another call waited for.
+func innermost(err error) (inner *smithy.OperationError) {
+	for {
+		var op *smithy.OperationError
+		if !errors.As(err, &op) {
+			return inner
+		}
+		inner, err = op, op.Unwrap()
+	}
 }
 
 func operationName(op *smithy.OperationError) string {

@@ -59,7 +59,8 @@ type Options struct {
 	// Emulator is "", or "moto": its mappings name the version their alias
 	// pointed at once, and are read as naming the alias; its policies have
 	// revisions that do not hold, and are written without; its state machines
-	// are taken to have no versions, and its HTTP APIs no authorizers.
+	// are taken to have no versions, and its HTTP APIs no authorizers; Diagnose
+	// does not ask it about patterns, and for its history of events.
 	Emulator string
 	// ReadOnly providers stand behind a wrapper that refuses every write: extras
 	// are told of what nobody owns as well.

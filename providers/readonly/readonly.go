@@ -26,6 +26,7 @@ var (
 	_ providers.Hinter         = (*Provider)(nil)
 	_ providers.Examiner       = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
+	_ providers.Diagnoser      = (*Provider)(nil)
 )
 
 // Wrap makes a read-only view of a provider.
@@ -137,4 +138,12 @@ func (p *Provider) CheckAccount(ctx context.Context) (string, error) {
 		return checker.CheckAccount(ctx)
 	}
 	return "", nil
+}
+
+// Diagnose is the inner provider's; nothing is told where that tells nothing.
+func (p *Provider) Diagnose(ctx context.Context, want []manifest.Resource) providers.Diagnosis {
+	if diagnoser, ok := p.inner.(providers.Diagnoser); ok {
+		return diagnoser.Diagnose(ctx, want)
+	}
+	return providers.Diagnosis{}
 }

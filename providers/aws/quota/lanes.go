@@ -14,6 +14,9 @@ func laneOf(service, operation string) (name string, perSecond float64) {
 		}
 		return "lambda", 15
 	case "CloudTrail":
+		if operation != "LookupEvents" {
+			return "cloudtrail:trails", 10
+		}
 		return "cloudtrail", 2
 	case "CloudWatch":
 		switch operation {
