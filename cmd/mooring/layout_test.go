@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"reconciler/journal/bolt":        {"reconciler/journal", "reconciler/record", "reconciler/rollout", "sources/manifest"},
 	"reconciler/journal/journaltest": {"reconciler/journal", "reconciler/record", "reconciler/rollout", "providers", "sources/manifest"},
 	"reconciler/notify":              {},
+	"reconciler/diagnose":            {"providers", "sources/manifest"},
 	"reconciler/access":              {},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
 	"reconciler/web":                 {"reconciler/access", "reconciler/record", "reconciler/plan", "reconciler/rollout", "policy", "providers", "sources/manifest"},
@@ -82,7 +83,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote"}
+var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote", "reconciler/diagnose"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -68,7 +68,7 @@ func (b *Bundle) Packages(p policy.Point) []string {
 func (b *Bundle) Opens(p policy.Point) []string {
 	var names []string
 	for _, k := range b.packages[p] {
-		if k.enforcement == mandatory && slices.Contains(k.rules, "allow") {
+		if k.terms.level == mandatory && slices.Contains(k.rules, "allow") {
 			names = append(names, k.name)
 		}
 	}
