@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/providers"
+	"mooring.dev/providers/aws/quota"
+	"mooring.dev/reconciler/diagnose"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// doctoring is one run of the doctor: it gathers, and diagnose judges.
+type doctoring struct {
+	place
+	client
+	environments []string
+	output       string
+	asked        bool // for the daemon, by name
+
+	zones map[string]bool // that schedules go by
+}
+
+func doctorCommand() *cobra.Command {
+	var d doctoring
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "look whether everything Mooring needs is there, and say what to do where it is not",
+		Long: `Tries the repository, the policies and their tests, each environment's
+credentials and the reads that looking needs, the account's limits, the clock,
+the way hints come, the receivers, and the state folder. Nothing is written to
+cloud or repository, and no alert is sent.
+
+Each check is ok, a warning, a fault, or skipped with the reason. Exits 1 when
+anything is at fault, and 0 otherwise.`,
+		Example: `  mooring doctor --repo shop.git
+  mooring doctor --repo shop.git --environment production -o json
+  mooring doctor --path . --state /var/lib/mooring --server http://127.0.0.1:8420`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd) },
+	}
+	d.place.flags(cmd)
+	d.client.flags(cmd)
+	outputFlag(cmd, &d.output)
+	cmd.Flags().StringSliceVar(&d.environments, "environment", nil, "only these environments (repeat or separate by commas)")
+	return cmd
+}
+
+func (d *doctoring) run(cmd *cobra.Command) error {
+	d.asked, d.zones = cmd.Flags().Changed("server") || os.Getenv("MOORING_SERVER") != "", map[string]bool{}
+	checks, err := d.checks(cmd.Context())
+	if err != nil {
+		return err
+	}
+	report := diagnose.Summarise(checks)
+	if err := print(cmd, d.output, report, func(w io.Writer) { doctorTable(w, report) }); err != nil {
+		return err
+	}
+	if report.Outcome == diagnose.Fault {
+		return exit{exitError}
+	}
+	return nil
+}
+
+func (d *doctoring) checks(ctx context.Context) ([]diagnose.Check, error) {
+	var out []diagnose.Check
+	if d.repo == "" && d.path == "" {
+		out = append(out, diagnose.NoRepository())
+	} else {
+		cache, err := os.MkdirTemp("", "mooring-doctor-")
+		if err != nil {
+			return nil, fmt.Errorf("make a cache: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(cache) }()
+		found, err := d.ofRepository(ctx, cache)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	out = append(out, d.ofDaemon(ctx)...)
+	out = append(out, diagnose.OfState(stateOf(d.state))...)
+	return append(out, zonesKnown(d.zones)), nil
+}
+
+// ofRepository looks at the repository and at all that it names.
+func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.Check, error) {
+	r := d.repository(ctx, cache)
+	out := diagnose.OfRepository(r.found)
+	out = append(out, d.ofGitClock(ctx)...)
+	if r.pipeline == nil {
+		return out, nil
+	}
+	for _, name := range d.environments {
+		if _, ok := r.pipeline.Environment(name); !ok {
+			return nil, unknownEnvironment(name, r.pipeline)
+		}
+	}
+	look, err := d.platforms(cache)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range r.pipeline.Environments {
+		if len(d.environments) > 0 && !slices.Contains(d.environments, e.Name) {
+			continue
+		}
+		of, release := r.environment(ctx, e)
+		out = append(out, diagnose.OfEnvironment(of, r.found.Policies)...)
+		d.noteZones(release)
+		out = append(out, diagnose.OfPlatform(e, diagnosed(ctx, look, r.pipeline, e, release))...)
+	}
+	for _, name := range sortedNames(r.pipeline.Receivers) {
+		out = append(out, diagnose.OfReceiver(d.receiver(ctx, name, r.pipeline.Receivers[name]))...)
+	}
+	return out, nil
+}
+
+// platforms opens providers that only look.
+func (d *doctoring) platforms(cache string) (*platforms, error) {
+	tokens, err := tokenKey(cache)
+	if err != nil {
+		return nil, err
+	}
+	p := d.place
+	p.state = cache
+	return &platforms{place: &p, instance: instanceName(), tokens: tokens, quota: quota.New(rates(sweepShare)), readOnly: true}, nil
+}
+
+// diagnosed asks an environment's platform.
+func diagnosed(ctx context.Context, f *platforms, p *manifest.Pipeline, e manifest.Environment, release *manifest.Release) providers.Diagnosis {
+	provider, err := f.open(ctx, p, e)
+	if err != nil {
+		return providers.Diagnosis{Reached: providers.Reached{Why: providers.OtherRefusal, Text: err.Error()}}
+	}
+	diagnoser, ok := provider.(providers.Diagnoser)
+	if !ok {
+		return providers.Diagnosis{}
+	}
+	var want []manifest.Resource
+	if release != nil {
+		want = release.Resources
+	}
+	return diagnoser.Diagnose(ctx, want)
+}
+
+// ofDaemon asks a daemon, where one answers.
+func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
+	var status web.Status
+	about := diagnose.Daemon{Server: d.server, Asked: d.asked}
+	if about.Err = d.get(ctx, "/api/v1/status", &status); about.Err != nil {
+		return []diagnose.Check{diagnose.OfDaemon(about)}
+	}
+	about.Environs = len(status.Environments)
+	for _, fault := range status.Faults {
+		about.Troubled = append(about.Troubled, fault)
+	}
+	for _, e := range status.Environments {
+		if e.LastError != "" {
+			about.Troubled = append(about.Troubled, e.Name+": "+e.LastError)
+		}
+	}
+	var lanes []diagnose.Lane
+	for _, l := range status.Quota {
+		lanes = append(lanes, diagnose.Lane{Name: l.Name, PerSecond: l.PerSecond, Allowed: l.Allowed, UsedRatio: l.UsedRatio, Throttles: l.Throttles})
+	}
+	return []diagnose.Check{diagnose.OfDaemon(about), diagnose.OfLanes(lanes)}
+}
+
+var resultColour = map[diagnose.Result]string{diagnose.OK: "32", diagnose.Warning: "33", diagnose.Fault: "31", diagnose.Skipped: "2"}
+
+func doctorTable(w io.Writer, r diagnose.Report) {
+	counts := map[diagnose.Result]int{}
+	for _, c := range r.Checks {
+		counts[c.Result]++
+		row(w, colour(resultColour[c.Result], string(c.Result)), c.Name, cmp.Or(c.Scope, "-"), c.Found)
+		if c.Remedy != "" {
+			row(w, "", "", "", "→ "+c.Remedy)
+		}
+	}
+	fmt.Fprintf(w, "%s: %d ok, %d warnings, %d faults, %d skipped\n", r.Outcome, counts[diagnose.OK], counts[diagnose.Warning], len(r.Checks)-counts[diagnose.OK]-counts[diagnose.Warning]-counts[diagnose.Skipped], counts[diagnose.Skipped])
+}
+
+func journalPath(state string) string { return filepath.Join(state, "journal.db") }

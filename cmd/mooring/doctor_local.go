@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/reconciler/diagnose"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/journal/bolt"
+	"mooring.dev/sources/manifest"
+)
+
+// connectWithin bounds one attempt to reach somebody.
+const connectWithin = 5 * time.Second
+
+// ofGitClock compares our clock with that of a Git host that speaks HTTP.
+func (d *doctoring) ofGitClock(ctx context.Context) []diagnose.Check {
+	u, err := url.Parse(d.repo)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	u.User = nil
+	u.RawQuery = "service=git-upload-pack"
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/info/refs"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil
+	}
+	var c providers.Clock
+	client := &http.Client{Timeout: connectWithin, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: d.authorities()}}}
+	if resp, err := client.Do(req); err == nil {
+		_ = resp.Body.Close() // any answer tells the time
+		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c = providers.Clock{Known: true, Ahead: time.Since(at).Truncate(time.Second)}
+		}
+	}
+	return []diagnose.Check{diagnose.OfClock("clock", "git", "the Git host", c)}
+}
+
+// authorities are the system's and those of --ca-file; nil for the system's
+// alone.
+func (d *doctoring) authorities() *x509.CertPool {
+	data, err := os.ReadFile(d.caFile)
+	if d.caFile == "" || err != nil {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM(data)
+	return pool
+}
+
+var secretType = reflect.TypeFor[manifest.Secret]()
+
+// receiver reads a receiver's secrets and connects to its address.
+func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiver) diagnose.Receiver {
+	out := diagnose.Receiver{Name: name}
+	address := ""
+	eachSecret(reflect.ValueOf(r), "", func(field string, s manifest.Secret) {
+		value, err := secret(s)()
+		from := "inline"
+		switch {
+		case s.FromEnv != "":
+			from = "environment variable " + s.FromEnv
+		case s.FromFile != "":
+			from = "file " + s.FromFile
+		}
+		switch {
+		case err != nil:
+			out.Unread = append(out.Unread, field+": "+bareError(err))
+		case value == "":
+			out.Unread = append(out.Unread, field+": "+from+" is empty")
+		case from != "inline":
+			out.Secrets = append(out.Secrets, field+" from "+from)
+		}
+		if strings.HasSuffix(field, "url") {
+			address = value
+		}
+	})
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		out.Address, out.Proxy, out.Err = connect(ctx, u)
+	} else if address != "" {
+		out.Unread = append(out.Unread, "url is no http or https address")
+	}
+	return out
+}
+
+// bareError is an error that names a file or variable, and no value.
+func bareError(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Path + ": " + at.Err.Error()
+	}
+	return err.Error()
+}
+
+// eachSecret goes through what of a receiver's settings may be a secret.
+func eachSecret(v reflect.Value, field string, visit func(string, manifest.Secret)) {
+	switch {
+	case v.Kind() == reflect.Pointer:
+		if !v.IsNil() {
+			eachSecret(v.Elem(), field, visit)
+		}
+	case v.Type() == secretType:
+		if s, ok := v.Interface().(manifest.Secret); ok && s != (manifest.Secret{}) {
+			visit(field, s)
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if v.Type().Field(i).IsExported() {
+				eachSecret(v.Field(i), name, visit)
+			}
+		}
+	}
+}
+
+// connect opens a connection and closes it again: to the proxy, where one is
+// in between.
+func connect(ctx context.Context, u *url.URL) (address, proxy string, err error) {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	address = net.JoinHostPort(u.Hostname(), port)
+	dial := address
+	if via, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && via != nil {
+		proxy, dial = via.Host, via.Host
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	var conn net.Conn
+	if u.Scheme == "https" && proxy == "" {
+		conn, err = (&tls.Dialer{}).DialContext(ctx, "tcp", dial)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", dial)
+	}
+	if err != nil {
+		return address, proxy, err
+	}
+	return address, proxy, conn.Close()
+}
+
+// stateOf looks at the state folder. A file is made in it and taken away.
+func stateOf(dir string) diagnose.State {
+	st := diagnose.State{Dir: dir}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		st.Missing = true
+		return st
+	case err != nil:
+		st.Err = err
+		return st
+	}
+	st.Mode = info.Mode()
+	if st.Err = writable(dir); st.Err != nil {
+		st.Err = cause(st.Err)
+	}
+	for _, name := range []string{"token", "token.key", "journal.db"} {
+		if f, err := os.Stat(filepath.Join(dir, name)); err == nil && f.Mode().Perm()&0o077 != 0 {
+			st.Loose = append(st.Loose, name)
+		}
+	}
+	st.Journal, st.JournalErr = journalState(journalPath(dir))
+	st.Free, st.FreeKnown = freeSpace(dir)
+	return st
+}
+
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".doctor-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func cause(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// journalState opens a journal that is there, and closes it again.
+func journalState(path string) (string, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "none", nil
+	}
+	store, err := bolt.Open(path)
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		return "used", nil
+	case err != nil:
+		return "", err
+	}
+	return "open", store.Close()
+}
+
+// zonesKnown looks up the zones schedules go by, and one that is always there.
+func zonesKnown(zones map[string]bool) diagnose.Check {
+	var unknown []string
+	names := sortedNames(zones)
+	for _, name := range append(names, "Europe/London") {
+		if _, err := time.LoadLocation(name); err != nil {
+			unknown = append(unknown, name)
+		}
+	}
+	return diagnose.OfZones(len(names)+1, unknown)
+}
