@@ -14,7 +14,7 @@ import (
 
 // reads are the methods that may reach the platform. Whatever else a provider
 // learns to do is a write until it is listed here.
-var reads = []string{"Canonical", "Survey", "Observe", "Measure", "Actors", "AlarmStates", "Explains", "CheckAccount", "Hints", "Examine"}
+var reads = []string{"Canonical", "Survey", "Observe", "Measure", "Actors", "AlarmStates", "Explains", "CheckAccount", "Hints", "Examine", "Diagnose"}
 
 // TestWritesAreRefused calls every other method of every interface: each is
 // Denied, and the platform is as it was.
