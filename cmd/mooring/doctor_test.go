@@ -288,3 +288,20 @@ func says(got, want string) bool {
 	head, words, _ := strings.Cut(want, ": ")
 	return strings.HasPrefix(got, head+": ") && strings.Contains(got, words)
 }
+
+// TestDoctorChecksAreDocumented: docs/operations.md names each check.
+func TestDoctorChecksAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", "operations.md"))
+	check(t, err)
+	_, section, _ := strings.Cut(string(text), "## Is everything there")
+	section, _, _ = strings.Cut(section, "\n## ")
+	checks := newWard(t).examine().Checks
+	if len(checks) < 20 {
+		t.Fatalf("only %d checks", len(checks))
+	}
+	for _, c := range append(checks, diagnose.OfLanes(nil)) {
+		if !strings.Contains(section, "`"+c.Name+"`") {
+			t.Errorf("the check %s is not documented", c.Name)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package diagnose
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// TestSummarise: the gravest result is the outcome, and what has no result is
+// a fault.
+func TestSummarise(t *testing.T) {
+	for want, results := range map[Result][][]Result{
+		OK:      {{}, {OK}, {OK, Skipped}},
+		Warning: {{Warning}, {OK, Warning, Skipped}},
+		Fault:   {{Fault}, {Warning, Fault, OK}, {""}, {OK, "what"}},
+	} {
+		for _, rs := range results {
+			var checks []Check
+			for _, r := range rs {
+				checks = append(checks, Check{Result: r})
+			}
+			if got := Summarise(checks); got.Outcome != want || got.Checks == nil || len(got.Checks) != len(rs) {
+				t.Errorf("%v: %s", rs, got.Outcome)
+			}
+		}
+	}
+}
+
+// one holds a check against "result: words", and wants a remedy of what is not
+// well and none of what is.
+func one(t *testing.T, about string, c Check, want string) {
+	t.Helper()
+	result, words, _ := strings.Cut(want, ": ")
+	if string(c.Result) != result || !strings.Contains(c.Found, words) {
+		t.Errorf("%s: %s: %s; want %s", about, c.Result, c.Found, want)
+	}
+	if wants := c.Result == Fault || c.Result == Warning; wants != (c.Remedy != "") {
+		t.Errorf("%s: %s has the remedy %q", about, c.Result, c.Remedy)
+	}
+}
+
+func TestClock(t *testing.T) {
+	for ahead, want := range map[time.Duration]string{
+		0: "ok: within 1s", time.Minute: "ok: ", -time.Minute: "ok: ", 61 * time.Second: "warning: 1m1s ahead of", -5 * time.Minute: "warning: 5m0s behind",
+		5*time.Minute + time.Second: "fault: ahead of", -time.Hour: "fault: 1h0m0s behind",
+	} {
+		one(t, ahead.String(), OfClock("clock", "e", "AWS", providers.Clock{Known: true, Ahead: ahead}), want)
+	}
+	one(t, "unknown", OfClock("clock", "e", "AWS", providers.Clock{}), "skipped: AWS told no time")
+}
+
+func TestLimits(t *testing.T) {
+	for want, l := range map[string]providers.Limit{
+		"ok: 10 of 900":       {Name: "concurrency", Used: 10, Allowed: 900},
+		"warning: 720 of 900": {Name: "concurrency", Used: 720, Allowed: 900},
+		"warning: so small":   {Name: "concurrency", Allowed: 0},
+		"warning: 80 of 100":  {Name: "code-storage", Used: 80, Allowed: 100},
+		"ok: 79 of 100":       {Name: "code-storage", Used: 79, Allowed: 100},
+	} {
+		one(t, want, limits("e", []providers.Limit{l})[0], want)
+	}
+	one(t, "unread", limits("e", nil)[0], "skipped: lambda:GetAccountSettings")
+}
+
+func TestLanes(t *testing.T) {
+	quiet := Lane{Name: "a/lambda", PerSecond: 15, Allowed: 5, UsedRatio: 0.1}
+	for want, lanes := range map[string][]Lane{
+		"skipped: called nothing":      nil,
+		"ok: a/lambda with 10%":        {quiet, {Name: "a/iam", PerSecond: 15, Allowed: 5}},
+		"warning: refused calls":       {quiet, {Name: "a/iam", PerSecond: 15, Allowed: 5, Throttles: 3}},
+		"warning: is used up: a/sqs":   {quiet, {Name: "a/sqs", PerSecond: 15, Allowed: 5, UsedRatio: 0.31}},
+		"warning: their rate: a/x (1)": {{Name: "a/x", Throttles: 1, UsedRatio: 1, PerSecond: 1, Allowed: 1}},
+	} {
+		one(t, want, OfLanes(lanes), want)
+	}
+}
+
+func TestHints(t *testing.T) {
+	whole := func() providers.HintPath {
+		return providers.HintPath{
+			Queue: providers.HintQueue{
+				Declared: "mooring-hints", Region: "eu-west-1", ARN: ours.Queue, Sent: 3,
+				Policy: `{"Statement":{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage"}}`,
+			},
+			Rules:  []providers.HintRule{{Name: "hints", ARN: ours.Source, Enabled: true, Targets: []string{ours.Queue}}},
+			Trails: []providers.HintTrail{{Name: "t", Here: true, Logging: true}},
+		}
+	}
+	refused, absent := providers.Errorf(providers.Denied, "no"), providers.Errorf(providers.Conflict, "not there")
+	for name, c := range map[string]struct {
+		change func(h *providers.HintPath)
+		check  string // whose result is
+		want   string
+	}{
+		"whole":            {func(*providers.HintPath) {}, "", ""},
+		"no queue":         {func(h *providers.HintPath) { h.Queue.Err, h.Queue.ARN = absent, "" }, "hint-queue", "fault: there is no queue"},
+		"queue unreadable": {func(h *providers.HintPath) { h.Queue.Err, h.Queue.ARN = refused, "" }, "hint-queue", "fault: may not be read"},
+		"queue unanswered": {func(h *providers.HintPath) { h.Queue.Err, h.Queue.ARN = errors.New("late"), "" }, "hint-queue", "fault: late"},
+		"queue elsewhere": {func(h *providers.HintPath) {
+			h.Queue.Declared = strings.Replace(ours.Queue, "eu-west-1", "us-east-1", 1)
+		}, "hint-queue", "fault: is in us-east-1"},
+		"queue of AWS's key":    {func(h *providers.HintPath) { h.Queue.Key = "alias/aws/sqs" }, "hint-queue", "fault: EventBridge may not use"},
+		"no rule":               {func(h *providers.HintPath) { h.Rules = nil }, "hint-rule", "fault: no rule"},
+		"rules unreadable":      {func(h *providers.HintPath) { h.Rules, h.RulesErr = nil, refused }, "hint-rule", "skipped: could not be read"},
+		"rule disabled":         {func(h *providers.HintPath) { h.Rules[0].Enabled = false }, "hint-rule", "fault: disabled"},
+		"rule rewrites":         {func(h *providers.HintPath) { h.Rules[0].Rewritten = true }, "hint-rule", "fault: something else"},
+		"rule leaves out":       {func(h *providers.HintPath) { h.Rules[0].Unmatched = []string{"aws.iam"} }, "hint-rule", "fault: aws.iam"},
+		"rule half seen":        {func(h *providers.HintPath) { h.Rules[0].Err = refused }, "hint-rule", "warning: could not be looked at"},
+		"policy missing":        {func(h *providers.HintPath) { h.Queue.Policy = "" }, "hint-policy", "fault: there is none"},
+		"policy unclear":        {func(h *providers.HintPath) { h.Queue.Policy = "{" }, "hint-policy", "warning: cannot be told"},
+		"no trail":              {func(h *providers.HintPath) { h.Trails = nil }, "hint-trail", "fault: there is no trail"},
+		"trail elsewhere":       {func(h *providers.HintPath) { h.Trails[0].Here = false }, "hint-trail", "fault: there is no trail"},
+		"trail stopped":         {func(h *providers.HintPath) { h.Trails[0].Logging = false }, "hint-trail", "fault: does not log"},
+		"trail of reads":        {func(h *providers.HintPath) { h.Trails[0].Reads = true }, "hint-trail", "fault: logs no changes"},
+		"trails unreadable":     {func(h *providers.HintPath) { h.TrailsErr = refused }, "hint-trail", "skipped: could not be read"},
+		"trail unreadable":      {func(h *providers.HintPath) { h.Trails[0].Err = refused }, "hint-trail", "skipped: t could not be"},
+		"messages wait":         {func(h *providers.HintPath) { h.Queue.Oldest, h.Queue.Waiting = 20*time.Minute, 7 }, "hint-messages", "warning: 7 messages wait"},
+		"no messages":           {func(h *providers.HintPath) { h.Queue.Sent = 0 }, "hint-messages", "warning: no message"},
+		"messages are not seen": {func(h *providers.HintPath) { h.Queue.SentErr = refused }, "hint-messages", "skipped: could not be asked"},
+	} {
+		h := whole()
+		c.change(&h)
+		seen := false
+		for _, check := range OfHints("e", h) {
+			if check.Name == c.check {
+				seen = true
+				one(t, name, check, c.want)
+			} else if check.Result == Fault || check.Result == Warning {
+				t.Errorf("%s: %s is %s: %s", name, check.Name, check.Result, check.Found)
+			}
+		}
+		if !seen && c.check != "" {
+			t.Errorf("%s: no check %s", name, c.check)
+		}
+	}
+	// Of two rules the one that works counts; a trail that logs makes up for one that does not.
+	h := whole()
+	h.Rules = append([]providers.HintRule{{Name: "old"}}, h.Rules...)
+	h.Trails = append([]providers.HintTrail{{Name: "old", Here: true}}, h.Trails...)
+	if r := Summarise(OfHints("e", h)); r.Outcome != OK {
+		t.Errorf("beside an old rule and trail: %+v", r.Checks)
+	}
+}
+
+func TestReached(t *testing.T) {
+	target := manifest.AWSTarget{Region: "eu-west-1", Account: "111111111111", RoleArn: "arn:aws:iam::111111111111:role/mooring"}
+	e := manifest.Environment{Name: "e", Provider: manifest.ProviderTarget{AWS: &target}}
+	remedies := map[string]bool{}
+	for _, why := range []string{providers.NoCredentials, providers.ExpiredCredentials, providers.RefusedCredentials, providers.RoleNotTaken, providers.ClockRefused, providers.Unreachable} {
+		checks := OfPlatform(e, providers.Diagnosis{Reached: providers.Reached{Why: why, Text: "sts: no"}})
+		one(t, why, checks[0], "fault: sts: no")
+		remedies[checks[0].Remedy] = true
+		for _, c := range checks[1:] {
+			if c.Result != Skipped {
+				t.Errorf("%s: %s is %s though nobody was reached", why, c.Name, c.Result)
+			}
+		}
+	}
+	if len(remedies) != 6 {
+		t.Errorf("%d remedies for 6 reasons", len(remedies))
+	}
+	good := OfPlatform(e, providers.Diagnosis{Reached: providers.Reached{Account: "111111111111", Identity: "assumed-role/mooring/x"}, Reads: []providers.Read{{Action: "lambda:GetFunction"}}})
+	one(t, "good", good[0], "ok: having taken "+target.RoleArn)
+	one(t, "denied", permissions("e", []providers.Read{{Action: "a:B", Code: "AccessDenied", Denied: true}, {Action: "a:C", Code: "AccessDenied", Denied: true}}), "fault: a:B, a:C")
+	one(t, "odd", permissions("e", []providers.Read{{Action: "a:B", Code: "InternalFailure"}}), "warning: a:B (InternalFailure)")
+}
+
+func TestState(t *testing.T) {
+	good := State{Dir: "/s", Mode: 0o700, Journal: "open", Free: 5 << 30, FreeKnown: true}
+	for want, change := range map[string]func(*State){
+		"state-folder ok: can be written":       func(*State) {},
+		"state-folder ok: not there yet":        func(s *State) { s.Missing = true },
+		"state-folder fault: cannot be written": func(s *State) { s.Err = errors.New("no") },
+		"state-folder warning: mode 0750":       func(s *State) { s.Mode = 0o750 },
+		"state-folder warning: token.key":       func(s *State) { s.Loose = []string{"token.key"} },
+		"journal ok: daemon has it open":        func(s *State) { s.Journal = "used" },
+		"journal ok: none yet":                  func(s *State) { s.Journal = "none" },
+		"journal fault: damaged":                func(s *State) { s.Journal, s.JournalErr = "", errors.New("damaged") },
+		"disk ok: 5.0 GiB":                      func(*State) {},
+		"disk warning: 0.5 GiB":                 func(s *State) { s.Free = 1 << 29 },
+		"disk fault: 0.0 GiB":                   func(s *State) { s.Free = 1 << 20 },
+		"disk skipped: cannot be told":          func(s *State) { s.FreeKnown = false },
+	} {
+		st := good
+		change(&st)
+		name, words, _ := strings.Cut(want, " ")
+		for _, c := range OfState(st) {
+			if c.Name == name {
+				one(t, want, c, words)
+			} else if st.Err == nil && c.Result == Fault {
+				t.Errorf("%s: %s is at fault too", want, c.Name)
+			}
+		}
+	}
+}
+
+func TestReceiverAndRest(t *testing.T) {
+	reach := func(r Receiver) string {
+		var out []string
+		for _, c := range OfReceiver(r) {
+			out = append(out, fmt.Sprintf("%s %s", c.Name, c.Result))
+		}
+		return strings.Join(out, ", ")
+	}
+	for want, r := range map[string]Receiver{
+		"receiver-secrets ok, receiver-reach ok":         {Secrets: []string{"url"}, Address: "a:1"},
+		"receiver-secrets fault, receiver-reach skipped": {Unread: []string{"url"}},
+		"receiver-secrets ok, receiver-reach fault":      {Address: "a:1", Err: errors.New("no")},
+		"receiver-secrets ok, receiver-reach skipped":    {},
+	} {
+		if got := reach(r); got != want {
+			t.Errorf("%+v: %s, want %s", r, got, want)
+		}
+	}
+	one(t, "daemon", OfDaemon(Daemon{Environs: 2}), "ok: 2 environments")
+	one(t, "daemon named", OfDaemon(Daemon{Err: errors.New("no answer"), Asked: true}), "fault: no answer")
+	one(t, "daemon not named", OfDaemon(Daemon{Err: errors.New("no answer")}), "skipped: none answers")
+	one(t, "daemon in trouble", OfDaemon(Daemon{Troubled: []string{"e: denied"}}), "fault: e: denied")
+	one(t, "zones", OfZones(1, []string{"Europe/X"}), "fault: Europe/X")
+}
+
+func TestRepository(t *testing.T) {
+	result := func(checks []Check, name string) Check {
+		for _, c := range checks {
+			if c.Name == name {
+				return c
+			}
+		}
+		return Check{}
+	}
+	one(t, "unread", result(OfRepository(Repository{Err: errors.New("auth")}), "repository"), "fault: auth")
+	one(t, "unread", result(OfRepository(Repository{Err: errors.New("auth")}), "policies"), "skipped: ")
+	one(t, "no control branch", result(OfRepository(Repository{Missing: true, Control: "main"}), "pipeline"), "fault: no branch main")
+	one(t, "broken", result(OfRepository(Repository{Faults: []string{"mooring.yaml:3:1: x"}}), "pipeline"), "fault: mooring.yaml:3:1")
+	one(t, "policies", result(OfRepository(Repository{Policies: Policies{Err: []string{"a.rego:1:1: x"}}}), "policies"), "fault: a.rego:1:1")
+	one(t, "no policies", result(OfRepository(Repository{}), "policies"), "ok: built-in defaults")
+	one(t, "no branch", result(OfEnvironment(Environment{Name: "e", Branch: "env/e", Missing: true}, Policies{}), "branch"), "fault: env/e")
+	one(t, "nothing declared", result(OfEnvironment(Environment{Name: "e"}, Policies{}), "manifests"), "warning: no resource")
+	one(t, "closed", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Count: 3}), "protection"), "fault: no policy can allow")
+	one(t, "open", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Opens: []string{"policy.admission.a"}}), "protection"), "ok: policy.admission.a")
+}
