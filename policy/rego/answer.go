@@ -22,6 +22,8 @@ type answer struct {
 	rules       map[string]string // what of the package's result it is about: the rule, by its name there
 	err         error             // the package is broken: its answer counts only where it stops
 	took        time.Duration
+	printed     []string
+	labels      []map[string]any
 	size        int // of what it said, in bytes
 
 	steers         bool // it defines `advance`

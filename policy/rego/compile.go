@@ -93,6 +93,7 @@ func newCompiler(config map[string]any) (*ast.Compiler, map[string]*ast.Module) 
 		WithCapabilities(capabilities()).
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(true).
+		WithEnablePrintStatements(true).
 		WithStrict(true)
 	c.SetErrorLimit(0)
 	return c, typings

@@ -225,6 +225,9 @@ func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts
 			}
 			room -= a.size
 			a.took = time.Since(began)
+			if len(answers) == 0 || answers[len(answers)-1].pkg != a.pkg {
+				a.printed, a.labels = got.printed.lines, got.labels // told once
+			}
 			answers = append(answers, a)
 			if got.err != nil {
 				break // told once
@@ -242,10 +245,7 @@ func (e *Evaluator) askOne(ctx context.Context, k *pkg, q question) evaluated {
 	}
 	ctx, stop := watchHeap(ctx, e.o.MaxHeap)
 	defer stop()
-	got := e.keeper.run(ctx, func() evaluated {
-		values, err := k.eval(ctx, q)
-		return evaluated{values, err}
-	})
+	got := e.keeper.run(ctx, func() evaluated { return k.eval(ctx, q) })
 	if errors.Is(got.err, ErrLate) && errors.Is(context.Cause(ctx), ErrMemory) {
 		got.err = ErrMemory
 		shed()

@@ -2,6 +2,8 @@ package rego
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/version"
@@ -29,6 +31,7 @@ type decisionRecord struct {
 	Metrics      map[string]int64        `json:"metrics"`
 	Erased       []string                `json:"erased"`
 	Masked       []string                `json:"masked"`
+	RuleLabels   []map[string]any        `json:"rule_labels,omitempty"` // of rules that were true; each set once
 	Engine       string                  `json:"engine"`
 	Capabilities string                  `json:"capabilities_digest"`
 }
@@ -54,6 +57,10 @@ type packageRecord struct {
 	Weight      int              `json:"weight,omitempty"`
 	Actions     []policy.Action  `json:"actions,omitempty"`
 	Routes      []policy.Route   `json:"routes,omitempty"`
+	Mutes       []policy.Finding `json:"mutes,omitempty"`
+	Flags       []string         `json:"flags,omitempty"`
+	RuleLabels  []map[string]any `json:"rule_labels,omitempty"`
+	Print       []string         `json:"print,omitempty"` // file:line: text, up to a bound
 }
 
 func record(d policy.Decision, f facts, doc []byte, answers []answer, took time.Duration, capabilitiesDigest string) []byte {
@@ -77,15 +84,30 @@ func record(d policy.Decision, f facts, doc []byte, answers []answer, took time.
 	for _, a := range answers {
 		r.Packages = append(r.Packages, a.record())
 		r.Metrics["timer_rego_query_eval_ns"] += int64(a.took)
+		r.RuleLabels = joined(r.RuleLabels, a.labels)
 	}
 	return must(json.Marshal(r))
+}
+
+// joined adds label sets that are not there yet.
+func joined(all, more []map[string]any) []map[string]any {
+	for _, set := range more {
+		if !slices.ContainsFunc(all, func(o map[string]any) bool { return reflect.DeepEqual(o, set) }) {
+			all = append(all, set)
+		}
+	}
+	return all
 }
 
 func (a answer) record() packageRecord {
 	r := packageRecord{
 		Name: a.pkg, Enforcement: a.enforcement, EvalNS: int64(a.took),
 		Allow: a.allow, Deny: a.deny, Warn: a.warn, Abort: a.abort, Pause: a.pause,
-		Advance: a.advance, Weight: a.weight, Actions: a.actions, Routes: a.routes,
+		Advance: a.advance, Weight: a.weight, Actions: a.actions, Routes: a.routes, Flags: a.flags,
+		RuleLabels: a.labels, Print: a.printed,
+	}
+	for _, m := range a.mutes {
+		r.Mutes = append(r.Mutes, m.Finding)
 	}
 	if !a.from.IsZero() {
 		r.EffectiveOn = a.from.Format(time.RFC3339)

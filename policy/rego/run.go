@@ -61,28 +61,36 @@ type question struct {
 	now   time.Time
 }
 
-// eval returns the value of each rule that is defined.
-func (k *pkg) eval(ctx context.Context, q question) (map[string]ast.Value, error) {
-	rs, err := k.query.Eval(ctx, rego.EvalParsedInput(q.input), rego.EvalTime(q.now))
+// eval returns the value of each rule that is defined, with what was printed
+// and the labels of the rules that were true on the way.
+func (k *pkg) eval(ctx context.Context, q question) evaluated {
+	var out evaluated
+	var tracked topdown.EvaluatedRuleTracker
+	rs, err := k.query.Eval(ctx, rego.EvalParsedInput(q.input), rego.EvalTime(q.now),
+		rego.EvalPrintHook(&out.printed), rego.EvalEvaluatedRuleTracker(&tracked))
+	out.labels = tracked.Labels
 	switch {
 	case topdown.IsCancel(err):
-		return nil, ErrLate
+		return evaluated{err: ErrLate}
 	case err != nil:
-		return nil, err
+		out.err = err
+		return out
 	case len(rs) != 1:
-		return nil, errors.New("the package has no result")
+		out.err = errors.New("the package has no result")
+		return out
 	}
 	object, ok := rs[0].Bindings["result"].(ast.Object)
 	if !ok {
-		return nil, errors.New("the package's result is no object")
+		out.err = errors.New("the package's result is no object")
+		return out
 	}
-	values := map[string]ast.Value{}
+	out.values = map[string]ast.Value{}
 	for _, r := range k.asked() {
 		if list, ok := object.Get(ast.StringTerm(r)).Value.(*ast.Array); ok && list.Len() == 1 {
-			values[r] = list.Elem(0).Value
+			out.values[r] = list.Elem(0).Value
 		}
 	}
-	return values, nil
+	return out
 }
 
 // keeper runs work that may not heed its context. What is late by more than
@@ -95,8 +103,10 @@ type keeper struct {
 }
 
 type evaluated struct {
-	values map[string]ast.Value
-	err    error
+	values  map[string]ast.Value
+	printed printed
+	labels  []map[string]any // of rules that were true, each set once
+	err     error
 }
 
 // run calls work and returns its result, or ErrLate soon after ctx ends.

@@ -40,7 +40,7 @@ func (s suite) ready(ctx context.Context, o LoadOptions) (*stand, error) {
 		return nil, fmt.Errorf("run tests: %w", err)
 	}
 	runner := tester.NewRunner().
-		SetCompiler(compiler.WithEnablePrintStatements(true)).SetStore(store).SetModules(all).
+		SetCompiler(compiler).SetStore(store).SetModules(all).
 		SetTimeout(o.TestDeadline).RaiseBuiltinErrors(true)
 	return &stand{Runner: runner, compiler: compiler, store: store, txn: txn}, nil
 }
