@@ -29,19 +29,27 @@ func boto3Python(t *testing.T) string {
 	return ""
 }
 
-// TestBoto3 runs testdata/boto3/drive.py, a Python test of every service.
+// TestBoto3 runs the Python tests of testdata/boto3: drive.py of every service
+// as people use it, kinds.py of each kind that stands around functions.
 func TestBoto3(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it loads every service's model, and runs functions")
 	}
-	t.Parallel()
-	s := start(t, sandbox.Options{Period: time.Second, Updating: 50 * time.Millisecond})
-	command := exec.CommandContext(t.Context(), boto3Python(t), "drive.py")
-	command.Dir = filepath.Join("testdata", "boto3")
-	command.Env = append(environment(t, s, "alice"), "PYTHONDONTWRITEBYTECODE=1")
-	out, err := command.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "\nOK") {
-		t.Fatalf("%v\n%s", err, out)
+	for program, options := range map[string]sandbox.Options{
+		"drive.py": {Period: time.Second, Updating: 50 * time.Millisecond},
+		"kinds.py": {}, // what is deleted goes at once
+	} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, options)
+			command := exec.CommandContext(t.Context(), boto3Python(t), program)
+			command.Dir = filepath.Join("testdata", "boto3")
+			command.Env = append(environment(t, s, "alice"), "PYTHONDONTWRITEBYTECODE=1")
+			out, err := command.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "\nOK") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("%s", out[bytes.LastIndex(out, []byte("\nRan "))+1:])
+		})
 	}
-	t.Logf("%s", out[bytes.LastIndex(out, []byte("\nRan "))+1:])
 }

@@ -90,3 +90,67 @@ func TestTheAWSCommandLine(t *testing.T) {
 		t.Errorf("cloudtrail: %s", got)
 	}
 }
+
+// aroundByHand are the kinds that stand around functions, each made and read
+// with AWS's command line: the last command's answer holds the text. A ~ is a
+// space within an argument.
+var aroundByHand = []struct {
+	name     string
+	commands []string
+	holds    string
+}{
+	{"dynamodb", []string{
+		"dynamodb create-table --table-name tab --billing-mode PAY_PER_REQUEST --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH",
+		`dynamodb put-item --table-name tab --item {"id":{"S":"1"},"n":{"N":"7"}}`,
+		`dynamodb get-item --table-name tab --key {"id":{"S":"1"}}`,
+	}, `"N": "7"`},
+	{"kinesis", []string{"kinesis create-stream --stream-name s --shard-count 2", "kinesis describe-stream --stream-name s"}, "170141183460469231731687303715884105728"},
+	{"stepfunctions", []string{
+		`stepfunctions create-state-machine --name m --role-arn arn:aws:iam::111111111111:role/states --definition {"StartAt":"A","States":{"A":{"Type":"Succeed"}}}`,
+		"stepfunctions publish-state-machine-version --state-machine-arn arn:aws:states:eu-west-1:111111111111:stateMachine:m",
+		"stepfunctions list-state-machine-versions --state-machine-arn arn:aws:states:eu-west-1:111111111111:stateMachine:m",
+	}, "stateMachine:m:1"},
+	{"events", []string{`events put-rule --name r --event-pattern {"source":["shop"]}`, "events describe-rule --name r"}, "shop"},
+	{"scheduler", []string{
+		"scheduler create-schedule --name h --schedule-expression rate(1~hour) --flexible-time-window Mode=OFF --target Arn=arn:aws:sqs:eu-west-1:111111111111:q,RoleArn=arn:aws:iam::111111111111:role/clock",
+		"scheduler get-schedule --name h",
+	}, "rate(1 hour)"},
+	{"sns", []string{"sns create-topic --name n --attributes DisplayName=News", "sns get-topic-attributes --topic-arn arn:aws:sns:eu-west-1:111111111111:n"}, "News"},
+	{"apigatewayv2", []string{"apigatewayv2 create-api --name web --protocol-type HTTP --description shop", "apigatewayv2 get-apis"}, `"Description": "shop"`},
+	{"cloudwatch", []string{
+		"cloudwatch put-metric-alarm --alarm-name a --namespace Shop --metric-name Errors --statistic Sum --period 60 --evaluation-periods 1 --threshold 3 --comparison-operator GreaterThanThreshold",
+		"cloudwatch describe-alarms --alarm-names a",
+	}, `"Threshold": 3`},
+	{"logs", []string{
+		"logs create-log-group --log-group-name audit", "logs put-retention-policy --log-group-name audit --retention-in-days 30",
+		"logs describe-log-groups --log-group-identifiers audit",
+	}, `"retentionInDays": 30`},
+	{"s3", []string{
+		"s3api create-bucket --bucket uploads --create-bucket-configuration LocationConstraint=eu-west-1",
+		`s3api put-bucket-notification-configuration --bucket uploads --notification-configuration {"EventBridgeConfiguration":{}}`,
+		"s3api get-bucket-notification-configuration --bucket uploads",
+	}, "EventBridgeConfiguration"},
+}
+
+func TestTheCommandLineOfEachKind(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	newCLI(t, s).run("iam", "create-role", "--role-name", "states", "--assume-role-policy-document", strings.ReplaceAll(lambdaTrust, "lambda.", "states."))
+	newCLI(t, s).run("iam", "create-role", "--role-name", "clock", "--assume-role-policy-document", strings.ReplaceAll(lambdaTrust, "lambda.", "scheduler."))
+	newCLI(t, s).run("sqs", "create-queue", "--queue-name", "q")
+	for _, kind := range aroundByHand {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			c, last := newCLI(t, s), ""
+			for _, command := range kind.commands {
+				args := strings.Fields(command)
+				for i := range args {
+					args[i] = strings.ReplaceAll(args[i], "~", " ")
+				}
+				last = c.run(args...)
+			}
+			if !strings.Contains(last, kind.holds) {
+				t.Errorf("%s answered %s, want %s in it", kind.commands[len(kind.commands)-1], last, kind.holds)
+			}
+		})
+	}
+}

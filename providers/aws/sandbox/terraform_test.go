@@ -34,9 +34,9 @@ type terraform struct {
 }
 
 // newTerraform finds terraform and its AWS provider on this machine; nothing
-// is downloaded. The provider runs where it lies (dev_overrides), so there is
+// is downloaded. stack is a file of testdata/terraform. The provider runs where it lies (dev_overrides), so there is
 // no init.
-func newTerraform(t *testing.T, s *sandbox.Sandbox) terraform {
+func newTerraform(t *testing.T, s *sandbox.Sandbox, stack string) terraform {
 	t.Helper()
 	path := onPath(t, "terraform")
 	plugin := awsPlugin()
@@ -47,7 +47,7 @@ func newTerraform(t *testing.T, s *sandbox.Sandbox) terraform {
 	quoted := string(must(json.Marshal(plugin))(t))
 	settings := "provider_installation {\n  dev_overrides {\n    \"hashicorp/aws\" = " + quoted + "\n  }\n}\n"
 	write(t, filepath.Join(dir, "terraform.rc"), []byte(settings))
-	write(t, filepath.Join(dir, "main.tf"), must(os.ReadFile("testdata/terraform/main.tf"))(t))
+	write(t, filepath.Join(dir, "main.tf"), must(os.ReadFile(filepath.Join("testdata", "terraform", stack)))(t))
 	inherited := slices.DeleteFunc(environment(t, s, "terraform"), func(v string) bool { return strings.HasPrefix(v, "TF_") })
 	return terraform{t: t, path: path, dir: dir, environment: append(inherited,
 		"TF_CLI_CONFIG_FILE="+filepath.Join(dir, "terraform.rc"), "TF_DATA_DIR="+filepath.Join(dir, "data"),
@@ -142,7 +142,7 @@ func TestTerraformHoldsAStack(t *testing.T) {
 	}
 	t.Parallel()
 	s := start(t, sandbox.Options{Updating: 100 * time.Millisecond})
-	f := newTerraform(t, s)
+	f := newTerraform(t, s, "main.tf")
 	source := string(must(os.ReadFile("testdata/terraform/orders.py"))(t))
 	first, second := filepath.Join(f.dir, "first.zip"), filepath.Join(f.dir, "second.zip")
 	write(t, first, zipped(t, "orders.py", source))
@@ -173,6 +173,34 @@ func TestTerraformHoldsAStack(t *testing.T) {
 		t.Fatalf("destroy: %s", out)
 	}
 	nothingIsLeft(t, s)
+	nothingWasLacking(t, s)
+}
+
+// TestTerraformHoldsWhatStandsAround: tables, streams, workflows, APIs, log
+// filters and notifications are made, changed and taken away, and each plan
+// right after is empty.
+func TestTerraformHoldsWhatStandsAround(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the provider waits 25 seconds for a queue")
+	}
+	t.Parallel()
+	s := start(t, sandbox.Options{})
+	f := newTerraform(t, s, "around.tf")
+	for _, step := range []string{"one", "two"} {
+		f.settle(map[string]string{"step": step})
+	}
+	if arns := ofStack(t, s); len(arns) < 7 {
+		t.Errorf("the stack's tag is only on %v", arns)
+	}
+	if out, code := f.run(map[string]string{"step": "two"}, "destroy", "-auto-approve"); code != 0 {
+		t.Fatalf("destroy: %s", out)
+	}
+	nothingIsLeft(t, s)
+	nothingWasLacking(t, s)
+}
+
+func nothingWasLacking(t *testing.T, s *sandbox.Sandbox) {
+	t.Helper()
 	for _, call := range s.Calls(time.Time{}) {
 		if call.ErrorCode == "UnknownOperationException" {
 			t.Errorf("terraform asked for %s of %s, which the sandbox lacks", call.Operation, call.Service)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -101,7 +103,15 @@ func (p Reply) Write(w http.ResponseWriter, tree any) {
 	default:
 		body = jsonOf(members(tree))
 	}
-	w.WriteHeader(http.StatusOK)
+	p.send(w, http.StatusOK, body)
+}
+
+// send writes the body, which DynamoDB's clients hold against its checksum.
+func (p Reply) send(w http.ResponseWriter, status int, body []byte) {
+	if p.Protocol == JSON10 {
+		w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is nobody's fault
 }
 
@@ -163,8 +173,7 @@ func (p Reply) WriteError(w http.ResponseWriter, err error) {
 		queryCode(w, e)
 		body = jsonOf(errorTree(e))
 	}
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(body)
+	p.send(w, e.Status, body)
 }
 
 // queryCode tells older clients the code they know.
