@@ -2,11 +2,12 @@ package rego
 
 import (
 	"fmt"
-	"mooring.dev/policy"
 	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"mooring.dev/policy"
 )
 
 // maxInputFaults is how many faults of one input are told.
