@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,30 @@ func canary(t *testing.T) *simulation {
 		t.Fatal("no canary")
 	}
 	return s
+}
+
+// Lesson 38: rollout policy breaks in the middle of a canary.
+func TestLesson38BrokenRolloutPolicyHoldsTheWeightThenGoesBack(t *testing.T) {
+	s := canary(t)
+	split := s.platform.Routing("production-checkout", "live")
+	w := *s.d.world.Load()
+	w.evaluator = closedRules(s.watch.heard)(errRules)
+	s.d.world.Store(&w)
+	s.run(8 * time.Minute)
+	if r := s.platform.Routing("production-checkout", "live"); !reflect.DeepEqual(r, split) {
+		t.Errorf("traffic is at %+v, not at %+v", r, split)
+	}
+	stable := func() bool {
+		return reflect.DeepEqual(s.platform.Routing("production-checkout", "live"), providers.Routing{Version: "1"})
+	}
+	if !s.until(5*time.Minute, stable) {
+		t.Errorf("after the deadline traffic is at %+v", s.platform.Routing("production-checkout", "live"))
+	}
+	s.run(2 * time.Minute)
+	if st := s.watch.environment("production"); len(st.Quarantine) != 0 || len(st.Holds) != 1 || s.alerts("rollout_paused", "firing") == 0 {
+		t.Errorf("quarantine %v, holds %+v, %d alerts", st.Quarantine, st.Holds, s.alerts("rollout_paused", "firing"))
+	}
+	sound(t, s)
 }
 
 func TestFault65ManualAliasInCanaryPauses(t *testing.T) {

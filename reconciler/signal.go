@@ -304,7 +304,7 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.S
 	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput(ctx, ro))
 	p.recordStage(ctx, d)
 	if err != nil {
-		sig.Pause = "policy could not be evaluated"
+		sig.Unasked = "policy could not be evaluated"
 		return
 	}
 	if len(d.Abort) > 0 {

@@ -60,6 +60,8 @@ func (sig Signal) halt() string {
 		return sig.Held
 	case sig.Foreign != "":
 		return "somebody else moved traffic: " + sig.Foreign
+	case sig.Unasked != "":
+		return sig.Unasked
 	}
 	return sig.Pause
 }
@@ -105,6 +107,9 @@ func (s *State) danger(sig Signal) (Return, string) {
 	}
 	if sig.Impossible != "" {
 		return ByImpossible, sig.Impossible
+	}
+	if s.Unasked >= PolicyDeadline && s.Stable.Digest != "" {
+		return ByUndecided, fmt.Sprintf("%s for %s", sig.Unasked, PolicyDeadline)
 	}
 	if s.Phase == Check {
 		for _, c := range sig.Checks {

@@ -44,6 +44,8 @@ func anySignal(t *rapid.T, d *drive) Signal {
 		sig.Foreign = "bob"
 	case 8, 9:
 		sig.WeightCap = rapid.IntRange(1, 100).Draw(t, "cap")
+	case 16:
+		sig.Unasked = "no answer"
 	case 10, 11:
 		sig.Advance = true
 	case 12, 13, 14, 15:
@@ -146,7 +148,7 @@ func checkStep(t *rapid.T, before State, sig Signal, got State) {
 		}
 	}
 	same := got.Release == before.Release && before.Phase == Shift && got.Phase == Shift
-	halted := sig.Held != "" || sig.Foreign != "" || sig.Pause != ""
+	halted := sig.Held != "" || sig.Foreign != "" || sig.Pause != "" || sig.Unasked != ""
 	switch {
 	case same && halted && got.Weight > before.Weight:
 		t.Fatalf("the weight rose from %d to %d while halted", before.Weight, got.Weight)

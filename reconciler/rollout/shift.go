@@ -7,6 +7,10 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
+// PolicyDeadline is how long traffic stays split while policy cannot be
+// evaluated; then it goes back to stable.
+const PolicyDeadline = 10 * time.Minute
+
 // MaxTick is the most time one Advance may count for a stage. Whoever calls
 // Advance less often than Wake says only makes a stage last longer.
 const MaxTick = time.Minute
@@ -18,6 +22,11 @@ func (s *State) tick(sig Signal, now time.Time) {
 	passed := now.Sub(s.Tick)
 	first := s.Tick.IsZero()
 	s.Tick = now
+	if s.Phase != Shift || sig.Unasked == "" {
+		s.Unasked = 0
+	} else if !first && passed > 0 {
+		s.Unasked += min(passed, MaxTick)
+	}
 	if first || passed <= 0 || s.Phase != Shift || !s.Reached || !sig.Routed || s.Halted || sig.halt() != "" {
 		return
 	}

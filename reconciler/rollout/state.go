@@ -64,6 +64,9 @@ type State struct {
 	// Halted: paused by a hold, a policy or a foreign write rather than by
 	// missing evidence; such time counts for no stage.
 	Halted bool `json:"halted,omitempty"`
+	// Unasked is the observed time in a row, with traffic shifted, in which
+	// policy could not be evaluated.
+	Unasked time.Duration `json:"unasked,omitempty"`
 	// Next is the release that waits for traffic to be back at stable.
 	Next *Start `json:"next,omitempty"`
 	// Returned is what sent the rollout Back (or, on a first deployment,
@@ -81,7 +84,7 @@ const (
 	ByAbort      Return = "abort"      // policy said so
 	ByImpossible Return = "impossible" // a step cannot succeed
 	ByRollback   Return = "rollback"   // a person or a rule asked
-	ByUndecided  Return = "undecided"  // no verdict within the stage's limit
+	ByUndecided  Return = "undecided"  // no verdict within the stage's limit, or no answer of policy
 	BySuperseded Return = "superseded" // a newer release came
 )
 
@@ -153,7 +156,8 @@ type Signal struct {
 	Looks   []Look
 	// Held: an active hold or manual sync stops forward motion; why.
 	Held string
-	// Policy at the rollout point.
+	// Policy at the rollout point. Unasked: it could not be evaluated; why.
+	Unasked   string
 	Abort     string // why, "" for none
 	Pause     string
 	Advance   bool // policy positively says go on (replaces a missing pass)

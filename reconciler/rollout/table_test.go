@@ -40,6 +40,9 @@ func TestEveryPhaseWithEverySignal(t *testing.T) {
 		}},
 		{"held, ready", func(*drive) Signal { return Signal{Held: "incident", Ready: true, Routed: true} }},
 		{"policy pauses, ready", func(*drive) Signal { return Signal{Pause: "window closed", Ready: true, Routed: true} }},
+		{"policy is silent, ready", func(*drive) Signal {
+			return Signal{Unasked: "policy could not be evaluated", Ready: true, Routed: true}
+		}},
 		{"foreign write", func(*drive) Signal { return Signal{Foreign: "user/bob", Ready: true} }},
 		{"capped at 5", func(*drive) Signal { return Signal{WeightCap: 5, Routed: true} }},
 		{"policy advances", func(*drive) Signal { return Signal{Advance: true, Routed: true} }},
