@@ -85,7 +85,7 @@ func TestExplainNamesWhatIsUndefined(t *testing.T) {
 	if again := got["require protected.rego:41"]; !strings.Contains(again, "Hotfix=undefined") {
 		t.Errorf("have\n%s", again)
 	}
-	if far := got["deny guard.rego:65"]; !strings.Contains(far, `f.after > data.config.limits[limit] (guard.rego:71) f.after=512 data.config.limits[limit]=1024 limit="memorySize"`) {
+	if far := got["deny guard.rego:65"]; !strings.Contains(far, `f.after > to_number(data.config.limits[limit]) (guard.rego:71) f.after=512 data.config.limits[limit]=1024 limit="memorySize"`) {
 		t.Errorf("the furthest:\n%s", far)
 	}
 }

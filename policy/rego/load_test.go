@@ -87,6 +87,13 @@ func TestLoadRefuses(t *testing.T) {
 			files: map[string]string{"admission/p.rego": "package policy.admission.p\n\nimport data.config.limits\n\ndeny contains \"no\" if input.summary.created > limits.most\n"},
 			code:  "reference", file: "policies/admission/p.rego", says: "policies/data/limits.yaml",
 		},
+		"a key of what is no object": {
+			files: map[string]string{
+				"admission/p.rego": "package policy.admission.p\n\ndeny contains \"no\" if input.summary.created > data.config.limits.most\n",
+				"data/limits.yaml": "null\n",
+			},
+			code: "reference", file: "policies/admission/p.rego", line: 3, says: "limits.most",
+		},
 		"a key that an empty file does not have": {
 			files: map[string]string{
 				"admission/p.rego": "package policy.admission.p\n\ndeny contains \"no\" if input.summary.created > data.config.limits.most\n",

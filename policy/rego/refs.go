@@ -70,10 +70,11 @@ func checkConfigRef(config map[string]any, r ast.Ref, fs *faults) {
 	var at any = config
 	for i, term := range r[len(configRef):] {
 		name, ok := term.Value.(ast.String)
-		object, within := at.(map[string]any)
-		if !ok || !within {
+		_, list := at.([]any)
+		if !ok || list {
 			return // decided by the input, or by the types
 		}
+		object, _ := at.(map[string]any) // anything else has no members
 		if at, ok = object[string(name)]; !ok {
 			file, _ := r[len(configRef)].Value.(ast.String)
 			fs.at(r[0].Location, "reference", "%s: policies/data has no %q; give it in policies/data/%s.yaml", r, r[:len(configRef)+i+1], string(file))

@@ -68,7 +68,7 @@ deny contains finding if {
 	some f in c.fields
 	some limit in ["memorySize", "timeout"]
 	f.path == limit
-	f.after > data.config.limits[limit]
+	f.after > to_number(data.config.limits[limit]) # a limit that is no number is an error, which closes
 	finding := {
 		"code": "over_limit",
 		"msg": sprintf("%s: %s %v is more than %d", [c.resource, limit, f.after, data.config.limits[limit]]),

@@ -22,7 +22,7 @@ require contains item if some item in soak.unsettled(input.upstream)
 require contains item if some item in soak.checks(input.upstream)
 
 require contains item if {
-	seconds := object.get(data.config.soak, input.environment.name, 0)
+	seconds := object.get(data.config.soak, input.environment.name, data.config.soak.default)
 	some item in soak.require(input.upstream, seconds, input.request.time_ns)
 }
 
