@@ -38,6 +38,12 @@ func (i *importing) files() (found adopt.Found, source string, err error) {
 		found, err = tool.Lambroll(name, data, o)
 		return found, source, err
 	}
+	beside, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return found, "", fmt.Errorf("import: %w", err)
+	}
+	defer func() { _ = beside.Close() }() // it is only read
+	o.Tree = beside.FS()
 	o.File, o.Stack = name, strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	found, err = template.Read(data, o)
 	return found, source, err

@@ -154,8 +154,11 @@ func literal(kind string) bool { return kind == manifest.KindSecret || kind == m
 func (c *composer) name() {
 	taken := map[manifest.Ref]bool{}
 	for _, d := range c.drafts {
-		if d.Kind == manifest.KindLogGroup { // a path is no file's name
+		switch d.Kind {
+		case manifest.KindLogGroup: // a path is no file's name
 			d.Name = strings.Trim(d.Name, "/")
+		case manifest.KindBucket: // nor is another tool's name one of a bucket
+			d.Name = strings.ToLower(d.Name)
 		}
 		if short := c.shorten(d.Name); !literal(d.Kind) && short != d.Name {
 			ref := manifest.Ref{Kind: d.Kind, Name: short}

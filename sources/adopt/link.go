@@ -18,6 +18,9 @@ func (c *composer) link() {
 				to[d.Addresses[attribute]] = ref
 			}
 		}
+		if alias := d.Addresses["alias"]; alias != "" && alias == d.Addresses["arn"] {
+			to[frontOf(alias)] = reference(d, "alias")
+		}
 		if d.Physical != "" && !literal(d.Kind) {
 			to[named(d.Kind, d.Physical)] = map[string]any{"ref": d.Ref().String(), "attribute": "name"}
 		}
@@ -30,18 +33,22 @@ func (c *composer) link() {
 			if redrive, ok := d.Spec["redrive"].(map[string]any); ok && !c.circular(d) {
 				swap(redrive, "deadLetter", to, manifest.KindQueue)
 			}
+			linkPolicy(d, to, manifest.KindTopic, manifest.KindBucket)
 		case manifest.KindWorkflow:
 			d.Spec["definition"] = c.inDefinition(d.Spec["definition"], to)
 			linkRole(d, to)
 			linkMembers(d.Spec, to)
-		case manifest.KindTopic, manifest.KindRule, manifest.KindSchedule, manifest.KindAPI, manifest.KindLogGroup, manifest.KindAlarm:
+		case manifest.KindTopic:
+			linkPolicy(d, to, manifest.KindBucket)
+			linkMembers(d.Spec, to)
+		case manifest.KindRule, manifest.KindSchedule, manifest.KindAPI, manifest.KindLogGroup, manifest.KindAlarm:
 			linkMembers(d.Spec, to)
 		case manifest.KindRole:
 			if statements, ok := d.Spec["statements"]; ok {
-				d.Spec["statements"] = inDocument(statements, to)
+				d.Spec["statements"] = inDocument(statements, to, early...)
 			}
 			if policies, ok := d.Spec["inlinePolicies"]; ok {
-				d.Spec["inlinePolicies"] = inDocument(policies, to)
+				d.Spec["inlinePolicies"] = inDocument(policies, to, early...)
 			}
 		}
 	}
@@ -77,6 +84,9 @@ var fronts = map[string]string{manifest.KindFunction: manifest.KindAlias, manife
 func swap(m map[string]any, key string, to map[string]any, kinds ...string) {
 	address, _ := m[key].(string)
 	ref, _ := to[address].(map[string]any)
+	if front, ok := to[frontOf(address)].(map[string]any); ok && slices.Contains(kinds, manifest.KindAlias) {
+		ref = front
+	}
 	text, _ := ref["ref"].(string)
 	parsed, err := manifest.ParseRef(text)
 	if err != nil || ref["attribute"] != nil || len(kinds) > 0 && !slices.Contains(kinds, parsed.Kind) {
@@ -172,24 +182,35 @@ func (c *composer) byAddress(x any) *manifest.Draft {
 	return nil
 }
 
+// frontOf is the key of what stands in front of a function that another tool's
+// file names by one address only.
+func frontOf(address string) string { return "\x00front/" + address }
+
+// linkPolicy puts references into the policy of a queue or a topic.
+func linkPolicy(d *manifest.Draft, to map[string]any, kinds ...string) {
+	if policy, ok := d.Spec["policy"]; ok {
+		d.Spec["policy"] = inDocument(policy, to, kinds...)
+	}
+}
+
 // early kinds wait for no function, so that a function, and what holds its
 // rights, may wait for them.
 var early = []string{manifest.KindQueue, manifest.KindTopic, manifest.KindTable, manifest.KindBucket}
 
 // inDocument replaces addresses that stand alone in a policy document. What
 // holds rights never waits for a function or another role.
-func inDocument(x any, to map[string]any) any {
+func inDocument(x any, to map[string]any, kinds ...string) any {
 	switch x := x.(type) {
 	case map[string]any:
 		for key, value := range x {
-			x[key] = inDocument(value, to)
+			x[key] = inDocument(value, to, kinds...)
 		}
 	case []any:
 		for i := range x {
-			x[i] = inDocument(x[i], to)
+			x[i] = inDocument(x[i], to, kinds...)
 		}
 	case string:
-		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ofKind(ref, early...) {
+		if ref, ok := to[x].(map[string]any); ok && ref["attribute"] == nil && ofKind(ref, kinds...) {
 			return maps.Clone(ref)
 		}
 	}
@@ -205,7 +226,7 @@ func (c *composer) unlinked(d *manifest.Draft) {
 // the whole is left out.
 var decisive = map[string]bool{
 	"queue": true, "topic": true, "table": true, "stream": true, "bucket": true, "api": true, "function": true, "targetArn": true, "deadLetter": true, "sourceArn": true,
-	"arn": true, "roleArn": true, "destinationArn": true, "logGroupArn": true, "endpoint": true,
+	"Statement": true, "dimensions": true, "arn": true, "roleArn": true, "destinationArn": true, "logGroupArn": true, "endpoint": true,
 	"Resource": true, "NotResource": true, "Principal": true, "Action": true, "Condition": true,
 }
 
@@ -217,8 +238,11 @@ func withoutPlaceholders(d *manifest.Draft, at string, x any) any {
 				continue // it says null, which may mean something
 			}
 			v := withoutPlaceholders(d, at+"."+key, x[key])
+			if list, ok := v.([]any); ok && key == "Statement" && len(list) == 0 {
+				v = nil // a policy that says nothing is none
+			}
 			switch {
-			case v == nil && decisive[key]:
+			case v == nil && (decisive[key] || strings.HasSuffix(at, ".dimensions")):
 				return nil
 			case v == nil:
 				delete(x, key)

@@ -79,13 +79,12 @@ func linkList(x any, to map[string]any) {
 // name.
 func linkDimensions(x any, to map[string]any) {
 	dimensions, _ := x.(map[string]any)
-	for name, kind := range map[string]string{
-		"FunctionName": manifest.KindFunction, "QueueName": manifest.KindQueue, "TopicName": manifest.KindTopic, "TableName": manifest.KindTable,
-		"BucketName": manifest.KindBucket,
-	} {
-		text, _ := dimensions[name].(string)
-		if ref, ok := to[named(kind, text)].(map[string]any); ok {
+	for name, value := range dimensions {
+		text, _ := value.(string)
+		if ref, ok := to[text].(map[string]any); ok && ref["ref"] != nil {
 			dimensions[name] = maps.Clone(ref)
+		} else if ref, ok := to[named(strings.TrimSuffix(name, "Name"), text)].(map[string]any); ok {
+			dimensions[name] = maps.Clone(ref) // FunctionName, QueueName and so on
 		}
 	}
 }
@@ -104,7 +103,7 @@ func linkRole(d *manifest.Draft, to map[string]any) {
 		d.Spec["role"] = ref
 	}
 	if statements, ok := role["statements"]; ok {
-		role["statements"] = inDocument(statements, to)
+		role["statements"] = inDocument(statements, to, early...)
 	}
 }
 
@@ -161,27 +160,36 @@ func (c *composer) front(address string) (*manifest.Draft, bool) {
 	return nil, false
 }
 
-// behindAPIs names the APIs that functions stand behind: routes are made only
-// in one of the same repository.
-func (c *composer) behindAPIs() {
-	apis := map[string]string{} // by address and by reference
+// behind names the APIs, buckets and tables that functions stand behind: routes
+// are made only in an API of the same repository, and what another tool's file
+// names has no address yet.
+func (c *composer) behind() {
+	to := map[string]string{} // by address and by reference
 	for _, d := range c.drafts {
-		if d.Kind == manifest.KindAPI {
-			apis[d.Addresses["arn"]], apis[d.Ref().String()] = d.Ref().String(), d.Ref().String()
+		if form := standing[d.Kind]; form != "" {
+			for _, address := range []string{d.Addresses["arn"], d.Addresses["streamArn"], d.Ref().String()} {
+				to[form+" "+address] = d.Ref().String()
+			}
 		}
 	}
 	for _, d := range c.drafts {
 		triggers, _ := d.Spec["triggers"].(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(triggers)) {
 			trigger, _ := triggers[key].(map[string]any)
-			address, isRoute := trigger["api"].(string)
-			switch {
-			case isRoute && apis[address] != "":
-				trigger["api"] = apis[address]
-			case isRoute:
-				delete(triggers, key)
-				d.Leave("triggers.%s: the API it stands behind is not taken; its routes, and the statement that lets them call, stay as they are", key)
+			for kind, form := range standing {
+				address, is := trigger[form].(string)
+				switch ref := to[form+" "+address]; {
+				case !is:
+				case ref != "":
+					trigger[form] = ref
+				case form == "api" || strings.HasPrefix(address, Placeholder) || strings.HasPrefix(address, kind+"/"):
+					delete(triggers, key)
+					d.Leave("triggers.%s: the %s it stands behind is not taken; what calls stays as it is, and so does the statement that lets it", key, kind)
+				}
 			}
 		}
 	}
 }
+
+// standing are the members by which triggers name what stands before them.
+var standing = map[string]string{manifest.KindAPI: "api", manifest.KindBucket: "bucket", manifest.KindTable: "table"}

@@ -82,12 +82,13 @@ func shape(value string) string {
 
 // addressWithSecret finds user:password@ and ?token=… in addresses.
 func addressWithSecret(value string) string {
-	if !strings.Contains(value, "://") {
+	_, rest, isAddress := strings.Cut(value, "://")
+	if !isAddress {
 		return ""
 	}
 	u, err := url.Parse(value)
 	if err != nil { // as of passwords with strange characters
-		if at := strings.LastIndexByte(value, '@'); at > 0 && strings.Contains(value[strings.Index(value, "://")+3:at], ":") {
+		if at := strings.LastIndexByte(rest, '@'); at > 0 && strings.Contains(rest[:at], ":") {
 			return "it is an address with a password in it"
 		}
 		return ""

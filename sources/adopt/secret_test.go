@@ -21,6 +21,7 @@ func TestSuspicion(t *testing.T) {
 		{"SAS", "https://store.example/c?sv=1&sig=abcdef", true},
 		{"BROKER", "amqps://user:pass@mq.example:5671", true},
 		{"BROKER", "amqps://user:p#ss%@mq.example:5671", true},
+		{"BROKER", "u@b://%zz", false},
 		{"DATABASE", "Server=db;User Id=me;Password=hunter22;", true},
 		{"A", "AKIAIOSFODNN7EXAMPLE", true},
 		{"A", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc", true},

@@ -9,13 +9,12 @@ import (
 // settle links what a repository would accept, until no reference leads to
 // something that it would not.
 func (c *composer) settle() {
-	isAPI := func(d *manifest.Draft) bool { return d.Kind == manifest.KindAPI }
-	c.admit(isAPI, func(*manifest.Draft) {})
-	c.behindAPIs()
+	c.admit(func(d *manifest.Draft) bool { return standing[d.Kind] != "" }, func(*manifest.Draft) {})
+	c.behind()
 	every := func(*manifest.Draft) bool { return true }
 	c.admit(every, func(*manifest.Draft) {})
 	for range len(c.drafts) + 1 {
-		c.behindAPIs()
+		c.behind()
 		before := make([]*manifest.Draft, len(c.drafts))
 		for i, d := range c.drafts {
 			before[i] = cloned(*d)

@@ -138,6 +138,8 @@ func (r *reader) mapping(id string, p map[string]any) {
 	source := fmt.Sprint(body["EventSourceArn"])
 	form := ""
 	switch {
+	case strings.HasPrefix(source, adoptPlaceholder+"table:"):
+		form = "table"
 	case strings.Contains(source, ":sqs:"), strings.HasPrefix(source, addressOf(manifest.KindQueue, "", "arn")):
 		form = "queue"
 	case strings.Contains(source, ":dynamodb:"):
@@ -156,6 +158,12 @@ func (r *reader) permission(id string, p map[string]any) {
 		return
 	}
 	body, _ := r.value(d, id, p).(map[string]any)
+	for _, bound := range []string{"SourceArn", "SourceAccount", "PrincipalOrgID"} {
+		if p[bound] != nil && body[bound] == nil {
+			d.Leave("permission %s: %s is not known before a deployment, and without it anybody's could call; a trigger brings its own", id, bound)
+			return
+		}
+	}
 	out := map[string]any{}
 	for from, to := range map[string]string{
 		"Action": "action", "Principal": "principal", "SourceArn": "sourceArn", "SourceAccount": "sourceAccount",

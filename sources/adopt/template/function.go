@@ -29,8 +29,7 @@ var elsewhere = []string{
 func (r *reader) function(id string, p map[string]any) { r.base(id, p) }
 
 func (r *reader) base(id string, p map[string]any) *manifest.Draft {
-	name, _ := plain(r.resolver.eval(p["FunctionName"], 0))
-	d := r.start(id, manifest.KindFunction, name)
+	d := r.begin(id, manifest.KindFunction)
 	if p["FunctionName"] == nil {
 		d.Leave("FunctionName is not given, so CloudFormation made one up: set metadata.physicalName to take over the function that lives")
 	}
@@ -186,55 +185,7 @@ func (r *reader) functionRole(d *manifest.Draft, p map[string]any) {
 		}
 		return
 	}
-	role := map[string]any{}
-	var statements, managed []any
-	policies, isList := p["Policies"].([]any)
-	if !isList && p["Policies"] != nil {
-		policies = []any{p["Policies"]}
-	}
-	for i, x := range policies {
-		at := fmt.Sprintf("Policies[%d]", i)
-		switch v := r.value(d, at, x).(type) {
-		case string:
-			if !strings.HasPrefix(v, "arn:") {
-				v = managedPolicy(v)
-			}
-			managed = append(managed, v)
-		case map[string]any:
-			if s, ok := v["Statement"]; ok {
-				statements = append(statements, items(s)...)
-				continue
-			}
-			d.Leave("%s: SAM's policy template %s; write what it allows as statements of the role", at, strings.Join(slices.Sorted(maps.Keys(v)), ", "))
-		}
-	}
-	if len(statements) > 0 {
-		role["statements"] = statements
-	}
-	if len(managed) > 0 {
-		role["managedPolicyArns"] = managed
-	}
-	if trust, ok := r.value(d, "AssumeRolePolicyDocument", p["AssumeRolePolicyDocument"]).(map[string]any); ok {
-		role["assumeRolePolicy"] = trust
-	}
-	if boundary := r.text(d, "PermissionsBoundary", p["PermissionsBoundary"]); boundary != "" {
-		role["permissionsBoundary"] = boundary
-	}
-	d.Spec["role"] = role
-}
-
-// serviceRoles are AWS's policies that stand below service-role/.
-var serviceRoles = []string{
-	"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole", "AWSLambdaSQSQueueExecutionRole", "AWSLambdaDynamoDBExecutionRole",
-	"AWSLambdaKinesisExecutionRole", "AWSLambdaMSKExecutionRole", "AWSLambdaENIManagementAccess", "AWSLambdaRole",
-}
-
-// managedPolicy is the ARN of a policy that SAM lets people name shortly.
-func managedPolicy(name string) string {
-	if slices.Contains(serviceRoles, name) {
-		return "arn:aws:iam::aws:policy/service-role/" + name
-	}
-	return "arn:aws:iam::aws:policy/" + name
+	r.late = append(r.late, func() { d.Spec["role"] = r.rolePolicies(d, p) })
 }
 
 func items(x any) []any {

@@ -16,28 +16,8 @@ var queueMembers = map[string]func(map[string]any, string){
 	"SqsManagedSseEnabled": truth, "DeduplicationScope": nil, "FifoThroughputLimit": nil, "KmsMasterKeyId": nil,
 }
 
-func (r *reader) queue(id string, p map[string]any) {
-	name, _ := plain(r.resolver.eval(p["QueueName"], 0))
-	d := r.start(id, manifest.KindQueue, name)
-	r.members(d, p, queueMembers, "QueueName", "RedrivePolicy", "Tags")
-	if redrive, ok := r.value(d, "RedrivePolicy", p["RedrivePolicy"]).(map[string]any); ok {
-		out := pruned(map[string]any{"deadLetter": redrive["deadLetterTargetArn"], "maxReceiveCount": redrive["maxReceiveCount"]})
-		whole(out, "maxReceiveCount")
-		d.Spec["redrive"] = out
-	}
-}
-
-func (r *reader) topic(id string, p map[string]any) {
-	name, _ := plain(r.resolver.eval(p["TopicName"], 0))
-	d := r.start(id, manifest.KindTopic, name)
-	r.members(d, p, map[string]func(map[string]any, string){
-		"DisplayName": nil, "FifoTopic": truth, "ContentBasedDeduplication": truth, "KmsMasterKeyId": nil, "SignatureVersion": whole, "TracingConfig": nil,
-	}, "TopicName", "Tags")
-}
-
 func (r *reader) role(id string, p map[string]any) {
-	name, _ := plain(r.resolver.eval(p["RoleName"], 0))
-	d := r.start(id, manifest.KindRole, name)
+	d := r.begin(id, manifest.KindRole)
 	r.members(d, p, map[string]func(map[string]any, string){
 		"Description": nil, "Path": nil, "MaxSessionDuration": whole, "PermissionsBoundary": nil, "ManagedPolicyArns": nil,
 	}, "RoleName", "AssumeRolePolicyDocument", "Policies", "Tags")
@@ -60,6 +40,26 @@ func (r *reader) role(id string, p map[string]any) {
 	}
 	if len(policies) > 0 {
 		d.Spec["inlinePolicies"] = policies
+	}
+}
+
+// inlinePolicy is AWS::IAM::Policy: a policy of the roles it names.
+func (r *reader) inlinePolicy(id string, p map[string]any) {
+	addresses, _ := r.resolver.resolve(p["Roles"])
+	taken := false
+	for _, x := range items(addresses) {
+		address, _ := x.(string)
+		d := r.byAddress(address, manifest.KindRole)
+		if d == nil {
+			continue
+		}
+		name := r.text(d, id+".PolicyName", p["PolicyName"])
+		if document, ok := r.value(d, id+".PolicyDocument", p["PolicyDocument"]).(map[string]any); ok && name != "" {
+			r.part(d, "inlinePolicies")[name], taken = document, true
+		}
+	}
+	if !taken {
+		r.skip(id, "AWS::IAM::Policy", "the role it is of is not in the template")
 	}
 }
 

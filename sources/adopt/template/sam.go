@@ -10,7 +10,7 @@ import (
 
 // samFunction is a function with everything SAM hangs on it.
 func (r *reader) samFunction(id string, own map[string]any) {
-	p := r.withGlobals(own)
+	p := r.with("Function", own)
 	d := r.base(id, p)
 	if alias := r.text(d, "AutoPublishAlias", p["AutoPublishAlias"]); alias != "" {
 		d.Spec["alias"] = alias
@@ -24,21 +24,21 @@ func (r *reader) samFunction(id string, own map[string]any) {
 	if body, ok := r.value(d, "FunctionUrlConfig", p["FunctionUrlConfig"]).(map[string]any); ok {
 		r.urlOf(d, body)
 	}
-	events, _ := p["Events"].(map[string]any)
-	for _, key := range slices.Sorted(maps.Keys(events)) {
-		event, _ := events[key].(map[string]any)
-		kind, _ := event["Type"].(string)
-		body, ok := r.value(d, "Events."+key, event["Properties"]).(map[string]any)
-		if !ok || !r.event(d, key, kind, body) {
-			d.Leave("Events.%s (%s): not carried over", key, kind)
-		}
+	if events, ok := p["Events"].(map[string]any); ok {
+		r.waiting = append(r.waiting, samEvents{id, d, events})
 	}
 }
 
-// withGlobals merges what Globals say into a function: mappings by key,
-// lists behind each other, anything else where the function says nothing.
-func (r *reader) withGlobals(own map[string]any) map[string]any {
-	globals, _ := r.globals["Function"].(map[string]any)
+// with merges what Globals say of a kind into a resource: mappings by key,
+// lists behind each other, anything else where the resource says nothing.
+func (r *reader) with(section string, own map[string]any) map[string]any {
+	globals, _ := r.globals[section].(map[string]any)
+	if globals == nil {
+		return own
+	}
+	if own == nil {
+		return globals
+	}
 	merged, _ := merge(globals, own, 0).(map[string]any)
 	return merged
 }
@@ -81,48 +81,6 @@ func (r *reader) preference(d *manifest.Draft, body map[string]any) {
 			d.Leave("DeploymentPreference.%s: not carried over; see rollout.analysis", key)
 		}
 	}
-}
-
-// event makes a trigger of one of SAM's; false when there is none like it.
-func (r *reader) event(d *manifest.Draft, key, kind string, body map[string]any) bool {
-	switch kind {
-	case "SQS":
-		return r.trigger(d, key, "queue", body["Queue"], body)
-	case "DynamoDB":
-		return r.trigger(d, key, "table", body["Stream"], body)
-	case "Kinesis":
-		return r.trigger(d, key, "stream", body["Stream"], body)
-	case "SNS":
-		if topic, ok := body["Topic"].(string); ok && body["SqsSubscription"] == nil {
-			r.triggers(d)[key] = pruned(map[string]any{"topic": topic, "filterPolicy": body["FilterPolicy"], "filterPolicyScope": body["FilterPolicyScope"]})
-			return true
-		}
-	case "Schedule":
-		if when, ok := body["Schedule"].(string); ok {
-			rule := map[string]any{"scheduleExpression": when, "description": body["Description"], "input": body["Input"]}
-			if fmt.Sprint(body["Enabled"]) == "false" || body["State"] == "DISABLED" {
-				rule["state"] = "DISABLED"
-			}
-			r.triggers(d)[key] = map[string]any{"rule": pruned(rule)}
-			return true
-		}
-	case "ScheduleV2":
-		if when, ok := body["ScheduleExpression"].(string); ok {
-			r.triggers(d)[key] = map[string]any{"schedule": pruned(map[string]any{
-				"scheduleExpression": when, "scheduleExpressionTimezone": body["ScheduleExpressionTimezone"], "description": body["Description"],
-				"state": body["State"], "input": body["Input"], "groupName": body["GroupName"],
-			})}
-			return true
-		}
-	case "EventBridgeRule", "CloudWatchEvent":
-		if pattern, ok := body["Pattern"].(map[string]any); ok {
-			r.triggers(d)[key] = map[string]any{"rule": pruned(map[string]any{
-				"eventPattern": pattern, "eventBusName": body["EventBusName"], "input": body["Input"], "inputPath": body["InputPath"], "state": body["State"],
-			})}
-			return true
-		}
-	}
-	return false
 }
 
 // pruned leaves out what is not said.

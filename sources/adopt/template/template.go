@@ -7,6 +7,7 @@ package template
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Options struct {
 	Account    string
 	Stack      string            // what AWS::StackName stands for
 	Parameters map[string]string // instead of the defaults
+	Tree       fs.FS             // the folder the template is in, for the files it names; nil for none
 }
 
 // Read drafts what a template declares. Errors name file and line.
@@ -34,12 +36,12 @@ func Read(data []byte, o Options) (adopt.Found, error) {
 	if !ok || len(resources) == 0 {
 		return adopt.Found{}, fmt.Errorf("%s: declares no Resources: it is no template of CloudFormation or SAM", o.File)
 	}
-	r := &reader{o: o, resources: map[string]resource{}, drafts: map[string]*manifest.Draft{}}
-	r.resolver = newResolver(root, o)
+	r := newReader(root, o)
 	r.globals, _ = root["Globals"].(map[string]any)
 	for _, id := range slices.Sorted(maps.Keys(resources)) {
 		r.take(id, resources[id])
 	}
+	r.name()
 	for _, pass := range [][]string{passMade, passAlias, passAround} {
 		for _, id := range slices.Sorted(maps.Keys(r.resources)) {
 			if slices.Contains(pass, r.resources[id].kind) {
@@ -47,6 +49,8 @@ func Read(data []byte, o Options) (adopt.Found, error) {
 			}
 		}
 	}
+	r.events()
+	r.settle()
 	for _, id := range slices.Sorted(maps.Keys(r.drafts)) {
 		slices.Sort(r.drafts[id].Left)
 		r.found.Drafts = append(r.found.Drafts, *r.drafts[id])
@@ -58,9 +62,10 @@ func Read(data []byte, o Options) (adopt.Found, error) {
 // CloudFormation and other tools share. A value that is not known is written
 // {Unknown: why}.
 func Function(id string, members map[string]any, o Options) adopt.Found {
-	r := &reader{o: o, resources: map[string]resource{}, drafts: map[string]*manifest.Draft{}}
-	r.resolver = newResolver(nil, o)
+	r := newReader(nil, o)
+	r.resources[id] = resource{"AWS::Lambda::Function", members}
 	d := r.base(id, members)
+	r.events()
 	slices.Sort(d.Left)
 	r.found.Drafts = append(r.found.Drafts, *d)
 	return r.found
@@ -75,34 +80,72 @@ type resource struct {
 	properties map[string]any
 }
 
+func newReader(root map[string]any, o Options) *reader {
+	return &reader{o: o, resolver: newResolver(root, o), resources: map[string]resource{}, drafts: map[string]*manifest.Draft{}, staged: map[string]string{}}
+}
+
 type reader struct {
 	o         Options
 	resolver  *resolver
 	globals   map[string]any
 	resources map[string]resource
 	drafts    map[string]*manifest.Draft // by logical id
+	late      []func()                   // what names other resources, and waits for them
+	waiting   []samEvents                // events of SAM, read when everything else is
+	staged    map[string]string          // the stage of each API, by logical ids
 	found     adopt.Found
 }
 
 // Resources are read in this order: what stands by itself, then aliases, then
-// what stands on functions.
+// what stands on others.
 var (
-	passMade   = []string{"AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::SNS::Topic"}
-	passAlias  = []string{"AWS::Lambda::Alias"}
-	passAround = []string{"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventInvokeConfig"}
+	passMade = []string{
+		"AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::SNS::Topic", "AWS::DynamoDB::Table",
+		"AWS::Serverless::SimpleTable", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::CloudWatch::Alarm", "AWS::Lambda::LayerVersion",
+		"AWS::Serverless::LayerVersion", "AWS::ApiGatewayV2::Api", "AWS::Serverless::HttpApi", "AWS::StepFunctions::StateMachine",
+	}
+	passAlias  = []string{"AWS::Lambda::Alias", "AWS::StepFunctions::StateMachineAlias"}
+	passAround = []string{
+		"AWS::Serverless::StateMachine", "AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission",
+		"AWS::Lambda::Url", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::LayerVersionPermission", "AWS::IAM::Policy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+		"AWS::SQS::QueuePolicy", "AWS::Logs::SubscriptionFilter", "AWS::Logs::MetricFilter", "AWS::ApiGatewayV2::Stage",
+		"AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Route",
+	}
 )
 
-var readers = map[string]func(*reader, string, map[string]any){
-	"AWS::Serverless::Function": (*reader).samFunction, "AWS::Lambda::Function": (*reader).function,
-	"AWS::SQS::Queue": (*reader).queue, "AWS::IAM::Role": (*reader).role, "AWS::SNS::Topic": (*reader).topic,
-	"AWS::Lambda::Alias": (*reader).alias, "AWS::Lambda::EventSourceMapping": (*reader).mapping,
+type readResource = func(*reader, string, map[string]any)
+
+var readers = map[string]readResource{
+	"AWS::Serverless::Function": (*reader).samFunction, "AWS::Lambda::Function": (*reader).function, "AWS::IAM::Role": (*reader).role,
+	"AWS::IAM::Policy": (*reader).inlinePolicy, "AWS::Lambda::Alias": (*reader).alias, "AWS::Lambda::EventSourceMapping": (*reader).mapping,
 	"AWS::Lambda::Permission": (*reader).permission, "AWS::Lambda::Url": (*reader).url, "AWS::Lambda::EventInvokeConfig": (*reader).async,
+	"AWS::Lambda::LayerVersion": (*reader).layer, "AWS::Serverless::LayerVersion": (*reader).layer,
+	"AWS::Lambda::LayerVersionPermission": (*reader).layerPermission,
+	"AWS::SQS::Queue":                     (*reader).queue, "AWS::SQS::QueuePolicy": (*reader).queuePolicy, "AWS::SNS::Topic": (*reader).topic,
+	"AWS::SNS::TopicPolicy": (*reader).topicPolicy, "AWS::SNS::Subscription": (*reader).subscription,
+	"AWS::Events::Rule": (*reader).rule, "AWS::Scheduler::Schedule": (*reader).schedule,
+	"AWS::StepFunctions::StateMachine": (*reader).stateMachine, "AWS::Serverless::StateMachine": (*reader).samStateMachine,
+	"AWS::StepFunctions::StateMachineAlias": (*reader).machineAlias,
+	"AWS::DynamoDB::Table":                  (*reader).table, "AWS::Serverless::SimpleTable": (*reader).simpleTable, "AWS::S3::Bucket": (*reader).bucket,
+	"AWS::Logs::LogGroup": (*reader).logGroup, "AWS::Logs::SubscriptionFilter": (*reader).subscriptionFilter,
+	"AWS::Logs::MetricFilter": (*reader).metricFilter, "AWS::CloudWatch::Alarm": (*reader).alarm,
+	"AWS::ApiGatewayV2::Api": (*reader).api, "AWS::Serverless::HttpApi": (*reader).samAPI, "AWS::ApiGatewayV2::Stage": (*reader).stage,
+	"AWS::ApiGatewayV2::Authorizer": (*reader).authorizer, "AWS::ApiGatewayV2::Route": (*reader).route,
 }
 
 // silent resources have no manifest of their own: something else stands for
-// them here.
+// them here, or nothing does.
 var silent = map[string]string{
-	"AWS::Lambda::Version": "releases publish versions",
+	"AWS::Lambda::Version":                    "releases publish versions",
+	"AWS::StepFunctions::StateMachineVersion": "releases publish versions",
+	"AWS::ApiGatewayV2::Deployment":           "a declared stage deploys by itself",
+	"AWS::Serverless::Api":                    "a REST API is not managed: an HTTP API (AWS::Serverless::HttpApi) is",
+	"AWS::ApiGateway::RestApi":                "a REST API is not managed: an HTTP API (AWS::ApiGatewayV2::Api) is",
+	"AWS::Serverless::Connector":              "a connector is not worked out here: write what it allows as statements of the role, and its permission",
+	"AWS::Serverless::Application":            "a nested application is not read: import its own template",
+	"AWS::CloudFormation::Stack":              "a nested stack is not read: import its own template",
+	"AWS::S3::BucketPolicy":                   "the policy of a bucket is not managed; it stays as it is",
+	"AWS::IAM::ManagedPolicy":                 "a managed policy is not managed: name it by ARN in managedPolicyArns",
 }
 
 // take works out one resource, or lists why it is not taken.
@@ -113,7 +156,12 @@ func (r *reader) take(id string, x any) {
 		return
 	}
 	kind, _ := body["Type"].(string)
+	if properties, ok := body["Properties"].(map[string]any); ok && inner[kind] {
+		r.resources[id] = resource{kind, properties}
+	}
 	switch why, known := silent[kind]; {
+	case kind == "AWS::ApiGatewayV2::Integration": // a part of the routes that lead to it
+		return
 	case known:
 		r.skip(id, kind, why)
 		return
@@ -146,8 +194,11 @@ func (r *reader) skip(id, kind, why string) {
 // references take their place.
 func (r *reader) start(id, kind, physical string) *manifest.Draft {
 	d := &manifest.Draft{Kind: kind, Name: id, Physical: physical, Adopt: physical != "", Group: r.o.Stack, Spec: map[string]any{}, Addresses: map[string]string{}}
-	for _, attribute := range []string{"arn", "url", "name"} {
+	for _, attribute := range []string{"arn", "url", "name", "streamArn"} {
 		d.Addresses[attribute] = addressOf(kind, id, attribute)
+	}
+	if kind == manifest.KindFunction { // where it has an alias, that is what others call
+		d.Addresses["alias"] = d.Addresses["arn"]
 	}
 	r.drafts[id] = d
 	return d
@@ -169,6 +220,11 @@ func addressOf(kind, id, attribute string) string {
 var kinds = map[string]string{
 	"AWS::Serverless::Function": manifest.KindFunction, "AWS::Lambda::Function": manifest.KindFunction,
 	"AWS::SQS::Queue": manifest.KindQueue, "AWS::IAM::Role": manifest.KindRole, "AWS::SNS::Topic": manifest.KindTopic,
+	"AWS::DynamoDB::Table": manifest.KindTable, "AWS::Serverless::SimpleTable": manifest.KindTable, "AWS::S3::Bucket": manifest.KindBucket,
+	"AWS::Logs::LogGroup": manifest.KindLogGroup, "AWS::CloudWatch::Alarm": manifest.KindAlarm, "AWS::Events::Rule": manifest.KindRule,
+	"AWS::Scheduler::Schedule": manifest.KindSchedule, "AWS::StepFunctions::StateMachine": manifest.KindWorkflow,
+	"AWS::Serverless::StateMachine": manifest.KindWorkflow, "AWS::ApiGatewayV2::Api": manifest.KindAPI,
+	"AWS::Serverless::HttpApi": manifest.KindAPI, "AWS::Lambda::LayerVersion": manifest.KindLayer, "AWS::Serverless::LayerVersion": manifest.KindLayer,
 }
 
 // value works a property out. What cannot be known is noted, by the path of

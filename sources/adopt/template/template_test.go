@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"mooring.dev/sources/adopt"
+	"mooring.dev/sources/manifest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -30,7 +32,11 @@ func TestTemplates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := Read(archive.Files[0].Data, Options{File: archive.Files[0].Name, Region: "eu-west-1", Account: "111111111111", Stack: "shop"})
+			beside := fstest.MapFS{}
+			for _, f := range archive.Files[1 : len(archive.Files)-1] {
+				beside[f.Name] = &fstest.MapFile{Data: f.Data}
+			}
+			found, err := Read(archive.Files[0].Data, Options{File: archive.Files[0].Name, Region: "eu-west-1", Account: "111111111111", Stack: "shop", Tree: beside})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,6 +44,7 @@ func TestTemplates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			render(t, result)
 			var got strings.Builder
 			for _, name := range slices.Sorted(maps.Keys(result.Files)) {
 				fmt.Fprintf(&got, "== %s\n%s", name, result.Files[name])
@@ -56,6 +63,35 @@ func TestTemplates(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// render holds what was made against what a repository accepts.
+func render(t *testing.T, r *adopt.Result) {
+	t.Helper()
+	tree := fstest.MapFS{manifest.PipelineFile: {Data: []byte(`
+apiVersion: mooring.dev/v1
+kind: Pipeline
+metadata: {name: shop}
+spec: {environments: [{name: prod, provider: {aws: {region: eu-west-1, account: "111111111111"}}}]}
+`)}}
+	for name, text := range r.Files {
+		tree[name] = &fstest.MapFile{Data: text}
+	}
+	pipeline, err := manifest.LoadPipeline(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loader manifest.Loader
+	docs, err := loader.Load(tree, manifest.LoadOptions{})
+	if err != nil {
+		t.Errorf("what was made is no repository: %v", err)
+	}
+	release, err := manifest.Render(docs, pipeline, "prod", "commit")
+	if err != nil {
+		t.Errorf("what was made is refused: %v", err)
+	} else if len(release.Resources) < len(r.Resources) {
+		t.Errorf("%d resources of %d are rendered", len(release.Resources), len(r.Resources))
 	}
 }
 
