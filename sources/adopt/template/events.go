@@ -39,8 +39,8 @@ func (r *reader) events() {
 			if w.d.Kind == manifest.KindWorkflow {
 				carry = r.machineEvent
 			}
-			if why := "not carried over"; !ok || !carry(&samEvent{w, key, kind, body}, &why) {
-				w.d.Leave("Events.%s (%s): %s", key, kind, why)
+			if why := ""; !ok || !carry(&samEvent{w, key, kind, body}, &why) {
+				w.d.Leave("Events.%s (%s): not carried over%s", key, kind, why)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func (r *reader) event(e *samEvent, why *string) bool {
 	case "SNS":
 		topic, ok := e.body["Topic"].(string)
 		if e.body["SqsSubscription"] != nil {
-			*why = "SAM puts a queue in between (SqsSubscription): declare the queue, subscribe it, and let it trigger the function"
+			*why = ": SAM puts a queue in between (SqsSubscription): declare the queue, subscribe it, and let it trigger the function"
 			return false
 		}
 		if ok {
@@ -79,7 +79,7 @@ func (r *reader) event(e *samEvent, why *string) bool {
 		address, _ := e.body["Bucket"].(string)
 		bucket := r.byAddress(address, manifest.KindBucket)
 		if bucket == nil {
-			*why = "its bucket is not in the template"
+			*why = ": its bucket is not in the template"
 			return false
 		}
 		r.bucketTrigger(e.d, e.key, bucket, e.body)
@@ -87,7 +87,7 @@ func (r *reader) event(e *samEvent, why *string) bool {
 	case "HttpApi":
 		return r.httpEvent(e, why)
 	case "Api":
-		*why = "a REST API is not managed: an HTTP API (HttpApi) is"
+		*why = ": a REST API is not managed: an HTTP API (HttpApi) is"
 		return false
 	}
 	return r.timed(e)
@@ -137,7 +137,7 @@ func (r *reader) httpEvent(e *samEvent, why *string) bool {
 	api := r.byAddress(address, manifest.KindAPI)
 	switch {
 	case api == nil && e.events[e.key].(map[string]any)["Properties"] != nil && apiNamed(e.events[e.key]):
-		*why = "its API is not in the template"
+		*why = ": its API is not in the template"
 		return false
 	case api == nil:
 		if api = r.drafts[implicitAPI]; api == nil {
@@ -204,7 +204,7 @@ func (r *reader) authorize(e *samEvent, api *manifest.Draft, t map[string]any, w
 	}
 	declared, _ := api.Spec["authorizers"].(map[string]any)
 	if declared[name] == nil {
-		*why = "its authorizer " + name + " is not declared, and without one anybody could call"
+		*why = ": its authorizer " + name + " is not declared, and without one anybody could call"
 		return false
 	}
 	t["authorizer"] = name
@@ -223,7 +223,7 @@ func (r *reader) authorize(e *samEvent, api *manifest.Draft, t map[string]any, w
 // machineEvent makes a rule or a schedule that starts a state machine.
 func (r *reader) machineEvent(e *samEvent, why *string) bool {
 	if e.kind == "Api" || e.kind == "HttpApi" {
-		*why = "an API that starts a workflow is not managed"
+		*why = ": an API that starts a workflow is not managed"
 		return false
 	}
 	doc, form := r.timedDoc(e)
