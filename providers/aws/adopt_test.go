@@ -142,3 +142,28 @@ func TestAdoptDeclaresWhatServes(t *testing.T) {
 		t.Errorf("declared memory is %v, and 256 serves", d.Spec["memorySize"])
 	}
 }
+
+// TestBelongings: what AWS and tools keep for themselves is told from what
+// people have, by name.
+func TestBelongings(t *testing.T) {
+	for _, c := range []struct {
+		kind, name string
+		theirs     bool
+	}{
+		{manifest.KindRole, "AWSReservedSSO_Admin_0123456789abcdef", true},
+		{manifest.KindRole, "cdk-hnb659fds-deploy-role-111111111111-eu-west-1", true},
+		{manifest.KindRole, "shop-deploy-role", false},
+		{manifest.KindBucket, "cdk-hnb659fds-assets-111111111111-eu-west-1", true},
+		{manifest.KindBucket, "acme-terraform-state", true}, {manifest.KindBucket, "acme.tfstate", true}, {manifest.KindBucket, "tf-state-prod", true},
+		{manifest.KindBucket, "aws-sam-cli-managed-default-samclisourcebucket-abc", true},
+		{manifest.KindBucket, "shop-prod-serverlessdeploymentbucket-1a2b3c", true},
+		{manifest.KindBucket, "estate-photos", false}, {manifest.KindBucket, "shop-uploads", false}, {manifest.KindBucket, "perf-statements", false},
+		{manifest.KindTable, "terraform-lock", true}, {manifest.KindTable, "tf_locks", true}, {manifest.KindTable, "acme-terraform-state-lock", true},
+		{manifest.KindTable, "padlocks", false}, {manifest.KindTable, "orders", false},
+		{manifest.KindAlarm, "TargetTracking-table/orders-AlarmHigh-1", true}, {manifest.KindAlarm, "checkout errors", false},
+	} {
+		if got := belongings.to(c.kind, c.name) != ""; got != c.theirs {
+			t.Errorf("%s %s: theirs %v, want %v", c.kind, c.name, got, c.theirs)
+		}
+	}
+}

@@ -44,7 +44,11 @@ func (c *composer) admit(which func(*manifest.Draft) bool, prepare func(*manifes
 		if err == nil {
 			return false
 		}
-		c.result.Skipped = append(c.result.Skipped, Skipped{Kind: d.Kind, Name: nameIn(d), Why: "a manifest could not say it: " + err.Error()})
+		why := err.Error()
+		if last := len(d.Left) - 1; len(d.Spec) == 0 && last >= 0 {
+			why = d.Left[last] // without that it would be something else
+		}
+		c.result.Skipped = append(c.result.Skipped, Skipped{Kind: d.Kind, Name: nameIn(d), Why: "a manifest could not say it: " + why})
 		return true
 	})
 	c.drafts = slices.CompactFunc(c.sorted(), func(a, b *manifest.Draft) bool { return a.Ref() == b.Ref() })

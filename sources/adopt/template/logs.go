@@ -111,6 +111,12 @@ func pairs(x any, name string) map[string]any {
 }
 
 func (r *reader) alarm(id string, p map[string]any) {
+	for _, key := range []string{"Dimensions", "Metrics"} {
+		if _, problems := r.resolver.resolve(p[key]); len(problems) > 0 {
+			r.skip(id, "AWS::CloudWatch::Alarm", "its "+key+" are not known whole ("+problems[0].why+"), and it would watch something else")
+			return
+		}
+	}
 	d := r.begin(id, manifest.KindAlarm)
 	r.members(d, p, map[string]func(map[string]any, string){
 		"AlarmDescription": nil, "ActionsEnabled": truth, "AlarmActions": nil, "InsufficientDataActions": nil, "Namespace": nil, "MetricName": nil,
@@ -123,10 +129,6 @@ func (r *reader) alarm(id string, p map[string]any) {
 	if dimensions := pairs(r.value(d, "Dimensions", p["Dimensions"]), "Name"); len(dimensions) > 0 {
 		d.Spec["dimensions"] = dimensions
 	}
-	if len(items(p["Dimensions"])) > len(pairs(d.Spec["dimensions"], "Name"))+len(dimensionsOf(d)) && p["Dimensions"] != nil {
-		delete(d.Spec, "namespace") // without a dimension it would watch something else
-		d.Leave("Dimensions: not known whole, and without them the alarm would watch something else")
-	}
 	var metrics []any
 	for _, x := range items(r.value(d, "Metrics", p["Metrics"])) {
 		if q, ok := x.(map[string]any); ok {
@@ -136,11 +138,6 @@ func (r *reader) alarm(id string, p map[string]any) {
 	if len(metrics) > 0 {
 		d.Spec["metrics"] = metrics
 	}
-}
-
-func dimensionsOf(d *manifest.Draft) map[string]any {
-	m, _ := d.Spec["dimensions"].(map[string]any)
-	return m
 }
 
 func alarmMetric(q map[string]any) map[string]any {
