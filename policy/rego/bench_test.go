@@ -109,3 +109,33 @@ func BenchmarkLoad(b *testing.B) {
 		shop(b)
 	}
 }
+
+// modules makes a folder of n modules at all points, with their tests left
+// out.
+func manyModules(n int) map[string]string {
+	files := map[string]string{}
+	for i := range n {
+		p := points[i%len(points)]
+		name := fmt.Sprintf("m%03d", i)
+		body := map[policy.Point]string{
+			policy.Admission: "deny contains {\"code\": \"c\", \"msg\": sprintf(\"%s is too large\", [c.resource]), \"resource\": c.resource} if {\n\tsome c in input.changes\n\tsome f in c.fields\n\tf.path == \"memorySize\"\n\tf.after > 2048\n}\n",
+			policy.Promotion: "require contains {\"kind\": \"soak\", \"code\": \"s\", \"msg\": \"soak\"} if {\n\tsome u in input.upstream\n\tu.soak_seconds < 600\n}\n",
+			policy.Rollout:   "pause contains {\"code\": \"a\", \"msg\": a.name} if {\n\tsome a in input.alarms\n\ta.state == \"alarm\"\n}\n",
+			policy.Drift:     "action contains {\"item\": i.id, \"do\": \"hold\"} if {\n\tsome i in input.items\n\ti.rounds > 3\n}\n",
+			policy.Notify:    "route contains {\"receiver\": r} if {\n\tsome r in input.receivers\n\tinput.event.severity == \"critical\"\n}\n",
+		}[p]
+		files[string(p)+"/"+name+".rego"] = "package policy." + string(p) + "." + name + "\n\n" + body
+	}
+	return files
+}
+
+// Activation of 200 modules is to take a second at most.
+func BenchmarkActivation200Modules(b *testing.B) {
+	tree := folder(manyModules(200))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Load(tree, LoadOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
