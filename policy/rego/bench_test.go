@@ -31,6 +31,7 @@ func manyChanges(n int) policy.Input {
 func BenchmarkAdmission1000Changes(b *testing.B) {
 	e, in := New(shop(b), EvaluatorOptions{}), manyChanges(1000)
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		if d := decide(b, e, policy.Admission, in); d.Outcome != policy.Hold {
 			b.Fatal(d.Outcome, d.Findings)
@@ -47,6 +48,7 @@ func BenchmarkAdmission1000ChangesEvaluationOnly(b *testing.B) {
 	}
 	q := question{input: value, now: time.Unix(0, in.Request.TimeNS)}
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		for _, a := range e.ask(context.Background(), policy.Admission, q, e.facts(in)) {
 			if a.err != nil {
@@ -62,6 +64,7 @@ func BenchmarkAdmission1000ChangesReadingOnly(b *testing.B) {
 	b.SetBytes(int64(len(doc)))
 	b.Run("convert", func(b *testing.B) {
 		b.ReportAllocs()
+		countCPU(b)
 		for b.Loop() {
 			if _, err := ast.ValueFromReader(bytes.NewReader(doc)); err != nil {
 				b.Fatal(err)
@@ -75,6 +78,7 @@ func BenchmarkAdmission1000ChangesReadingOnly(b *testing.B) {
 		}
 		v := newValidator(inputForm(policy.Admission))
 		b.ReportAllocs()
+		countCPU(b)
 		for b.Loop() {
 			if err := v.validate(value); err != nil {
 				b.Fatal(err)
@@ -86,6 +90,7 @@ func BenchmarkAdmission1000ChangesReadingOnly(b *testing.B) {
 func BenchmarkPromotion(b *testing.B) {
 	e, in := New(shop(b), EvaluatorOptions{}), sample(policy.Promotion)
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		if d, err := e.Evaluate(context.Background(), policy.Promotion, in); err != nil || d.Outcome != policy.Allow {
 			b.Fatal(d.Outcome, err)
@@ -96,6 +101,7 @@ func BenchmarkPromotion(b *testing.B) {
 func BenchmarkDrift(b *testing.B) {
 	e, in := New(shop(b), EvaluatorOptions{}), sample(policy.Drift)
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		if d, err := e.Evaluate(context.Background(), policy.Drift, in); err != nil || d.Outcome != policy.Allow {
 			b.Fatal(d.Outcome, err)
@@ -105,6 +111,7 @@ func BenchmarkDrift(b *testing.B) {
 
 func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		shop(b)
 	}
@@ -133,9 +140,38 @@ func manyModules(n int) map[string]string {
 func BenchmarkActivation200Modules(b *testing.B) {
 	tree := folder(manyModules(200))
 	b.ReportAllocs()
+	countCPU(b)
 	for b.Loop() {
 		if _, err := Load(tree, LoadOptions{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// From the typed input to values, as every decision of the daemon does it.
+func BenchmarkAdmission1000ChangesConversionOnly(b *testing.B) {
+	in := manyChanges(1000).Complete(policy.Admission)
+	b.ReportAllocs()
+	countCPU(b)
+	for b.Loop() {
+		if _, err := valueOf(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The whole decision as a worker makes it, of a document that was written.
+func BenchmarkAdmission1000ChangesWritten(b *testing.B) {
+	e := New(shop(b), EvaluatorOptions{})
+	doc, _, err := EvaluatorOptions{}.Document(policy.Admission, manyChanges(1000))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	countCPU(b)
+	for b.Loop() {
+		if d, err := e.EvaluateWritten(context.Background(), policy.Admission, doc); err != nil || d.Outcome != policy.Hold {
+			b.Fatal(d.Outcome, err)
 		}
 	}
 }

@@ -100,7 +100,18 @@ func (e *Evaluator) Evaluate(ctx context.Context, p policy.Point, in policy.Inpu
 	if err != nil {
 		return e.close(p, e.facts(in), nil, err)
 	}
-	return e.evaluate(ctx, p, doc, in)
+	return e.evaluate(ctx, p, doc, e.facts(in).asWritten())
+}
+
+// EvaluateWritten decides about what Document wrote, perhaps in another
+// process: it is complete and needs no reading twice. Any other document is
+// for EvaluateDocument.
+func (e *Evaluator) EvaluateWritten(ctx context.Context, p policy.Point, doc []byte) (policy.Decision, error) {
+	var in policy.Input
+	if err := json.Unmarshal(doc, &in); err != nil {
+		return e.close(p, e.facts(in), nil, &InputError{Faults: []string{err.Error()}})
+	}
+	return e.evaluate(ctx, p, doc, e.facts(in).asWritten())
 }
 
 // Document is the input as JSON, complete, and as it is shown there. Of more
@@ -131,7 +142,7 @@ func (e *Evaluator) EvaluateDocument(ctx context.Context, p policy.Point, doc []
 	if err != nil {
 		return e.close(p, e.facts(in), nil, err)
 	}
-	return e.evaluate(ctx, p, line, in)
+	return e.evaluate(ctx, p, line, e.facts(in))
 }
 
 // document reads an input that is JSON, and writes it as it will stand in the
@@ -148,8 +159,8 @@ func document(doc []byte) (in policy.Input, line []byte, err error) {
 	return in, escaped.Bytes(), nil
 }
 
-func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, in policy.Input) (policy.Decision, error) {
-	began, f := time.Now(), e.facts(in)
+func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, f facts) (policy.Decision, error) {
+	began := time.Now()
 	if e.broken != nil {
 		return e.close(p, f, doc, e.broken)
 	}
@@ -176,7 +187,7 @@ func (e *Evaluator) read(p policy.Point, doc []byte, f facts) (ast.Value, error)
 	if len(doc) > e.o.MaxInput {
 		return nil, &InputError{Faults: []string{fmt.Sprintf("larger than %d bytes", e.o.MaxInput)}}
 	}
-	value, err := ast.ValueFromReader(bytes.NewReader(doc))
+	value, err := f.value(doc)
 	if err != nil {
 		return nil, &InputError{Faults: []string{err.Error()}}
 	}
@@ -190,6 +201,22 @@ func (e *Evaluator) read(p policy.Point, doc []byte, f facts) (ast.Value, error)
 type facts struct {
 	policy.Input
 	ownFault bool
+	written  bool // the document is what Document makes of Input
+}
+
+func (f facts) asWritten() facts {
+	f.written = true
+	return f
+}
+
+// value is the document as the engine takes it.
+func (f facts) value(doc []byte) (ast.Value, error) {
+	if f.written {
+		if value, err := valueOf(f.Input); err == nil {
+			return value, nil
+		}
+	}
+	return ast.ValueFromReader(bytes.NewReader(doc))
 }
 
 // consistent checks what no schema says.

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -23,7 +24,7 @@ type decisionRecord struct {
 	Labels       map[string]string       `json:"labels"`
 	Path         string                  `json:"path"`
 	Bundles      map[string]bundleRecord `json:"bundles"`
-	Input        json.RawMessage         `json:"input"` // null if it could not be written
+	Input        *struct{}               `json:"input"` // null here; the document is put in its place
 	InputDigest  string                  `json:"input_digest"`
 	Result       policy.Decision         `json:"result"`
 	Outcome      policy.Outcome          `json:"outcome"`
@@ -70,7 +71,6 @@ func record(d policy.Decision, f facts, doc []byte, answers []answer, took time.
 		Labels:       map[string]string{"app": "mooring", "environment": f.Environment.Name},
 		Path:         "policy/" + string(d.Point),
 		Bundles:      map[string]bundleRecord{"policies": {Revision: d.Revision}},
-		Input:        json.RawMessage(doc),
 		InputDigest:  digest(doc),
 		Result:       d,
 		Outcome:      d.Outcome,
@@ -86,7 +86,25 @@ func record(d policy.Decision, f facts, doc []byte, answers []answer, took time.
 		r.Metrics["timer_rego_query_eval_ns"] += int64(a.took)
 		r.RuleLabels = joined(r.RuleLabels, a.labels)
 	}
-	return must(json.Marshal(r))
+	return withInput(must(json.Marshal(r)), doc)
+}
+
+// noInput is where the document belongs. Nothing before it can look like it:
+// in a JSON text, quotes within strings are escaped.
+var noInput = []byte(`"input":null`)
+
+// withInput puts the document, which is compact JSON already, into a record:
+// it may be large, and need not be read once more for it.
+func withInput(line, doc []byte) []byte {
+	at := bytes.Index(line, noInput)
+	if len(doc) == 0 || at < 0 {
+		return line
+	}
+	at += len(noInput) - len("null")
+	out := make([]byte, 0, len(line)+len(doc))
+	out = append(out, line[:at]...)
+	out = append(out, doc...)
+	return append(out, line[at+len("null"):]...)
 }
 
 // joined adds label sets that are not there yet.

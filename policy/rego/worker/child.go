@@ -171,6 +171,10 @@ func (s *served) decide(r decideRequest, doc []byte) decideAnswer {
 		return decideAnswer{Error: &reported{Text: "no policies were loaded"}, Spent: true}
 	}
 	e := s.evaluator(r.Revision)
-	d, err := e.EvaluateDocument(context.Background(), r.Point, doc)
+	evaluate := e.EvaluateDocument
+	if r.Written {
+		evaluate = e.EvaluateWritten
+	}
+	d, err := evaluate(context.Background(), r.Point, doc)
 	return decideAnswer{Decision: d, Error: report(err), Spent: e.Left() > 0 || errors.Is(err, rego.ErrMemory)}
 }

@@ -49,7 +49,7 @@ func confine(memory int64) error {
 	return nil
 }
 
-const niceness = 10
+const niceness = 5
 
 // program is this very program, even if its file has been replaced since.
 func program() (string, error) { return "/proc/self/exe", nil }

@@ -154,19 +154,20 @@ func (p *Policies) Evaluate(ctx context.Context, point policy.Point, in policy.I
 	if err != nil { // it cannot be written: closed here, as it would be there
 		return rego.ClosedAt(p.Revision, err).Evaluate(ctx, point, shown)
 	}
-	return p.decide(ctx, point, doc, shown.Environment.Name)
+	return p.decide(ctx, decideRequest{Point: point, Written: true}, doc, shown.Environment.Name)
 }
 
 // EvaluateDocument decides about a document that is complete already.
 func (p *Policies) EvaluateDocument(ctx context.Context, point policy.Point, doc []byte) (policy.Decision, error) {
-	return p.decide(ctx, point, doc, "")
+	return p.decide(ctx, decideRequest{Point: point}, doc, "")
 }
 
 // decide asks a worker, and closes the decision when there is no answer.
-func (p *Policies) decide(ctx context.Context, point policy.Point, doc []byte, environment string) (policy.Decision, error) {
-	answer, err := p.ask(ctx, point, doc, environment)
+func (p *Policies) decide(ctx context.Context, r decideRequest, doc []byte, environment string) (policy.Decision, error) {
+	r.Revision = p.Revision
+	answer, err := p.ask(ctx, r, doc, environment)
 	if err != nil {
-		return rego.ClosedAt(p.Revision, err).EvaluateDocument(ctx, point, doc)
+		return rego.ClosedAt(p.Revision, err).EvaluateDocument(ctx, r.Point, doc)
 	}
 	if answer.Error != nil {
 		return answer.Decision, answer.Error
@@ -177,20 +178,20 @@ func (p *Policies) decide(ctx context.Context, point policy.Point, doc []byte, e
 // ask has a worker make one decision. An asker whose last question was late,
 // or cost a worker, waits for the one worker of its kind, so that the others
 // are spared.
-func (p *Policies) ask(ctx context.Context, point policy.Point, doc []byte, environment string) (decideAnswer, error) {
+func (p *Policies) ask(ctx context.Context, r decideRequest, doc []byte, environment string) (decideAnswer, error) {
 	pool := p.pool
 	ctx, leave, err := pool.enter(ctx)
 	if err != nil {
 		return decideAnswer{}, err
 	}
 	defer leave()
-	asker := p.digest + "\n" + string(point) + "\n" + environment
+	asker := p.digest + "\n" + string(r.Point) + "\n" + environment
 	lane := pool.laneOf(asker)
 	proc, err := p.worker(ctx, lane)
 	if err != nil {
 		return decideAnswer{}, err
 	}
-	answer, err := p.put(ctx, proc, decideRequest{point, p.Revision}, doc)
+	answer, err := p.put(ctx, proc, r, doc)
 	if err == nil && answer.Spent {
 		proc.end()
 	}
@@ -206,7 +207,7 @@ func (p *Policies) ask(ctx context.Context, point policy.Point, doc []byte, envi
 		ended = answer.Error
 	}
 	if proc == nil {
-		pool.loss(Loss{Environment: environment, Point: string(point), Err: ended})
+		pool.loss(Loss{Environment: environment, Point: string(r.Point), Err: ended})
 	}
 	pool.strike(asker, proc == nil || errors.Is(ended, rego.ErrLate))
 	return answer, err

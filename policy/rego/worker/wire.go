@@ -68,6 +68,8 @@ type Facts struct {
 type decideRequest struct {
 	Point    policy.Point `json:"point"`
 	Revision string       `json:"revision"`
+	// Written: the document is one that rego wrote, and not anybody's.
+	Written bool `json:"written"`
 }
 
 // decideAnswer comes with the decision's record.
