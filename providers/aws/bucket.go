@@ -34,6 +34,9 @@ func declaredBucket(s *manifest.BucketSpec) shape {
 	if s.EventBridgeNotificationEnabled != nil {
 		f[pathEventBridge] = *s.EventBridgeNotificationEnabled
 	}
+	if s.Manage {
+		f[pathDeletion] = orElse(s.DeletionPolicy, retain)
+	}
 	return f
 }
 
@@ -91,6 +94,7 @@ func (p *Provider) lookBucket(ctx context.Context, cl *clients, name string) (*b
 	if err != nil {
 		return nil, classify(err)
 	}
+	l.shape[pathDeletion] = deletionOf(l.tags)
 	return l, nil
 }
 

@@ -20,7 +20,7 @@ func (k bucketKind) put(ctx context.Context, c providers.Change) (providers.Rece
 		return providers.Receipt{}, wrongSpec(c.Resource)
 	}
 	if !spec.Manage {
-		return providers.Receipt{}, providers.Errorf(providers.Invalid, "the bucket is somebody else's: it is checked, never made or changed")
+		return providers.Receipt{}, refuseBound(providers.Invalid)
 	}
 	now, err := k.p.lookBucket(ctx, k.p.front, c.Resource.Physical)
 	if err != nil {
@@ -42,14 +42,14 @@ func (k bucketKind) put(ctx context.Context, c providers.Change) (providers.Rece
 }
 
 func (k bucketKind) remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
-	if res.Bound() || res.Retained() {
-		return providers.Receipt{}, providers.Errorf(providers.Denied, "the bucket stays: its manifest did not say deletionPolicy: Delete")
+	if res.Bound() {
+		return providers.Receipt{}, refuseBound(providers.Denied)
 	}
 	now, err := k.p.lookBucket(ctx, k.p.front, res.Physical)
 	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
-	if err := k.p.mayDelete(ownerOf(now.tags)); err != nil {
+	if err := k.p.mayDeleteKept(now.tags); err != nil {
 		return providers.Receipt{}, err
 	}
 	if err := holds(guard, now.guard(res.Physical)); err != nil {
@@ -164,6 +164,7 @@ func (w *bucketChange) block(ctx context.Context, changed map[string]bool) error
 // stay.
 func (w *bucketChange) tag(ctx context.Context) error {
 	plan := w.p.planTags(w.c, w.spec.Tags, w.now.tags, true)
+	plan.planDeletion(w.c, w.spec.DeletionPolicy, w.now.tags)
 	if plan.empty() {
 		return nil
 	}

@@ -154,16 +154,20 @@ func TestABucketIsKeptUnlessItsManifestSaysOtherwise(t *testing.T) {
 	if _, err := b.Delete(b.ctx, notification, b.one(notification).Guard); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.Put(b.ctx, providers.Change{Resource: going, Release: testRelease, Guard: b.one(bucket).Guard}); err != nil {
+		t.Fatal(err)
+	}
+	orphan := manifest.Resource{Ref: bucket.Ref, Physical: bucket.Physical}
 	put, err := bob.PutObject(b.ctx, &s3.PutObjectInput{Bucket: &bucket.Physical, Key: awssdk.String("k")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Delete(b.ctx, going, b.one(bucket).Guard)
+	_, err = b.Delete(b.ctx, orphan, b.one(bucket).Guard)
 	kindOf(t, err, providers.Invalid) // it is not empty
 	if _, err := bob.DeleteObject(b.ctx, &s3.DeleteObjectInput{Bucket: &bucket.Physical, Key: awssdk.String("k"), VersionId: put.VersionId}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Delete(b.ctx, going, b.one(bucket).Guard); err != nil {
+	if _, err := b.Delete(b.ctx, orphan, b.one(bucket).Guard); err != nil {
 		t.Fatal(err)
 	}
 	if b.one(bucket).Exists {

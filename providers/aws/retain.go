@@ -42,6 +42,11 @@ func (t *tagPlan) planDeletion(c providers.Change, declared string, live map[str
 	t.remove = append(t.remove, tagDeletion)
 }
 
+// refuseBound is of what is somebody else's by its manifest's own word.
+func refuseBound(kind providers.Kind) error {
+	return providers.Errorf(kind, "it is somebody else's (manage: false): it is checked, never made, changed or deleted")
+}
+
 // mayDeleteKept refuses to delete what holds data, unless it says that it may
 // be.
 func (p *Provider) mayDeleteKept(tags map[string]string) error {

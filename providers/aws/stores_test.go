@@ -269,18 +269,24 @@ func TestATableIsKeptUnlessItsManifestSaysOtherwise(t *testing.T) {
 			rest = append(rest, res)
 		}
 	}
-	if _, seen := b.survey(rest).Orphans[table.Ref]; !seen {
-		t.Error("a table that nobody declares is not seen as an orphan")
+	if o, seen := b.survey(rest).Orphans[table.Ref]; !seen || o.Spec.Fields[pathDeletion] != `"Retain"` {
+		t.Errorf("a table that nobody declares is seen as the orphan %+v", o.Spec.Fields)
 	}
 
 	going := retable(table, func(s *manifest.TableSpec) { s.DeletionPolicy = manifest.Delete })
-	_, err := b.Delete(b.ctx, going, guard())
+	if _, err := b.Put(b.ctx, providers.Change{Resource: going, Release: testRelease, Guard: guard()}); err != nil {
+		t.Fatal(err)
+	}
+	if o := b.survey(rest).Orphans[table.Ref]; o.Spec.Fields[pathDeletion] != `"Delete"` {
+		t.Errorf("one that may go is seen as the orphan %+v", o.Spec.Fields)
+	}
+	_, err := b.Delete(b.ctx, orphan, guard())
 	kindOf(t, err, providers.Invalid) // AWS protects it
 	if _, err := bob.UpdateTable(b.ctx, &dynamodb.UpdateTableInput{TableName: &table.Physical, DeletionProtectionEnabled: awssdk.Bool(false)}); err != nil {
 		t.Fatal(err)
 	}
 	b.advance(time.Minute)
-	if _, err := b.Delete(b.ctx, going, guard()); err != nil {
+	if _, err := b.Delete(b.ctx, orphan, guard()); err != nil {
 		t.Fatal(err)
 	}
 	if b.one(table).Exists {

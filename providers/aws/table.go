@@ -78,6 +78,9 @@ func declaredTable(t *manifest.TableSpec) shape {
 		f[pathStreamEnabled], f[pathStreamView] = false, ""
 	}
 	f.safety(t)
+	if t.Manage {
+		f[pathDeletion] = orElse(t.DeletionPolicy, retain)
+	}
 	return f
 }
 
@@ -186,7 +189,7 @@ func (l *tableLook) shape() shape {
 	f := shape{
 		pathBilling: string(types.BillingModeProvisioned), pathStreamEnabled: false, pathStreamView: "",
 		pathTTLEnabled: false, pathTTLAttribute: "", pathPITR: false, pathSSE: false,
-		pathProtection: awssdk.ToBool(t.DeletionProtectionEnabled), pathClass: string(types.TableClassStandard),
+		pathProtection: awssdk.ToBool(t.DeletionProtectionEnabled), pathClass: string(types.TableClassStandard), pathDeletion: deletionOf(l.tags),
 	}
 	key := liveKey(t.KeySchema)
 	f["keySchema.hash"], f["keySchema.range"] = key.Hash, key.Range

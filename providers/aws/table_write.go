@@ -21,7 +21,7 @@ func (k tableKind) put(ctx context.Context, c providers.Change) (providers.Recei
 		return providers.Receipt{}, wrongSpec(c.Resource)
 	}
 	if !spec.Manage {
-		return providers.Receipt{}, providers.Errorf(providers.Invalid, "the table is somebody else's: it is checked, never made or changed")
+		return providers.Receipt{}, refuseBound(providers.Invalid)
 	}
 	now, err := k.p.lookTable(ctx, k.p.front, c.Resource.Physical)
 	if err != nil {
@@ -70,7 +70,7 @@ func (k tableKind) create(ctx context.Context, c providers.Change, spec *manifes
 	if e := spec.SSESpecification; e != nil {
 		in.SSESpecification = encryption(e)
 	}
-	tags := k.p.allTags(spec.Tags, c.Resource.Ref, c.Release)
+	tags := withDeletion(k.p.allTags(spec.Tags, c.Resource.Ref, c.Release), spec.DeletionPolicy)
 	for _, key := range sortedKeys(tags) {
 		in.Tags = append(in.Tags, types.Tag{Key: &key, Value: awssdk.String(tags[key])})
 	}
@@ -82,14 +82,14 @@ func (k tableKind) create(ctx context.Context, c providers.Change, spec *manifes
 }
 
 func (k tableKind) remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
-	if res.Bound() || res.Retained() {
-		return providers.Receipt{}, providers.Errorf(providers.Denied, "the table stays: its manifest did not say deletionPolicy: Delete")
+	if res.Bound() {
+		return providers.Receipt{}, refuseBound(providers.Denied)
 	}
 	now, err := k.p.lookTable(ctx, k.p.front, res.Physical)
 	if err != nil || now == nil || now.table.TableStatus == types.TableStatusDeleting {
 		return providers.Receipt{}, err
 	}
-	if err := k.p.mayDelete(ownerOf(now.tags)); err != nil {
+	if err := k.p.mayDeleteKept(now.tags); err != nil {
 		return providers.Receipt{}, err
 	}
 	if err := holds(guard, now.guard()); err != nil {
@@ -175,6 +175,7 @@ func (t *tableChange) changed() map[string]bool {
 
 func (t *tableChange) tags(ctx context.Context) error {
 	plan := t.p.planTags(t.c, t.spec.Tags, t.now.tags, true)
+	plan.planDeletion(t.c, t.spec.DeletionPolicy, t.now.tags)
 	if len(plan.add) > 0 {
 		in := &dynamodb.TagResourceInput{ResourceArn: t.now.table.TableArn}
 		for _, key := range sortedKeys(plan.add) {

@@ -155,7 +155,6 @@ var ofStreams = []string{"parallelizationFactor", "bisectBatchOnFunctionError", 
 func (f *flattener) store(v reflect.Value) error {
 	err := f.members("", v)
 	delete(f.fields, "manage")
-	delete(f.fields, "deletionPolicy")
 	return err
 }
 

@@ -67,7 +67,7 @@ func (w *world) compare(l *look) {
 		diffs = append(diffs, diff{path: path, d: d, inD: true, l: v, inL: ok})
 	}
 	for path, v := range l.live.Spec.Fields {
-		if _, ok := l.spec.Fields[path]; ok || routed(l.res, path) || l.unseen(path) || l.versionUnknown() {
+		if _, ok := l.spec.Fields[path]; ok || routed(l.res, path) || l.unseen(path) || l.versionUnknown() || l.oldVersion(path) {
 			continue
 		}
 		diffs = append(diffs, diff{path: path, l: v, inL: true})
@@ -87,6 +87,12 @@ func routed(res *manifest.Resource, path string) bool {
 // version's part is one too many.
 func (l *look) versionUnknown() bool {
 	return len(l.spec.Unbound) > 0 && traitsOf(l.res.Ref.Kind).perVersion
+}
+
+// oldVersion is true for what a version that no longer carries the release has
+// kept; path is not declared.
+func (l *look) oldVersion(path string) bool {
+	return traitsOf(l.res.Ref.Kind).lasting && strings.HasPrefix(path, "versions.")
 }
 
 // unseen is true for a path that could not be read, or lies below one.

@@ -18,6 +18,8 @@ type drifted struct {
 	parent manifest.Ref // of an extra
 	// sensitive values are shown as tokens.
 	sensitive bool
+	// streamed is a mapping of a stream: where it stood is lost with it.
+	streamed bool
 	// unversioned is a function without an alias: callers use it as it is.
 	unversioned bool
 }
@@ -40,6 +42,7 @@ var (
 	holdMedium   = judgement{severity: "medium", response: record.HoldIt, reason: "needs a person's judgement"}
 	holdHigh     = judgement{severity: "high", response: record.HoldIt, reason: mitigation}
 	holdCritical = judgement{severity: "critical", response: record.HoldIt, reason: mitigation}
+	lostPosition = judgement{severity: "high", response: record.HoldIt, reason: "where it stood in its stream is lost: a new one reads twice or skips"}
 	gone         = judgement{severity: "critical", response: record.HoldIt, reason: "it is gone; making it again may not bring back what it held"}
 	opened       = judgement{severity: "critical", response: record.Revert, reason: "lets callers in that nobody declared", open: true}
 	scaled       = judgement{severity: "medium", response: record.HoldIt, reason: "Application Auto Scaling may own it, or an operator in an incident"}
@@ -52,7 +55,9 @@ func judge(d drifted) judgement {
 	case d.whole && !d.diff.inD:
 		return judgeExtra(d)
 	case d.whole:
-		return judgeMissing(d.ref.Kind)
+		return judgeMissing(d)
+	case d.diff.path == pathDeletion:
+		return revertHigh
 	}
 	if judge := traitsOf(d.ref.Kind).judge; judge != nil {
 		return judge(d)
@@ -116,25 +121,32 @@ func judgeLayer(d drifted) judgement {
 
 func judgeExtra(d drifted) judgement {
 	switch {
-	case d.ref.Kind == manifest.KindProvisioned:
-		return scaled
-	case d.ref.Kind == manifest.KindRuntimeManagement:
-		return revertMedium
 	case d.open && d.parent.Kind == manifest.KindRole:
 		return granting
 	case d.open && d.ref.Kind == manifest.KindSubscription:
 		return judgement{severity: "high", response: record.Alert, reason: "sends messages out of the account"}
 	case d.open:
 		return opened
-	case d.ref.Kind == manifest.KindConcurrency:
+	}
+	switch d.ref.Kind {
+	case manifest.KindProvisioned:
+		return scaled
+	case manifest.KindConcurrency:
 		// A limit on a function that declares none.
 		return holdCritical
+	case manifest.KindRuntimeManagement, manifest.KindAsync:
+		return revertMedium
+	case manifest.KindPermission, manifest.KindURL:
+		return holdMedium // somebody calls by it, or is about to
 	}
 	return alertMedium
 }
 
-func judgeMissing(kind string) judgement {
-	if j := traitsOf(kind).missing; j != (judgement{}) {
+func judgeMissing(d drifted) judgement {
+	if d.streamed {
+		return lostPosition
+	}
+	if j := traitsOf(d.ref.Kind).missing; j != (judgement{}) {
 		return j
 	}
 	return revertMedium

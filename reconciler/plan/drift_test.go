@@ -26,6 +26,8 @@ func TestCatalogue(t *testing.T) {
 	disabled := changed(manifest.KindTrigger, "enabled", "true", "false")
 	byService := disabled
 	byService.note = "LambdaESMDisabled"
+	ofStream := lost(manifest.KindTrigger)
+	ofStream.streamed = true
 	rows := []struct {
 		what     string
 		d        drifted
@@ -89,15 +91,19 @@ func TestCatalogue(t *testing.T) {
 		{"mapping enabled", changed("Trigger", "enabled", "false", "true"), record.Revert, "medium"},
 		{"mapping batch size", changed("Trigger", "batchSize", "10", "1"), record.Revert, "medium"},
 		{"mapping deleted", lost("Trigger"), record.Revert, "high"},
+		{"mapping of a stream deleted", ofStream, record.HoldIt, "high"},
 		{"mapping added", added("Trigger", false, "Function"), record.Alert, "medium"},
 		{"permission changed", changed("Permission", "principal", `"a"`, `"b"`), record.Revert, "high"},
 		{"permission removed", lost("Permission"), record.Revert, "high"},
 		{"permission for everybody", added("Permission", true, "Function"), record.Revert, "critical"},
-		{"permission for somebody", added("Permission", false, "Function"), record.Alert, "medium"},
+		{"permission for somebody", added("Permission", false, "Function"), record.HoldIt, "medium"},
 		{"url opened", changed("Url", "authType", `"AWS_IAM"`, `"NONE"`), record.Revert, "critical"},
 		{"url closed", changed("Url", "authType", `"NONE"`, `"AWS_IAM"`), record.Revert, "medium"},
+		{"url made for who signs", added("Url", false, "Function"), record.HoldIt, "medium"},
 		{"url made, open", added("Url", true, "Function"), record.Revert, "critical"},
 		{"async", changed("Async", "maximumRetryAttempts", "1", "2"), record.Revert, "medium"},
+		{"async made", added("Async", false, "Function"), record.Revert, "medium"},
+		{"async deleted", lost("Async"), record.Revert, "medium"},
 		{"right added", changed("Role", `statement["a"]`, "", `{}`), record.Revert, "high"},
 		{"right removed", changed("Role", `statement["a"]`, `{}`, ""), record.Revert, "high"},
 		{"rights as one list, one added", changed("Role", "statements", `[{"a":1}]`, `[{"a":1},{"b":1}]`), record.Revert, "high"},
@@ -116,7 +122,7 @@ func TestCatalogue(t *testing.T) {
 		{"rule's pattern", changed("Rule", "eventPattern", `{"source":["a"]}`, `{"source":["b"]}`), record.Revert, "medium"},
 		{"rule's target sent elsewhere", changed("Rule", "targets.a.arn", `"a"`, `"b"`), record.Revert, "high"},
 		{"rule's target taken away", changed("Rule", `targets["a.b"].arn`, `"a"`, ""), record.Revert, "high"},
-		{"rule's target added", changed("Rule", "targets.b.arn", "", `"b"`), record.Alert, "medium"},
+		{"rule's target added", changed("Rule", "targets.b.arn", "", `"b"`), record.Revert, "high"},
 		{"rule's input", changed("Rule", "targets.a.input", `{"a":1}`, `{"a":2}`), record.Revert, "medium"},
 		{"rule deleted", lost("Rule"), record.Revert, "high"},
 		{"schedule disabled", changed("Schedule", "state", `"ENABLED"`, `"DISABLED"`), record.HoldIt, "high"},
@@ -162,6 +168,22 @@ func TestCatalogue(t *testing.T) {
 		{"log retention taken away", changed("LogGroup", "retentionInDays", "30", "0"), record.HoldIt, "medium"},
 		{"log group deleted", lost("LogGroup"), record.Revert, "medium"},
 		{"log group's key", changed("LogGroup", "kmsKeyId", `"a"`, `"b"`), record.HoldIt, "medium"},
+		{"table's stream off", changed("Table", "streamSpecification.streamEnabled", "true", "false"), record.HoldIt, "high"},
+		{"table's expiry on", changed("Table", "timeToLive.enabled", "false", "true"), record.HoldIt, "high"},
+		{"table's expiry off", changed("Table", "timeToLive.enabled", "true", "false"), record.HoldIt, "high"},
+		{"table's recovery off", changed("Table", "pointInTimeRecovery.enabled", "true", "false"), record.Revert, "high"},
+		{"table unprotected", changed("Table", "deletionProtectionEnabled", "true", "false"), record.Revert, "high"},
+		{"table protected more", changed("Table", "deletionProtectionEnabled", "false", "true"), record.Alert, "low"},
+		{"table's throughput", changed("Table", "provisionedThroughput.readCapacityUnits", "5", "50"), record.Alert, "medium"},
+		{"table's index dropped", changed("Table", "globalSecondaryIndexes.by", "{}", ""), record.HoldIt, "medium"},
+		{"table to be deleted", changed("Table", "deletionPolicy", `"Retain"`, `"Delete"`), record.Revert, "high"},
+		{"table deleted", lost("Table"), record.HoldIt, "critical"},
+		{"bucket opened", changed("Bucket", "publicAccessBlock.blockPublicPolicy", "true", "false"), record.Revert, "critical"},
+		{"bucket keeps no versions", changed("Bucket", "versioning", `"Enabled"`, `"Suspended"`), record.Revert, "high"},
+		{"bucket to be deleted", changed("Bucket", "deletionPolicy", `"Retain"`, `"Delete"`), record.Revert, "high"},
+		{"bucket deleted", lost("Bucket"), record.HoldIt, "critical"},
+		{"notification deleted", lost("Notification"), record.Revert, "high"},
+		{"notification added", added("Notification", false, "Function"), record.Alert, "medium"},
 		{"log group unprotected", changed("LogGroup", "deletionProtectionEnabled", "true", "false"), record.Revert, "high"},
 		{"log group to be deleted", changed("LogGroup", "deletionPolicy", `"Retain"`, `"Delete"`), record.Revert, "high"},
 		{"subscription filter changed", changed("LogGroup", "subscriptionFilters.a", `{}`, `{"a":1}`), record.Revert, "medium"},

@@ -24,7 +24,7 @@ func afterAliases(w *world, res *manifest.Resource) class {
 // away last.
 func logGroupWritten(d diff) class {
 	switch {
-	case d.path == pathDeletion, d.path == "deletionProtectionEnabled":
+	case d.path == "deletionProtectionEnabled":
 		return widens
 	case d.path != "retentionInDays":
 		return connects
@@ -59,8 +59,6 @@ func judgeLogGroup(drift drifted) judgement {
 		if d.l == "true" {
 			return holdMedium // protecting it more harms nobody
 		}
-		return revertHigh
-	case pathDeletion:
 		return revertHigh
 	case "subscriptionFilters":
 		if !d.inD {

@@ -35,16 +35,13 @@ func judgeSubscription(d drifted) judgement {
 	return revertMedium
 }
 
-// judgeRule: what is switched off is held; a target nobody declared is told.
+// judgeRule: what is switched off is held; where events go is as declared.
 func judgeRule(d drifted) judgement {
 	switch path := d.diff.path; member(path) {
 	case "state":
 		return judgeState(d.diff)
 	case "targets":
-		switch led := strings.HasSuffix(path, ".arn"); {
-		case led && !d.diff.inD:
-			return alertMedium
-		case led:
+		if strings.HasSuffix(path, ".arn") {
 			return revertHigh
 		}
 	case "description", "tags":

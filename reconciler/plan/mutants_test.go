@@ -63,6 +63,10 @@ var mutants = []struct{ name, file, old, new string }{
 	{"drift is written in mid-rollout", "work.go", `case d.origin == byHand:
 		case works`, `case works`},
 	{"what needs something does not wait for it", "steps.go", `case w.pending[ref] && w.orderly(l.res, ref):`, `case false:`},
+	{"what is kept is deleted", "removal.go", `return traitsOf(r.ref.Kind).kept && `, `return false && `},
+	{"what may go is kept", "removal.go", ` && r.live.Spec.Fields[pathDeletion] != ` + "`\"Delete\"`", ``},
+	{"old versions lose what lasts", "diff.go", `return traitsOf(l.res.Ref.Kind).lasting && `, `return false && `},
+	{"a stream's mapping is made again", "drift.go", `if d.streamed {`, `if false {`},
 	{"an overtaken rollout's functions are forgotten", "changing.go", `return in.Rollout.Phase != rollout.Idle && in.Applied[f.Alias].Version != f.Stable`, `return false`},
 }
 

@@ -81,10 +81,12 @@ func (w *world) leftovers() []removal {
 			r.extra = &providers.Extra{Ref: ref, Parent: r.parent, Spec: r.live.Spec, Guard: r.live.Guard, SeenAt: r.live.SeenAt}
 		}
 		switch {
-		case foreignKind(ref.Kind) || kept(r) || w.wasBound(ref):
-			w.gone(ref) // let go of, where it is
-		case w.retained(ref):
-			w.wait(ref, "retained", "it is not declared any more, and stays: its manifest did not say deletionPolicy: Delete")
+		case kept(r) && !w.wasBound(ref):
+			if w.letGo(ref) {
+				w.wait(ref, "retained", "it is not declared any more, and stays: it was never declared with deletionPolicy: Delete")
+			}
+		case foreignKind(ref.Kind) || w.wasBound(ref):
+			w.letGo(ref) // where it is
 		default:
 			left = append(left, r)
 		}
@@ -101,16 +103,6 @@ func kept(r removal) bool {
 func (w *world) wasBound(ref manifest.Ref) bool {
 	res, ok := w.before(ref)
 	return ok && res.Bound()
-}
-
-// retained is true for what stays when nobody declares it: what holds data,
-// unless the release before is known to have said that it may go.
-func (w *world) retained(ref manifest.Ref) bool {
-	if !traitsOf(ref.Kind).retained {
-		return false
-	}
-	res, ok := w.before(ref)
-	return !ok || res.Retained()
 }
 
 // undeclared are the refs that releases before declared or wrote and orphans
@@ -151,13 +143,19 @@ func (w *world) undeclared() []manifest.Ref {
 
 // gone records that what a release removed was seen to be absent.
 func (w *world) gone(ref manifest.Ref) {
-	if !w.absence && !foreignKind(ref.Kind) && !traitsOf(ref.Kind).kept && !w.wasBound(ref) {
-		return
+	if w.absence || foreignKind(ref.Kind) || w.wasBound(ref) {
+		w.letGo(ref)
 	}
+}
+
+// letGo records that ref is no concern any more; false when it was none.
+func (w *world) letGo(ref manifest.Ref) bool {
 	_, wrote := w.in.Wrote[ref]
-	if f, ok := w.in.Applied[ref]; ok && !f.Gone || wrote {
-		w.plan.Facts = append(w.plan.Facts, record.Fact{Ref: ref, Gone: true, Release: w.in.Target.Digest, At: w.in.Now})
+	if f, ok := w.in.Applied[ref]; !wrote && (!ok || f.Gone) {
+		return false
 	}
+	w.plan.Facts = append(w.plan.Facts, record.Fact{Ref: ref, Gone: true, Release: w.in.Target.Digest, At: w.in.Now})
+	return true
 }
 
 // remove proposes one removal, unless something that needs it still lives.

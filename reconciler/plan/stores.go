@@ -52,9 +52,9 @@ func judgeTable(drift drifted) judgement {
 	d := drift.diff
 	switch member(d.path) {
 	case "timeToLive":
-		return judgement{severity: "high", response: record.Alert, reason: "expiry deletes items: putting it back may too"}
+		return judgement{severity: "high", response: record.HoldIt, reason: "expiry deletes items: putting it back may too"}
 	case "streamSpecification":
-		return judgement{severity: "high", response: record.Alert, reason: "a stream switched on again is another stream: mappings do not follow it"}
+		return judgement{severity: "high", response: record.HoldIt, reason: "a stream switched on again is another stream: mappings do not follow it"}
 	case "pointInTimeRecovery", "deletionProtectionEnabled":
 		if d.inD && d.d != "false" {
 			return revertHigh

@@ -41,7 +41,7 @@ func reach(p rollout.Phase) (class, bool) {
 
 // classOf says when a changed field is written.
 func classOf(kind string, d diff) class {
-	if top := member(d.path); top == "tags" || top == "description" && !manifest.AliasKind(kind) {
+	if top := member(d.path); top == "tags" || top == pathDeletion || top == "description" && !manifest.AliasKind(kind) {
 		return widens
 	}
 	t := traitsOf(kind)

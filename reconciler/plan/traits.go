@@ -11,14 +11,15 @@ type traits struct {
 	// kept stays when it is no longer declared, unless it lives with
 	// deletionPolicy: Delete: what it holds cannot be made again.
 	kept bool
-	// retained kinds hold data: they go only when their manifest said so.
-	retained bool
 	// parent is the kind a child lives on; "" is Function.
 	parent string
 	// perVersion kinds name their fields after the version that carries the
 	// release: a new one is our own doing, and the old one's goes when the new
 	// one serves.
 	perVersion bool
+	// lasting is of what is perVersion and stays on the versions that carried
+	// releases before: it costs nothing there, and a way back finds it.
+	lasting bool
 	// published kinds are made of immutable versions: what lives of one is the
 	// version that carries what is declared, if any does.
 	published bool
@@ -72,7 +73,7 @@ func traitsOf(kind string) traits {
 	case manifest.KindProvisioned:
 		return traits{rank: rankConcurrency, perVersion: true, made: early, written: versionWritten, judge: judgeProvisioned}
 	case manifest.KindRuntimeManagement:
-		return traits{rank: rankConcurrency, perVersion: true, made: early, written: versionWritten}
+		return traits{rank: rankConcurrency, perVersion: true, lasting: true, made: early, written: versionWritten}
 	case manifest.KindRole:
 		return traits{tagged: true, rank: rankRole, made: roleMade, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
@@ -96,9 +97,9 @@ func traitsOf(kind string) traits {
 	case manifest.KindLayer:
 		return traits{tagged: true, published: true, rank: rankStore, made: early, written: layerWritten, judge: judgeLayer}
 	case manifest.KindTable:
-		return traits{tagged: true, retained: true, rank: rankStore, made: early, written: tableWritten, judge: judgeTable, missing: gone}
+		return traits{tagged: true, kept: true, rank: rankStore, made: early, written: tableWritten, judge: judgeTable, missing: gone}
 	case manifest.KindBucket:
-		return traits{tagged: true, retained: true, rank: rankStore, made: early, judge: judgeBucket, missing: gone}
+		return traits{tagged: true, kept: true, rank: rankStore, made: early, judge: judgeBucket, missing: gone}
 	case manifest.KindNotification:
 		return traits{rank: rankSource, missing: revertHigh}
 	case manifest.KindSecret, manifest.KindParameter:

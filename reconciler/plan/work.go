@@ -235,9 +235,14 @@ func (w *world) goingBack() bool {
 // wholly is the finding that a whole resource is missing.
 func (w *world) wholly(l *look, d diff) found {
 	return found{
-		drifted: drifted{ref: l.res.Ref, diff: d, whole: true},
+		drifted: drifted{ref: l.res.Ref, diff: d, whole: true, streamed: streamed(l.res)},
 		kind:    record.Missing, at: l.live.SeenAt, res: l.res,
 	}
+}
+
+func streamed(res *manifest.Resource) bool {
+	trigger, ok := res.Spec.(*manifest.TriggerSpec)
+	return ok && trigger.OfStream()
 }
 
 // reportField reports one field's drift.

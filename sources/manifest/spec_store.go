@@ -115,14 +115,3 @@ func (r *Resource) Bound() bool {
 	}
 	return false
 }
-
-// Retained is true for what stays when nobody declares it any more.
-func (r *Resource) Retained() bool {
-	switch spec := r.Spec.(type) {
-	case *TableSpec:
-		return spec.DeletionPolicy != Delete
-	case *BucketSpec:
-		return spec.DeletionPolicy != Delete
-	}
-	return r.Spec == nil && (r.Ref.Kind == KindTable || r.Ref.Kind == KindBucket)
-}
