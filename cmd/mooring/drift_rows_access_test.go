@@ -64,7 +64,23 @@ func roleRows() []driftRow {
 		}, want: []wanted{
 			{"Role/NAME missing", "", "", "critical", holds, "DeleteRole", false},
 		}},
+		{number: "28", name: "role-again", deed: "role deleted and made again, the same but for its id", declared: owned, hand: makeRoleAgain, want: []wanted{
+			{"Role/NAME id changed", `"ROLE_BEFORE"`, `"ROLE_AFTER"`, "high", holds, "CreateRole", false},
+		}},
 	}
+}
+
+// makeRoleAgain leaves everything as it was that can be declared.
+func makeRoleAgain(h *python, n string) {
+	before, _ := h.do("iam", "get_role", with{"RoleName": n})["Role"].(map[string]any)
+	doc := h.do("iam", "get_role_policy", with{"RoleName": n, "PolicyName": "mooring"})["PolicyDocument"]
+	h.do("iam", "delete_role_policy", with{"RoleName": n, "PolicyName": "mooring"})
+	h.do("iam", "delete_role", with{"RoleName": n})
+	out := h.do("iam", "create_role", with{"RoleName": n, "AssumeRolePolicyDocument": documentText(before["AssumeRolePolicyDocument"]), "Tags": before["Tags"]})
+	h.do("iam", "put_role_policy", with{"RoleName": n, "PolicyName": "mooring", "PolicyDocument": documentText(doc)})
+	after, _ := out["Role"].(map[string]any)
+	h.made["ROLE_BEFORE"], _ = before["RoleId"].(string)
+	h.made["ROLE_AFTER"], _ = after["RoleId"].(string)
 }
 
 func documentText(v any) string {

@@ -24,13 +24,13 @@ func aroundRows() []driftRow {
 			{"Concurrency/NAME extra", "", `{"reservedConcurrentExecutions":3}`, "critical", holds, "PutFunctionConcurrency", false},
 		}},
 		{number: "31", name: "repointed", deed: "alias repointed", declared: function(), hand: func(h *python, n string) {
-			h.do("lambda", "publish_version", with{"FunctionName": n})
 			h.do("lambda", "update_function_configuration", with{"FunctionName": n, "Description": "rogue"})
 			h.do("lambda", "publish_version", with{"FunctionName": n})
 			h.do("lambda", "update_alias", with{"FunctionName": n, "Name": "live", "FunctionVersion": "2"})
 		}, want: []wanted{
 			{"Alias/NAME.live functionVersion changed", `"1"`, `"2"`, "high", holds, "UpdateAlias", false},
 			{"Function/NAME description changed", `""`, `"rogue"`, "low", reverts, "UpdateFunctionConfiguration", false},
+			{"Function/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishVersion", false},
 		}, writes: []string{"UpdateFunctionConfiguration description"}},
 		{number: "32", name: "weights", deed: "weights by hand", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "update_function_configuration", with{"FunctionName": n, "Description": "canary"})
@@ -39,6 +39,7 @@ func aroundRows() []driftRow {
 		}, want: []wanted{
 			{"Alias/NAME.live routingConfig extra", "", `{"additionalVersionWeights":{"2":0.25}}`, "high", holds, "UpdateAlias", false},
 			{"Function/NAME description changed", `""`, `"canary"`, "low", reverts, "UpdateFunctionConfiguration", false},
+			{"Function/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishVersion", false},
 		}, writes: []string{"UpdateFunctionConfiguration description"}},
 		{number: "33", name: "alias-extra", deed: "alias added", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "create_alias", with{"FunctionName": n, "Name": "debug", "FunctionVersion": "1"})
@@ -55,7 +56,16 @@ func aroundRows() []driftRow {
 			h.do("lambda", "publish_version", with{"FunctionName": n})
 		}, want: []wanted{
 			{"Function/NAME description changed", `""`, `"rogue"`, "low", reverts, "UpdateFunctionConfiguration", false},
+			{"Function/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishVersion", false},
 		}, writes: []string{"UpdateFunctionConfiguration description"}},
+		{number: "35", name: "version-refused", deed: "the version that serves deleted, which AWS refuses", declared: function(), hand: func(h *python, n string) {
+			if _, code, text := h.try("lambda", "delete_function", with{"FunctionName": n, "Qualifier": "1"}); code == "" {
+				h.t.Errorf("the version that serves was deleted: %s", text)
+			}
+		}},
+		{number: "37", name: "stray", deed: "a function made that nobody declares", declared: function(), hand: func(h *python, n string) {
+			h.do("lambda", "create_function", with{"FunctionName": n + "-x-stray", "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": "arn:aws:iam::111111111111:role/drift", "Code": with{"ZipFile": h.zip("checkout-2")}})
+		}},
 		{number: "36", name: "deleted", deed: "function deleted", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "delete_function", with{"FunctionName": n})
 		}, want: []wanted{
@@ -71,7 +81,7 @@ func aroundRows() []driftRow {
 			h.do("lambda", "add_permission", with{"FunctionName": n, "StatementId": "bucket", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com",
 				"SourceArn": "arn:aws:s3:::b", "SourceAccount": "111111111111"})
 		}, want: []wanted{
-			{"Permission/NAME.bucket@$LATEST extra", "", `{"action":"lambda:InvokeFunction","eventSourceToken":"","functionUrlAuthType":"","invokedViaFunctionUrl":false,"principal":"s3.amazonaws.com","principalOrgID":"","sourceAccount":"111111111111","sourceArn":"arn:aws:s3:::b"}`, "medium", alerts, "AddPermission", false},
+			{"Permission/NAME.bucket@$LATEST extra", "", `{"action":"lambda:InvokeFunction","eventSourceToken":"","functionUrlAuthType":"","invokedViaFunctionUrl":false,"principal":"s3.amazonaws.com","principalOrgID":"","sourceAccount":"111111111111","sourceArn":"arn:aws:s3:::b"}`, "medium", holds, "AddPermission", false},
 		}},
 		{number: "46", name: "permission-gone", deed: "permission removed", declared: function("permissions: {shop-api: {principal: apigateway.amazonaws.com, sourceAccount: '111111111111'}}"), hand: func(h *python, n string) {
 			h.do("lambda", "remove_permission", with{"FunctionName": n, "Qualifier": "live", "StatementId": "shop-api"})
@@ -86,7 +96,7 @@ func aroundRows() []driftRow {
 		{number: "47", name: "url-signed", deed: "function URL with IAM made", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "create_function_url_config", with{"FunctionName": n, "Qualifier": "live", "AuthType": "AWS_IAM"})
 		}, want: []wanted{
-			{"Url/NAME extra", "", `{"authType":"AWS_IAM","cors.allowCredentials":false,"cors.allowHeaders":[],"cors.allowMethods":[],"cors.allowOrigins":[],"cors.exposeHeaders":[],"cors.maxAge":0,"invokeMode":"BUFFERED"}`, "medium", alerts, "CreateFunctionUrlConfig", false},
+			{"Url/NAME extra", "", `{"authType":"AWS_IAM","cors.allowCredentials":false,"cors.allowHeaders":[],"cors.allowMethods":[],"cors.allowOrigins":[],"cors.exposeHeaders":[],"cors.maxAge":0,"invokeMode":"BUFFERED"}`, "medium", holds, "CreateFunctionUrlConfig", false},
 		}},
 		{number: "48", name: "url-auth", deed: "URL made public", declared: function("triggers: {web: {url: {authType: AWS_IAM}}}"), hand: func(h *python, n string) {
 			h.do("lambda", "update_function_url_config", with{"FunctionName": n, "Qualifier": "live", "AuthType": "NONE"})
@@ -118,8 +128,8 @@ func aroundRows() []driftRow {
 		{number: "49", name: "async-extra", deed: "asynchronous settings where none are declared", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "put_function_event_invoke_config", with{"FunctionName": n, "Qualifier": "live", "MaximumRetryAttempts": 0})
 		}, want: []wanted{
-			{"Async/NAME extra", "", `{"destinationConfig.onFailure.destination":"","destinationConfig.onSuccess.destination":"","maximumEventAgeInSeconds":21600,"maximumRetryAttempts":0}`, "medium", alerts, "PutFunctionEventInvokeConfig", false},
-		}},
+			{"Async/NAME extra", "", `{"destinationConfig.onFailure.destination":"","destinationConfig.onSuccess.destination":"","maximumEventAgeInSeconds":21600,"maximumRetryAttempts":0}`, "medium", reverts, "PutFunctionEventInvokeConfig", false},
+		}, writes: []string{"DeleteFunctionEventInvokeConfig"}},
 		{number: "50", name: "tag-owned", deed: "declared tag changed", declared: function("tags: {team: shop}"), hand: func(h *python, n string) {
 			h.do("lambda", "tag_resource", with{"Resource": "arn:aws:lambda:eu-west-1:111111111111:function:" + n, "Tags": with{"team": "other"}})
 		}, want: []wanted{
@@ -135,6 +145,8 @@ func triggerRows() []driftRow {
 	mapped := func(fields string) string {
 		return function("triggers: {orders: {queue: Queue/NAME-x-q"+fields+"}}", queue("NAME-x-q"))
 	}
+	streamed := function("triggers: {changes: {table: Table/NAME-x-t, startingPosition: LATEST}}", "---\napiVersion: mooring.dev/v1\nkind: Table\nmetadata: {name: NAME-x-t}\n"+
+		"spec: {billingMode: PAY_PER_REQUEST, attributeDefinitions: {id: S}, keySchema: {hash: id}, streamSpecification: {streamViewType: NEW_IMAGE}}\n")
 	update := func(args with) func(*python, string) {
 		return func(h *python, n string) {
 			args["UUID"] = h.mapping(n)
@@ -166,11 +178,19 @@ func triggerRows() []driftRow {
 		}, want: []wanted{
 			{"Trigger/NAME.orders functionArn changed", `"arn:aws:lambda:eu-west-1:111111111111:function:production-NAME:live"`, `"arn:aws:lambda:eu-west-1:111111111111:function:production-NAME:1"`, "medium", reverts, "UpdateEventSourceMapping", false},
 		}, writes: []string{"UpdateEventSourceMapping"}},
+		{number: "42", name: "mapping-arn", deed: "the same function and alias, named by ARN", declared: mapped(""), hand: func(h *python, n string) {
+			h.do("lambda", "update_event_source_mapping", with{"UUID": h.mapping(n), "FunctionName": "arn:aws:lambda:eu-west-1:111111111111:function:" + n + ":live"})
+		}},
 		{number: "43", name: "mapping-gone", deed: "mapping of a queue deleted", declared: mapped(""), hand: func(h *python, n string) {
 			h.do("lambda", "delete_event_source_mapping", with{"UUID": h.mapping(n)})
 		}, want: []wanted{
 			{"Trigger/NAME.orders missing", "", "", "high", reverts, "DeleteEventSourceMapping", false},
 		}, writes: []string{"CreateEventSourceMapping batchSize enabled eventSourceArn functionResponseTypes tags"}},
+		{number: "43", name: "mapping-stream-gone", deed: "mapping of a stream deleted", declared: streamed, hand: func(h *python, n string) {
+			h.do("lambda", "delete_event_source_mapping", with{"UUID": h.mapping(n)})
+		}, want: []wanted{
+			{"Trigger/NAME.changes missing", "", "", "high", holds, "DeleteEventSourceMapping", false},
+		}},
 		{number: "44", name: "mapping-extra", deed: "mapping added", declared: function(), hand: func(h *python, n string) {
 			h.do("lambda", "create_event_source_mapping", with{"FunctionName": n + ":live", "EventSourceArn": "arn:aws:sqs:eu-west-1:111111111111:alices-own"})
 		}, want: []wanted{

@@ -59,8 +59,8 @@ func ruleRows() []driftRow {
 			{"Rule/NAME targets.own.arn changed", `"` + ownQueue + `"`, `"arn:aws:sqs:eu-west-1:222222222222:else"`, "high", reverts, "PutTargets", false},
 		}, writes: []string{"PutTargets targets"}},
 		{number: "63", name: "rule-target-extra", deed: "target added", declared: declared, look: look, hand: put(with{"Id": "spy", "Arn": "arn:aws:sqs:eu-west-1:222222222222:else"}), want: []wanted{
-			{"Rule/NAME targets.spy.arn extra", "", `"arn:aws:sqs:eu-west-1:222222222222:else"`, "medium", alerts, "PutTargets", false},
-		}},
+			{"Rule/NAME targets.spy.arn extra", "", `"arn:aws:sqs:eu-west-1:222222222222:else"`, "high", reverts, "PutTargets", false},
+		}, writes: []string{"RemoveTargets ids"}},
 		{number: "63", name: "rule-target-gone", deed: "target taken away", declared: declared, look: look, hand: func(h *python, n string) {
 			h.do("events", "remove_targets", with{"Rule": n, "Ids": []string{"own"}})
 		}, want: []wanted{

@@ -68,11 +68,12 @@ func workflowRows() []driftRow {
 			{"WorkflowAlias/NAME.live missing", "", "", "high", reverts, "DeleteStateMachine", true},
 		}},
 		{number: "72", name: "flow-moved", deed: "alias of a state machine repointed", declared: declared, look: look, hand: func(h *python, n string) {
-			publish(h, n)
+			publish(h.as("carol"), n)
 			h.as("carol").do("stepfunctions", "update_state_machine_alias", with{"stateMachineAliasArn": stateMachine(n) + ":live", "routingConfiguration": route(n, 0, 100)[1:]})
 			update(with{"definition": `{"StartAt":"Note","States":{"Note":{"Type":"Pass","End":true}}}`})(h, n)
 		}, who: "user/carol", want: []wanted{
 			{"WorkflowAlias/NAME.live routingConfiguration changed", `[{"stateMachineVersion":"1","weight":100}]`, `[{"stateMachineVersion":"2","weight":100}]`, "high", holds, "UpdateStateMachineAlias", false},
+			{"Workflow/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishStateMachineVersion", false},
 		}},
 		{number: "72", name: "flow-weights", deed: "weights of a state machine's alias", declared: declared, look: look, hand: func(h *python, n string) {
 			publish(h, n)
@@ -80,6 +81,7 @@ func workflowRows() []driftRow {
 			update(with{"definition": `{"StartAt":"Note","States":{"Note":{"Type":"Pass","End":true}}}`})(h, n)
 		}, want: []wanted{
 			{"WorkflowAlias/NAME.live routingConfiguration changed", `[{"stateMachineVersion":"1","weight":100}]`, `[{"stateMachineVersion":"1","weight":70},{"stateMachineVersion":"2","weight":30}]`, "high", holds, "UpdateStateMachineAlias", false},
+			{"Workflow/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishStateMachineVersion", false},
 		}},
 		{number: "72", name: "flow-alias-gone", deed: "alias of a state machine deleted", declared: declared, look: look, hand: func(h *python, n string) {
 			h.do("stepfunctions", "delete_state_machine_alias", with{"stateMachineAliasArn": stateMachine(n) + ":live"})

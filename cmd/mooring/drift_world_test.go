@@ -71,7 +71,7 @@ func (w *driftWorld) furnish(rows []driftRow) {
 		w.python.do("iam", "create_role", with{"RoleName": role, "AssumeRolePolicyDocument": lambdaTrust})
 		w.python.do("iam", "put_role_policy", with{"RoleName": role, "PolicyName": "all", "PolicyDocument": allowAll})
 	}
-	w.python.do("sqs", "create_queue", with{"QueueName": "alices-own"})
+	w.python.do("sqs", "create_queue", with{"QueueName": "alices-own", "Attributes": with{"Policy": allowS3}})
 	for _, layer := range []string{"ours", "injected"} {
 		w.python.do("lambda", "publish_layer_version", with{"LayerName": layer, "Content": with{"ZipFile": w.python.zip("checkout-1")}})
 	}
@@ -84,6 +84,7 @@ func (w *driftWorld) furnish(rows []driftRow) {
 
 const (
 	lambdaTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	allowS3     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}]}`
 	allowAll    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 )
 
@@ -179,7 +180,7 @@ func (w *driftWorld) writes(changes []wire.Call, row *driftRow) []string {
 // identifying members say which resource is meant, and in which state.
 var identifying = []string{
 	"functionName", "revisionId", "qualifier", "name", "statementId", "uuid", "UUID", "queueUrl", "roleName", "policyName", "resource", "resourceArn", "alarmName", "alarmNames", "logGroupName", "filterName",
-	"topicArn", "subscriptionArn", "rule", "eventBusName", "resourceARN", "stateMachineArn", "stateMachineAliasArn",
+	"topicArn", "subscriptionArn", "rule", "eventBusName", "resourceARN", "stateMachineArn", "stateMachineAliasArn", "bucketName",
 }
 
 // mentions is true for a name that is not the beginning of a longer one.

@@ -74,6 +74,9 @@ func (p *Provider) trailNames(res manifest.Resource) []string {
 	if res.Ref.Kind == manifest.KindSubscription {
 		return p.subscriptionNames(res)
 	}
+	if res.Ref.Kind == manifest.KindNotification {
+		return notificationKind{p}.trailNames(res)
+	}
 	for _, ref := range []manifest.Ref{res.Ref, res.Parent} { // an extra is on its parent
 		if known, ok := recall(&p.memory, p.memory.known, ref); ok && apiIn(known["arn"]) != "" {
 			return []string{apiIn(known["arn"])}
@@ -132,6 +135,12 @@ func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bo
 	switch {
 	case path == "":
 		return true
+	case ref.Kind == manifest.KindRole && path == "id":
+		return a.Event == "CreateRole"
+	case top == "versions" && ref.Kind == manifest.KindFunction:
+		return a.Event == "PublishVersion"
+	case top == "versions" && ref.Kind == manifest.KindWorkflow:
+		return a.Event == "PublishStateMachineVersion"
 	case ref.Kind == manifest.KindWorkflow && top == "tags":
 		return a.Event == "TagResource" || a.Event == "UntagResource"
 	case ref.Kind == manifest.KindWorkflow:

@@ -111,11 +111,11 @@ func (p *Provider) suspects(ev trailEvent) []manifest.Resource {
 	return out
 }
 
-// drawn are the resources that events call by names which AWS drew: mappings,
-// subscriptions, APIs and what is on them. The caller holds the lock.
+// drawn are the resources that events call by names which AWS drew, or by their
+// bucket's: mappings, subscriptions, notifications, APIs and what is on them. The caller holds the lock.
 func (m *memory) drawn(names []string) map[manifest.Ref]bool {
 	out := map[manifest.Ref]bool{}
-	for _, known := range []map[manifest.Ref]string{m.mappings, m.subscriptions} {
+	for _, known := range []map[manifest.Ref]string{m.mappings, m.subscriptions, m.entries} {
 		for ref, id := range known {
 			if slices.Contains(names, id) {
 				out[ref] = true

@@ -45,6 +45,7 @@ type memory struct {
 	grouped   time.Time                   // of the last bulk reading of log groups
 	metering  meteringLook                // metric filters of all log groups
 	signed    time.Time                   // of the last bulk listing of code signing
+	entries   map[manifest.Ref]string     // the bucket each notification was seen on
 	params    paramsLook
 	owned     ownedLook
 	apis      *apisLook
@@ -128,6 +129,7 @@ func (m *memory) init() {
 	m.documents = map[string]notificationLook{}
 	m.alarms = map[string]*alarmLook{}
 	m.groups = map[string]*logGroupLook{}
+	m.entries = map[manifest.Ref]string{}
 	m.messaging.init()
 	m.touched = map[string]int{}
 }

@@ -125,7 +125,19 @@ func (k notificationKind) live(ref manifest.Ref, bucket string, c *types.LambdaF
 	live := b.live()
 	live.Guard, live.Owner = entryGuard(bucket, c), childOwner(parent, ref)
 	live.Attributes = map[string]string{"id": awssdk.ToString(c.Id), "name": awssdk.ToString(c.Id)}
+	remember(&k.p.memory, k.p.memory.entries, ref, bucket)
 	return live
+}
+
+// trailNames: what changes an entry is told of its bucket.
+func (k notificationKind) trailNames(res manifest.Resource) []string {
+	if bucket, ok := recall(&k.p.memory, k.p.memory.entries, res.Ref); ok {
+		return []string{bucket}
+	}
+	if bucket, err := k.bucketOf(res); err == nil {
+		return []string{bucket}
+	}
+	return []string{res.Physical}
 }
 
 // entryGuard holds while the entry looks the same; S3 gives it no revision.

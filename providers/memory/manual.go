@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"mooring.dev/providers"
@@ -76,6 +77,16 @@ func (h Hand) Address(n Name, attribute, value string) error {
 func (h Hand) Own(n Name, o providers.Owner) error {
 	return h.edit(n, func(t *thing) error {
 		t.owner = o
+		return nil
+	})
+}
+
+// Publish makes a version of a function as it lives.
+func (h Hand) Publish(n Name) error {
+	return h.edit(n, func(t *thing) error {
+		t.last++
+		v := published{number: strconv.Itoa(t.last), snapshot: specOf(n.Kind, t.fields, t.sensitive).Snapshot, code: t.code(), ready: h.p.o.Now()}
+		t.versions[v.number] = v
 		return nil
 	})
 }

@@ -97,6 +97,7 @@ type thing struct {
 	sensitive map[string]bool
 	owner     providers.Owner
 	revision  int
+	born      int       // the revision it was made with
 	settles   time.Time // until then a change is taking hold
 	bump      bool      // the second revision of an update is still to come
 	failed    string

@@ -68,6 +68,8 @@ func (p *Platform) look(n Name) providers.Live {
 	switch {
 	case n.Kind == manifest.KindQueue:
 		live.Attributes["url"] = "memory://" + n.Physical
+	case n.Kind == manifest.KindRole:
+		live.Attributes["id"] = fmt.Sprintf("%s-%d", n.Physical, t.born)
 	case n.Kind == manifest.KindTable:
 		live.Attributes["streamArn"] = live.Attributes["arn"] + "/stream/1"
 	case manifest.AliasKind(n.Kind):

@@ -163,6 +163,7 @@ func (p *Platform) birth(name Name) *thing {
 		t.routes = old.routes
 	}
 	t.revision++
+	t.born = t.revision
 	p.things[name] = t
 	return t
 }

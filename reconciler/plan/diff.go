@@ -92,7 +92,7 @@ func (l *look) versionUnknown() bool {
 // oldVersion is true for what a version that no longer carries the release has
 // kept; path is not declared.
 func (l *look) oldVersion(path string) bool {
-	return traitsOf(l.res.Ref.Kind).lasting && strings.HasPrefix(path, "versions.")
+	return traitsOf(l.res.Ref.Kind).lasting && strings.HasPrefix(path, pathVersions)
 }
 
 // unseen is true for a path that could not be read, or lies below one.

@@ -45,6 +45,8 @@ var (
 	lostPosition = judgement{severity: "high", response: record.HoldIt, reason: "where it stood in its stream is lost: a new one reads twice or skips"}
 	gone         = judgement{severity: "critical", response: record.HoldIt, reason: "it is gone; making it again may not bring back what it held"}
 	opened       = judgement{severity: "critical", response: record.Revert, reason: "lets callers in that nobody declared", open: true}
+	madeAnew     = judgement{severity: "high", response: record.HoldIt, reason: "it was deleted and made again: policies, grants and mappings that know the former by its id refuse this one"}
+	publishedBy  = judgement{severity: "low", response: record.Alert, reason: "published beside the releases; no traffic of theirs goes to it"}
 	scaled       = judgement{severity: "medium", response: record.HoldIt, reason: "Application Auto Scaling may own it, or an operator in an incident"}
 	granting     = judgement{severity: "high", response: record.Revert, reason: "grants rights that nobody declared", open: true}
 )
@@ -58,6 +60,8 @@ func judge(d drifted) judgement {
 		return judgeMissing(d)
 	case d.diff.path == pathDeletion:
 		return revertHigh
+	case manifest.Versioned(d.ref.Kind) && strings.HasPrefix(d.diff.path, pathVersions):
+		return publishedBy
 	}
 	if judge := traitsOf(d.ref.Kind).judge; judge != nil {
 		return judge(d)
@@ -198,6 +202,8 @@ func judgeTrigger(d drifted) judgement {
 func judgeRole(drift drifted) judgement {
 	d := drift.diff
 	switch member(d.path) {
+	case pathIdentity:
+		return madeAnew
 	case "statement", "statements", "managedPolicyArns", "inlinePolicies", "assumeRolePolicy", "assumeRolePolicyDocument":
 		if granted(d) == widens || d.l == `""` { // what is declared is wider than what lives
 			return revertHigh

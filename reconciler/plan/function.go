@@ -101,6 +101,7 @@ func (w *world) functionInForce(l *look, items []record.DriftItem, needs bool) {
 	default:
 		w.settled(l, w.serving(l))
 	}
+	w.published(l)
 	w.staleness(l)
 }
 

@@ -112,9 +112,12 @@ func (w *world) resource(res *manifest.Resource) {
 		w.blind[res.Ref] = true
 		w.unfinished(res.Ref)
 		w.wait(res.Ref, "settling", "a change is still taking hold")
-	case !w.ours(l):
-		w.unfinished(res.Ref)
 	default:
+		w.madeAgain(l)
+		if !w.ours(l) {
+			w.unfinished(res.Ref)
+			return
+		}
 		w.present(l)
 	}
 }

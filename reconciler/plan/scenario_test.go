@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write what the scenarios show instead o
 //	release vN [without FILE…]      make the base, with the files below vN/, the target, and start
 //	converge                        passes until nothing moves
 //	pass [n], look, learn           a whole pass, a look that is forgotten, one that is remembered
-//	hand WHO set|unset|add|remove|point|own|explain|fail NAME …
+//	hand WHO set|unset|add|remove|point|publish|own|explain|fail NAME …
 //	cloud settle|activate|stale D, partial on|off, fail REF, heal REF
 //	phase P [weight], back, hold REF|all WHY, approve, observe, decide PATH RESPONSE, rounds PATH N, park REF
 //
@@ -219,6 +219,8 @@ func (a *actor) hand(w []string) {
 			fields[k] = v
 		}
 		err = h.Add(name, fields)
+	case "publish":
+		err = h.Publish(name)
 	case "point":
 		to := providers.Routing{Version: w[3]}
 		if len(w) > 4 {

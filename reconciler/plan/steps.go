@@ -250,15 +250,21 @@ func (w *world) settled(l *look, version string) {
 		v, _ := Carrier(l.live, l.spec)
 		fact.Version = v.Number
 	}
+	fact.Newest, fact.Identity = w.newest(l, version), w.identity(l)
 	before, ok := w.in.Applied[l.res.Ref]
 	_, pending := w.in.Wrote[l.res.Ref]
-	if ok && !pending && !before.Gone && before.Snapshot == fact.Snapshot && before.Version == fact.Version && sameFields(before.Fields, fact.Fields) {
+	if ok && !pending && sameFact(before, fact) {
 		if w.in.atRest != nil && version == "" && !w.adopts(l) {
 			w.in.atRest[l.res.Ref] = true
 		}
 		return
 	}
 	w.plan.Facts = append(w.plan.Facts, fact)
+}
+
+// sameFact compares all but when it was seen and for which release.
+func sameFact(a, b record.Fact) bool {
+	return !a.Gone && a.Snapshot == b.Snapshot && a.Version == b.Version && a.Newest == b.Newest && a.Identity == b.Identity && sameFields(a.Fields, b.Fields)
 }
 
 func sameFields(a, b map[string]string) bool {

@@ -23,6 +23,9 @@ type traits struct {
 	// published kinds are made of immutable versions: what lives of one is the
 	// version that carries what is declared, if any does.
 	published bool
+	// identified kinds have an id that another of the same name does not get:
+	// what refers to it by its id does not find the other.
+	identified bool
 	// rank orders removals: what refers before what is referred to.
 	rank int
 
@@ -75,7 +78,7 @@ func traitsOf(kind string) traits {
 	case manifest.KindRuntimeManagement:
 		return traits{rank: rankConcurrency, perVersion: true, lasting: true, made: early, written: versionWritten}
 	case manifest.KindRole:
-		return traits{tagged: true, rank: rankRole, made: roleMade, written: roleWritten, judge: judgeRole, missing: gone}
+		return traits{tagged: true, identified: true, rank: rankRole, made: roleMade, written: roleWritten, judge: judgeRole, missing: gone}
 	case manifest.KindQueue:
 		return traits{tagged: true, rank: rankStore, made: early, wider: widerQueue, judge: judgeQueue, missing: gone}
 	case manifest.KindAPI:

@@ -33,7 +33,9 @@ func (w *world) missing(l *look) {
 		if w.reverts(item) {
 			s := w.step(l, Create, Drift, nil)
 			s.Items = []string{item.ID}
-			w.propose(l, s)
+			if w.propose(l, s) != nil {
+				w.making(l)
+			}
 		}
 	case drift:
 		w.wait(ref, "phase", "drift is put back once the release is in force")
@@ -65,7 +67,9 @@ func (w *world) create(l *look) {
 	if !w.due(l, w.classOfNew(l.res)) {
 		return
 	}
-	w.propose(l, w.step(l, Create, w.cause(byCommit), nil))
+	if w.propose(l, w.step(l, Create, w.cause(byCommit), nil)) != nil {
+		w.making(l)
+	}
 }
 
 // due says whether work of a class belongs to this phase; if not, it waits.

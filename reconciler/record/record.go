@@ -68,8 +68,14 @@ type Fact struct {
 	Release string            `json:"release"`        // release digest that declares it so
 	Fields  map[string]string `json:"fields,omitempty"`
 	// Snapshot and Version tell which published version carries this.
-	Snapshot string    `json:"snapshot,omitempty"`
-	Version  string    `json:"version,omitempty"`
+	Snapshot string `json:"snapshot,omitempty"`
+	Version  string `json:"version,omitempty"`
+	// Newest is the newest version there was that a release can have made:
+	// those after it are somebody else's.
+	Newest string `json:"newest,omitempty"`
+	// Identity tells what lives from another of the same name made after it;
+	// "" of kinds that have none, and while it is not known.
+	Identity string    `json:"identity,omitempty"`
 	At       time.Time `json:"at"`
 }
 

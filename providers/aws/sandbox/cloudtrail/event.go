@@ -38,7 +38,7 @@ var data = map[string][]string{
 // management tells management events from data events.
 func management(service, operation string) bool {
 	if service == "s3" {
-		return strings.Contains(operation, "Bucket") && operation != "HeadBucket"
+		return (strings.Contains(operation, "Bucket") || ofBuckets[operation] != "") && operation != "HeadBucket"
 	}
 	for _, pattern := range data[service] {
 		if wire.Glob(pattern, operation) {
@@ -63,7 +63,16 @@ var dated = map[string]string{
 	"PublishLayerVersion": "20181031", "DeleteLayerVersion": "20181031",
 }
 
+// ofBuckets are the names of S3's operations that its events call otherwise.
+var ofBuckets = map[string]string{
+	"PutBucketNotificationConfiguration": "PutBucketNotification", "GetBucketNotificationConfiguration": "GetBucketNotification",
+	"PutPublicAccessBlock": "PutBucketPublicAccessBlock", "GetPublicAccessBlock": "GetBucketPublicAccessBlock", "DeletePublicAccessBlock": "DeleteBucketPublicAccessBlock",
+}
+
 func eventName(c wire.Call) string {
+	if name := ofBuckets[c.Operation]; name != "" && c.Service == "s3" {
+		return name
+	}
 	if c.Service == "lambda" {
 		return c.Operation + dated[c.Operation]
 	}
