@@ -55,8 +55,8 @@ func aroundRows() []driftRow {
 			h.do("lambda", "update_function_configuration", with{"FunctionName": n, "Description": "rogue"})
 			h.do("lambda", "publish_version", with{"FunctionName": n})
 		}, want: []wanted{
-			{"Function/NAME description changed", `""`, `"rogue"`, "low", reverts, "UpdateFunctionConfiguration", false},
 			{"Function/NAME versions.2 extra", "", `"published"`, "low", alerts, "PublishVersion", false},
+			{"Function/NAME description changed", `""`, `"rogue"`, "low", reverts, "UpdateFunctionConfiguration", false},
 		}, writes: []string{"UpdateFunctionConfiguration description"}},
 		{number: "35", name: "version-refused", deed: "the version that serves deleted, which AWS refuses", declared: function(), hand: func(h *python, n string) {
 			if _, code, text := h.try("lambda", "delete_function", with{"FunctionName": n, "Qualifier": "1"}); code == "" {

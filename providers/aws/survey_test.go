@@ -431,3 +431,16 @@ func TestRotationKeepsItsPromise(t *testing.T) {
 		t.Errorf("one survey took %d calls: the rotation comes in bursts", most)
 	}
 }
+
+// AWS moves a function to another build of its runtime when it likes.
+func TestABuildOfARuntimeIsNoDrift(t *testing.T) {
+	form := func(build string) functionConfig {
+		return liveConfig(&types.FunctionConfiguration{
+			Runtime: types.RuntimeProvidedal2023, RuntimeVersionConfig: &types.RuntimeVersionConfig{RuntimeVersionArn: &build},
+		})
+	}
+	before, after := form("arn:aws:lambda:eu-west-1::runtime:one"), form("arn:aws:lambda:eu-west-1::runtime:other")
+	if diff := cmp.Diff(before, after, cmp.AllowUnexported(functionConfig{})); diff != "" {
+		t.Errorf("compared: %s", diff)
+	}
+}
