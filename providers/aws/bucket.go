@@ -127,7 +127,8 @@ func (k bucketKind) live(res manifest.Resource, l *bucketLook) providers.Live {
 func (l *bucketLook) guard(name string) providers.Guard { return seen([]any{name, l.shape, l.tags}) }
 
 func (p *Provider) bucketAttributes(name string) map[string]string {
-	return map[string]string{"arn": "arn:" + partition(p.o.Config.Region) + ":s3:::" + name, "name": name, "id": name}
+	arn := "arn:" + partition(p.o.Config.Region) + ":s3:::" + name
+	return map[string]string{"arn": arn, "name": name, "id": name, manifest.AttributeObjects: arn + "/*"}
 }
 
 func (k bucketKind) observe(ctx context.Context, cl *clients, res manifest.Resource) (providers.Live, error) {

@@ -70,6 +70,8 @@ func (p *Platform) look(n Name) providers.Live {
 		live.Attributes["url"] = "memory://" + n.Physical
 	case n.Kind == manifest.KindRole:
 		live.Attributes["id"] = fmt.Sprintf("%s-%d", n.Physical, t.born)
+	case n.Kind == manifest.KindBucket:
+		live.Attributes[manifest.AttributeObjects] = live.Attributes["arn"] + "/*"
 	case n.Kind == manifest.KindTable:
 		live.Attributes["streamArn"] = live.Attributes["arn"] + "/stream/1"
 	case manifest.AliasKind(n.Kind):

@@ -99,14 +99,14 @@ func (c *composer) linkFunction(d *manifest.Draft, to map[string]any) {
 	linkRole(d, to)
 	linkEnvironment(d, to)
 	if dead, ok := d.Spec["deadLetterConfig"].(map[string]any); ok {
-		swap(dead, "targetArn", to, manifest.KindQueue)
+		swap(dead, "targetArn", to, manifest.KindQueue, manifest.KindTopic)
 		if text, short := dead["targetArn"].(string); short && to[text] == nil {
 			d.Spec["deadLetterConfig"] = text
 		}
 	}
 	if async, ok := d.Spec["asyncInvoke"].(map[string]any); ok {
-		swap(async, "onSuccess", to, manifest.KindQueue, manifest.KindFunction)
-		swap(async, "onFailure", to, manifest.KindQueue, manifest.KindFunction)
+		swap(async, "onSuccess", to, manifest.KindQueue, manifest.KindTopic, manifest.KindFunction)
+		swap(async, "onFailure", to, manifest.KindQueue, manifest.KindTopic, manifest.KindFunction, manifest.KindBucket)
 	}
 	permissions, _ := d.Spec["permissions"].(map[string]any)
 	for _, p := range permissions {

@@ -13,7 +13,7 @@ import (
 var addressed = map[string][]string{
 	"arn":    {manifest.KindQueue, manifest.KindTopic, manifest.KindWorkflow, manifest.KindFunction, manifest.KindAlias, manifest.KindWorkflowAlias},
 	"bucket": {manifest.KindBucket}, "topic": {manifest.KindTopic}, "table": {manifest.KindTable},
-	"function": {manifest.KindFunction, manifest.KindAlias}, "deadLetter": {manifest.KindQueue}, "onFailure": {manifest.KindQueue},
+	"function": {manifest.KindFunction, manifest.KindAlias}, "deadLetter": {manifest.KindQueue}, "onFailure": {manifest.KindQueue, manifest.KindTopic, manifest.KindBucket},
 	"queue": {manifest.KindQueue}, "roleArn": {manifest.KindRole}, "logGroupArn": {manifest.KindLogGroup},
 	"destinationArn": {manifest.KindLogGroup, manifest.KindAlias},
 }

@@ -14,8 +14,13 @@ const ownSid = "Mooring"
 //
 //	MooringLogs          writing its log
 //	MooringTriggers      taking messages from the queues that trigger it
-//	MooringDestinations  sending to its dead-letter queue and destinations
+//	MooringTables        reading the streams of tables that trigger it
+//	MooringStreams       reading the Kinesis streams that trigger it
+//	MooringDestinations  sending to queues that are its dead letter or destinations
+//	MooringTopics        publishing to topics that are
 //	MooringInvoke        invoking functions that are its destinations
+//	MooringEvents        putting events on event buses that are
+//	MooringObjects       writing to buckets that are
 //	MooringNetwork       attaching to the network of vpcConfig
 //	MooringTracing       sending traces, where tracing is Active
 func managedRole(f *functionSpec) *RoleSpec {
@@ -28,13 +33,7 @@ func ownStatements(f *functionSpec) []map[string]any {
 	everything := []any{"*"}
 	out := []map[string]any{allow("Logs", everything, "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")}
 	out = append(out, triggerStatements(f)...)
-	queues, functions := destinations(f)
-	if len(queues) > 0 {
-		out = append(out, allow("Destinations", queues, "sqs:SendMessage"))
-	}
-	if len(functions) > 0 {
-		out = append(out, allow("Invoke", functions, "lambda:InvokeFunction"))
-	}
+	out = append(out, destinationStatements(destinations(f))...)
 	if f.VpcConfig != nil {
 		out = append(out, allow("Network", everything, "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
 			"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"))
@@ -62,7 +61,7 @@ func triggerStatements(f *functionSpec) []map[string]any {
 		if resources[g.sid] == nil {
 			grants = append(grants, g)
 		}
-		resources[g.sid] = append(resources[g.sid], g.resource)
+		resources[g.sid] = append(resources[g.sid], g.resources...)
 	}
 	out := make([]map[string]any, 0, len(grants))
 	for _, g := range grants {
@@ -71,8 +70,9 @@ func triggerStatements(f *functionSpec) []map[string]any {
 	return out
 }
 
-// destinations lists where the function's failed and finished events go.
-func destinations(f *functionSpec) (queues, functions []any) {
+// destinations lists where the function's failed and finished events go, each
+// once.
+func destinations(f *functionSpec) []Value {
 	var all []*Value
 	if f.DeadLetterConfig != nil {
 		all = append(all, &f.DeadLetterConfig.TargetArn)
@@ -88,20 +88,54 @@ func destinations(f *functionSpec) (queues, functions []any) {
 			all = append(all, t.OnFailure)
 		}
 	}
-	seen := map[Value]bool{}
+	var out []Value
 	for _, v := range all {
-		if v == nil || seen[*v] {
-			continue
-		}
-		seen[*v] = true
-		switch {
-		case v.Ref.Kind == KindQueue, v.Ref == Ref{} && arnService(v.Literal) == "sqs":
-			queues = append(queues, v.plain())
-		case v.Ref.Kind == KindFunction, v.Ref == Ref{} && arnService(v.Literal) == "lambda":
-			functions = append(functions, v.plain())
+		if v != nil && !slices.Contains(out, *v) {
+			out = append(out, *v)
 		}
 	}
-	return queues, functions
+	return out
+}
+
+// sendings are the rights to send to each service that takes what a function
+// has done or failed to do.
+var sendings = []struct {
+	service, kind string // of an ARN, and of a reference
+	sid           string
+	actions       []string
+}{
+	{"sqs", KindQueue, "Destinations", []string{"sqs:SendMessage"}},
+	{"sns", KindTopic, "Topics", []string{"sns:Publish"}},
+	{"lambda", KindFunction, "Invoke", []string{"lambda:InvokeFunction"}},
+	{"events", "", "Events", []string{"events:PutEvents"}},
+	{"s3", KindBucket, "Objects", []string{"s3:PutObject", "s3:ListBucket"}},
+}
+
+func destinationStatements(to []Value) []map[string]any {
+	var out []map[string]any
+	for _, s := range sendings {
+		var resources []any
+		for _, v := range to {
+			if v.Ref == (Ref{}) && arnService(v.Literal) == s.service || v.Ref != (Ref{}) && v.Ref.Kind == s.kind {
+				resources = append(resources, v.plain())
+				if s.service == "s3" {
+					resources = append(resources, objectsOf(v).plain())
+				}
+			}
+		}
+		if resources != nil {
+			out = append(out, allow(s.sid, resources, s.actions...))
+		}
+	}
+	return out
+}
+
+// objectsOf are the objects of a bucket, which is named by reference or ARN.
+func objectsOf(bucket Value) Value {
+	if bucket.Ref != (Ref{}) {
+		return Value{Ref: bucket.Ref, Attribute: AttributeObjects}
+	}
+	return Value{Literal: bucket.Literal + "/*"}
 }
 
 func allow(sid string, resources []any, actions ...string) map[string]any {

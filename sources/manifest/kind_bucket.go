@@ -6,7 +6,7 @@ func bucketKind() *kind {
 		summary:    "An S3 bucket that functions work with. Never deleted unless its manifest says so.",
 		nameRule:   rule{required: true, maxLen: 63, match: patterns["bucketName"]},
 		limit:      63,
-		attributes: []string{"arn", "name"},
+		attributes: []string{"arn", "name", AttributeObjects},
 		stateful:   true,
 		noSpec:     true,
 		expand:     expandBucket,

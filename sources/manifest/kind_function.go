@@ -14,7 +14,7 @@ type functionSpec struct {
 	Role                 executionRole            `json:"role" is:"required" doc:"The execution role: {statements: …} for a role of its own, {ref: Role/x}, or {arn: …}."`
 	Layers               []Value                  `json:"layers" is:"maxitems=5,target,kinds=Layer" doc:"Layers, in order: Layer/x, or the ARN of a version."`
 	VpcConfig            *VpcConfig               `json:"vpcConfig" doc:"The network it runs in."`
-	DeadLetterConfig     *Target                  `json:"deadLetterConfig" is:"kinds=Queue" doc:"Where events go that failed asynchronously."`
+	DeadLetterConfig     *Target                  `json:"deadLetterConfig" is:"kinds=Queue|Topic" doc:"Where events go that failed asynchronously: a queue or a topic, or an ARN."`
 	KmsKeyArn            string                   `json:"kmsKeyArn" is:"match=arn" doc:"The key its environment is encrypted with."`
 	TracingConfig        *TracingConfig           `json:"tracingConfig" doc:"X-Ray."`
 	FileSystemConfigs    []FileSystem             `json:"fileSystemConfigs" is:"maxitems=1" doc:"File systems mounted."`
@@ -92,8 +92,8 @@ type permissionDoc struct {
 type asyncDoc struct {
 	MaximumRetryAttempts     *int   `json:"maximumRetryAttempts" is:"min=0,max=2" doc:"Further attempts after a failure."`
 	MaximumEventAgeInSeconds *int   `json:"maximumEventAgeInSeconds" is:"min=60,max=21600" doc:"Seconds an event may wait."`
-	OnSuccess                *Value `json:"onSuccess" is:"target,kinds=Queue|Function" doc:"Where results go."`
-	OnFailure                *Value `json:"onFailure" is:"target,kinds=Queue|Function" doc:"Where events go that failed."`
+	OnSuccess                *Value `json:"onSuccess" is:"target,kinds=Queue|Topic|Function" doc:"Where results go: a queue, a topic or a function, or an ARN (an event bus, too)."`
+	OnFailure                *Value `json:"onFailure" is:"target,kinds=Queue|Topic|Function|Bucket" doc:"Where events go that failed: a queue, a topic, a function or a bucket, or an ARN (an event bus, too)."`
 }
 
 func (a *asyncDoc) check(d *decoder, n *node) {

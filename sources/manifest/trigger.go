@@ -15,9 +15,9 @@ type triggerSource interface {
 
 // grant is a right on one thing. Those with the same sid make one statement.
 type grant struct {
-	sid      string
-	actions  []string
-	resource any // as Value.plain
+	sid       string
+	actions   []string
+	resources []any // as Value.plain
 }
 
 // clash is the identity of a trigger within its function, and what to say of

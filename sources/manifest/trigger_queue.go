@@ -37,5 +37,5 @@ func (q *queueTrigger) check(d *decoder, n *node) {
 }
 
 func (q *queueTrigger) grant() grant {
-	return grant{sid: "Triggers", resource: q.Queue.plain(), actions: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}}
+	return grant{sid: "Triggers", resources: []any{q.Queue.plain()}, actions: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}}
 }

@@ -1,5 +1,7 @@
 package manifest
 
+import "strings"
+
 // streamMembers are what the mappings of streams have in common.
 type streamMembers struct {
 	StartingPosition               string   `json:"startingPosition" is:"required,enum=TRIM_HORIZON|LATEST|AT_TIMESTAMP" doc:"Where a new mapping begins to read. It cannot be changed later."`
@@ -12,7 +14,7 @@ type streamMembers struct {
 	MaximumRetryAttempts           int      `json:"maximumRetryAttempts" is:"default=-1,min=-1,max=10000" doc:"How often a batch is tried again; -1 is until its records expire."`
 	MaximumRecordAgeInSeconds      int      `json:"maximumRecordAgeInSeconds" is:"default=-1,min=-1,max=604800" doc:"Seconds after which a record is given up, 60 at least; -1 is never."`
 	TumblingWindowInSeconds        int      `json:"tumblingWindowInSeconds" is:"min=0,max=900" doc:"Seconds of a processing window that carries state; 0 is none."`
-	OnFailure                      *Value   `json:"onFailure" is:"target,kinds=Queue" doc:"Where what was given up is told: a queue, or an ARN."`
+	OnFailure                      *Value   `json:"onFailure" is:"target,kinds=Queue|Topic|Bucket" doc:"Where what was given up is told: a queue, a topic or a bucket, or an ARN."`
 	FunctionResponseTypes          []string `json:"functionResponseTypes" is:"maxitems=1,enum=ReportBatchItemFailures" doc:"Whether the code reports which record failed."`
 	FilterPatterns                 []string `json:"filterPatterns" is:"maxitems=10,opaque" doc:"Event patterns, in JSON or the same in YAML; nothing is substituted inside."`
 	KmsKeyArn                      string   `json:"kmsKeyArn" is:"match=arn" doc:"The key the filter patterns are encrypted with."`
@@ -85,7 +87,7 @@ func (t *tableTrigger) clash() clash {
 
 func (t *tableTrigger) grant() grant {
 	source := t.source()
-	return grant{sid: "Tables", resource: source.plain(), actions: []string{
+	return grant{sid: "Tables", resources: []any{source.plain()}, actions: []string{
 		"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
 	}}
 }
@@ -117,7 +119,11 @@ func (t *streamTrigger) clash() clash {
 }
 
 func (t *streamTrigger) grant() grant {
-	return grant{sid: "Streams", resource: t.Stream, actions: []string{
+	resources := []any{t.Stream}
+	if stream, _, consumer := strings.Cut(t.Stream, "/consumer/"); consumer { // whose stream is described and read for it
+		resources = append(resources, stream)
+	}
+	return grant{sid: "Streams", resources: resources, actions: []string{
 		"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
 		"kinesis:ListShards", "kinesis:SubscribeToShard",
 	}}

@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-var attributes = []string{"arn", "url", "name", "streamsArn", "streamArn", "executeArn", AttributeAlias}
+var attributes = []string{"arn", "url", "name", "streamsArn", "streamArn", "executeArn", AttributeObjects, AttributeAlias}
+
+// AttributeObjects is the ARN that means all objects of a bucket, for policies.
+const AttributeObjects = "objectsArn"
 
 // AttributeAlias is the ARN of the alias that traffic goes through; of what has
 // none, its own ARN.
