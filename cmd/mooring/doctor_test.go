@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -303,5 +305,33 @@ func TestDoctorChecksAreDocumented(t *testing.T) {
 		if !strings.Contains(section, "`"+c.Name+"`") {
 			t.Errorf("the check %s is not documented", c.Name)
 		}
+	}
+}
+
+// TestDoctorComparesClocksWithTheGitHost: whatever a host that speaks HTTP
+// answers, it tells its time.
+func TestDoctorComparesClocksWithTheGitHost(t *testing.T) {
+	for shift, want := range map[time.Duration]diagnose.Result{0: diagnose.OK, 2 * time.Minute: diagnose.Warning, -10 * time.Minute: diagnose.Fault} {
+		host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, _, ok := r.BasicAuth(); ok {
+				t.Error("the host was told a password to ask the time")
+			}
+			w.Header().Set("Date", time.Now().Add(shift).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+		d := doctoring{place: place{repo: strings.Replace(host.URL, "http://", "http://me:s3cret@", 1) + "/shop.git"}}
+		checks := d.ofGitClock(t.Context())
+		host.Close()
+		if len(checks) != 1 || checks[0].Result != want || checks[0].Scope != "git" {
+			t.Errorf("%s off: %+v, want %s", shift, checks, want)
+		}
+	}
+	for _, quiet := range []string{"/srv/git/shop.git", "git@git.example.com:shop.git", "ssh://git.example.com/shop.git"} {
+		if checks := (&doctoring{place: place{repo: quiet}}).ofGitClock(t.Context()); len(checks) != 0 {
+			t.Errorf("%s: %+v", quiet, checks)
+		}
+	}
+	if shown := shownAddress("https://me:s3cret@git.example.com/shop.git"); strings.Contains(shown, "s3cret") || !strings.Contains(shown, "git.example.com") {
+		t.Errorf("shown as %s", shown)
 	}
 }
