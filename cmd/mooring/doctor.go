@@ -112,7 +112,7 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 		if len(d.environments) > 0 && !slices.Contains(d.environments, e.Name) {
 			continue
 		}
-		of, release := r.environment(ctx, e)
+		of, release := r.environment(e)
 		out = append(out, diagnose.OfEnvironment(of, r.found.Policies)...)
 		d.noteZones(release)
 		out = append(out, diagnose.OfPlatform(e, diagnosed(ctx, look, r.pipeline, e, release))...)

@@ -78,7 +78,7 @@ func policiesOf(control sources.Snapshot) diagnose.Policies {
 }
 
 // environment renders an environment; the release is nil where it cannot be.
-func (r *repositoryLook) environment(_ context.Context, e manifest.Environment) (diagnose.Environment, *manifest.Release) {
+func (r *repositoryLook) environment(e manifest.Environment) (diagnose.Environment, *manifest.Release) {
 	of := diagnose.Environment{Name: e.Name, Branch: e.Branch, Protected: e.Protected}
 	snap, ok := r.snapshots[e.Branch]
 	if r.folder != nil {
