@@ -95,8 +95,11 @@ func (w *watcher) fact(env string, f record.Fact) {
 	}
 	live, looked := p.seen[f.Ref]
 	if f.Gone {
-		if f.Ref.Kind == manifest.KindSecret {
-			return // never ours: it is only declared no more
+		switch f.Ref.Kind {
+		case manifest.KindSecret: // never ours: it is only declared no more
+			return
+		case manifest.KindTable, manifest.KindBucket, manifest.KindLogGroup: // let go of, with what they hold
+			return
 		}
 		if p.complete == 0 || live.Exists || p.listed[f.Ref] || p.failed[f.Ref] {
 			w.fail(6, "%s: %s is said to be gone, and was not seen so", env, f.Ref)
@@ -105,6 +108,12 @@ func (w *watcher) fact(env string, f record.Fact) {
 	}
 	if !looked || !live.Exists || p.failed[f.Ref] {
 		w.fail(6, "%s: %s is a fact and was not seen", env, f.Ref)
+		return
+	}
+	if f.Ref.Kind == manifest.KindLayer { // what lives of it is the version the fact names
+		if v, ok := live.Published[f.Version]; !ok || v.Snapshot != f.Snapshot {
+			w.fail(6, "%s: %s is a fact at version %s, seen were %+v", env, f.Ref, f.Version, live.Published)
+		}
 		return
 	}
 	for path, value := range f.Fields {

@@ -17,6 +17,7 @@ type content struct {
 	audit            bool // a third queue
 	invalid          bool
 	empty            bool
+	around           surroundings
 }
 
 func code(n int) string { return fmt.Sprintf("sha256:%064x", n) }
@@ -38,6 +39,7 @@ func (c content) files() map[string]string {
 	if c.withMailer {
 		f["mailer.yaml"] = functionYAML("mailer", c.mailer) + "  role: {arn: \"arn:aws:iam::111111111111:role/mailer\"}\n"
 	}
+	c.around.write(f)
 	if c.audit {
 		f["audit.yaml"] = queueYAML("audit", "{}")
 	}
@@ -63,9 +65,13 @@ func (c content) checkoutYAML() string {
 	fmt.Fprintf(&b, "  memorySize: %d\n  timeout: 10\n", c.memory)
 	fmt.Fprintf(&b, "  environment:\n    LOG_LEVEL: %s\n    ORDERS_URL: {ref: Queue/orders, attribute: url}\n    STRIPE_KEY: {secret: shop/stripe}\n", c.level)
 	b.WriteString("  role:\n    statements:\n      - {Sid: orders, Effect: Allow, Action: [\"sqs:SendMessage\"], Resource: {ref: Queue/orders}}\n")
-	if c.trigger {
-		b.WriteString("  triggers:\n    orders: {queue: Queue/orders, batchSize: 10}\n")
+	if c.trigger || c.around.feeds() {
+		b.WriteString("  triggers:\n")
 	}
+	if c.trigger {
+		b.WriteString("    orders: {queue: Queue/orders, batchSize: 10}\n")
+	}
+	b.WriteString(c.around.triggers())
 	if c.partner {
 		b.WriteString("  permissions:\n    partner: {principal: \"222222222222\", action: \"lambda:InvokeFunction\"}\n")
 	}

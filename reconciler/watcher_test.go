@@ -12,6 +12,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources"
@@ -149,7 +150,11 @@ func (w *watcher) end(env string) {
 // inPlace: traffic truly is where the rollout wants it.
 func (w *watcher) inPlace(env string, ro rollout.State) bool {
 	for _, f := range ro.Functions {
-		if w.s.platform.Routing(env+"-"+f.Ref.Name, aliasKey(f.Alias)) != ro.Wanted(f) {
+		routing := w.s.platform.Routing
+		if f.Alias.Kind == manifest.KindWorkflowAlias {
+			routing = w.s.platform.WorkflowRouting
+		}
+		if routing(env+"-"+f.Ref.Name, aliasKey(f.Alias)) != ro.Wanted(f) {
 			return false
 		}
 	}
@@ -363,6 +368,10 @@ func (s *simulation) differences(env string) []string {
 		case explained(res.Ref):
 		case !live.Exists:
 			say("%s is missing", res.Ref)
+		case res.Ref.Kind == manifest.KindLayer:
+			if _, ok := plan.Carrier(live, spec); !ok {
+				say("%s has no version as declared", res.Ref)
+			}
 		case live.Spec.Digest != spec.Digest:
 			say("%s has %v, declared is %v", res.Ref, live.Spec.Fields, spec.Fields)
 		case res.Ref.Kind == manifest.KindAlias:
@@ -375,7 +384,11 @@ func (s *simulation) differences(env string) []string {
 		}
 	}
 	for ref := range inv.Orphans {
-		say("%s is left over", ref)
+		switch ref.Kind {
+		case manifest.KindTable, manifest.KindBucket, manifest.KindLogGroup: // they are kept
+		default:
+			say("%s is left over", ref)
+		}
 	}
 	for _, x := range inv.Extras {
 		if !explained(x.Ref) {

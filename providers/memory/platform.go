@@ -72,7 +72,12 @@ const KindPolicy = "Policy"
 
 // NameOf is the platform's name of a declared resource.
 func NameOf(res manifest.Resource) Name {
-	return Name{Kind: res.Ref.Kind, Physical: res.Physical, Key: res.Key}
+	n := Name{Kind: res.Ref.Kind, Physical: res.Physical, Key: res.Key}
+	switch n.Kind {
+	case manifest.KindRole, manifest.KindRule, manifest.KindSchedule: // a function's or not: their names are their own
+		n.Key = ""
+	}
+	return n
 }
 
 // Call is one effect, or an attempt at one.

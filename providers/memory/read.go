@@ -70,6 +70,10 @@ func (p *Platform) look(n Name) providers.Live {
 		live.Attributes["url"] = "memory://" + n.Physical
 	case n.Kind == manifest.KindRole:
 		live.Attributes["id"] = fmt.Sprintf("%s-%d", n.Physical, t.born)
+	case n.Kind == manifest.KindAPI:
+		live.Attributes["url"], live.Attributes["executeArn"] = "memory://"+n.Physical, live.Attributes["arn"]+"/execute"
+	case n.Kind == manifest.KindLogGroup:
+		live.Attributes["streamsArn"] = live.Attributes["arn"] + ":*"
 	case n.Kind == manifest.KindBucket:
 		live.Attributes[manifest.AttributeObjects] = live.Attributes["arn"] + "/*"
 	case n.Kind == manifest.KindTable:

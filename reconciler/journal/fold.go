@@ -153,6 +153,10 @@ func (e *Environment) apply(r Record) {
 		if r.Intent.Release != "" {
 			e.Wrote[r.Intent.Ref] = r.Intent.Release
 		}
+		if f, ok := e.Applied[r.Intent.Ref]; ok && r.Intent.Operation == "create" {
+			f.Identity = "" // what we make is another, and no stranger
+			e.Applied[r.Intent.Ref] = f
+		}
 	case r.Outcome != nil:
 		e.outcome(*r.Outcome)
 	case r.Rollout != nil:

@@ -68,9 +68,9 @@ var mutants = []struct{ name, file, old, new string }{
 	{"old versions lose what lasts", "diff.go", `return traitsOf(l.res.Ref.Kind).lasting && `, `return false && `},
 	{"a stream's mapping is made again", "drift.go", `if d.streamed {`, `if false {`},
 	{"a role made again is taken for the former", "strangers.go", `id == "" || id == l.fact.Identity {`, `true {`},
-	{"who it is is forgotten by itself", "strangers.go", `told && item.Response == record.Ignore &&`, `told || true ||`},
-	{"a role of our own making is a stranger", "strangers.go", `fact.Identity = ""`, ``},
+	{"who it is is forgotten by itself", "strangers.go", `told && (item.Response == record.Ignore ||`, `told && (true ||`},
 	{"a version somebody published is ours", "strangers.go", `if newer(n, l.fact.Newest) && n != w.serving(l) {`, `if false {`},
+	{"a permission keeps waiting what it waits for", "table.go", `return w.comes(res)`, `return widens`},
 	{"an overtaken rollout's functions are forgotten", "changing.go", `return in.Rollout.Phase != rollout.Idle && in.Applied[f.Alias].Version != f.Stable`, `return false`},
 }
 

@@ -186,6 +186,10 @@ func (s *shop) act(p Plan) error {
 	ctx := context.Background()
 	for _, step := range p.Steps {
 		s.in.Wrote[step.Ref] = step.Change.Release
+		if f, ok := s.in.Applied[step.Ref]; ok && step.Operation == Create {
+			f.Identity = "" // as the journal's fold has it
+			s.in.Applied[step.Ref] = f
+		}
 		for _, id := range step.Items {
 			s.in.Rounds[id]++
 		}

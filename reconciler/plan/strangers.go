@@ -24,14 +24,12 @@ func (w *world) madeAgain(l *look) {
 		return
 	}
 	d := diff{path: pathIdentity, d: strconv.Quote(l.fact.Identity), l: strconv.Quote(id), inD: true, inL: true}
-	item := w.report(found{drifted: w.drifted(l, d), kind: d.kind(), at: l.live.SeenAt, res: l.res})
-	if item.Response == record.Revert {
-		w.wait(l.res.Ref, "hold", "what it was is gone for good: accept the new one, or delete it and let it be made again")
-	}
+	w.report(found{drifted: w.drifted(l, d), kind: d.kind(), at: l.live.SeenAt, res: l.res})
 }
 
 // identity is what a fact remembers of who it is: another one is remembered
-// once its coming was accepted, or was ours.
+// once its coming was decided about, for the former cannot be put back, or was
+// ours.
 func (w *world) identity(l *look) string {
 	if !traitsOf(l.res.Ref.Kind).identified {
 		return ""
@@ -40,19 +38,10 @@ func (w *world) identity(l *look) string {
 	if !l.applied || l.fact.Identity == "" {
 		return id
 	}
-	if item, told := w.in.Items[itemID(l.res.Ref, pathIdentity, record.Changed)]; told && item.Response == record.Ignore && item.Live == strconv.Quote(id) {
+	if item, told := w.in.Items[itemID(l.res.Ref, pathIdentity, record.Changed)]; told && (item.Response == record.Ignore || item.Response == record.Revert) && item.Live == strconv.Quote(id) {
 		return id
 	}
 	return l.fact.Identity
-}
-
-// making forgets who a resource was that is about to be made again by us.
-func (w *world) making(l *look) {
-	if l.applied && l.fact.Identity != "" {
-		fact := l.fact
-		fact.Identity = ""
-		w.plan.Facts = append(w.plan.Facts, fact)
-	}
 }
 
 // newest is what a fact remembers of the versions there are. While nothing of

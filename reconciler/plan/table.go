@@ -165,12 +165,25 @@ func (w *world) classOfNew(res *manifest.Resource) class {
 func early(*world, *manifest.Resource) class { return widens }
 
 // permissionMade: on an alias that already serves, being allowed harms nobody;
-// on one that does not exist yet it cannot be made.
+// on one that does not exist yet it cannot be made. Nor can it where what may
+// call comes later: the phase would wait for what waits for the next.
 func permissionMade(w *world, res *manifest.Resource) class {
-	if w.aliasLives(res) {
-		return widens
+	if !w.aliasLives(res) {
+		return connects
 	}
-	return connects
+	return w.comes(res)
+}
+
+// comes is when the last of what a resource refers to, and does not live yet,
+// is made.
+func (w *world) comes(res *manifest.Resource) class {
+	last := widens
+	for _, ref := range res.Refs {
+		if other, ok := w.declared(ref); ok && !w.lives(ref) && !manifest.AliasKind(ref.Kind) {
+			last = max(last, w.classOfNew(other))
+		}
+	}
+	return last
 }
 
 // concurrencyMade: on a function nobody calls yet it is part of making it.

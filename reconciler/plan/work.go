@@ -33,9 +33,7 @@ func (w *world) missing(l *look) {
 		if w.reverts(item) {
 			s := w.step(l, Create, Drift, nil)
 			s.Items = []string{item.ID}
-			if w.propose(l, s) != nil {
-				w.making(l)
-			}
+			w.propose(l, s)
 		}
 	case drift:
 		w.wait(ref, "phase", "drift is put back once the release is in force")
@@ -67,9 +65,7 @@ func (w *world) create(l *look) {
 	if !w.due(l, w.classOfNew(l.res)) {
 		return
 	}
-	if w.propose(l, w.step(l, Create, w.cause(byCommit), nil)) != nil {
-		w.making(l)
-	}
+	w.propose(l, w.step(l, Create, w.cause(byCommit), nil))
 }
 
 // due says whether work of a class belongs to this phase; if not, it waits.
