@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,10 @@ func NameOf(res manifest.Resource) Name {
 	switch n.Kind {
 	case manifest.KindRole, manifest.KindRule, manifest.KindSchedule: // a function's or not: their names are their own
 		n.Key = ""
+	case manifest.KindSubscription, manifest.KindRoute: // without its manifest only its reference tells
+		if _, key, ok := strings.Cut(res.Ref.Name, "."); ok && n.Key == "" {
+			n.Key = key
+		}
 	}
 	return n
 }
