@@ -38,7 +38,7 @@ func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "write manifests for what lives, or for another tool's files; a plan of what lives is empty right after",
-		Long: `Reads functions, what stands on them and what they use, and writes manifests:
+		Long: `Reads what lives, functions and everything around them, and writes manifests:
 one folder a service or stack. Nothing is changed in the account. Values that
 look like secrets are never written: IMPORT.md lists what to move, what a
 manifest cannot say, and what was not taken.
@@ -56,8 +56,8 @@ listed, and taken only when the tool is named with --take.`,
 	f := cmd.Flags()
 	f.Lookup("artifacts").Usage = "where code is kept by its digest: s3://bucket/prefix, or file:DIR; without, it is unmanaged"
 	f.StringVar(&i.to, "to", "", "folder to write manifests to; nothing in it is overwritten")
-	f.StringSliceVar(&i.functions, "function", nil, "import these functions and what they use")
-	f.BoolVar(&i.all, "all", false, "import every function of the account and region")
+	f.StringSliceVar(&i.functions, "function", nil, "import these functions, what stands on them and what they use")
+	f.BoolVar(&i.all, "all", false, "import everything of the managed kinds in the account and region")
 	f.StringVar(&i.sam, "sam", "", "read a SAM or CloudFormation template instead of what lives")
 	f.StringToStringVar(&i.parameters, "parameter", nil, "parameter of the template, NAME=VALUE, instead of its default")
 	f.StringVar(&i.pipecd, "pipecd", "", "read the function.yaml and app.pipecd.yaml files of a folder instead of what lives")

@@ -55,7 +55,6 @@ func (k logGroupKind) draft(ctx context.Context, a *adoption, name string) (*man
 	}
 	for _, path := range sortedKeys(l.filters) {
 		if what, unsaid := l.filter(spec, path); unsaid {
-			d.Leave("%s: a manifest does not say all of it", what)
 			a.leave(manifest.KindLogGroup, name, "a manifest does not say all of its %s", what)
 			return nil, nil
 		}
