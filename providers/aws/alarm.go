@@ -10,11 +10,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // alarmKind is a metric alarm of CloudWatch.
 type alarmKind struct{ p *Provider }
+
+func (k alarmKind) rights() []rights.Row {
+	on, all := []string{"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"}, []string{"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"}
+	return []rights.Row{
+		because(toObserve(all, "cloudwatch:DescribeAlarms"), "AWS asks for all alarms where some are described"),
+		toObserve(on, "cloudwatch:ListTagsForResource"),
+		toManage(on, "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
+		toDelete(on, "cloudwatch:DeleteAlarms"),
+	}
+}
 
 const layerAlarms = "alarms"
 

@@ -10,12 +10,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // aliasKind is the name traffic goes through. Its fields are the manifest's;
 // where it points is moved by Route alone.
 type aliasKind struct{ p *Provider }
+
+func (k aliasKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetAlias", "lambda:GetFunction", "lambda:ListProvisionedConcurrencyConfigs"),
+		toCheck(everything, "cloudwatch:GetMetricData"),
+		toManage(functionARN, "lambda:CreateAlias", "lambda:UpdateAlias"),
+		toDelete(functionARN, "lambda:DeleteAlias"),
+	}
+}
 
 func (k aliasKind) canonical(res manifest.Resource, b *builder) error {
 	spec, ok := res.Spec.(*manifest.AliasSpec)

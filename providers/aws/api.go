@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -15,6 +16,32 @@ import (
 // by an id that AWS draws; it is found by its ownership tags, and names mean
 // nothing to AWS.
 type apiKind struct{ p *Provider }
+
+func (k apiKind) rights() []rights.Row {
+	logged := rights.Row{
+		For: rights.Manage, On: everything, Why: "for stages with an access log; AWS knows no resources for it",
+		Also: []string{"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+			"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"},
+		When: func(res manifest.Resource) bool {
+			spec, ok := res.Spec.(*manifest.APISpec)
+			return ok && spec.Stage.AccessLogSettings != nil
+		},
+	}
+	create := toManage(apiARN, "apigatewayv2:CreateApi", "apigatewayv2:CreateAuthorizer", "apigatewayv2:CreateStage", "apigatewayv2:UpdateApi",
+		"apigatewayv2:UpdateAuthorizer", "apigatewayv2:UpdateStage")
+	create.Also, create.Why = []string{"apigateway:TagResource"}, "ids are AWS's, so names cannot narrow it; TagResource is asked for at creation"
+	return []rights.Row{
+		because(toObserve(apiARN, "apigatewayv2:GetApis", "apigatewayv2:GetAuthorizers", "apigatewayv2:GetIntegrations", "apigatewayv2:GetRoutes",
+			"apigatewayv2:GetStages", "sts:GetCallerIdentity"), "ids are AWS's, so names cannot narrow it"),
+		create,
+		because(toManage(apiPartARN, "apigatewayv2:DeleteAccessLogSettings", "apigatewayv2:DeleteAuthorizer", "apigatewayv2:DeleteCorsConfiguration",
+			"apigatewayv2:DeleteRouteSettings"), "parts of an API, not the API"),
+		toManage([]string{"arn:{partition}:apigateway:{region}::/tags/*"}, "apigatewayv2:TagResource", "apigatewayv2:UntagResource"),
+		logged,
+		because(toDetach(apiPartARN, "apigatewayv2:DeleteIntegration", "apigatewayv2:DeleteRoute", "apigatewayv2:DeleteStage"), "parts of an API, not the API"),
+		toDelete(apiARN[1:], "apigatewayv2:DeleteApi"),
+	}
+}
 
 type api struct {
 	name, description, version, address string

@@ -8,11 +8,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // asyncKind is an alias's asynchronous invocation.
 type asyncKind struct{ p *Provider }
+
+func (k asyncKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction", "lambda:GetFunctionEventInvokeConfig"),
+		toManage(functionARN, "lambda:DeleteFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig"),
+	}
+}
 
 type asyncConfig struct {
 	retries, age         int

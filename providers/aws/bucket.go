@@ -9,12 +9,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // bucketKind is an S3 bucket: what functions rely on of it, and never its
 // objects.
 type bucketKind struct{ p *Provider }
+
+func (k bucketKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(bucketARN, "s3:GetBucketNotificationConfiguration", "s3:GetBucketTagging", "s3:GetBucketVersioning", "s3:GetPublicAccessBlock", "s3:HeadBucket"),
+		unbound(toManage(bucketARN, "s3:CreateBucket", "s3:PutBucketNotificationConfiguration", "s3:PutBucketTagging", "s3:PutBucketVersioning", "s3:PutPublicAccessBlock")),
+		unbound(toDelete(bucketARN, "s3:DeleteBucket")),
+	}
+}
 
 const (
 	pathVersioning   = "versioning"

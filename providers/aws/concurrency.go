@@ -7,12 +7,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // concurrencyKind is a function's reserved concurrency. Zero is a value: it
 // is how people stop a function.
 type concurrencyKind struct{ p *Provider }
+
+func (k concurrencyKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction"),
+		toManage(functionARN, "lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
+	}
+}
 
 const reservedField = "reservedConcurrentExecutions"
 

@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -10,12 +11,73 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // functionKind is a function's $LATEST: code, configuration and tags. What
 // serves is a version; see publish.go and alias.go.
 type functionKind struct{ p *Provider }
+
+func (k functionKind) rights() []rights.Row {
+	return slices.Concat(functionLooks(), []rights.Row{
+		artifacts(),
+		toCheck(functionARN, "lambda:Invoke"),
+		toManage(functionARN, "lambda:CreateFunction", "lambda:DeleteFunctionCodeSigningConfig", "lambda:PublishVersion", "lambda:PutFunctionRecursionConfig",
+			"lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+		because(toManage(slices.Concat(functionARN, []string{"arn:{partition}:lambda:{region}:{account}:code-signing-config:*"}), "lambda:PutFunctionCodeSigningConfig"),
+			"asked for of the function and of the configuration"),
+	}, functionUses(), []rights.Row{
+		toDetach(functionARN, "lambda:DeleteAlias", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig", "lambda:DeleteFunctionUrlConfig",
+			"lambda:DeleteProvisionedConcurrencyConfig", "lambda:PutRuntimeManagementConfig", "lambda:RemovePermission"),
+		onMappings(toDetach(mappingARN, "lambda:DeleteEventSourceMapping")),
+		because(toDelete(functionARN, "lambda:DeleteFunction"), "functions and old versions"),
+	})
+}
+
+// functionLooks is what a survey asks of functions, their children included.
+func functionLooks() []rights.Row {
+	tags := toObserve(functionARN, "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionEventInvokeConfig",
+		"lambda:GetFunctionRecursionConfig", "lambda:GetFunctionUrlConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig", "lambda:ListAliases",
+		"lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs", "lambda:ListProvisionedConcurrencyConfigs", "lambda:ListVersionsByFunction")
+	tags.Also, tags.Why = []string{"lambda:ListTags"}, "GetFunction hands out the code as well, and tags only to who may list them"
+	return []rights.Row{tags, toObserve(mappingARN, "lambda:ListTags")}
+}
+
+// functionUses is what Lambda asks of who writes a function, for what the
+// function uses.
+func functionUses() []rights.Row {
+	config := func(res manifest.Resource) *manifest.FunctionConfig {
+		if spec, ok := res.Spec.(*manifest.FunctionConfig); ok {
+			return spec
+		}
+		return &manifest.FunctionConfig{}
+	}
+	return []rights.Row{
+		passRole("lambda.amazonaws.com", func(res manifest.Resource) []manifest.Value { return []manifest.Value{config(res).Role} }),
+		{
+			For: rights.Manage, Also: []string{"lambda:GetLayerVersion"}, On: []string{layerARN[0] + ":*"}, Why: "for the layers functions name",
+			When: func(res manifest.Resource) bool { return len(config(res).Layers) > 0 },
+			Of:   func(res manifest.Resource) []manifest.Value { return anyVersion(config(res).Layers) },
+		},
+		{
+			For: rights.Manage, Also: []string{"kms:CreateGrant", "kms:Encrypt"}, On: []string{"arn:{partition}:kms:{region}:{account}:key/{name}"},
+			When: func(res manifest.Resource) bool { return config(res).KmsKeyArn != "" },
+			Of: func(res manifest.Resource) []manifest.Value {
+				return []manifest.Value{{Literal: config(res).KmsKeyArn}}
+			},
+			Why: "for the keys environments are encrypted with",
+		},
+		{
+			For: rights.Manage, Also: []string{"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"}, On: everything,
+			When: func(res manifest.Resource) bool { return config(res).VpcConfig != nil }, Why: "for functions in a VPC; AWS knows no resources for it",
+		},
+		{
+			For: rights.Manage, Also: []string{"elasticfilesystem:DescribeMountTargets"}, On: everything,
+			When: func(res manifest.Resource) bool { return len(config(res).FileSystemConfigs) > 0 }, Why: "for functions with file systems",
+		},
+	}
+}
 
 func functionSpec(res manifest.Resource) (*manifest.FunctionConfig, error) {
 	spec, ok := res.Spec.(*manifest.FunctionConfig)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -15,6 +16,8 @@ type kind interface {
 	observe(ctx context.Context, cl *clients, res manifest.Resource) (providers.Live, error)
 	put(ctx context.Context, c providers.Change) (providers.Receipt, error)
 	remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error)
+	// rights are what IAM must allow for all of that.
+	rights() []rights.Row
 }
 
 // surveyed kinds have their part in a sweep. What lives on a function has its

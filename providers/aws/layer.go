@@ -15,12 +15,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // layerKind is a layer: a series of immutable versions. Layers take no tags,
 // so whose a version is stands behind its description.
 type layerKind struct{ p *Provider }
+
+func (k layerKind) rights() []rights.Row {
+	version := []string{layerARN[0] + ":*"}
+	return []rights.Row{
+		toObserve(everything, "lambda:ListLayers", "lambda:ListLayerVersions"),
+		toObserve(version, "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"),
+		artifacts(),
+		toManage(layerARN, "lambda:PublishLayerVersion"),
+		because(toManage(version, "lambda:AddLayerVersionPermission", "lambda:DeleteLayerVersion", "lambda:RemoveLayerVersionPermission"),
+			"a version of code that is not what was tested is taken back at once"),
+		toDelete(version, "lambda:DeleteLayerVersion"),
+		because(toDelete(everything, "lambda:ListFunctions"), "no function may still name the version"),
+	}
+}
 
 // layerContent is what a version is made of.
 type layerContent struct {

@@ -11,12 +11,39 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // logGroupKind is a log group of CloudWatch Logs with its retention,
 // subscription filters and metric filters.
 type logGroupKind struct{ p *Provider }
+
+func (k logGroupKind) rights() []rights.Row {
+	on := []string{"arn:{partition}:logs:{region}:{account}:log-group:{name}", "arn:{partition}:logs:{region}:{account}:log-group:{name}:*"}
+	all := []string{"arn:{partition}:logs:{region}:{account}:log-group:*"}
+	roles := func(res manifest.Resource) []manifest.Value {
+		var out []manifest.Value
+		if spec, ok := res.Spec.(*manifest.LogGroupSpec); ok {
+			for _, f := range spec.SubscriptionFilters {
+				if f.RoleArn != nil {
+					out = append(out, *f.RoleArn)
+				}
+			}
+		}
+		return out
+	}
+	return []rights.Row{
+		because(toObserve(all, "cloudwatchlogs:DescribeLogGroups"), "AWS asks for all groups where some are listed"),
+		toObserve(on, "cloudwatchlogs:DescribeMetricFilters", "cloudwatchlogs:DescribeSubscriptionFilters", "cloudwatchlogs:ListTagsForResource"),
+		toManage(on, "cloudwatchlogs:AssociateKmsKey", "cloudwatchlogs:CreateLogGroup", "cloudwatchlogs:DeleteMetricFilter", "cloudwatchlogs:DeleteRetentionPolicy",
+			"cloudwatchlogs:DeleteSubscriptionFilter", "cloudwatchlogs:DisassociateKmsKey", "cloudwatchlogs:PutLogGroupDeletionProtection",
+			"cloudwatchlogs:PutMetricFilter", "cloudwatchlogs:PutRetentionPolicy", "cloudwatchlogs:PutSubscriptionFilter", "cloudwatchlogs:TagResource",
+			"cloudwatchlogs:UntagResource"),
+		passRole("logs.amazonaws.com", roles),
+		toDelete(on, "cloudwatchlogs:DeleteLogGroup"),
+	}
+}
 
 const (
 	layerLogGroups  = "logGroups"  // in bulk

@@ -9,12 +9,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // notificationKind is one entry of a bucket's notifications: it calls a
 // function's alias.
 type notificationKind struct{ p *Provider }
+
+func (k notificationKind) rights() []rights.Row {
+	bucket := func(res manifest.Resource) []manifest.Value {
+		spec, ok := res.Spec.(*manifest.NotificationSpec)
+		if !ok {
+			return nil
+		}
+		return []manifest.Value{spec.Bucket}
+	}
+	change := toManage(bucketARN, "s3:PutBucketNotificationConfiguration")
+	look := toObserve(bucketARN, "s3:GetBucketNotificationConfiguration")
+	off := toDetach(bucketARN, "s3:PutBucketNotificationConfiguration")
+	look.Of, change.Of, off.Of = bucket, bucket, bucket
+	return []rights.Row{look, toObserve(functionOfARN, "lambda:GetFunction"), change, off}
+}
 
 // entry is an entry, taken apart.
 type entry struct {

@@ -8,12 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // parameterKind is an SSM parameter that must exist. Its value is never read,
 // and nothing about it is ever written.
 type parameterKind struct{ p *Provider }
+
+func (k parameterKind) rights() []rights.Row {
+	return []rights.Row{toObserve(everything, "ssm:DescribeParameters")}
+}
 
 func (k parameterKind) canonical(manifest.Resource, *builder) error { return nil }
 

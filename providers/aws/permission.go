@@ -10,12 +10,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // permissionKind is one statement of the resource policy of a function's
 // alias. A statement cannot be changed: it is taken away and added anew.
 type permissionKind struct{ p *Provider }
+
+func (k permissionKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction", "lambda:GetPolicy"),
+		toManage(functionARN, "lambda:AddPermission", "lambda:RemovePermission"),
+	}
+}
 
 // permission is a statement, taken apart.
 type permission struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -15,6 +16,13 @@ import (
 // fields are named after them: versions.7. What stands on an alias
 // (aliases.live) is nobody's of ours: AWS refuses weights on such an alias.
 type provisionedKind struct{ p *Provider }
+
+func (k provisionedKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction", "lambda:ListProvisionedConcurrencyConfigs"),
+		toManage(functionARN, "lambda:DeleteProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig"),
+	}
+}
 
 func provisionedSpec(res manifest.Resource) (*manifest.ProvisionedConcurrencySpec, error) {
 	spec, ok := res.Spec.(*manifest.ProvisionedConcurrencySpec)

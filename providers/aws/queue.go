@@ -11,11 +11,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // queueKind is an SQS queue with its redrive policy.
 type queueKind struct{ p *Provider }
+
+func (k queueKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(queueARN, "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
+		toManage(queueARN, "sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"),
+		toDelete(queueARN, "sqs:DeleteQueue"),
+	}
+}
 
 // sqsDelay is how long SQS may take to show a change of attributes, and how
 // long a deleted queue may still answer.

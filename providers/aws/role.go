@@ -10,12 +10,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // roleKind is an IAM role: who may take it on, one inline policy of ours, and
 // what is attached. All documents are compared by meaning.
 type roleKind struct{ p *Provider }
+
+func (k roleKind) rights() []rights.Row {
+	granting := toManage(roleARN, "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
+	granting.Bounded, granting.Why = true, "who may write a role without a boundary may do whatever the role may be given"
+	freeing := toManage(roleARN, "iam:DeleteRolePermissionsBoundary")
+	freeing.Freed, freeing.Why = true, "of roles that declare no boundary"
+	dropping, emptying := toDetach(roleARN, "iam:DeleteRolePolicy"), toDelete(roleARN, "iam:DeleteRolePolicy", "iam:DetachRolePolicy")
+	dropping.Bounded, emptying.Bounded = true, true
+	return []rights.Row{
+		toObserve(everything, "iam:GetAccountAuthorizationDetails"),
+		toObserve(roleARN, "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"),
+		toManage(roleARN, "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
+		granting, freeing, dropping, emptying,
+		toDelete(roleARN, "iam:DeleteRole"),
+	}
+}
 
 // inlinePolicy is the name of the inline policy made of RoleSpec.Statements.
 const inlinePolicy = "mooring"

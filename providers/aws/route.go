@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -17,6 +18,15 @@ import (
 // routes that lead to it. Neither can be tagged: the integration's description
 // names the resource, and the API's tags name the owner.
 type routeKind struct{ p *Provider }
+
+func (k routeKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(apiARN, "apigatewayv2:GetApis", "apigatewayv2:GetAuthorizers", "apigatewayv2:GetIntegrations", "apigatewayv2:GetRoutes", "apigatewayv2:GetStages"),
+		because(toManage(apiPartARN, "apigatewayv2:CreateIntegration", "apigatewayv2:CreateRoute", "apigatewayv2:DeleteRoute", "apigatewayv2:UpdateIntegration",
+			"apigatewayv2:UpdateRoute"), "parts of an API, not the API"),
+		toDelete(apiPartARN, "apigatewayv2:DeleteIntegration", "apigatewayv2:DeleteRoute"),
+	}
+}
 
 // routeForm is what a manifest says of a route.
 type routeForm struct {

@@ -12,11 +12,35 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // ruleKind is an EventBridge rule with its targets.
 type ruleKind struct{ p *Provider }
+
+func (k ruleKind) rights() []rights.Row {
+	on := []string{"arn:{partition}:events:{region}:{account}:rule/{name}", "arn:{partition}:events:{region}:{account}:rule/*/{name}"}
+	roles := func(res manifest.Resource) []manifest.Value {
+		spec, ok := res.Spec.(*manifest.RuleSpec)
+		if !ok {
+			return nil
+		}
+		out := []manifest.Value{spec.RoleArn}
+		for _, target := range spec.Targets {
+			out = append(out, target.RoleArn)
+		}
+		return out
+	}
+	return []rights.Row{
+		toObserve(everything, "eventbridge:ListRules"),
+		toObserve(on, "eventbridge:DescribeRule", "eventbridge:ListTagsForResource", "eventbridge:ListTargetsByRule"),
+		because(toManage(on, "eventbridge:DeleteRule", "eventbridge:PutRule", "eventbridge:PutTargets", "eventbridge:RemoveTargets", "eventbridge:TagResource",
+			"eventbridge:UntagResource"), "a rule that moves to another bus is deleted on the one before"),
+		passRole("events.amazonaws.com", roles),
+		toDelete(on, "eventbridge:DeleteRule", "eventbridge:RemoveTargets"),
+	}
+}
 
 type rule struct {
 	description, schedule, state, role string

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -14,6 +15,14 @@ import (
 // their runtime. Only what is not AWS's default shows: which build a version
 // runs on in mode Auto is AWS's own affair.
 type runtimeKind struct{ p *Provider }
+
+func (k runtimeKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig", "lambda:ListAliases",
+			"lambda:ListProvisionedConcurrencyConfigs", "lambda:ListVersionsByFunction"),
+		toManage(functionARN, "lambda:PutRuntimeManagementConfig"),
+	}
+}
 
 // latestPath is $LATEST's part.
 const latestPath = "latest"

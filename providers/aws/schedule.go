@@ -12,12 +12,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // scheduleKind is a schedule of EventBridge Scheduler. Schedules have no tags:
 // the end of the description says who owns one.
 type scheduleKind struct{ p *Provider }
+
+func (k scheduleKind) rights() []rights.Row {
+	on := []string{"arn:{partition}:scheduler:{region}:{account}:schedule/*/{name}"}
+	role := func(res manifest.Resource) []manifest.Value {
+		spec, ok := res.Spec.(*manifest.ScheduleSpec)
+		if !ok {
+			return nil
+		}
+		return []manifest.Value{spec.Target.RoleArn}
+	}
+	return []rights.Row{
+		toObserve(everything, "scheduler:ListSchedules"),
+		toObserve(on, "scheduler:GetSchedule"),
+		toManage(on, "scheduler:CreateSchedule", "scheduler:UpdateSchedule"),
+		passRole("scheduler.amazonaws.com", role),
+		toDelete(on, "scheduler:DeleteSchedule"),
+	}
+}
 
 type schedule struct {
 	description, expression, timezone string

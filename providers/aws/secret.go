@@ -7,12 +7,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // secretKind is a secret that must exist. Its value is never read, and
 // nothing about it is ever written.
 type secretKind struct{ p *Provider }
+
+func (k secretKind) rights() []rights.Row {
+	return []rights.Row{toObserve([]string{"arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-*"}, "secretsmanager:DescribeSecret")}
+}
 
 // scheduledField is true for a secret that somebody scheduled for deletion:
 // it still answers, and its value does not.

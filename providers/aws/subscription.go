@@ -11,12 +11,37 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // subscriptionKind is one subscription of a topic: a queue's, a function's, or
 // that of an address outside. It has no tags: its owner is its parent's.
 type subscriptionKind struct{ p *Provider }
+
+func (k subscriptionKind) rights() []rights.Row {
+	spec := func(res manifest.Resource) *manifest.SubscriptionSpec {
+		if spec, ok := res.Spec.(*manifest.SubscriptionSpec); ok {
+			return spec
+		}
+		return &manifest.SubscriptionSpec{}
+	}
+	topic := func(res manifest.Resource) []manifest.Value { return []manifest.Value{spec(res).Topic} }
+	look := toObserve(topicARN, "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource")
+	subscribe := toManage(topicARN, "sns:Subscribe")
+	look.Of, subscribe.Of = topic, topic
+	return []rights.Row{
+		look, subscribe,
+		toObserve(functionOfARN, "lambda:GetFunction"),
+		toObserve(everything, "sns:GetSubscriptionAttributes"),
+		toManage(everything, "sns:SetSubscriptionAttributes", "sns:Unsubscribe"),
+		passRole("sns.amazonaws.com", func(res manifest.Resource) []manifest.Value {
+			return []manifest.Value{{Literal: spec(res).SubscriptionRoleArn}}
+		}),
+		toDetach(everything, "sns:Unsubscribe"),
+		toDelete(everything, "sns:Unsubscribe"),
+	}
+}
 
 type topicSubscription struct {
 	topic, protocol, endpoint string // which it is

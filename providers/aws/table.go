@@ -10,12 +10,23 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // tableKind is a DynamoDB table: what functions rely on of it, and never its
 // items.
 type tableKind struct{ p *Provider }
+
+func (k tableKind) rights() []rights.Row {
+	on := []string{"arn:{partition}:dynamodb:{region}:{account}:table/{name}"}
+	return []rights.Row{
+		toObserve(on, "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"),
+		unbound(toManage(on, "dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups",
+			"dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive")),
+		unbound(toDelete(on, "dynamodb:DeleteTable")),
+	}
+}
 
 // shape is a canonical form before it is text.
 type shape map[string]any

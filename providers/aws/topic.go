@@ -12,11 +12,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // topicKind is an SNS topic.
 type topicKind struct{ p *Provider }
+
+func (k topicKind) rights() []rights.Row {
+	roles := func(res manifest.Resource) []manifest.Value {
+		var out []manifest.Value
+		if spec, ok := res.Spec.(*manifest.TopicSpec); ok {
+			for _, l := range spec.DeliveryStatusLogging {
+				out = append(out, manifest.Value{Literal: l.SuccessFeedbackRoleArn}, manifest.Value{Literal: l.FailureFeedbackRoleArn})
+			}
+		}
+		return out
+	}
+	return []rights.Row{
+		toObserve(topicARN, "sns:GetTopicAttributes", "sns:ListTagsForResource", "sts:GetCallerIdentity"),
+		toManage(topicARN, "sns:CreateTopic", "sns:SetTopicAttributes", "sns:TagResource", "sns:UntagResource"),
+		passRole("sns.amazonaws.com", roles),
+		toDelete(topicARN, "sns:DeleteTopic"),
+	}
+}
 
 type topic struct {
 	display, scope, kms, tracing string

@@ -11,12 +11,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // triggerKind is an event source mapping of a queue or a stream onto a
 // function's alias.
 type triggerKind struct{ p *Provider }
+
+func (k triggerKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction"),
+		toObserve(everything, "lambda:ListEventSourceMappings"),
+		toObserve(mappingARN, "lambda:ListTags"),
+		onMappings(toObserve(mappingARN, "lambda:GetEventSourceMapping")),
+		because(onMappings(toManage(everything, "lambda:CreateEventSourceMapping")), "AWS knows no resources for it: the condition holds it to the functions"),
+		because(onMappings(toManage(mappingARN, "lambda:UpdateEventSourceMapping", "lambda:DeleteEventSourceMapping")),
+			"a mapping whose source changed is replaced; the condition holds it to the functions"),
+		toManage(mappingARN, "lambda:TagResource", "lambda:UntagResource"),
+		onMappings(toDelete(mappingARN, "lambda:DeleteEventSourceMapping")),
+	}
+}
 
 // mapping is a mapping's configuration.
 type mapping struct {

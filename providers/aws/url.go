@@ -9,11 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // urlKind is a function URL on an alias.
 type urlKind struct{ p *Provider }
+
+func (k urlKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(functionARN, "lambda:GetFunction", "lambda:GetFunctionUrlConfig"),
+		toManage(functionARN, "lambda:CreateFunctionUrlConfig", "lambda:DeleteFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"),
+	}
+}
 
 type functionURL struct {
 	authType, invokeMode               string

@@ -12,12 +12,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // workflowKind is a Step Functions state machine with its versions. Its
 // definition is compared by meaning, each state by itself.
 type workflowKind struct{ p *Provider }
+
+func (k workflowKind) rights() []rights.Row {
+	role := func(res manifest.Resource) []manifest.Value {
+		spec, ok := res.Spec.(*manifest.WorkflowSpec)
+		if !ok {
+			return nil
+		}
+		return []manifest.Value{spec.Role}
+	}
+	runs := []string{"arn:{partition}:states:{region}:{account}:execution:{name}:*"}
+	return []rights.Row{
+		toObserve(machineARN, "sfn:DescribeStateMachine", "sfn:DescribeStateMachineAlias", "sfn:ListStateMachineAliases", "sfn:ListStateMachineVersions",
+			"sfn:ListTagsForResource", "sts:GetCallerIdentity"),
+		toCheck(machineARN, "sfn:StartExecution", "sfn:StartSyncExecution"),
+		toCheck(runs, "sfn:DescribeExecution"),
+		toManage(machineARN, "sfn:CreateStateMachine", "sfn:PublishStateMachineVersion", "sfn:TagResource", "sfn:UntagResource", "sfn:UpdateStateMachine"),
+		passRole("states.amazonaws.com", role),
+		toDelete(machineARN, "sfn:DeleteStateMachine", "sfn:DeleteStateMachineVersion"),
+	}
+}
 
 // machineDelay is how long Step Functions may go on showing what was before a
 // write of ours.

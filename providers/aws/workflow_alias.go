@@ -12,12 +12,23 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
 // workflowAliasKind is the name executions are started through. Step Functions
 // gives it no revision: what it looks like right before is the guard.
 type workflowAliasKind struct{ p *Provider }
+
+func (k workflowAliasKind) rights() []rights.Row {
+	return []rights.Row{
+		toObserve(machineARN, "sfn:DescribeStateMachine", "sfn:DescribeStateMachineAlias", "sfn:ListTagsForResource", "sts:GetCallerIdentity"),
+		toCheck(everything, "cloudwatch:GetMetricData"),
+		toManage(machineARN, "sfn:CreateStateMachineAlias", "sfn:UpdateStateMachineAlias"),
+		toDetach(machineARN, "sfn:DeleteStateMachineAlias"),
+		toDelete(machineARN, "sfn:DeleteStateMachineAlias"),
+	}
+}
 
 func (k workflowAliasKind) canonical(res manifest.Resource, b *builder) error {
 	spec, ok := res.Spec.(*manifest.AliasSpec)
