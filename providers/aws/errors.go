@@ -239,8 +239,8 @@ func classify(err error) error {
 	code, message := api.ErrorCode(), scrub(api.ErrorMessage())
 	kind := kindOfAnswer(code, message)
 	text := fmt.Sprintf("%s: %s: %s", operation, code, message)
-	if kind == providers.Denied && !strings.Contains(message, ":"+operationName(op)) {
-		text += fmt.Sprintf(" (missing action: %s)", operation)
+	if kind == providers.Denied && !unsigned[code] {
+		text += missingRight(message, operation)
 	}
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.ServiceRequestID() != "" {
@@ -294,11 +294,9 @@ func innermost(err error) (inner *smithy.OperationError) {
 	}
 }
 
-func operationName(op *smithy.OperationError) string {
-	if op == nil {
-		return ""
-	}
-	return op.Operation()
+// unsigned are refusals of who calls, not of what is called.
+var unsigned = map[string]bool{
+	"InvalidClientTokenId": true, "InvalidSignatureException": true, "SignatureDoesNotMatch": true, "UnrecognizedClientException": true, "OptInRequired": true,
 }
 
 // cause is the innermost error: the outer ones repeat the operation.

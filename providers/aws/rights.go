@@ -1,6 +1,8 @@
 package aws
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"mooring.dev/providers/aws/rights"
@@ -141,4 +143,38 @@ func Grants(s rights.Scope, hintQueue string, some []rights.Capability) []rights
 		out = append(out, s.Grants(k.name, k.kind.rights(), some)...)
 	}
 	return out
+}
+
+// missingRight says which action was refused, unless the message does, and
+// which capability has it. IAM names another action than the call's where it
+// is passing a role that was refused.
+func missingRight(message, call string) string {
+	action, named := rights.Action(call), false
+	if _, rest, ok := strings.Cut(message, "to perform: "); ok {
+		if told, _, _ := strings.Cut(rest, " "); strings.Contains(told, ":") {
+			action, named = strings.TrimRight(told, ".,;"), true
+		}
+	}
+	having := capabilitiesOf(action)
+	switch {
+	case len(having) == 0 && named:
+		return ""
+	case len(having) == 0:
+		return fmt.Sprintf(" (missing action: %s)", action)
+	case named:
+		return fmt.Sprintf(" (`mooring iam --capability %s` has it)", having[0])
+	}
+	return fmt.Sprintf(" (missing action: %s; `mooring iam --capability %s` has it)", action, having[0])
+}
+
+// capabilitiesOf are those an action is granted by, the one that needs least
+// first.
+func capabilitiesOf(action string) []rights.Capability {
+	rows := sharedRights("*")
+	for _, k := range (&Provider{}).allKinds() {
+		rows = append(rows, k.kind.rights()...)
+	}
+	return slices.DeleteFunc(rights.All(), func(c rights.Capability) bool {
+		return !slices.ContainsFunc(rows, func(row rights.Row) bool { return row.For == c && slices.Contains(row.Actions(), action) })
+	})
 }

@@ -7,6 +7,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/providers/aws/sandbox"
 )
 
@@ -38,6 +39,7 @@ func newBoxed(t *testing.T, o sandbox.Options, change ...func(*Options)) *boxed 
 	}
 	b := &boxed{world: newWorld(t, options), box: box}
 	b.also = box.Advance
+	b.hold(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, "*", rights.All()))
 	return b
 }
 

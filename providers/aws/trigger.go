@@ -24,7 +24,7 @@ func (k triggerKind) rights() []rights.Row {
 		toObserve(functionARN, "lambda:GetFunction"),
 		toObserve(everything, "lambda:ListEventSourceMappings"),
 		toObserve(mappingARN, "lambda:ListTags"),
-		onMappings(toObserve(mappingARN, "lambda:GetEventSourceMapping")),
+		because(toObserve(mappingARN, "lambda:GetEventSourceMapping"), "of one that is gone, AWS knows no function"),
 		because(onMappings(toManage(everything, "lambda:CreateEventSourceMapping")), "AWS knows no resources for it: the condition holds it to the functions"),
 		because(onMappings(toManage(mappingARN, "lambda:UpdateEventSourceMapping", "lambda:DeleteEventSourceMapping")),
 			"a mapping whose source changed is replaced; the condition holds it to the functions"),

@@ -3,6 +3,7 @@ package rights
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -84,6 +85,7 @@ func statements(grants []Grant) []Statement {
 	grants = joined(grants, func(g Grant) string { return key(g.Capability, g.Actions, g.Where) }, func(into *Grant, g Grant) {
 		into.Resources = covered(append(slices.Clone(into.Resources), g.Resources...))
 	})
+	grants = joined(grants, keyButValues, func(into *Grant, g Grant) { into.Where = into.Where.or(g.Where) })
 	slices.SortStableFunc(grants, func(a, b Grant) int {
 		return slices.Index(All(), a.Capability) - slices.Index(All(), b.Capability)
 	})
@@ -111,6 +113,32 @@ func joined(grants []Grant, keyOf func(Grant) string, merge func(into *Grant, g 
 		}
 		at[k] = len(out)
 		out = append(out, g)
+	}
+	return out
+}
+
+// keyButValues is the key of grants that differ in the values of one condition
+// alone: a list of values is met by any of them.
+func keyButValues(g Grant) string {
+	if len(g.Where) != 1 {
+		return key(g)
+	}
+	for operator, keys := range g.Where {
+		if len(keys) == 1 {
+			return key(g.Capability, g.Actions, g.Resources, operator, slices.Collect(maps.Keys(keys)))
+		}
+	}
+	return key(g)
+}
+
+// or is met where either condition is, of the same operators and keys.
+func (c Condition) or(other Condition) Condition {
+	out := Condition{}
+	for operator, keys := range c {
+		out[operator] = map[string][]string{}
+		for name, values := range keys {
+			out[operator][name] = union(values, other[operator][name])
+		}
 	}
 	return out
 }

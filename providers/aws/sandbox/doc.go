@@ -13,7 +13,8 @@
 // account, and anything else for a user of that name.
 //
 // Where it is easier than AWS, on purpose:
-//   - identity policies stop no call; trust policies of roles, and a function's
+//   - identity policies stop no call, unless EnforcePolicies holds the sessions of roles
+//     to theirs; trust policies of roles, and a function's
 //     own policy for EventBridge, SNS and for open URLs, a queue's for SNS, and the
 //     role of a schedule are honoured; the other policies of queues, topics and buckets
 //     are not

@@ -173,6 +173,8 @@ func (s *Sandbox) answer(w http.ResponseWriter, e exchange) {
 	if refusal := s.room(e); refusal != nil {
 		c.Fault = fault.Rate
 		e.refuse(a, refusal)
+	} else if refusal := s.forbidden(e); refusal != nil {
+		e.refuse(a, refusal)
 	} else {
 		effect = s.Faults.Meet(e.call, func() map[string]any { return paramsOf(e) })
 		pause(e.request.Context(), effect.Latency)

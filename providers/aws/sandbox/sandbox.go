@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring.dev/providers/aws/sandbox/actor"
@@ -91,6 +92,8 @@ type Sandbox struct {
 	records *records
 	stale   *staleness
 	objects *s3.Service
+
+	enforced atomic.Bool // policies of roles
 
 	mu     sync.Mutex
 	sites  map[place]*site

@@ -17,6 +17,7 @@ type statement struct {
 	Effect    string
 	Action    listOf[string]
 	NotAction listOf[string]
+	Resource  listOf[string]
 	Principal principal
 	Condition map[string]map[string]listOf[string]
 }
@@ -86,13 +87,19 @@ type caller struct {
 	role       string // the ARN of the role behind a session
 	account    string
 	externalID string
+	tags       map[string]string // of the session asked for
 }
 
-// admits tells whether a trust policy lets the caller assume its role.
+// admits tells whether a trust policy lets the caller assume its role, and tag
+// the session if it wants to.
 func (d document) admits(c caller) bool {
+	return d.lets(c, "sts:AssumeRole") && (len(c.tags) == 0 || d.lets(c, "sts:TagSession"))
+}
+
+func (d document) lets(c caller, action string) bool {
 	allowed := false
 	for _, s := range d.Statement {
-		if !s.covers("sts:AssumeRole") || !s.Principal.includes(c) || !s.conditionsHold(c) {
+		if !s.covers(action) || !s.Principal.includes(c) || !s.conditionsHold(c) {
 			continue
 		}
 		if s.Effect == "Deny" {
@@ -117,23 +124,28 @@ func (p principal) includes(c caller) bool {
 	})
 }
 
-// conditionsHold judges sts:ExternalId; other conditions are not met by a
-// caller of whom nothing else is known.
+// conditionsHold judges what is known of a caller: its external id and the
+// tags of the session. A service states its source account and ARN truly, and
+// has no external id.
 func (s statement) conditionsHold(c caller) bool {
-	for operator, keys := range s.Condition {
-		for key, values := range keys {
-			if !strings.EqualFold(key, "sts:ExternalId") {
-				if c.service != "" { // a service states its source account and ARN truly
-					continue
+	if c.service != "" {
+		for _, keys := range s.Condition {
+			for key := range keys {
+				if strings.EqualFold(key, "sts:ExternalId") {
+					return false
 				}
-				return false
-			}
-			if equal := slices.Contains(values, c.externalID); equal != strings.HasPrefix(operator, "StringEquals") {
-				return false
 			}
 		}
+		return true
 	}
-	return true
+	known := map[string]string{}
+	if c.externalID != "" {
+		known["sts:externalid"] = c.externalID
+	}
+	for name, value := range c.tags {
+		known["aws:requesttag/"+strings.ToLower(name)] = value
+	}
+	return s.met(known)
 }
 
 // Exists tells whether there is a role of that ARN.
@@ -171,17 +183,8 @@ func (s *Service) Allows(arn, action string) bool {
 	if r == nil {
 		return false
 	}
-	var documents []string
-	for _, name := range r.inlineNames() {
-		documents = append(documents, r.inline[name])
-	}
-	for _, attached := range r.attached {
-		if text, ok := s.document(attached); ok {
-			documents = append(documents, text)
-		}
-	}
 	allowed := false
-	for _, text := range documents {
+	for _, text := range s.documentsOf(r) {
 		d, err := parseDocument(text)
 		if err != nil {
 			continue

@@ -72,6 +72,18 @@ func (s *STS) roleID(account, name string) string {
 type assumeInput struct {
 	RoleArn, RoleSessionName, ExternalId, SourceIdentity string
 	DurationSeconds                                      *int
+	Tags                                                 []Tag
+}
+
+func (in *assumeInput) tags() map[string]string {
+	var out map[string]string
+	for _, t := range in.Tags {
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[t.Key] = t.Value
+	}
+	return out
 }
 
 type credentials struct {
@@ -105,7 +117,7 @@ func (s *STS) assume(_ context.Context, c *wire.Call, in *assumeInput) (assumeOu
 	name := "assumed-role/" + policyName(in.RoleArn) + "/" + in.RoleSessionName
 	key := "ASIA" + rand.Text()[:16]
 	arn := "arn:aws:sts::" + account + ":" + name
-	s.options.Issue(key, wire.Actor{AccessKey: key, Type: "AssumedRole", Name: name, ARN: arn})
+	s.options.Issue(key, wire.Actor{AccessKey: key, Type: "AssumedRole", Name: name, ARN: arn, Tags: in.tags()})
 	return assumeOutput{
 		Credentials: credentials{
 			AccessKeyId: key, SecretAccessKey: rand.Text(), SessionToken: rand.Text(),
@@ -127,7 +139,7 @@ func (s *STS) mayAssume(c *wire.Call, in *assumeInput) (account, id string, ok b
 	if roles == nil {
 		return "", "", false
 	}
-	who := caller{arn: c.Actor.ARN, account: c.Account, externalID: in.ExternalId}
+	who := caller{arn: c.Actor.ARN, account: c.Account, externalID: in.ExternalId, tags: in.tags()}
 	if role, _, session := sessionOf(c.Actor); session {
 		who.role = "arn:aws:iam::" + c.Account + ":role/" + role
 	}

@@ -314,3 +314,15 @@ func (m *mapping) service() string {
 	}
 	return parts[2]
 }
+
+// MappedTo is the ARN of the function a mapping calls; "" when there is no such
+// mapping.
+func (s *Service) MappedTo(uuid string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.mappings[uuid]
+	if m == nil {
+		return ""
+	}
+	return s.qualifiedARN(m.function.name, m.function.qualifier)
+}

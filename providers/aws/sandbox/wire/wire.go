@@ -35,6 +35,8 @@ type Actor struct {
 	Type      string `json:"type"` // IAMUser | AssumedRole | AWSService
 	Name      string `json:"name"` // user/alice, assumed-role/Admin/alice
 	ARN       string `json:"arn"`
+	// Tags are the session's, as its role was taken on with them.
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // Service answers the calls of one AWS service.

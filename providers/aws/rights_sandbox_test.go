@@ -1,0 +1,61 @@
+package aws
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"mooring.dev/providers/aws/rights"
+	"mooring.dev/providers/aws/sandbox/wire"
+)
+
+// heldRole is the role the provider has in tests on the sandbox.
+const heldRole = "held"
+
+// hold makes the provider's own credentials a session of a role that may do
+// what the grants say, and nothing else.
+func (b *boxed) hold(t *testing.T, grants []rights.Grant) {
+	t.Helper()
+	roles := iam.NewFromConfig(b.as("AKIAADMIN"))
+	name := awssdk.String(heldRole)
+	_, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: awssdk.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.allow(t, grants)
+	b.box.RegisterActor("AKIAMOORING", wire.Actor{Type: "AssumedRole", Name: "assumed-role/" + heldRole + "/test"})
+	b.box.EnforcePolicies(true)
+	b.box.Reset()
+}
+
+// allow replaces what the provider's role may do.
+func (b *boxed) allow(t *testing.T, grants []rights.Grant) {
+	t.Helper()
+	roles := iam.NewFromConfig(b.as("AKIAADMIN"))
+	name := awssdk.String(heldRole)
+	there, err := roles.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, policy := range there.PolicyNames {
+		if _, err := roles.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &policy}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, d := range rights.Documents(grants) {
+		text, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+			RoleName: name, PolicyName: awssdk.String(fmt.Sprint("mooring-", i)), PolicyDocument: awssdk.String(string(text)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
