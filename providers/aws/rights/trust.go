@@ -27,8 +27,12 @@ func Trust(principal string, s Session) Document {
 		})
 	}
 	assume := Statement{Sid: "Assume", Effect: "Allow", Principal: who, Action: []string{"sts:AssumeRole"}}
+	required := maps.Clone(equals)
 	if s.ExternalID != "" {
-		assume.Condition = Condition{"StringEquals": {"sts:ExternalId": {s.ExternalID}}}
+		required["sts:ExternalId"] = []string{s.ExternalID}
+	}
+	if len(required) > 0 {
+		assume.Condition = Condition{"StringEquals": required}
 	}
 	d.Statement = append([]Statement{assume}, d.Statement...)
 	return d
