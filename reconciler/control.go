@@ -224,7 +224,8 @@ func (d *Daemon) Sync(ctx context.Context, name string, by access.Person) error 
 	})
 }
 
-// Retry takes failed content out of quarantine.
+// Retry takes failed content out of quarantine, and tries steps again that were
+// refused for good: what refused them, as a missing right, may be gone.
 func (d *Daemon) Retry(ctx context.Context, name string, by access.Person) error {
 	if err := by.Check(access.Operate, name); err != nil {
 		return err
@@ -234,8 +235,8 @@ func (d *Daemon) Retry(ctx context.Context, name string, by access.Person) error
 		if st.Admitted == nil {
 			return fmt.Errorf("retry %s: nothing was admitted yet", name)
 		}
-		if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad {
-			return fmt.Errorf("retry %s: its content is not quarantined", name)
+		if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad && len(st.Parked) == 0 {
+			return fmt.Errorf("retry %s: its content is not quarantined, and no step was refused for good", name)
 		}
 		return e.remember(ctx, journal.Record{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: by.Name}})
 	})

@@ -52,7 +52,7 @@ identity needs to do so.`,
 	f := cmd.Flags()
 	f.Lookup("output").Usage, f.Lookup("output").DefValue = "json (the policy document), yaml or table", "json"
 	g.output = "json"
-	f.StringVar(&g.capability, "capability", text(rights.Default()), "what is to be allowed: some of "+text(rights.All()))
+	f.StringVar(&g.capability, "capability", capabilityList(rights.Default()), "what is to be allowed: some of "+capabilityList(rights.All()))
 	f.BoolVar(&g.allKinds, "all-kinds", false, "without a repository: every kind, account, region and name")
 	f.BoolVar(&g.trust, "trust", false, "the trust policy of the environment's role instead")
 	f.BoolVar(&g.calling, "calling", false, "the policy of the daemon's own identity instead: taking roles on")
@@ -60,7 +60,7 @@ identity needs to do so.`,
 	return cmd
 }
 
-func text(some []rights.Capability) string {
+func capabilityList(some []rights.Capability) string {
 	names := make([]string, len(some))
 	for i, c := range some {
 		names[i] = string(c)
@@ -185,7 +185,7 @@ func (g *granting) show(cmd *cobra.Command, grants []rights.Grant, some []rights
 		fmt.Fprintln(notes, "no mooring.yaml here: accounts, regions and naming are not known")
 	}
 	if off := rights.Without(some); len(off) > 0 {
-		fmt.Fprintf(notes, "not allowed: %s (--capability adds them)\n", strings.ReplaceAll(text(off), ",", ", "))
+		fmt.Fprintf(notes, "not allowed: %s (--capability adds them)\n", strings.ReplaceAll(capabilityList(off), ",", ", "))
 	}
 	documents := rights.Documents(grants)
 	var out any = documents

@@ -38,6 +38,7 @@ func sandboxCommand() *cobra.Command {
 	f.DurationVar(&o.Period, "period", time.Second, "what stands for CloudWatch's minute")
 	f.DurationVar(&o.Updating, "updating", 300*time.Millisecond, "how long a function update stays in progress")
 	f.BoolVar(&o.Rates, "rates", true, "refuse calls above the account's rates, as AWS does")
+	f.BoolVar(&o.Policies, "policies", false, "hold the sessions of roles to what the roles' policies allow")
 	f.DurationVar(&o.TrailLag, "trail-lag", 0, "how late the audit trail shows an event")
 	return cmd
 }

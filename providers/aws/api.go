@@ -31,7 +31,8 @@ func (k apiKind) rights() []rights.Row {
 		"apigatewayv2:UpdateAuthorizer", "apigatewayv2:UpdateStage")
 	create.Also, create.Why = []string{"apigateway:TagResource"}, "ids are AWS's, so names cannot narrow it; TagResource is asked for at creation"
 	return []rights.Row{
-		because(toObserve(apiARN, "apigatewayv2:GetApis", "apigatewayv2:GetAuthorizers", "apigatewayv2:GetIntegrations", "apigatewayv2:GetRoutes",
+		always(toObserve(apiARN[:1], "apigatewayv2:GetApis")),
+		because(toObserve(apiARN[1:], "apigatewayv2:GetAuthorizers", "apigatewayv2:GetIntegrations", "apigatewayv2:GetRoutes",
 			"apigatewayv2:GetStages", "sts:GetCallerIdentity"), "ids are AWS's, so names cannot narrow it"),
 		create,
 		because(toManage(apiPartARN, "apigatewayv2:DeleteAccessLogSettings", "apigatewayv2:DeleteAuthorizer", "apigatewayv2:DeleteCorsConfiguration",

@@ -76,8 +76,21 @@ func TestErrorsEchoNoSecret(t *testing.T) {
 }
 
 func TestDeniedNamesTheMissingAction(t *testing.T) {
-	if err := classify(answered("PublishVersion", "AccessDeniedException", "no identity-based policy allows it")); !strings.Contains(err.Error(), "lambda:PublishVersion") {
-		t.Errorf("%v does not name the action", err)
+	for _, c := range []struct {
+		operation, code, message string
+		want, without            string
+	}{
+		{"PublishVersion", "AccessDeniedException", "no identity-based policy allows it", "missing action: lambda:PublishVersion; `mooring iam --capability manage`", ""},
+		{"Invoke", "AccessDeniedException", "no", "missing action: lambda:InvokeFunction; `mooring iam --capability check`", ""},
+		{"DeleteFunction", "AccessDeniedException", "User u is not authorized to perform: lambda:DeleteFunction on resource: f", "`mooring iam --capability delete`", "missing action"},
+		{"CreateFunction", "AccessDeniedException", "User u is not authorized to perform: iam:PassRole on resource: r because no", "`mooring iam --capability manage`", "lambda:CreateFunction;"},
+		{"GetFunction", "AccessDeniedException", "User u is not authorized to perform: kms:Decrypt on resource: k", "kms:Decrypt", "mooring iam"},
+		{"GetFunction", "InvalidSignatureException", "the clock is wrong", "the clock is wrong", "mooring iam"},
+	} {
+		err := classify(answered(c.operation, c.code, c.message))
+		if text := err.Error(); !strings.Contains(text, c.want) || c.without != "" && strings.Contains(text, c.without) || providers.KindOf(err) != providers.Denied {
+			t.Errorf("%s: %v: want %q, and not %q", c.operation, err, c.want, c.without)
+		}
 	}
 }
 

@@ -52,6 +52,12 @@ func because(row rights.Row, why string) rights.Row {
 	return row
 }
 
+// always rows list what the tagging API does not know.
+func always(row rights.Row) rights.Row {
+	row.Always, row.Why = true, "in every survey: what is declared no more is found by it"
+	return row
+}
+
 // unbound rows are not needed for what is only bound to.
 func unbound(row rights.Row) rights.Row {
 	row.When = func(res manifest.Resource) bool { return !res.Bound() }

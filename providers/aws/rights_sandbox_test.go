@@ -9,7 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"mooring.dev/providers/aws/rights"
+	"mooring.dev/providers/aws/sandbox"
 	"mooring.dev/providers/aws/sandbox/wire"
+	"mooring.dev/sources/manifest"
 )
 
 // heldRole is the role the provider has in tests on the sandbox.
@@ -57,5 +59,36 @@ func (b *boxed) allow(t *testing.T, grants []rights.Grant) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestASurveyOfNothingIsAllowed: an environment that declares nothing yet, or
+// nothing any more, may look for what it owns.
+func TestASurveyOfNothingIsAllowed(t *testing.T) {
+	b := newBoxed(t, sandbox.Options{})
+	all := b.shop("preview")
+	b.converge(all)
+	for _, owned := range [][]manifest.Resource{{}, all} {
+		b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: owned}, "", []rights.Capability{rights.Observe}))
+		if len(owned) == 0 {
+			empty := testOptions(t, b.box.URL())
+			empty.Environment = "other"
+			p, err := New(empty)
+			if err != nil {
+				t.Fatal(err)
+			}
+			surveyWhole(t, p, nil)
+			continue
+		}
+		surveyWhole(t, b.Provider, nil)
+		surveyWhole(t, b.Provider, all)
+	}
+}
+
+func surveyWhole(t *testing.T, p *Provider, want []manifest.Resource) {
+	t.Helper()
+	inventory, err := p.Survey(t.Context(), want)
+	if err != nil || !inventory.Complete || len(inventory.Errors) > 0 {
+		t.Errorf("a survey of %d: %v %v", len(want), err, inventory.Errors)
 	}
 }

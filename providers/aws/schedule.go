@@ -30,7 +30,7 @@ func (k scheduleKind) rights() []rights.Row {
 		return []manifest.Value{spec.Target.RoleArn}
 	}
 	return []rights.Row{
-		toObserve(everything, "scheduler:ListSchedules"),
+		always(toObserve(everything, "scheduler:ListSchedules")),
 		toObserve(on, "scheduler:GetSchedule"),
 		toManage(on, "scheduler:CreateSchedule", "scheduler:UpdateSchedule"),
 		passRole("scheduler.amazonaws.com", role),

@@ -89,6 +89,9 @@ type Row struct {
 	// Bounded rows hold only for roles with the permissions boundary that the
 	// manifests set.
 	Bounded bool
+	// Always rows are in use even where no resource of the kind is declared:
+	// what was declared once is found by them.
+	Always bool
 	// Freed rows are granted, where some role declares a boundary, only for
 	// those that declare none.
 	Freed bool

@@ -37,7 +37,7 @@ type Grant struct {
 func (s Scope) Grants(kind string, rows []Row, some []Capability) []Grant {
 	own := s.of(kind)
 	if kind != "" && s.Resources != nil && len(own) == 0 {
-		return nil
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return !row.Always })
 	}
 	var out []Grant
 	for _, row := range rows {

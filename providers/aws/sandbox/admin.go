@@ -14,7 +14,7 @@ import (
 // serveAdmin is the sandbox's own API, JSON under /_sandbox/:
 //
 //	GET    health              the sandbox is up
-//	GET    calls               ?since=RFC3339 &service= &operation= &actor= (globs)
+//	GET    calls               ?since=RFC3339 &service= &operation= &actor= &error= (globs)
 //	GET    counts
 //	POST   reset               forgets calls and counts
 //	GET    faults              POST adds a Rule (durations as text: "5s"); DELETE clears, ?id= one
@@ -76,7 +76,8 @@ func (s *Sandbox) adminCalls(w http.ResponseWriter, r *http.Request) {
 	}
 	out := []wire.Call{}
 	for _, c := range s.Calls(since) {
-		if wanted(q.Get("service"), c.Service) && wanted(q.Get("operation"), c.Operation) && wanted(q.Get("actor"), c.Actor.Name) {
+		if wanted(q.Get("service"), c.Service) && wanted(q.Get("operation"), c.Operation) && wanted(q.Get("actor"), c.Actor.Name) &&
+			wanted(q.Get("error"), c.ErrorCode) {
 			out = append(out, c)
 		}
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	Updating time.Duration
 	// Rates switches the account's rate lanes on.
 	Rates bool
+	// Policies holds the sessions of roles to the roles' policies from the start;
+	// see EnforcePolicies.
+	Policies bool
 	// TrailLag is how late LookupEvents shows an event; default none.
 	TrailLag time.Duration
 	// Records bounds the calls kept for Calls; default 10,000.
@@ -127,6 +130,7 @@ func New(options Options) (*Sandbox, error) {
 		roles:   map[string]*account{},
 		done:    make(chan struct{}),
 	}
+	s.enforced.Store(options.Policies)
 	s.objects = s3.New(s3.Options{Now: c.Now, May: s.mayNotify, Tell: s.tellOfObject})
 	if err := s.makeFolder(); err != nil {
 		return nil, err

@@ -121,3 +121,33 @@ func TestResourcePoliciesNameTheirSource(t *testing.T) {
 		t.Error("another service is permitted")
 	}
 }
+
+// TestWhatARoleMayDo: actions, resources and conditions, all of a statement.
+func TestWhatARoleMayDo(t *testing.T) {
+	const queue = "arn:aws:sqs:eu-west-1:111111111111:preview-orders"
+	statement := func(effect, rest string) string {
+		return `{"Statement":{"Effect":"` + effect + `","Action":"sqs:*",` + rest + `}}`
+	}
+	named, team := `"Resource":"arn:aws:sqs:*:*:preview-*"`, `"Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":["shop"]}}`
+	for name, c := range map[string]struct {
+		policies []string
+		ask      Ask
+		want     bool
+	}{
+		"its name":              {[]string{statement("Allow", named)}, Ask{Action: "sqs:DeleteQueue", Resource: queue}, true},
+		"another name":          {[]string{statement("Allow", named)}, Ask{Action: "sqs:DeleteQueue", Resource: "arn:aws:sqs:eu-west-1:1:production-x"}, false},
+		"no resource at all":    {[]string{statement("Allow", named)}, Ask{Action: "sqs:ListQueues", Resource: "*"}, false},
+		"another action":        {[]string{statement("Allow", named)}, Ask{Action: "sns:Publish", Resource: queue}, false},
+		"the condition is met":  {[]string{statement("Allow", team)}, Ask{Action: "sqs:TagQueue", Resource: queue, Known: map[string]string{"aws:requesttag/team": "shop"}}, true},
+		"it is not":             {[]string{statement("Allow", team)}, Ask{Action: "sqs:TagQueue", Resource: queue, Known: map[string]string{"aws:requesttag/team": "x"}}, false},
+		"nothing is known":      {[]string{statement("Allow", team)}, Ask{Action: "sqs:TagQueue", Resource: queue}, false},
+		"a denial wins":         {[]string{statement("Allow", `"Resource":"*"`), statement("Deny", named)}, Ask{Action: "sqs:DeleteQueue", Resource: queue}, false},
+		"a denial of something": {[]string{statement("Allow", `"Resource":"*"`), statement("Deny", team)}, Ask{Action: "sqs:DeleteQueue", Resource: queue}, true},
+		"no policy":             {nil, Ask{Action: "sqs:DeleteQueue", Resource: queue}, false},
+	} {
+		s, arn := withRole(t, trustsLambda, c.policies...)
+		if got := s.May(arn, c.ask); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
