@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,113 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// TestReadmePolicyAllowsEveryCall holds the least-privilege policy of the
-// README against the calls that the provider's code can make: none is
-// missing, and none is there that is never made.
-func TestReadmePolicyAllowsEveryCall(t *testing.T) {
-	root := moduleRoot(t)
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("README.md has no policy")
-	}
-	var policy struct {
-		Statement []struct{ Action any }
-	}
-	if err := json.Unmarshal(block[1], &policy); err != nil {
-		t.Fatalf("the policy is not JSON: %v", err)
-	}
-	allowed := map[string]bool{}
-	for _, s := range policy.Statement {
-		switch a := s.Action.(type) {
-		case string:
-			allowed[a] = true
-		case []any:
-			for _, v := range a {
-				allowed[fmt.Sprint(v)] = true
-			}
-		}
-	}
-	made := actionsOf(t, filepath.Join(root, "providers", "aws"), filepath.Join(root, "sources", "artifact"))
-	for action := range made {
-		if !allowed[action] && !slices.Contains(importActions, action) {
-			t.Errorf("the provider calls %s, and the README's policy does not allow it", action)
-		}
-	}
-	for action := range allowed {
-		if !made[action] && !slices.Contains(impliedActions, action) {
-			t.Errorf("the README's policy allows %s, which the provider never calls", action)
-		}
-	}
-}
-
-// impliedActions are needed though no call has their name.
-var impliedActions = []string{"iam:PassRole", "s3:GetObjectVersion", "lambda:GetFunctionConfiguration"}
-
-// importActions are made by whoever imports, never by the daemon; docs/import.md
-// names them.
-var importActions = []string{
-	"iam:ListRoles", "sqs:ListQueues", "sns:ListTopics", "events:ListEventBuses", "s3:ListAllMyBuckets", "s3:GetBucketLocation",
-}
-
-// bucketActions are the operations of S3 that IAM calls otherwise.
-var bucketActions = map[string]string{
-	"HeadBucket": "ListBucket", "ListBuckets": "ListAllMyBuckets", "GetPublicAccessBlock": "GetBucketPublicAccessBlock", "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
-	"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
-}
-
-// actionsOf finds every request the code of some packages makes, as IAM names it.
-func actionsOf(t *testing.T, dirs ...string) map[string]bool {
-	t.Helper()
-	prefix := map[string]string{"resourcegroupstaggingapi": "tag", "eventbridge": "events"}
-	made := map[string]bool{}
-	input := regexp.MustCompile(`\b(lambda|iam|sqs|sts|ssm|secretsmanager|cloudwatch|cloudtrail|resourcegroupstaggingapi|s3|sns|scheduler|eventbridge)\.([A-Z]\w+)Input\{`)
-	for _, dir := range dirs {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v", dir, err)
-		}
-		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(filepath.Base(name), "coverage") {
-				continue // the tables of what is managed name calls and make none
-			}
-			src, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range input.FindAllStringSubmatch(string(src), -1) {
-				service, operation := m[1], m[2]
-				if p, ok := prefix[service]; ok {
-					service = p
-				}
-				if service == "lambda" && operation == "Invoke" {
-					operation = "InvokeFunction"
-				}
-				if name, ok := bucketActions[operation]; ok && service == "s3" {
-					operation = name
-				}
-				operation = strings.TrimSuffix(operation, "Batch") // SQS asks for the right to each
-				switch operation {
-				case "AssumeRole":
-					continue // granted by the role's own trust
-				case "PutObject":
-					continue // made for whoever imports, not for the daemon
-				}
-				made[service+":"+operation] = true
-			}
-		}
-	}
-	return made
-}
 
 // TestReadmeTour plays the README's ten minutes as written: every sh block in
 // order in one shell, beside a real demo. A comment `until: COMMAND` after a

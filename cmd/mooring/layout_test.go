@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"providers/providertest":         {"providers", "sources/manifest"},
 	"providers/aws":                  {"providers", "sources/manifest", "sources/artifact", "providers/aws/…"},
 	"providers/aws/quota":            {"providers", "sources/manifest"},
+	"providers/aws/rights":           {"sources/manifest"},
 	"providers/aws/sandbox/…":        {"providers/aws/sandbox/…"},
 	"policy":                         {},
 	"policy/rego":                    {"policy", "sources/manifest"},
@@ -83,7 +84,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote", "reconciler/diagnose"}
+var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote", "reconciler/diagnose"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -294,6 +294,13 @@ func innermost(err error) (inner *smithy.OperationError) {
 	}
 }
 
+func operationName(op *smithy.OperationError) string {
+	if op == nil {
+		return ""
+	}
+	return op.Operation()
+}
+
 // unsigned are refusals of who calls, not of what is called.
 var unsigned = map[string]bool{
 	"InvalidClientTokenId": true, "InvalidSignatureException": true, "SignatureDoesNotMatch": true, "UnrecognizedClientException": true, "OptInRequired": true,

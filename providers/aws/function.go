@@ -25,7 +25,7 @@ func (k functionKind) rights() []rights.Row {
 		toCheck(functionARN, "lambda:Invoke"),
 		toManage(functionARN, "lambda:CreateFunction", "lambda:DeleteFunctionCodeSigningConfig", "lambda:PublishVersion", "lambda:PutFunctionRecursionConfig",
 			"lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
-		because(toManage(slices.Concat(functionARN, []string{"arn:{partition}:lambda:{region}:{account}:code-signing-config:*"}), "lambda:PutFunctionCodeSigningConfig"),
+		because(toManage(slices.Concat(functionARN, signingARN), "lambda:PutFunctionCodeSigningConfig"),
 			"asked for of the function and of the configuration"),
 	}, functionUses(), []rights.Row{
 		toDetach(functionARN, "lambda:DeleteAlias", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig", "lambda:DeleteFunctionUrlConfig",
@@ -41,7 +41,10 @@ func functionLooks() []rights.Row {
 		"lambda:GetFunctionRecursionConfig", "lambda:GetFunctionUrlConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig", "lambda:ListAliases",
 		"lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs", "lambda:ListProvisionedConcurrencyConfigs", "lambda:ListVersionsByFunction")
 	tags.Also, tags.Why = []string{"lambda:ListTags"}, "GetFunction hands out the code as well, and tags only to who may list them"
-	return []rights.Row{tags, toObserve(mappingARN, "lambda:ListTags")}
+	return []rights.Row{
+		tags, toObserve(mappingARN, "lambda:ListTags"),
+		toObserve(everything, "lambda:ListCodeSigningConfigs"), toObserve(signingARN, "lambda:ListFunctionsByCodeSigningConfig"),
+	}
 }
 
 // functionUses is what Lambda asks of who writes a function, for what the

@@ -34,8 +34,8 @@ func (k logGroupKind) rights() []rights.Row {
 		return out
 	}
 	return []rights.Row{
-		because(toObserve(all, "cloudwatchlogs:DescribeLogGroups"), "AWS asks for all groups where some are listed"),
-		toObserve(on, "cloudwatchlogs:DescribeMetricFilters", "cloudwatchlogs:DescribeSubscriptionFilters", "cloudwatchlogs:ListTagsForResource"),
+		because(toObserve(all, "cloudwatchlogs:DescribeLogGroups", "cloudwatchlogs:DescribeMetricFilters"), "AWS asks for all groups where they are listed"),
+		toObserve(on, "cloudwatchlogs:DescribeSubscriptionFilters", "cloudwatchlogs:ListTagsForResource"),
 		toManage(on, "cloudwatchlogs:AssociateKmsKey", "cloudwatchlogs:CreateLogGroup", "cloudwatchlogs:DeleteMetricFilter", "cloudwatchlogs:DeleteRetentionPolicy",
 			"cloudwatchlogs:DeleteSubscriptionFilter", "cloudwatchlogs:DisassociateKmsKey", "cloudwatchlogs:PutLogGroupDeletionProtection",
 			"cloudwatchlogs:PutMetricFilter", "cloudwatchlogs:PutRetentionPolicy", "cloudwatchlogs:PutSubscriptionFilter", "cloudwatchlogs:TagResource",

@@ -17,6 +17,7 @@ var (
 		"arn:{partition}:lambda:{region}:{account}:function:{name:Function}", "arn:{partition}:lambda:{region}:{account}:function:{name:Function}:*",
 	}
 	mappingARN = []string{"arn:{partition}:lambda:{region}:{account}:event-source-mapping:*"}
+	signingARN = []string{"arn:{partition}:lambda:{region}:{account}:code-signing-config:*"}
 	layerARN   = []string{"arn:{partition}:lambda:{region}:{account}:layer:{name}"}
 	queueARN   = []string{"arn:{partition}:sqs:{region}:{account}:{name}"}
 	bucketARN  = []string{"arn:{partition}:s3:::{name}"}

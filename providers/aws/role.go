@@ -26,7 +26,7 @@ func (k roleKind) rights() []rights.Row {
 	dropping, emptying := toDetach(roleARN, "iam:DeleteRolePolicy"), toDelete(roleARN, "iam:DeleteRolePolicy", "iam:DetachRolePolicy")
 	dropping.Bounded, emptying.Bounded = true, true
 	return []rights.Row{
-		always(toObserve(everything, "iam:GetAccountAuthorizationDetails")),
+		always(toObserve(everything, "iam:GetAccountAuthorizationDetails", "iam:ListRoles")),
 		toObserve(roleARN, "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"),
 		toManage(roleARN, "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
 		granting, freeing, dropping, emptying,

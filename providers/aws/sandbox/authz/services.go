@@ -25,6 +25,9 @@ func lambdaAsks(c Call) []iam.Ask {
 		return c.on(action, c.Path[strings.Index(c.Path, "/tags/")+len("/tags/"):])
 	case strings.Contains(c.Path, "/layers/"):
 		return append(c.on(action, c.layer()), c.code("Content")...)
+	case c.Operation == "ListFunctionsByCodeSigningConfig":
+		_, rest, _ := strings.Cut(c.Path, "/code-signing-configs/")
+		return c.on(action, strings.TrimSuffix(rest, "/functions"))
 	case strings.Contains(c.Path, "/event-source-mappings"):
 		return c.mapping(action, function)
 	case function == "":
@@ -133,7 +136,7 @@ func groupAsks(c Call) []iam.Ask {
 	action := "logs:" + c.Operation
 	name := c.text("logGroupName", "logGroupIdentifier")
 	switch {
-	case c.Operation == "DescribeLogGroups":
+	case c.Operation == "DescribeLogGroups", c.Operation == "DescribeMetricFilters" && name == "":
 		return c.on(action, c.arn("logs", "log-group::log-stream:"))
 	case name != "" && !strings.HasPrefix(name, "arn:"):
 		group := c.arn("logs", "log-group:"+name)
