@@ -22,6 +22,7 @@ func (k alarmKind) rights() []rights.Row {
 	return []rights.Row{
 		because(toObserve(all, "cloudwatch:DescribeAlarms"), "AWS asks for all alarms where some are described"),
 		toObserve(on, "cloudwatch:ListTagsForResource"),
+		because(toCheck(all, "cloudwatch:DescribeAlarms"), "what alarms say while traffic moves"),
 		toManage(on, "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
 		toDelete(on, "cloudwatch:DeleteAlarms"),
 	}

@@ -1,7 +1,10 @@
 package aws
 
 import (
+	"go/token"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,6 +38,7 @@ func entries(kind, typ string, c rights.Capability) []string {
 		out = append(out, typ+"."+m)
 	}
 	return append(out, map[string]map[rights.Capability][]string{
+		manifest.KindAlarm:         {rights.Check: {"Provider.AlarmStates"}},
 		manifest.KindAlias:         {rights.Check: {"Provider.Measure"}},
 		manifest.KindWorkflowAlias: {rights.Check: {"Provider.Measure"}},
 		manifest.KindRole:          {rights.Detach: {"roleKind.dropPolicy"}},
@@ -139,5 +143,47 @@ func TestEveryCallHasARight(t *testing.T) {
 	for _, ops := range graphOf(t, ".").ops {
 		maps.Copy(made, ops)
 	}
+	for _, call := range importCalls {
+		if granted[call] || !made[call] {
+			t.Errorf("%s: importing makes no such call of its own", call)
+		}
+		delete(made, call)
+	}
 	compare(t, "the provider", granted, made)
+}
+
+// importCalls are those that only an import makes: by whoever imports, once,
+// and never by the daemon.
+var importCalls = []string{
+	"dynamodb:ListTables", "eventbridge:ListEventBuses", "s3:GetBucketLocation", "s3:ListBuckets", "sfn:ListStateMachines", "sns:ListTopics", "sqs:ListQueues",
+}
+
+// TestImportCallsAreImports: nothing that the daemon calls comes to them, and
+// the page about rights names them.
+func TestImportCallsAreImports(t *testing.T) {
+	g := graphOf(t, ".")
+	var daemon []string
+	for name := range g.uses {
+		if method, public := strings.CutPrefix(name, "Provider."); public && token.IsExported(method) && method != "Adopt" && method != "Code" {
+			daemon = append(daemon, name)
+		}
+	}
+	for _, k := range (&Provider{}).allKinds() {
+		for _, c := range rights.All() {
+			daemon = append(daemon, entries(k.name, reflect.TypeOf(k.kind).Name(), c)...)
+		}
+	}
+	made := g.reach(daemon...)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range importCalls {
+		if made[call] {
+			t.Errorf("the daemon comes to %s: give it a row", call)
+		}
+		if !strings.Contains(string(page), "`"+rights.Action(call)+"`") {
+			t.Errorf("docs/security.md does not name %s", rights.Action(call))
+		}
+	}
 }
