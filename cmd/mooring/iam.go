@@ -181,6 +181,9 @@ func scopeOf(p *manifest.Pipeline, e manifest.Environment, rel *manifest.Release
 // show prints policies, and says what is not in them.
 func (g *granting) show(cmd *cobra.Command, grants []rights.Grant, some []rights.Capability) error {
 	notes := cmd.ErrOrStderr()
+	if len(grants) == 0 { // IAM takes no policy without a statement
+		return fmt.Errorf("iam: nothing is needed for %s: no kind in use asks for it", strings.ReplaceAll(capabilityList(some), ",", ", "))
+	}
 	if g.notice != "" {
 		fmt.Fprintln(notes, "no mooring.yaml here: accounts, regions and naming are not known")
 	}

@@ -55,6 +55,7 @@ func TestMakers(t *testing.T) {
 // is read as it was declared.
 func TestAdoptReadsTheShop(t *testing.T) {
 	b, all, _ := settled(t, sandbox.Options{})
+	b.free(t)
 	fn := find(t, all, "Function/checkout")
 	bob := lambda.NewFromConfig(b.as("AKIABOB"))
 	got, err := b.Adopt(b.ctx, providers.Adoption{})
@@ -121,6 +122,7 @@ func TestAdoptReadsTheShop(t *testing.T) {
 // what differs from it is told by name only.
 func TestAdoptDeclaresWhatServes(t *testing.T) {
 	b, all, _ := settled(t, sandbox.Options{})
+	b.free(t)
 	fn := find(t, all, "Function/checkout")
 	bob := lambda.NewFromConfig(b.as("AKIABOB"))
 	if _, err := bob.UpdateFunctionConfiguration(b.ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &fn.Physical, MemorySize: awssdk.Int32(512)}); err != nil {

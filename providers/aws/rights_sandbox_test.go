@@ -37,17 +37,9 @@ func (b *boxed) hold(t *testing.T, grants []rights.Grant) {
 // allow replaces what the provider's role may do.
 func (b *boxed) allow(t *testing.T, grants []rights.Grant) {
 	t.Helper()
+	b.disallow(t)
 	roles := iam.NewFromConfig(b.as("AKIAADMIN"))
 	name := awssdk.String(heldRole)
-	there, err := roles.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, policy := range there.PolicyNames {
-		if _, err := roles.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &policy}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for i, d := range rights.Documents(grants) {
 		text, err := json.Marshal(d)
 		if err != nil {
@@ -59,6 +51,33 @@ func (b *boxed) allow(t *testing.T, grants []rights.Grant) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// disallow takes every right away.
+func (b *boxed) disallow(t *testing.T) {
+	t.Helper()
+	roles := iam.NewFromConfig(b.as("AKIAADMIN"))
+	name := awssdk.String(heldRole)
+	there, err := roles.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, policy := range there.PolicyNames {
+		if _, err := roles.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &policy}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// free lets the provider do everything, as whoever imports may, and takes its
+// role away.
+func (b *boxed) free(t *testing.T) {
+	t.Helper()
+	b.disallow(t)
+	b.box.RegisterActor("AKIAMOORING", wire.Actor{Type: "IAMUser", Name: "user/mooring"})
+	if _, err := iam.NewFromConfig(b.as("AKIAADMIN")).DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: awssdk.String(heldRole)}); err != nil {
+		t.Fatal(err)
 	}
 }
 
