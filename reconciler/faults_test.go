@@ -324,9 +324,9 @@ func TestFault48NewerCommitPreempts(t *testing.T) {
 func TestFault50PermanentErrorIsTriedOnce(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	s.repo.commit("env/preview", firstContent().files())
-	tries := 0
+	tries, refusing := 0, true
 	s.inject = func(op string, ref manifest.Ref) error {
-		if op == "put:before" && ref == orders {
+		if refusing && op == "put:before" && ref == orders {
 			tries++
 			return providers.Errorf(providers.Invalid, "no such setting")
 		}
@@ -340,6 +340,16 @@ func TestFault50PermanentErrorIsTriedOnce(t *testing.T) {
 		t.Errorf("tried %d times, %d alerts", tries, s.alerts("step", "firing"))
 	}
 	sound(t, s)
+	// What refused it is gone, and a person says so.
+	refusing = false
+	again := func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, "preview", access.Stated("ann")) }
+	if err := s.ask("preview", again); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, s)
+	if err := s.ask("preview", again); err == nil {
+		t.Error("there was nothing left to try again")
+	}
 }
 
 func regoPolicies(tree fs.FS, revision string) (policy.Evaluator, error) {
