@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/sources/manifest"
 )
 
@@ -84,27 +85,10 @@ func (t *tries) reads() []providers.Read {
 	return out
 }
 
-// prefixes are the services that IAM calls otherwise than the SDK does.
-var prefixes = map[string]string{
-	"resourcegroupstaggingapi": "tag", "eventbridge": "events", "cloudwatchlogs": "logs", "sfn": "states", "apigatewayv2": "apigateway",
-}
-
-// bucketRights are the operations of S3 that IAM calls otherwise.
-var bucketRights = map[string]string{
-	"HeadBucket": "ListBucket", "GetPublicAccessBlock": "GetBucketPublicAccessBlock", "GetBucketNotificationConfiguration": "GetBucketNotification",
-}
-
 // actionOf is the right that a call needs, as IAM names it.
 func actionOf(service, operation string) string {
-	service = strings.ToLower(strings.ReplaceAll(service, " ", ""))
-	service = orElse(prefixes[service], service)
-	switch service {
-	case "s3":
-		operation = orElse(bucketRights[operation], operation)
-	case "apigateway":
-		operation = "GET"
-	}
-	return service + ":" + operation
+	call := strings.ToLower(strings.ReplaceAll(service, " ", "")) + ":" + operation
+	return orElse(rights.Action(call), call)
 }
 
 // reach asks who we are, and what time it is there.

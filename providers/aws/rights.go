@@ -129,6 +129,9 @@ func sharedRights(hintQueue string) []rights.Row {
 		because(toObserve(everything, "lambda:ListFunctions", "lambda:ListEventSourceMappings"), "the bulk of a survey; AWS knows no resources for it"),
 		because(toObserve(everything, "cloudtrail:LookupEvents"), "who made a difference; AWS knows no resources for it"),
 		toObserve(everything, "sts:GetCallerIdentity"),
+		because(toObserve(everything, "lambda:GetAccountSettings", "eventbridge:ListRuleNamesByTarget", "eventbridge:TestEventPattern", "cloudtrail:DescribeTrails"),
+			"mooring doctor; AWS knows no resources for it"),
+		because(toObserve([]string{"arn:{partition}:cloudtrail:*:*:trail/*"}, "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"), "mooring doctor"),
 	}
 	if hintQueue == "" {
 		return rows
