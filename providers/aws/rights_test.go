@@ -159,7 +159,7 @@ var importCalls = []string{
 }
 
 // TestImportCallsAreImports: nothing that the daemon calls comes to them, and
-// the page about rights names them.
+// the page about imports names them.
 func TestImportCallsAreImports(t *testing.T) {
 	g := graphOf(t, ".")
 	var daemon []string
@@ -174,7 +174,7 @@ func TestImportCallsAreImports(t *testing.T) {
 		}
 	}
 	made := g.reach(daemon...)
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "import.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestImportCallsAreImports(t *testing.T) {
 			t.Errorf("the daemon comes to %s: give it a row", call)
 		}
 		if !strings.Contains(string(page), "`"+rights.Action(call)+"`") {
-			t.Errorf("docs/security.md does not name %s", rights.Action(call))
+			t.Errorf("docs/import.md does not name %s", rights.Action(call))
 		}
 	}
 }
