@@ -90,6 +90,21 @@ func TestExplainNamesWhatIsUndefined(t *testing.T) {
 	}
 }
 
+// What stops a `not` is what was true: the helper, with its values.
+func TestExplainTellsWhatStoppedANot(t *testing.T) {
+	const body = "import future.keywords.not\n\ndeny contains \"x\" if not _tall\n\n_tall if input.environment.order > 1\n"
+	e := New(mustLoad(t, map[string]string{"admission/a.rego": "package policy.admission.a\n\n" + body}), EvaluatorOptions{})
+	xs, err := e.Explain(t.Context(), policy.Admission, must(json.Marshal(sample(policy.Admission).Complete(policy.Admission))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	told(&b, "", xs[0].Rules[0].Why)
+	if want := "false not _tall (a.rego:5)\n  true _tall (a.rego:7) input.environment.order=2\n"; b.String() != want {
+		t.Errorf("have\n%swant\n%s", b.String(), want)
+	}
+}
+
 // Explain tells the same as the decision: a clause that fired for what was
 // found, none for what was not.
 func TestExplainAgreesWithTheDecision(t *testing.T) {
