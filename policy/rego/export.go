@@ -35,17 +35,15 @@ func Library() []LibraryPackage {
 	return out
 }
 
-// firstSentence is what the comment at the head of a module begins with.
+// firstSentence is what the description of a module's package begins with.
 func firstSentence(m *ast.Module) string {
-	var words []string
-	for i, c := range m.Comments {
-		if c.Location.Row != i+1 || c.Location.Row >= m.Package.Location.Row {
-			break
+	for _, a := range m.Annotations {
+		if a.Scope == "package" {
+			text, _, _ := strings.Cut(strings.Join(strings.Fields(a.Description), " "), ". ")
+			return strings.TrimSuffix(text, ".")
 		}
-		words = append(words, strings.TrimSpace(string(c.Text)))
 	}
-	text, _, _ := strings.Cut(strings.Join(words, " "), ". ")
-	return strings.TrimSuffix(text, ".")
+	return ""
 }
 
 // Config is the data of a policy folder as JSON, as policies read it below
