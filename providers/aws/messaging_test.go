@@ -176,6 +176,26 @@ func TestDriftOfMessagingIsSeenAndPutBack(t *testing.T) {
 	b.inPlace(all)
 }
 
+// What wrote a subscription may be gone with its manifest: it is found by the
+// ARN it was seen with.
+func TestASubscriptionIsDeletedByItsReferenceAlone(t *testing.T) {
+	b, all := announced(t)
+	for _, res := range all {
+		if res.Ref.Kind != manifest.KindSubscription {
+			continue
+		}
+		live := b.survey(all).Live[res.Ref]
+		if _, err := b.Delete(b.ctx, manifest.Resource{Ref: res.Ref, Physical: res.Physical}, live.Guard); err != nil {
+			t.Fatal(err)
+		}
+		if b.one(res).Exists {
+			t.Errorf("%s is still there", res.Ref)
+		}
+		return
+	}
+	t.Fatal("no subscription is declared")
+}
+
 func TestUndeclaredSubscriptionsAreExtrasAndDetached(t *testing.T) {
 	b, all := announced(t)
 	topics := sns.NewFromConfig(b.as("bob"))

@@ -155,11 +155,13 @@ func (k subscriptionKind) drop(ctx context.Context, l *subscriptionLook) (provid
 }
 
 func (k subscriptionKind) remove(ctx context.Context, res manifest.Resource, guard providers.Guard) (providers.Receipt, error) {
-	spec, ok := res.Spec.(*manifest.SubscriptionSpec)
-	if !ok {
+	var want topicSubscription // zero where its manifest is not known any more: then it is found by the ARN it was seen with
+	if spec, ok := res.Spec.(*manifest.SubscriptionSpec); ok {
+		want = k.identity(spec)
+	} else if res.Spec != nil {
 		return providers.Receipt{}, wrongSpec(res)
 	}
-	now, err := k.find(ctx, k.p.front, res.Ref, k.identity(spec))
+	now, err := k.find(ctx, k.p.front, res.Ref, want)
 	if err != nil || now == nil {
 		return providers.Receipt{}, err
 	}
