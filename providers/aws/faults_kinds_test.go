@@ -225,7 +225,7 @@ func TestRotationsYieldToOthers(t *testing.T) {
 	for range 15 {
 		age = minute(0)
 	}
-	if age > b.o.LayerAge+time.Minute {
+	if age > b.o.LayerAge+2*time.Minute {
 		t.Errorf("a quarter of an hour after the others left, the oldest look is %v old", age)
 	}
 }

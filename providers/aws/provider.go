@@ -67,7 +67,7 @@ type Options struct {
 	ReadOnly     bool
 	MetricPeriod time.Duration // of a CloudWatch datapoint; default 60s
 	KeepVersions int           // versions Clean keeps when told none; default 3
-	Parallel     int           // looks at a time; default 8
+	Parallel     int           // looks at a time of each kind; default 8
 }
 
 // Provider is one environment on AWS. It is safe for concurrent use.

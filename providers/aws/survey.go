@@ -121,13 +121,38 @@ func (p *Provider) newSweep(cl *clients, want []manifest.Resource) *sweep {
 	return s
 }
 
-// kinds lets every kind have its part.
+// kinds lets every kind have its part. Once all was seen they take it side by
+// side, for most have a lane of their own; what is told by others' answers
+// comes after.
 func (s *sweep) kinds(ctx context.Context) {
+	one := s.narrow || s.since == 0 || s.p.o.Parallel == 1
+	var group errgroup.Group
+	if one {
+		group.SetLimit(1)
+	}
+	var after []surveyed
 	for _, k := range s.p.order {
-		if part, ok := k.kind.(surveyed); ok {
-			part.survey(ctx, s)
+		part, ok := k.kind.(surveyed)
+		switch {
+		case !ok:
+		case !one && toldByOthers[k.name]:
+			after = append(after, part)
+		default:
+			group.Go(func() error {
+				part.survey(ctx, s)
+				return nil
+			})
 		}
 	}
+	_ = group.Wait() // the goroutines return no error
+	for _, part := range after {
+		part.survey(ctx, s)
+	}
+}
+
+// toldByOthers are the kinds whose survey reads what this one saw of others.
+var toldByOthers = map[string]bool{
+	manifest.KindWorkflowAlias: true, manifest.KindNotification: true, manifest.KindSubscription: true,
 }
 
 // see puts an answer about a wanted resource into the inventory.

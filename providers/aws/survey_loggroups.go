@@ -129,7 +129,6 @@ func (k logGroupKind) meter(ctx context.Context, s *sweep, changed map[string]bo
 	if len(turn) == 0 {
 		return
 	}
-	before := s.cl.gate.calls.Load()
 	found, err := listMetricFilters(ctx, s.cl, nil)
 	if err != nil {
 		if kind := providers.KindOf(classify(err)); !isUnknownOperation(err) && kind != providers.Invalid && kind != providers.Denied {
@@ -138,13 +137,22 @@ func (k logGroupKind) meter(ctx context.Context, s *sweep, changed map[string]bo
 		return
 	}
 	s.p.memory.mu.Lock()
-	s.p.memory.metering = meteringLook{at: s.at, of: found, calls: int(s.cl.gate.calls.Load() - before)}
+	s.p.memory.metering = meteringLook{at: s.at, of: found, calls: pagesOf(found)}
 	s.p.memory.mu.Unlock()
 	for name, l := range groups {
 		if l != nil && canonicalJSON(l.metering()) != canonicalJSON(nonNil(found[name])) {
 			changed[name] = true
 		}
 	}
+}
+
+// pagesOf is how many calls the listing took, fifty filters each.
+func pagesOf(found map[string]map[string]any) int {
+	filters := 0
+	for _, f := range found {
+		filters += len(f)
+	}
+	return 1 + filters/50
 }
 
 func nonNil(m map[string]any) map[string]any {

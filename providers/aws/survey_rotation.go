@@ -48,9 +48,17 @@ func (s *sweep) due(r rotation) map[string]bool {
 		}
 	}
 	if lane != nil {
+		s.mu.Lock()
 		s.spares[lane].left -= len(due) * r.cost
+		s.mu.Unlock()
 	}
 	return due
+}
+
+// patience is how long the rotations of one lane may take: code, configuration
+// and mappings are to be listed again soon after.
+func (s *sweep) patience() time.Duration {
+	return max(s.p.o.LayerAge/15, 10*time.Second)
 }
 
 func (s *sweep) laneOf(r rotation) *quota.Lane {
@@ -67,9 +75,11 @@ type laneSpare struct{ first, left int }
 // spare is how many calls of a lane a rotation may take. Calls that were
 // promised to others, and are not made yet, are not promised again.
 func (s *sweep) spare(lane *quota.Lane, part float64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	l := s.spares[lane]
 	if l == nil {
-		n := lane.Spare()
+		n := min(lane.Spare(), lane.Within(s.patience()))
 		l = &laneSpare{n, n}
 		s.spares[lane] = l
 	}

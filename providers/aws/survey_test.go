@@ -340,7 +340,7 @@ func TestRotationTakesWhatItsLaneCanSpare(t *testing.T) {
 	for i, name := range names[1:] {
 		seen[name] = s.at.Add(time.Duration(i-10) * time.Hour)
 	}
-	spare := b.o.Quota.Lane(scopeOf(b.o), "Lambda", "ListAliases").Spare()
+	spare := b.o.Quota.Lane(scopeOf(b.o), "Lambda", "ListAliases").Within(s.patience())
 	turn := rotation{
 		names: names, lookedAt: func(name string) time.Time { return seen[name] }, age: time.Minute,
 		service: "Lambda", operation: "ListAliases", cost: spare / 3,

@@ -119,6 +119,13 @@ func (l *Lane) Spare() int {
 	return int(l.spare)
 }
 
+// Within is how many background calls the lane lets through in a time.
+func (l *Lane) Within(d time.Duration) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int(l.perSecond * l.model.background * l.factor * d.Seconds())
+}
+
 // save adds what has accrued since the last time. The lock is held.
 func (l *Lane) save() float64 {
 	now := l.model.now()
