@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,6 +185,16 @@ func TestImportCallsAreImports(t *testing.T) {
 		}
 		if !strings.Contains(string(page), "`"+rights.Action(call)+"`") {
 			t.Errorf("docs/import.md does not name %s", rights.Action(call))
+		}
+	}
+}
+
+// TestTagsOfFunctionsAreReadable: no call has the right's name, but GetFunction
+// leaves the tags out for who lacks it.
+func TestTagsOfFunctionsAreReadable(t *testing.T) {
+	for _, g := range Grants(rights.Scope{}, "", []rights.Capability{rights.Observe}) {
+		if g.Kind == manifest.KindFunction && slices.Contains(g.Actions, "lambda:GetFunction") && !slices.Contains(g.Actions, "lambda:ListTags") {
+			t.Errorf("%v", g.Actions)
 		}
 	}
 }

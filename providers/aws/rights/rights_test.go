@@ -224,3 +224,28 @@ func TestTrustIsForJustTheSession(t *testing.T) {
 		t.Errorf("%+v", calling)
 	}
 }
+
+// TestLongPoliciesAreSplit: over what stands inline, each part fits a managed
+// policy, one long statement included.
+func TestLongPoliciesAreSplit(t *testing.T) {
+	var many []string
+	for i := range 400 {
+		many = append(many, fmt.Sprintf("arn:aws:sqs:eu-west-1:111111111111:some-queue-%03d", i))
+	}
+	documents := Documents([]Grant{
+		{Kind: "Queue", Capability: Observe, Actions: []string{"sqs:GetQueueUrl"}, Resources: many},
+		{Kind: "Topic", Capability: Observe, Actions: []string{"sns:GetTopicAttributes"}, Resources: many[:90]},
+	})
+	named := 0
+	for _, d := range documents {
+		if d.Size() > ManagedLimit {
+			t.Errorf("%d characters", d.Size())
+		}
+		for _, s := range d.Statement {
+			named += len(s.Resource)
+		}
+	}
+	if len(documents) < 4 || named != 490 {
+		t.Errorf("%d documents name %d resources", len(documents), named)
+	}
+}
