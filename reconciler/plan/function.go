@@ -18,6 +18,11 @@ func (w *world) function(l *look, items []record.DriftItem, work bool) {
 	switch {
 	case w.phase() == rollout.Idle && !work:
 		w.functionInForce(l, items, needs)
+	case needs && !publishes(w.phase()) && w.phase() != rollout.Idle && len(l.live.Published) == 0 && len(l.diffs) > 0:
+		// No version stands, and the one to be made is made of the whole: what
+		// somebody changed of it meanwhile would keep traffic from coming back.
+		w.unready = true
+		w.propose(l, w.step(l, Update, w.cause(firstOrigin(l.diffs)), l.diffs))
 	case w.phase() == rollout.Idle || !publishes(w.phase()) && len(l.diffs) > 0:
 		w.update(l, items, work)
 	case !publishes(w.phase()):
