@@ -245,11 +245,11 @@ func (f *fleet) promised(layer string) time.Duration {
 	return max(most, time.Duration(1.25*n/perSurvey*float64(time.Minute))+2*time.Minute)
 }
 
-// warm surveys until the first look at everything is a whole round ago, so
-// that rotations go evenly. It gives up after some hours: rounds of settings
+// warm surveys until the first look at everything is two rounds ago: after it
+// everything becomes due together, and only then rotations go evenly. It gives up after some hours: rounds of settings
 // are longer.
 func (f *fleet) warm() {
-	until := f.last.Add(min(2*time.Hour, f.promised("functions")))
+	until := f.clock.Now().Add(min(2*time.Hour, 2*f.promised("functions")))
 	for f.last.Before(until) {
 		f.survey()
 	}
