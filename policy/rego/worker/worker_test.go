@@ -174,3 +174,21 @@ func shape(t *testing.T, line []byte) string {
 	}
 	return string(text)
 }
+
+// Numbers come over the pipe as policy gave them, to the last digit, and what
+// looks like a part of the record is only what a policy said.
+func TestDetailsSurviveThePipe(t *testing.T) {
+	p := load(t, newPool(t, Options{}), admission("x", `deny contains {"code": "c", "msg": "m", "details": {"n": 12345678901234567891, "input": null}} if input.commit.sha == "b"`))
+	d, err := ask(t, p, policy.Admission, question("staging"))
+	if err != nil || len(d.Findings) == 0 {
+		t.Fatalf("%s, %v", d.Outcome, err)
+	}
+	text, err := json.Marshal(d.Findings[0].Details)
+	if err != nil || string(text) != `{"input":null,"n":12345678901234567891}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	var r struct{ Input policy.Input }
+	if err := json.Unmarshal(d.Record, &r); err != nil || r.Input.Environment.Name != "staging" {
+		t.Errorf("recorded: %v %.300s", err, d.Record)
+	}
+}
