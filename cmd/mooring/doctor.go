@@ -159,9 +159,7 @@ func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
 		return []diagnose.Check{diagnose.OfDaemon(about)}
 	}
 	about.Environs = len(status.Environments)
-	for _, fault := range status.Faults {
-		about.Troubled = append(about.Troubled, fault)
-	}
+	about.Troubled = append(about.Troubled, status.Faults...)
 	for _, e := range status.Environments {
 		if e.LastError != "" {
 			about.Troubled = append(about.Troubled, e.Name+": "+e.LastError)

@@ -100,7 +100,7 @@ func documented(t *testing.T, b *strings.Builder, m *ast.Module) {
 // scoped is the annotation of a module's package, or of one of its rules.
 func scoped(m *ast.Module, scope string, r *ast.Rule) *ast.Annotations {
 	i := slices.IndexFunc(m.Annotations, func(a *ast.Annotations) bool {
-		return a.Scope == scope && (r == nil || a.GetTargetPath().Equal(r.Path()) && a.EndLoc() != nil && a.EndLoc().Row < r.Location.Row && r.Location.Row-a.EndLoc().Row <= 1)
+		return a.Scope == scope && (r == nil || a.GetTargetPath().Equal(r.Ref().GroundPrefix()) && a.EndLoc() != nil && a.EndLoc().Row < r.Location.Row && r.Location.Row-a.EndLoc().Row <= 1)
 	})
 	if i < 0 {
 		return nil

@@ -29,13 +29,3 @@ func TestShopPoliciesLoadAndPassTheirTests(t *testing.T) {
 		t.Error("the shop's drift policy would wait for the audit trail")
 	}
 }
-
-// starter loads what `mooring policy init` writes.
-func starter(t testing.TB) *Bundle {
-	t.Helper()
-	b, err := Load(os.DirFS("../../testdata/policies/starter"), LoadOptions{Revision: "starter"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
