@@ -90,6 +90,7 @@ func TestLesson32AConflictDoesNotSilenceOthers(t *testing.T) {
 // TestLesson33TheSameAnswerAlways: by any evaluator made of the same folder,
 // whatever was asked before. Other machines are left to CI.
 func TestLesson33TheSameAnswerAlways(t *testing.T) {
+	long(t)
 	first := map[policy.Point]string{}
 	for i := range 2 {
 		b, err := Load(os.DirFS("../../testdata/policies/starter"), LoadOptions{Revision: "starter", Tested: true})

@@ -14,6 +14,7 @@ import (
 // Policies are Rego for everybody: OPA's own program, given what is published,
 // runs their tests and refuses what is refused here.
 func TestPlainOPA(t *testing.T) {
+	long(t)
 	if testing.Short() {
 		t.Skip("opa itself is built for this")
 	}

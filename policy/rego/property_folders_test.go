@@ -144,6 +144,7 @@ var setOf = map[policy.Point]string{
 // TestAnyFolderBrokenNeverOpens: in every folder we give away, each package is
 // broken in each way, and nothing becomes more permissive.
 func TestAnyFolderBrokenNeverOpens(t *testing.T) {
+	long(t)
 	broken := 0
 	for folder, files := range folders(t) {
 		whole, err := loaded(files)
@@ -195,6 +196,7 @@ func mustRun(t *testing.T, what string, files map[string]string, before map[stri
 // TestAnyRuleRenamedNeverOpens: what is renamed in one place is refused, or
 // opens nothing.
 func TestAnyRuleRenamedNeverOpens(t *testing.T) {
+	long(t)
 	renamed, refused := 0, 0
 	for folder, files := range folders(t) {
 		whole, err := loaded(files)
@@ -232,6 +234,7 @@ func TestAnyRuleRenamedNeverOpens(t *testing.T) {
 // TestDataOfAnotherTypeNeverOpen: a leaf of policies/data that is taken away,
 // or is something else, is refused or opens nothing.
 func TestDataOfAnotherTypeNeverOpen(t *testing.T) {
+	long(t)
 	tried := 0
 	for folder, files := range folders(t) {
 		whole, err := loaded(files)

@@ -52,6 +52,7 @@ func drawAnswer(t *rapid.T, p policy.Point, i int) answer {
 // counts breaks, before or after it said something, nothing becomes more
 // permissive, and a deny of the others is told all the same.
 func TestAnyAnswerBrokenNeverOpens(t *testing.T) {
+	long(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom(points).Draw(t, "point")
 		in := sample(p)
@@ -85,6 +86,7 @@ func TestAnyAnswerBrokenNeverOpens(t *testing.T) {
 
 // TestAnyOrderOfAnswersIsTheSame: no package goes before another.
 func TestAnyOrderOfAnswersIsTheSame(t *testing.T) {
+	long(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom(points).Draw(t, "point")
 		var list []answer
@@ -102,6 +104,7 @@ func TestAnyOrderOfAnswersIsTheSame(t *testing.T) {
 // TestMoreObjectionsNeverOpen: a package more that only objects lets nothing
 // through. (It may turn the default's deny into a hold, which waits for more.)
 func TestMoreObjectionsNeverOpen(t *testing.T) {
+	long(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom(points[:3]).Draw(t, "point")
 		var list []answer
@@ -124,6 +127,7 @@ func TestMoreObjectionsNeverOpen(t *testing.T) {
 // TestAnyGeneratedFolder: folders put together at random; one package of each
 // is broken, and one field of the input taken away.
 func TestAnyGeneratedFolder(t *testing.T) {
+	long(t)
 	parts := []string{
 		"allow if input.release.promoted\n", "allow := true\n", "deny contains \"big\" if input.summary.updated > 0\n",
 		"require contains {\"kind\": \"manual\", \"code\": \"c\", \"msg\": \"m\"} if input.environment.protected\n",

@@ -77,6 +77,7 @@ func variants(p policy.Point) map[string]policy.Input {
 // Removing any one field, at any depth, never makes an outcome more
 // permissive: not for the example's policies, and not without any.
 func TestRemovingAFieldNeverOpens(t *testing.T) {
+	long(t)
 	for name, e := range map[string]*Evaluator{"shop": New(shop(t), EvaluatorOptions{}), "none": New(mustLoad(t, nil), EvaluatorOptions{})} {
 		for _, p := range points {
 			for variant, in := range variants(p) {
@@ -134,6 +135,7 @@ func removals(doc []byte, f func(path string, less []byte)) {
 
 // Breaking any one package never makes an outcome more permissive.
 func TestBreakingAPackageNeverOpens(t *testing.T) {
+	long(t)
 	files := map[string]string{}
 	root := "../../testdata/shop/control/policies"
 	err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {

@@ -52,6 +52,7 @@ func situation(rng *rand.Rand, p policy.Point) policy.Input {
 
 // Lesson 34: the same policies decide 10,000 past decisions the same again.
 func TestLesson34ReplayUnderTheSamePolicies(t *testing.T) {
+	long(t)
 	n := 10_000
 	if testing.Short() {
 		n = 500
