@@ -106,8 +106,9 @@ func TestInputIsWhatPolicyIsAsked(t *testing.T) {
 	k := firstContent()
 	k.checkout = code(9)
 	s.repo.commit("env/staging", k.files())
-	moving := func() bool {
-		return s.watch.environment("staging").Rollout.Phase == rollout.Shift && last.about("staging", policy.Rollout).RolloutFacts != nil
+	moving := func() bool { // and policy was asked about more than the first stage to come
+		asked := last.about("staging", policy.Rollout).RolloutFacts
+		return s.watch.environment("staging").Rollout.Phase == rollout.Shift && asked != nil && asked.Rollout.Stage > 0
 	}
 	if !s.until(time.Hour, moving) {
 		t.Fatal("nothing moves")
