@@ -313,6 +313,9 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.S
 	switch {
 	case len(d.Pause) > 0:
 		sig.Pause = d.Pause[0].Msg
+	case ro.Phase != rollout.Shift:
+		// Before the first traffic there is no evidence that advance could
+		// rest on: only abort and pause keep it from beginning.
 	case d.Outcome != policy.Allow && !d.Default:
 		sig.Pause = reason(d)
 	}
