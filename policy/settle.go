@@ -5,11 +5,11 @@ import (
 	"math"
 )
 
-// Approved tells how many people's approval a finding asks for (at least one),
+// PeopleNeeded tells how many people's approval a finding asks for (at least one),
 // and whether it leaves the counting to whoever asked policy: a requirement of
 // kind approval without `have`, or at a point where policy is not told of
 // approvals.
-func (f Finding) Approved(counts bool) (need int, ours bool) {
+func (f Finding) PeopleNeeded(counts bool) (need int, ours bool) {
 	details, ok := f.Details.(map[string]any)
 	if f.Level != "require" || !ok || details["kind"] != "approval" {
 		return 0, false

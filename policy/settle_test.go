@@ -9,7 +9,7 @@ func wants(details map[string]any) Finding {
 	return Finding{Code: "two", Level: "require", Details: details}
 }
 
-func TestApprovedReadsWhatIsNeeded(t *testing.T) {
+func TestPeopleNeeded(t *testing.T) {
 	for name, c := range map[string]struct {
 		f      Finding
 		counts bool
@@ -27,7 +27,7 @@ func TestApprovedReadsWhatIsNeeded(t *testing.T) {
 		"a warning":       {Finding{Level: "warn", Details: map[string]any{"kind": "approval"}}, false, 0, false},
 		"without details": {Finding{Level: "require"}, false, 0, false},
 	} {
-		if need, ours := c.f.Approved(c.counts); need != c.need || ours != c.ours {
+		if need, ours := c.f.PeopleNeeded(c.counts); need != c.need || ours != c.ours {
 			t.Errorf("%s: %d, %v, want %d, %v", name, need, ours, c.need, c.ours)
 		}
 	}

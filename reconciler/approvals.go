@@ -203,13 +203,13 @@ func (p *pass) asked(ctx context.Context, point policy.Point, in policy.Input, k
 // person stand above a yes of policy.
 func withApprovals(d policy.Decision, vs []approve.Verdict, told bool) policy.Decision {
 	for i, f := range d.Findings {
-		if need, ours := f.Approved(told); ours {
+		if need, ours := f.PeopleNeeded(told); ours {
 			d.Findings[i].Msg = fmt.Sprintf("%s (%s)", f.Msg, approve.Missing(vs, need))
 		}
 	}
 	said, by := d.Outcome, approve.Names(vs)
 	d = d.Settle(func(f policy.Finding) bool {
-		need, ours := f.Approved(told)
+		need, ours := f.PeopleNeeded(told)
 		return ours && len(by) >= need
 	})
 	if v, no := approve.Rejection(vs); no && (d.Outcome == policy.Allow || d.Outcome == policy.Hold) {
@@ -220,14 +220,14 @@ func withApprovals(d policy.Decision, vs []approve.Verdict, told bool) policy.De
 		})
 	}
 	if d.Outcome != said {
-		d.Record = besides(d.Record, string(d.Outcome), by)
+		d.Record = withPeople(d.Record, string(d.Outcome), by)
 	}
 	return d
 }
 
-// besides adds to a decision record what people's words made of it: the record
+// withPeople adds to a decision record what people's words made of it: the record
 // keeps what policy said, for a replay to compare with.
-func besides(line []byte, outcome string, by []string) []byte {
+func withPeople(line []byte, outcome string, by []string) []byte {
 	text, err := json.Marshal(map[string]any{"outcome": outcome, "by": by})
 	head, ok := bytes.CutSuffix(bytes.TrimSpace(line), []byte("}"))
 	if err != nil || !ok {

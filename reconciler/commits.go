@@ -90,7 +90,7 @@ func (e *environment) tree(ctx context.Context, sha string) fs.FS {
 
 func differ(before, after fs.FS, dir string, out *[]string) {
 	was, is := entries(before, dir), entries(after, dir)
-	for name := range union2(was, is) {
+	for name := range names(was, is) {
 		a, b := was[name], is[name]
 		switch full := path.Join(dir, name); {
 		case a.id != nil && a.id == b.id && a.dir == b.dir:
@@ -139,7 +139,8 @@ func only(tree fs.FS, is bool) fs.FS {
 	return nil
 }
 
-func union2(a, b map[string]treeEntry) map[string]bool {
+// names of both.
+func names(a, b map[string]treeEntry) map[string]bool {
 	out := make(map[string]bool, max(len(a), len(b)))
 	for name := range a {
 		out[name] = true

@@ -182,32 +182,56 @@ func readTokens(state string) (access.Tokens, error) {
 	return access.ParseTokens(text)
 }
 
-// changeTokens replaces the file as a whole, readable by its owner only.
+// lockWait is how long another command may take over the tokens.
+const lockWait = 5 * time.Second
+
+// changeTokens replaces the file as a whole, readable by its owner only. The
+// new file, made by one command at a time, is the lock: of two that change at
+// once neither loses what the other wrote.
 func changeTokens(state string, change func(access.Tokens) (access.Tokens, error)) error {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return fmt.Errorf("state folder: %w", err)
 	}
-	ts, err := readTokens(state)
+	path := filepath.Join(state, tokensFile)
+	file, err := claim(path + ".new")
 	if err != nil {
 		return err
 	}
-	if ts, err = change(ts); err != nil {
-		return err
+	text, err := changed(state, change)
+	if err == nil {
+		_, err = file.Write(text)
 	}
-	text, err := ts.Text()
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
 	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(state, tokensFile+".*") // 0600
-	if err != nil {
-		return fmt.Errorf("write the tokens: %w", err)
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write the tokens: %w", err), os.Remove(file.Name()))
-	}
-	if err := os.Rename(file.Name(), filepath.Join(state, tokensFile)); err != nil {
-		return fmt.Errorf("write the tokens: %w", err)
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
+}
+
+func changed(state string, change func(access.Tokens) (access.Tokens, error)) ([]byte, error) {
+	ts, err := readTokens(state)
+	if err != nil {
+		return nil, err
+	}
+	if ts, err = change(ts); err != nil {
+		return nil, err
+	}
+	return ts.Text()
+}
+
+// claim makes a file that must not be there, waiting a while for its going.
+func claim(path string) (*os.File, error) {
+	for until := time.Now().Add(lockWait); ; time.Sleep(50 * time.Millisecond) {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		switch {
+		case err == nil:
+			return file, nil
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("write the tokens: %w", err)
+		case time.Now().After(until):
+			return nil, fmt.Errorf("write the tokens: another command is at it; if none is, remove %s, which one left behind", path)
+		}
+	}
 }

@@ -27,63 +27,33 @@ type meteringLook struct {
 // survey reads log groups fifty a call, and metric filters of all groups
 // together; subscription filters take a call a group, in rotation.
 func (k logGroupKind) survey(ctx context.Context, s *sweep) {
-	resources, orphans := s.everyOf(manifest.KindLogGroup)
-	if len(resources) == 0 {
+	if resources, _ := s.everyOf(manifest.KindLogGroup); len(resources) == 0 {
 		return
 	}
-	changed := k.glance(ctx, s, resources)
-	k.meter(ctx, s, changed)
-	due := s.due(rotation{
-		names: physicalNames(resources), service: "CloudWatch Logs", operation: "DescribeSubscriptionFilters", cost: 1,
-		lookedAt: func(name string) time.Time {
-			if l, _ := recall(&s.p.memory, s.p.memory.groups, name); l != nil {
-				return l.at
-			}
-			return time.Time{}
+	m := &s.p.memory
+	r := round[logGroupLook]{
+		kind: manifest.KindLogGroup, service: "CloudWatch Logs", operation: "DescribeSubscriptionFilters", looks: m.groups,
+		at:      func(l *logGroupLook) time.Time { return l.at },
+		touched: func(l *logGroupLook) *int { return &l.touched },
+		arn:     func(l *logGroupLook) string { return l.arn },
+		look:    s.p.lookLogGroup,
+		again: func(ctx context.Context, name string, l *logGroupLook) (*logGroupLook, error) {
+			return k.renew(ctx, s, name, l)
 		},
-	})
-	parallel(s.p.o.Parallel, resources, func(res manifest.Resource) {
-		l, err := k.recent(ctx, s, res, due[res.Physical], changed[res.Physical])
-		if err != nil {
-			s.fail(res.Ref, about("observe", res.Ref, err))
-			return
-		}
-		live := providers.Live{}
-		if l != nil {
-			live = k.live(res, l)
+		tell: func(res manifest.Resource, l *logGroupLook) providers.Live {
 			s.layer(layerLogGroups, l.shown)
 			s.layer(layerLogFilters, l.at)
-		}
-		s.answer(res, live, orphans)
-	})
-}
-
-// glance reads those in bulk that were seen before, and tells which are not as
-// they were.
-func (k logGroupKind) glance(ctx context.Context, s *sweep, resources []manifest.Resource) map[string]bool {
-	s.p.memory.mu.Lock()
-	known, last := maps.Clone(s.p.memory.groups), s.p.memory.grouped
-	s.p.memory.mu.Unlock()
-	var names []string
-	for _, res := range resources {
-		if known[res.Physical] != nil {
-			names = append(names, res.Physical)
-		}
+			return k.live(res, l)
+		},
 	}
-	changed, asked, err := s.glance(ctx, glance{
-		names: names, last: last, size: groupsACall, service: "CloudWatch Logs", operation: "DescribeLogGroups",
-		ask: func(ctx context.Context, names []string) (map[string]bool, error) {
+	changed := r.overview(ctx, s, overview[logGroupLook]{
+		size: groupsACall, operation: "DescribeLogGroups", last: &m.grouped,
+		same: func(ctx context.Context, names []string, known map[string]*logGroupLook) (map[string]bool, error) {
 			return k.unchanged(ctx, s, names, known)
 		},
 	})
-	if err != nil {
-		s.fail(manifest.Ref{}, fmt.Errorf("describe log groups: %w", err))
-	} else if asked {
-		s.p.memory.mu.Lock()
-		s.p.memory.grouped = s.at
-		s.p.memory.mu.Unlock()
-	}
-	return changed
+	k.meter(ctx, s, changed)
+	r.survey(ctx, s, changed)
 }
 
 func (k logGroupKind) unchanged(ctx context.Context, s *sweep, names []string, known map[string]*logGroupLook) (map[string]bool, error) {
@@ -171,30 +141,6 @@ func (l *logGroupLook) metering() map[string]any {
 		}
 	}
 	return out
-}
-
-// recent is the last look at a log group, or a new one; nil when there is
-// none.
-func (k logGroupKind) recent(ctx context.Context, s *sweep, res manifest.Resource, due, changed bool) (*logGroupLook, error) {
-	l, _ := recall(&s.p.memory, s.p.memory.groups, res.Physical)
-	touches := s.p.memory.touches(lockName(res))
-	var err error
-	if l != nil && l.touched == touches && !changed {
-		if !due && !s.retagged[l.arn] {
-			return l, nil
-		}
-		l, err = k.renew(ctx, s, res.Physical, l)
-	} else {
-		l, err = s.p.lookLogGroup(ctx, s.cl, res.Physical)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if l != nil {
-		l.touched = touches
-	}
-	remember(&s.p.memory, s.p.memory.groups, res.Physical, l)
-	return l, nil
 }
 
 // renew looks at what the bulk readings leave out, where there were some.

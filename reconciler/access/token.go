@@ -104,9 +104,12 @@ func (ts Tokens) Person(secret string, now time.Time) (Person, bool) {
 	return ts.ByID(id, now)
 }
 
+// Personal tells whether a secret has the form of a person's token.
+func Personal(secret string) bool { return strings.HasPrefix(secret, tokenPrefix) }
+
 // ID of the good token with this secret.
 func (ts Tokens) ID(secret string, now time.Time) (id string, ok bool) {
-	if !strings.HasPrefix(secret, tokenPrefix) {
+	if !Personal(secret) {
 		return "", false
 	}
 	want := []byte(digest(secret))

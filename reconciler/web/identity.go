@@ -36,6 +36,8 @@ func (s *server) closed(pattern string, h any) {
 		switch h := h.(type) {
 		case func(http.ResponseWriter, *http.Request):
 			h(w, r)
+		case func(http.ResponseWriter, *http.Request, access.Person):
+			h(w, r, who)
 		case func(*http.Request) (any, error):
 			v, err := h(r)
 			reply(w, v, err)
@@ -56,16 +58,22 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	if err != nil {
 		return access.Person{}, false, err
 	}
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		if hmac.Equal(digest(bearer), digest(s.o.Token)) {
-			return access.Stated(stated(r)), true, nil
-		}
+	bearer, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	c, noCookie := r.Cookie(cookie)
+	switch {
+	case shown && hmac.Equal(digest(bearer), digest(s.o.Token)):
+		return access.Stated(stated(r)), true, nil
+	case shown && access.Personal(bearer):
+		// Whoever means to be known by name is not let in as anybody else.
 		p, ok := tokens.Person(bearer, s.o.Now())
 		return p, ok, nil
+	case !shown && noCookie == nil:
+		if p, ok := s.bySession(r, tokens, c.Value); ok {
+			return p, true, nil
+		}
 	}
-	if c, err := r.Cookie(cookie); err == nil {
-		return s.bySession(r, tokens, c.Value)
-	}
+	// What another daemon of this machine gave out does not shut its user out
+	// where nobody is asked for anything.
 	if s.o.InsecureLoopback && loopbackHost(r.Host) {
 		return access.Stated(stated(r)), true, nil
 	}
@@ -120,16 +128,15 @@ func (s *server) session(id string) string {
 }
 
 // bySession is who a browser's session belongs to. It ends with its token.
-func (s *server) bySession(r *http.Request, tokens access.Tokens, value string) (access.Person, bool, error) {
+func (s *server) bySession(r *http.Request, tokens access.Tokens, value string) (access.Person, bool) {
 	id, _, _ := strings.Cut(value, ".")
 	if !hmac.Equal([]byte(value), []byte(s.session(id))) {
-		return access.Person{}, false, nil
+		return access.Person{}, false
 	}
 	if id == "" {
-		return access.Stated(stated(r)), true, nil
+		return access.Stated(stated(r)), true
 	}
-	p, ok := tokens.ByID(id, s.o.Now())
-	return p, ok, nil
+	return tokens.ByID(id, s.o.Now())
 }
 
 // foreign: a browser says that another site's page sent this.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"mooring.dev/reconciler/access"
 )
 
 //go:embed page.html environment.html style.css
@@ -32,9 +34,9 @@ func templates() *template.Template {
 	}).ParseFS(assets, "*.html"))
 }
 
-func (s *server) page(w http.ResponseWriter, _ *http.Request) {
+func (s *server) page(w http.ResponseWriter, _ *http.Request, who access.Person) {
 	s.show(w, "page.html", map[string]any{
-		"Status": s.o.View.Status(), "History": s.o.View.History("", 30), "Version": s.o.Version, "Now": s.o.Now(),
+		"Status": s.status(who), "History": s.events(who, "", 30), "Version": s.o.Version, "Now": s.o.Now(),
 	})
 }
 

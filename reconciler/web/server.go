@@ -62,7 +62,7 @@ func (s *server) routes() {
 	s.closed("GET /{$}", s.page)
 	s.closed("GET /environments/{name}", s.environmentPage)
 	s.closed("GET /style.css", s.style)
-	s.closed("GET /api/v1/status", func(r *http.Request) (any, error) { return s.o.View.Status(), nil })
+	s.closed("GET /api/v1/status", func(_ *http.Request, who access.Person) (any, error) { return s.status(who), nil })
 	s.closed("GET /api/v1/history", s.history)
 	s.closed("GET /api/v1/environments/{name}/plan", func(r *http.Request) (any, error) {
 		return s.o.View.Plan(r.Context(), r.PathValue("name"))
@@ -109,7 +109,20 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 	s.o.Metrics.Handler().ServeHTTP(w, r)
 }
 
-func (s *server) history(r *http.Request) (any, error) {
+// status is what somebody may see of it.
+func (s *server) status(who access.Person) Status {
+	all := s.o.View.Status()
+	all.Environments = slices.DeleteFunc(slices.Clone(all.Environments), func(e EnvironmentStatus) bool { return !who.May(access.See, e.Name) })
+	return all
+}
+
+// events are what somebody may see of the history. Those of no environment are
+// for everybody.
+func (s *server) events(who access.Person, environment string, limit int) []Event {
+	return slices.DeleteFunc(s.o.View.History(environment, limit), func(e Event) bool { return e.Environment != "" && !who.May(access.See, e.Environment) })
+}
+
+func (s *server) history(r *http.Request, who access.Person) (any, error) {
 	limit := 50
 	if text := r.URL.Query().Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -122,7 +135,10 @@ func (s *server) history(r *http.Request) (any, error) {
 	if name != "" && !s.has(name) {
 		return nil, fmt.Errorf("environment %q: unknown", name)
 	}
-	return s.o.View.History(name, limit), nil
+	if err := who.Check(access.See, name); err != nil {
+		return nil, err
+	}
+	return s.events(who, name, limit), nil
 }
 
 // has: the pipeline has an environment of this name.

@@ -32,7 +32,7 @@ func (f *fake) Status() Status {
 	return f.status
 }
 func (f *fake) History(string, int) []Event {
-	return []Event{{Environment: "preview", Kind: "step", Text: "<script>"}}
+	return []Event{{Environment: "preview", Kind: "step", Text: "<script>"}, {Environment: "production", Kind: "step", Text: "of production"}}
 }
 func (f *fake) Plan(_ context.Context, name string) (Plan, error) {
 	if name == "nowhere" {
@@ -279,5 +279,78 @@ func TestMetricNames(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "\n"+name) {
 			t.Errorf("metric %s is missing", name)
 		}
+	}
+}
+
+// people are tokens of single persons, and their secrets.
+func people(t *testing.T, now time.Time) (ts access.Tokens, ann string) {
+	t.Helper()
+	ts, ann, err := ts.Issue(access.Token{Name: "ann", Grants: []access.Grant{{Role: access.Approver, Environments: []string{"preview"}}}, Created: now, Expires: now.Add(time.Hour)},
+		[]byte(strings.Repeat("7", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ts, ann
+}
+
+func TestPersonalTokensProveTheirName(t *testing.T) {
+	now := time.Now()
+	tokens, ann := people(t, now)
+	f := &fake{}
+	h := serve(t, f, func(o *Options) { o.Tokens = func() (access.Tokens, error) { return tokens, nil } })
+	approve := func(headers ...string) int {
+		return ask(h, "POST", "/api/v1/environments/preview/approvals", `{"answer":"approve"}`, headers...).Code
+	}
+	if code := approve("Authorization", "Bearer "+ann, "Mooring-User", "bob"); code != http.StatusOK || f.asked[0] != "approve preview by ann" {
+		t.Errorf("%d, asked %v", code, f.asked)
+	}
+	if w := ask(h, "POST", "/api/v1/environments/preview/rollback", `{"reason":"x"}`, "Authorization", "Bearer "+ann); w.Code != http.StatusForbidden {
+		t.Errorf("an approver rolls back: %d", w.Code)
+	}
+	if w := ask(h, "GET", "/api/v1/environments/production/plan", "", "Authorization", "Bearer "+ann); w.Code != http.StatusForbidden {
+		t.Errorf("somebody of preview sees production: %d", w.Code)
+	}
+	f.status.Environments = []EnvironmentStatus{{Name: "preview"}, {Name: "production"}}
+	for _, target := range []string{"/", "/api/v1/status", "/api/v1/history"} {
+		w := ask(h, "GET", target, "", "Authorization", "Bearer "+ann)
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "production") {
+			t.Errorf("%s shows somebody of preview production: %d", target, w.Code)
+		}
+	}
+	if w := ask(h, "GET", "/api/v1/history?environment=production", "", "Authorization", "Bearer "+ann); w.Code != http.StatusForbidden {
+		t.Errorf("history of production: %d", w.Code)
+	}
+	login := ask(h, "GET", "/login?token="+ann, "")
+	session := login.Result().Cookies()[0].String()
+	if code := approve("Cookie", session); code != http.StatusOK || f.asked[1] != "approve preview by ann" {
+		t.Errorf("by session: %d, asked %v", code, f.asked)
+	}
+	tokens, _ = tokens.Revoke("ann", now)
+	for name, headers := range map[string][]string{"token": {"Authorization", "Bearer " + ann}, "session": {"Cookie", session}} {
+		if code := approve(headers...); code != http.StatusUnauthorized {
+			t.Errorf("revoked, by %s: %d", name, code)
+		}
+	}
+}
+
+// On a loopback that asks nobody, what another daemon of the machine gave out
+// shuts nobody out; whoever shows a personal token is taken at their word.
+func TestInsecureLoopbackTakesForeignProof(t *testing.T) {
+	now := time.Now()
+	tokens, ann := people(t, now)
+	f := &fake{}
+	h := serve(t, f, func(o *Options) {
+		o.InsecureLoopback, o.Tokens = true, func() (access.Tokens, error) { return tokens, nil }
+	})
+	for name, headers := range map[string][]string{"a stale cookie": {"Cookie", cookie + "=.0123"}, "another daemon's token": {"Authorization", "Bearer 0123"}, "nothing": nil} {
+		if w := ask(h, "GET", "/api/v1/status", "", headers...); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	if w := ask(h, "GET", "/api/v1/status", "", "Authorization", "Bearer "+ann+"0"); w.Code != http.StatusUnauthorized {
+		t.Errorf("a wrong personal token: %d", w.Code)
+	}
+	if w := ask(h, "GET", "/api/v1/status", "", "Cookie", cookie+"=.0123", "Host", "rebound.example.com"); w.Code != http.StatusUnauthorized {
+		t.Errorf("another name of this machine: %d", w.Code)
 	}
 }

@@ -62,6 +62,7 @@ func pids(p *Pool) []int {
 
 // A worker knows nothing of this process, and can reach nothing.
 func TestWorkerIsConfined(t *testing.T) {
+	kernelLimited(t)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	extra, err := os.Open(os.Args[0]) // a descriptor it must not get
 	if err != nil {

@@ -59,6 +59,7 @@ func itoa(i int) string {
 // other environments decide as they did, this process does not grow, and the
 // workers stay within their number and their memory.
 func TestHostilePolicyCostsItsOwnDecisionOnly(t *testing.T) {
+	kernelLimited(t)
 	const memory = 128 << 20
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +147,7 @@ func warm(t testing.TB, p *Policies, n int) {
 // A hostile test, or a policy hostile to the compiler, costs its activation
 // only.
 func TestHostileActivation(t *testing.T) {
+	kernelLimited(t)
 	for name, files := range map[string]map[string]string{
 		"a test without end": {
 			"admission/x.rego":      "package policy.admission.x\n\n" + yes,

@@ -48,6 +48,15 @@ type Ask struct {
 // May tells whether the policies of a role allow what is asked, resources and
 // conditions judged. Where the role is not there, nothing is.
 func (s *Service) May(arn string, ask Ask) bool {
+	return s.judge(arn, func(st statement) bool {
+		return st.covers(ask.Action) && st.on(ask.Resource) && st.met(ask.Known)
+	})
+}
+
+// judge is what the policies of a role come to: a statement about the matter
+// allows it, unless one denies it. Where the role is not there, nothing is
+// allowed.
+func (s *Service) judge(arn string, about func(statement) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.byARN(arn)
@@ -61,7 +70,7 @@ func (s *Service) May(arn string, ask Ask) bool {
 			continue
 		}
 		for _, st := range d.Statement {
-			if !st.covers(ask.Action) || !st.on(ask.Resource) || !st.met(ask.Known) {
+			if !about(st) {
 				continue
 			}
 			if st.Effect == "Deny" {

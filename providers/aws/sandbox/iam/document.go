@@ -177,29 +177,9 @@ func (s *Service) AssumableBy(arn, service string) bool {
 // Allows tells whether the role's policies allow an action on anything, and
 // none denies it. Resources and conditions are not judged.
 func (s *Service) Allows(arn, action string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.byARN(arn)
-	if r == nil {
-		return false
-	}
-	allowed := false
-	for _, text := range s.documentsOf(r) {
-		d, err := parseDocument(text)
-		if err != nil {
-			continue
-		}
-		for _, st := range d.Statement {
-			if !st.covers(action) {
-				continue
-			}
-			if st.Effect == "Deny" && len(st.Condition) == 0 {
-				return false
-			}
-			allowed = allowed || st.Effect == "Allow"
-		}
-	}
-	return allowed
+	return s.judge(arn, func(st statement) bool {
+		return st.covers(action) && (st.Effect == "Allow" || len(st.Condition) == 0)
+	})
 }
 
 // Permits tells whether a resource policy lets a service do something for a
