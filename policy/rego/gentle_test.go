@@ -148,6 +148,7 @@ func TestAnnotationsThatMeanNothing(t *testing.T) {
 // exactly as an advisory one, from then on exactly as a mandatory one. So it is
 // never more permissive than the former.
 func TestDatedIsAdvisoryThenMandatory(t *testing.T) {
+	long(t)
 	day := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 	kinds := map[string]string{"dated": meta("rule", `effective_on: "2026-07-01"`), "soft": meta("rule", "enforcement: advisory"), "hard": ""}
 	files, variants := map[string]string{}, map[policy.Point]int{}

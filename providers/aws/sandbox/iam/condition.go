@@ -65,11 +65,7 @@ func (s *Service) judge(arn string, about func(statement) bool) bool {
 	}
 	allowed := false
 	for _, text := range s.documentsOf(r) {
-		d, err := parseDocument(text)
-		if err != nil {
-			continue
-		}
-		for _, st := range d.Statement {
+		for _, st := range s.statements(text) {
 			if !about(st) {
 				continue
 			}
@@ -80,6 +76,27 @@ func (s *Service) judge(arn string, about func(statement) bool) bool {
 		}
 	}
 	return allowed
+}
+
+// manyDocuments is how many policies are remembered as read: each call of an
+// enforcing sandbox is judged by the same few.
+const manyDocuments = 256
+
+// statements of a policy, none for one that cannot be read; the caller holds
+// the lock.
+func (s *Service) statements(text string) []statement {
+	if known, ok := s.read[text]; ok {
+		return known
+	}
+	d, err := parseDocument(text)
+	if err != nil {
+		return nil
+	}
+	if s.read == nil || len(s.read) >= manyDocuments {
+		s.read = map[string][]statement{}
+	}
+	s.read[text] = d.Statement
+	return d.Statement
 }
 
 // on is true when the statement is about a resource.

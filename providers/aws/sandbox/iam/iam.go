@@ -28,7 +28,8 @@ type Service struct {
 
 	mu       sync.Mutex
 	roles    map[string]*role
-	policies map[string]*policy // customer managed, by ARN
+	policies map[string]*policy     // customer managed, by ARN
+	read     map[string][]statement // policies as they were read, by their text
 
 	created time.Time // the account
 }
