@@ -21,17 +21,18 @@ import (
 // published is what an environment lets others see: made at the end of each
 // pass, immutable.
 type published struct {
-	status  web.EnvironmentStatus
-	drift   web.Drift
-	history []journal.Event
-	place   promote.Place
-	seenAll bool // a first complete look was had
+	status   web.EnvironmentStatus
+	drift    web.Drift
+	history  []journal.Event
+	rollouts []journal.Rollout
+	place    promote.Place
+	seenAll  bool // a first complete look was had
 }
 
 // publish makes this pass's outcome visible.
 func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
-		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), place: p.place(err),
+		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(),
 	}
 	before := p.e.published.Swap(pub)
@@ -147,27 +148,6 @@ func (p *pass) holdReason() string {
 		return p.st.Judged.Reason
 	}
 	return ""
-}
-
-func rolloutStatus(ro rollout.State) web.RolloutStatus {
-	s := web.RolloutStatus{
-		Phase: string(ro.Phase), Weight: ro.Weight, Stages: len(ro.Stages), Verdict: string(ro.Verdict), Reason: ro.Reason,
-		Paused: ro.Paused, ElapsedSeconds: int64(ro.Elapsed / time.Second), Need: ro.Need,
-	}
-	if ro.Phase == rollout.Shift {
-		s.Stage = ro.Stage + 1
-	}
-	if ro.Phase == rollout.Idle {
-		s.Stages, s.Weight = 0, 0
-	}
-	for _, f := range ro.Functions {
-		s.Functions = append(s.Functions, web.RolloutFunction{
-			Resource: f.Ref.String(), Stable: f.Stable, New: f.New,
-			Canary:   web.CountsStatus{Calls: f.Canary.Calls, Errors: f.Canary.Errors},
-			Baseline: web.CountsStatus{Calls: f.Baseline.Calls, Errors: f.Baseline.Errors},
-		})
-	}
-	return s
 }
 
 func holdStatus(h record.Hold) web.HoldStatus {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -12,127 +10,6 @@ import (
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/web"
 )
-
-func statusCommand() *cobra.Command {
-	var c client
-	var output string
-	var watch bool
-	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "where everything stands",
-		Example: "  mooring status\n  mooring status --watch\n  mooring status -o json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			for {
-				var s web.Status
-				if err := c.get(cmd.Context(), "/api/v1/status", &s); err != nil {
-					return err
-				}
-				if watch && isTerminal(os.Stdout) {
-					fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
-				}
-				if err := print(cmd, output, s, func(w io.Writer) { statusTable(w, s) }); err != nil || !watch {
-					return err
-				}
-				select {
-				case <-cmd.Context().Done():
-					return nil
-				case <-time.After(time.Second):
-				}
-			}
-		},
-	}
-	c.flags(cmd)
-	outputFlag(cmd, &output)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again every second, until interrupted")
-	return cmd
-}
-
-func statusTable(w io.Writer, s web.Status) {
-	row(w, "ENVIRONMENT", "STATE", "COMMIT", "CONTENT", "ROLLOUT", "DRIFT", "WHY")
-	for _, e := range s.Environments {
-		row(w, e.Name, colour(stateColour(e.State), e.State), short(e.Commit), short(e.Content), rolloutText(e.Rollout), driftCount(e.Drift), e.Reason)
-		for _, h := range e.Holds {
-			row(w, "", "hold", h.ID, h.Kind, h.Resource, "", h.Reason)
-		}
-		if e.Promotion != "" {
-			row(w, "", "waits", "", "", "", "", e.Promotion)
-		}
-		for _, a := range e.Approvals {
-			row(w, "", string(a.Answer), a.By, short(a.Content), "", "", a.Why)
-		}
-	}
-	for _, f := range s.Faults {
-		fmt.Fprintln(w, "fault:", f)
-	}
-	for _, l := range s.Quota {
-		if l.UsedRatio >= 0.01 || l.Throttles > 0 {
-			fmt.Fprintf(w, "rate: %s: %.0f%% of %g calls a second used, %d refused\n", l.Name, 100*l.UsedRatio, l.PerSecond, l.Throttles)
-		}
-	}
-}
-
-func rolloutText(r web.RolloutStatus) string {
-	if r.Phase == "" {
-		return "-"
-	}
-	text := r.Phase
-	if r.Stage > 0 {
-		text = fmt.Sprintf("%d%% (stage %d of %d) %s", r.Weight, r.Stage, r.Stages, r.Verdict)
-	}
-	for _, f := range r.Functions {
-		text += fmt.Sprintf(" %s %d/%d vs %d/%d", f.Resource, f.Canary.Errors, f.Canary.Calls, f.Baseline.Errors, f.Baseline.Calls)
-	}
-	return text
-}
-
-func driftCount(d map[string]int) int {
-	n := 0
-	for _, c := range d {
-		n += c
-	}
-	return n
-}
-
-func stateColour(state string) string {
-	switch state {
-	case "in_sync":
-		return "32"
-	case "progressing":
-		return "36"
-	case "drifted", "held":
-		return "33"
-	}
-	return "31"
-}
-
-func historyCommand() *cobra.Command {
-	var c client
-	var output, environment string
-	var limit int
-	cmd := &cobra.Command{
-		Use:     "history",
-		Short:   "what happened, newest first",
-		Example: "  mooring history --environment production --limit 20",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var events []web.Event
-			if err := c.get(cmd.Context(), fmt.Sprintf("/api/v1/history?environment=%s&limit=%d", environment, limit), &events); err != nil {
-				return err
-			}
-			return print(cmd, output, events, func(w io.Writer) {
-				for _, e := range events {
-					row(w, e.At.Local().Format("2006-01-02 15:04:05"), e.Environment, e.Kind, e.Resource, e.Text)
-				}
-			})
-		},
-	}
-	c.flags(cmd)
-	outputFlag(cmd, &output)
-	cmd.Flags().StringVar(&environment, "environment", "", "only this environment")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many lines")
-	return cmd
-}
 
 // acting makes a command that asks the daemon to do something in one
 // environment.

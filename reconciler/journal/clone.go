@@ -42,6 +42,7 @@ func (e *Environment) clone() *Environment {
 	for key, of := range c.Checks {
 		c.Checks[key] = maps.Clone(of)
 	}
+	c.Rollouts = slices.Clone(e.Rollouts)
 	c.Promotions = slices.Clone(e.Promotions)
 	c.Requests = maps.Clone(e.Requests)
 	c.History = slices.Clone(e.History)

@@ -21,6 +21,7 @@ const (
 
 	keepActivations = 50
 	keepHistory     = 500
+	keepRollouts    = 50
 	keepChecks      = 64   // contents with check results
 	keepRequests    = 4096 // request ids of our own writes
 	keepRounds      = 4096
@@ -160,6 +161,7 @@ func (e *Environment) apply(r Record) {
 	case r.Outcome != nil:
 		e.outcome(*r.Outcome)
 	case r.Rollout != nil:
+		e.ride(e.Rollout, *r.Rollout, r.Seq, r.At)
 		e.Rollout = *r.Rollout
 	case r.Hold != nil:
 		maps.DeleteFunc(e.Holds, func(_ string, h record.Hold) bool { return !h.Active(r.At.Add(-keepExpired)) })

@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -113,6 +115,10 @@ func rolloutLine(was, is rollout.State) string {
 		return said(commit(is.Release)+" begins", is.Cause)
 	case is.Paused != "" && is.Paused != was.Paused:
 		return "paused: " + is.Paused
+	case len(is.Left) > len(was.Left):
+		l := is.Left[len(is.Left)-1]
+		return fmt.Sprintf("%s: stage %d of %d at %d%% is left after %s, %s: %s", commit(is.Release), len(is.Left), len(is.Stages), l.Weight,
+			l.Held.Round(time.Second), cmp.Or(l.Verdict, "unjudged"), seen(l.Canary, l.Baseline))
 	case is.Phase == rollout.Shift && (is.Weight != was.Weight || was.Phase != rollout.Shift):
 		return fmt.Sprintf("%s: %d%% of traffic wanted, stage %d of %d", commit(is.Release), is.Weight, is.Stage+1, len(is.Stages))
 	case is.Phase == rollout.Shift && is.Reached && !was.Reached:
@@ -121,6 +127,15 @@ func rolloutLine(was, is rollout.State) string {
 		return fmt.Sprintf("%s: %s", commit(is.Release), is.Phase)
 	}
 	return ""
+}
+
+// seen is what was measured of a release, all functions together.
+func seen(canary, baseline rollout.Counts) string {
+	text := fmt.Sprintf("%d of %d calls failed", canary.Errors, canary.Calls)
+	if baseline.Calls > 0 {
+		text += fmt.Sprintf(", beside it %d of %d", baseline.Errors, baseline.Calls)
+	}
+	return text
 }
 
 func (e *Environment) holdLine(h record.Hold) string {

@@ -33,7 +33,9 @@ type Environment struct {
 	Known   []record.Admission
 	Applied map[manifest.Ref]record.Fact
 	Rollout rollout.State
-	Intents map[manifest.Ref]record.Intent // not yet answered
+	// Rollouts are the newest ones, newest last, bounded to the last 50.
+	Rollouts []Rollout
+	Intents  map[manifest.Ref]record.Intent // not yet answered
 	// Wrote is the release of the newest intent per resource that no fact
 	// followed yet: what an overtaken release may have left behind.
 	Wrote       map[manifest.Ref]string

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"mooring.dev/sources/manifest"
@@ -111,6 +112,11 @@ func (s *State) shift(sig Signal) {
 }
 
 func (s *State) leaveStage() {
+	left := Left{Weight: s.Weight, Held: s.Elapsed, Verdict: s.Verdict, Reason: s.Reason}
+	for _, f := range s.Functions {
+		left.Canary, left.Baseline = left.Canary.plus(f.Canary), left.Baseline.plus(f.Baseline)
+	}
+	s.Left = append(slices.Clone(s.Left), left)
 	if s.Stage+1 < len(s.Stages) {
 		s.enterStage(s.Stage + 1)
 		return

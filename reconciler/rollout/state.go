@@ -47,18 +47,20 @@ type State struct {
 	Functions []Function        `json:"functions,omitempty"` // whose version changes, sorted by Ref
 	Stages    []manifest.Stage  `json:"stages,omitempty"`
 	Analysis  manifest.Analysis `json:"analysis,omitzero"`
-	Stage     int               `json:"stage"`   // index into Stages, valid in Shift
-	Weight    int               `json:"weight"`  // percent wanted now on the new versions
-	Reached   bool              `json:"reached"` // the weight was seen in place; holds count from here
-	Elapsed   time.Duration     `json:"elapsed"` // observed time in this stage since reached
-	Tick      time.Time         `json:"tick"`    // the last Advance, for accruing
-	Verdict   Verdict           `json:"verdict"` // of this stage
-	Reason    string            `json:"reason,omitempty"`
-	Need      int64             `json:"need,omitempty"`   // calls missing for a verdict; 0 unknown
-	Paused    string            `json:"paused,omitempty"` // why it does not go on; "" when it may
-	Looks     int               `json:"looks"`
-	Failed    bool              `json:"failed,omitempty"` // Back because of failure (quarantine follows)
-	Done      bool              `json:"done,omitempty"`   // this Advance ended the rollout
+	Stage     int               `json:"stage"` // index into Stages, valid in Shift
+	// Left are the stages that were left, in order, with what was known then.
+	Left    []Left        `json:"left,omitempty"`
+	Weight  int           `json:"weight"`  // percent wanted now on the new versions
+	Reached bool          `json:"reached"` // the weight was seen in place; holds count from here
+	Elapsed time.Duration `json:"elapsed"` // observed time in this stage since reached
+	Tick    time.Time     `json:"tick"`    // the last Advance, for accruing
+	Verdict Verdict       `json:"verdict"` // of this stage
+	Reason  string        `json:"reason,omitempty"`
+	Need    int64         `json:"need,omitempty"`   // calls missing for a verdict; 0 unknown
+	Paused  string        `json:"paused,omitempty"` // why it does not go on; "" when it may
+	Looks   int           `json:"looks"`
+	Failed  bool          `json:"failed,omitempty"` // Back because of failure (quarantine follows)
+	Done    bool          `json:"done,omitempty"`   // this Advance ended the rollout
 	// Blind is why a change of versions is not canaried ("role changes").
 	Blind string `json:"blind,omitempty"`
 	// Halted: paused by a hold, a policy or a foreign write rather than by
@@ -73,6 +75,16 @@ type State struct {
 	// stopped it), kept until the next Start: the shell quarantines Failed
 	// ones and holds for ByRollback and ByUndecided.
 	Returned Return `json:"returned,omitempty"`
+}
+
+// Left is a stage that was left for the next one.
+type Left struct {
+	Weight   int           `json:"weight"` // percent
+	Held     time.Duration `json:"held"`   // observed in place
+	Verdict  Verdict       `json:"verdict"`
+	Reason   string        `json:"reason,omitempty"`
+	Canary   Counts        `json:"canary"`   // of all functions, over the whole rollout so far
+	Baseline Counts        `json:"baseline"` // beside them
 }
 
 // Return is what sent a rollout back.

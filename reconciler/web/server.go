@@ -67,6 +67,7 @@ func (s *server) routes() {
 	s.closed("GET /api/v1/environments/{name}/plan", func(r *http.Request) (any, error) {
 		return s.o.View.Plan(r.Context(), r.PathValue("name"))
 	})
+	s.closed("GET /api/v1/environments/{name}/rollouts", s.rollouts)
 	s.closed("GET /api/v1/environments/{name}/drift", func(r *http.Request) (any, error) {
 		return s.o.View.Drift(r.Context(), r.PathValue("name"))
 	})
@@ -123,13 +124,9 @@ func (s *server) events(who access.Person, environment string, limit int) []Even
 }
 
 func (s *server) history(r *http.Request, who access.Person) (any, error) {
-	limit := 50
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			return nil, badRequest{fmt.Errorf("limit %q: want 1 to 1000", text)}
-		}
-		limit = n
+	limit, err := limitOf(r, 50)
+	if err != nil {
+		return nil, err
 	}
 	name := r.URL.Query().Get("environment")
 	if name != "" && !s.has(name) {
@@ -139,6 +136,31 @@ func (s *server) history(r *http.Request, who access.Person) (any, error) {
 		return nil, err
 	}
 	return s.events(who, name, limit), nil
+}
+
+// rollouts of an environment; with looks=true every look at them.
+func (s *server) rollouts(r *http.Request, _ access.Person) (any, error) {
+	limit, err := limitOf(r, 20)
+	if err != nil {
+		return nil, err
+	}
+	v := r.URL.Query()
+	return s.o.View.Rollouts(r.Context(), RolloutQuery{
+		Environment: r.PathValue("name"), Release: v.Get("release"), Looks: v.Get("looks") == "true", Limit: limit,
+	})
+}
+
+// limitOf is how many a caller wants; usual when it does not say.
+func limitOf(r *http.Request, usual int) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1000 {
+		return 0, badRequest{fmt.Errorf("limit %q: want 1 to 1000", text)}
+	}
+	return n, nil
 }
 
 // has: the pipeline has an environment of this name.

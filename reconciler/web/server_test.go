@@ -23,6 +23,8 @@ type fake struct {
 	asked  []string
 	panics bool
 	query  journal.DecisionQuery
+
+	rollouts RolloutQuery
 }
 
 func (f *fake) Status() Status {
@@ -49,6 +51,10 @@ func (f *fake) Input(_ context.Context, name string, q InputQuery) (json.RawMess
 func (f *fake) Decisions(_ context.Context, q journal.DecisionQuery) (DecisionPage, error) {
 	f.query = q
 	return DecisionPage{Decisions: []RecordedDecision{{Seq: 7, Environment: "preview", Line: "{}"}, {Seq: 9, Environment: "production", Line: "{}"}}, Next: 9}, nil
+}
+func (f *fake) Rollouts(_ context.Context, q RolloutQuery) ([]Rollout, error) {
+	f.rollouts = q
+	return []Rollout{{Environment: q.Environment, ID: 3, Outcome: "in_force"}}, nil
 }
 func (f *fake) Ready() error { return f.ready }
 func (f *fake) Hold(_ context.Context, h HoldRequest) (record.Hold, error) {
@@ -352,5 +358,17 @@ func TestInsecureLoopbackTakesForeignProof(t *testing.T) {
 	}
 	if w := ask(h, "GET", "/api/v1/status", "", "Cookie", cookie+"=.0123", "Host", "rebound.example.com"); w.Code != http.StatusUnauthorized {
 		t.Errorf("another name of this machine: %d", w.Code)
+	}
+}
+
+func TestRolloutsAreAskedFor(t *testing.T) {
+	f := &fake{}
+	h := serve(t, f, nil)
+	got := ask(h, "GET", "/api/v1/environments/production/rollouts?release=3f2a&looks=true&limit=5", "", "Authorization", "Bearer the-token")
+	if want := (RolloutQuery{Environment: "production", Release: "3f2a", Looks: true, Limit: 5}); got.Code != 200 || f.rollouts != want {
+		t.Errorf("%d %s: asked %+v, want %+v", got.Code, got.Body, f.rollouts, want)
+	}
+	if got := ask(h, "GET", "/api/v1/environments/production/rollouts?limit=all", "", "Authorization", "Bearer the-token"); got.Code != 400 {
+		t.Errorf("limit=all: %d", got.Code)
 	}
 }

@@ -23,6 +23,8 @@ type View interface {
 	Input(ctx context.Context, environment string, q InputQuery) (json.RawMessage, error)
 	// Decisions are decision records, oldest first, a page at a time.
 	Decisions(ctx context.Context, q journal.DecisionQuery) (DecisionPage, error)
+	// Rollouts of one environment, newest first.
+	Rollouts(ctx context.Context, q RolloutQuery) ([]Rollout, error)
 	// Ready says why the daemon is not ready yet; nil when it is.
 	Ready() error
 }
@@ -183,35 +185,6 @@ type EnvironmentStatus struct {
 	OldestSeconds int64      `json:"oldest_seconds"` // age of the oldest look
 	Protected     bool       `json:"protected"`
 	After         []string   `json:"after"`
-}
-
-// RolloutStatus is how far a release has moved.
-type RolloutStatus struct {
-	Phase          string            `json:"phase"`
-	Weight         int               `json:"weight"` // percent on the new versions
-	Stage          int               `json:"stage"`  // from 1; 0 when nothing moves
-	Stages         int               `json:"stages"`
-	Verdict        string            `json:"verdict"`
-	Reason         string            `json:"reason,omitempty"`
-	Paused         string            `json:"paused,omitempty"`
-	ElapsedSeconds int64             `json:"elapsed_seconds"`
-	Need           int64             `json:"need,omitempty"` // calls missing for a verdict
-	Functions      []RolloutFunction `json:"functions,omitempty"`
-}
-
-// RolloutFunction is one function's share of a rollout.
-type RolloutFunction struct {
-	Resource string       `json:"resource"`
-	Stable   string       `json:"stable"`
-	New      string       `json:"new"`
-	Canary   CountsStatus `json:"canary"`
-	Baseline CountsStatus `json:"baseline"`
-}
-
-// CountsStatus are calls and errors measured.
-type CountsStatus struct {
-	Calls  int64 `json:"calls"`
-	Errors int64 `json:"errors"`
 }
 
 // HoldStatus is one stop.

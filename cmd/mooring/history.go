@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mooring.dev/reconciler/web"
+)
+
+func historyCommand() *cobra.Command {
+	var c client
+	var output, environment string
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "history",
+		Short:   "what happened, newest first",
+		Example: "  mooring history --environment production --limit 20",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var events []web.Event
+			if err := c.get(cmd.Context(), fmt.Sprintf("/api/v1/history?environment=%s&limit=%d", environment, limit), &events); err != nil {
+				return err
+			}
+			return print(cmd, output, events, func(w io.Writer) {
+				for _, e := range events {
+					row(w, e.At.Local().Format("2006-01-02 15:04:05"), e.Environment, e.Kind, e.Resource, e.Text)
+				}
+			})
+		},
+	}
+	c.flags(cmd)
+	outputFlag(cmd, &output)
+	cmd.Flags().StringVar(&environment, "environment", "", "only this environment")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many lines")
+	return cmd
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"mooring.dev/reconciler/web"
+)
+
+func drawn(e web.EnvironmentStatus) string {
+	var out bytes.Buffer
+	rolloutPicture(&out, e)
+	return out.String()
+}
+
+func TestPictureOfARollout(t *testing.T) {
+	moving := web.RolloutStatus{
+		Phase: "shift", Weight: 10, Stage: 1, Stages: 2, Ladder: []web.Rung{{Weight: 10, HoldSeconds: 300}, {Weight: 100}},
+		Verdict: "undecided", Reason: "no evidence yet of no harm", Need: 200, ElapsedSeconds: 130,
+		Functions: []web.RolloutFunction{
+			{Resource: "Function/checkout", Stable: "2", New: "3", Canary: web.CountsStatus{Calls: 312, Errors: 3, Throttles: 4}, Baseline: web.CountsStatus{Calls: 2808, Errors: 2}},
+			{Resource: "Function/fulfil", Stable: "5", New: "5"},
+			{Resource: "Function/new", New: "1"},
+		},
+	}
+	want := `
+production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
+  [###---------------------------]  10%   [10% for 5m0s] > 100%
+  Function/checkout 2 -> 3: 3 of 312 calls failed (1.0%), 4 throttled, beside it 2 of 2808 calls failed (0.1%)
+  Function/fulfil stays at version 5
+  Function/new gets version 1
+  undecided: about 200 more calls needed
+  no evidence yet of no harm
+  paused: held by ann
+`
+	moving.Paused = "held by ann"
+	if got := drawn(web.EnvironmentStatus{Name: "production", Commit: "469066e1086d409ec1ba", Rollout: moving}); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	moving.Stage, moving.Weight, moving.Verdict, moving.Paused, moving.Reason, moving.Functions = 2, 100, "", "", "", nil
+	moving.Ladder[0].Left = &web.Left{HeldSeconds: 301, Verdict: "pass", Reason: "of no interest", Canary: web.CountsStatus{Calls: 400}, Baseline: web.CountsStatus{Calls: 3600, Errors: 1}}
+	want = `
+production: 469066e1086d takes traffic, stage 2 of 2, held 2m10s of 0s
+  [##############################] 100%   10% for 5m0s > [100%]
+  stage 1 at 10%: pass after 5m1s, 0 of 400 calls failed (0.0%), beside it 1 of 3600 calls failed (0.0%)
+`
+	if got := drawn(web.EnvironmentStatus{Name: "production", Commit: "469066e1086d409ec1ba", Rollout: moving}); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := drawn(web.EnvironmentStatus{Name: "production", Rollout: web.RolloutStatus{Functions: moving.Functions}}); got != "" {
+		t.Errorf("nothing moves, and it is drawn:\n%s", got)
+	}
+}
+
+func TestBar(t *testing.T) {
+	for percent, full := range map[int]int{0: 0, 1: 1, 10: 3, 50: 15, 99: 30, 100: 30, 140: 30, -1: 0} {
+		if got := strings.Count(bar(percent), "#"); got != full {
+			t.Errorf("%d%%: %d of %d", percent, got, barWidth)
+		}
+	}
+}
+
+// What does not change is written once; on a terminal the new text stands
+// where the old one stood, with nothing of it left.
+func TestScreen(t *testing.T) {
+	var plain, live bytes.Buffer
+	p, l := screen{to: &plain}, screen{to: &live, terminal: true}
+	for _, text := range []string{"one\ntwo\n", "one\ntwo\n", "three\n"} {
+		p.draw([]byte(text))
+		l.draw([]byte(text))
+	}
+	if got, want := plain.String(), "one\ntwo\n\nthree\n"; got != want {
+		t.Errorf("plain %q, want %q", got, want)
+	}
+	if got, want := live.String(), "\x1b[H"+"one\x1b[K\ntwo\x1b[K\n\x1b[J"+"\x1b[H"+"three\x1b[K\n\x1b[J"; got != want {
+		t.Errorf("live %q, want %q", got, want)
+	}
+}

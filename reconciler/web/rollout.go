@@ -1,0 +1,89 @@
+package web
+
+import (
+	"time"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+)
+
+// RolloutQuery says which rollouts of an environment are meant, and whether
+// with every look at them.
+type RolloutQuery struct {
+	Environment string
+	// Release is the digest or commit of one release, or the beginning of it;
+	// "" means every one.
+	Release string
+	Looks   bool
+	Limit   int // the newest so many; 0: all that are remembered
+}
+
+// Rollout is one release's way into force.
+type Rollout struct {
+	Environment string         `json:"environment"`
+	ID          journal.Seq    `json:"id"`
+	Release     record.Release `json:"release"`
+	Stable      record.Release `json:"stable,omitzero"` // what served beside it
+	Cause       string         `json:"cause"`
+	Began       time.Time      `json:"began"`
+	Ended       time.Time      `json:"ended,omitzero"` // absent while it moves
+	// Outcome is moving | stopped | in_force | returned | superseded.
+	Outcome string        `json:"outcome"`
+	Reason  string        `json:"reason,omitempty"`
+	Looks   []RolloutLook `json:"looks,omitempty"` // oldest first
+}
+
+// RolloutLook is what a rollout was at one moment.
+type RolloutLook struct {
+	At time.Time `json:"at"`
+	RolloutStatus
+}
+
+// RolloutStatus is how far a release has moved.
+type RolloutStatus struct {
+	Phase          string            `json:"phase"`
+	Weight         int               `json:"weight"` // percent on the new versions
+	Stage          int               `json:"stage"`  // from 1; 0 when nothing moves
+	Stages         int               `json:"stages"`
+	Ladder         []Rung            `json:"ladder,omitempty"` // the stages themselves
+	Verdict        string            `json:"verdict"`
+	Reason         string            `json:"reason,omitempty"`
+	Paused         string            `json:"paused,omitempty"`
+	ElapsedSeconds int64             `json:"elapsed_seconds"`
+	Need           int64             `json:"need,omitempty"` // calls missing for a verdict
+	Functions      []RolloutFunction `json:"functions,omitempty"`
+}
+
+// Rung is one stage: the share of traffic, and how long it must hold.
+type Rung struct {
+	Weight      int   `json:"weight"` // percent
+	HoldSeconds int64 `json:"hold_seconds"`
+	// Left is how the stage was left; absent while it is not.
+	Left *Left `json:"left,omitempty"`
+}
+
+// Left is a stage that was left for the next one: what was known then of all
+// functions, over the whole rollout.
+type Left struct {
+	HeldSeconds int64        `json:"held_seconds"`
+	Verdict     string       `json:"verdict"`
+	Reason      string       `json:"reason,omitempty"`
+	Canary      CountsStatus `json:"canary"`
+	Baseline    CountsStatus `json:"baseline"`
+}
+
+// RolloutFunction is one function's share of a rollout.
+type RolloutFunction struct {
+	Resource string       `json:"resource"`
+	Stable   string       `json:"stable"`
+	New      string       `json:"new"`
+	Canary   CountsStatus `json:"canary"`
+	Baseline CountsStatus `json:"baseline"`
+}
+
+// CountsStatus are calls and errors measured.
+type CountsStatus struct {
+	Calls     int64 `json:"calls"`
+	Errors    int64 `json:"errors"`
+	Throttles int64 `json:"throttles,omitempty"` // calls refused for their rate, in neither of the two
+}
