@@ -55,12 +55,13 @@ var mayImport = map[string][]string{
 	"reconciler/journal/bolt":        {"reconciler/journal", "reconciler/record", "reconciler/rollout", "sources/manifest"},
 	"reconciler/journal/journaltest": {"reconciler/journal", "reconciler/record", "reconciler/rollout", "providers", "sources/manifest"},
 	"reconciler/notify":              {},
+	"reconciler/measure":             {},
 	"reconciler/diagnose":            {"providers", "sources/manifest"},
 	"reconciler/access":              {},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
 	"reconciler/web":                 {"reconciler/access", "reconciler/journal", "reconciler/record", "reconciler/plan", "reconciler/rollout", "policy", "providers", "sources/manifest"},
 	"reconciler": {"sources", "sources/manifest", "providers", "policy", "reconciler/access", "reconciler/approve", "reconciler/record", "reconciler/plan",
-		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/notify", "reconciler/web"},
+		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/measure", "reconciler/notify", "reconciler/web"},
 	"cmd/…": {"…"},
 }
 
