@@ -184,6 +184,23 @@ type Sample struct {
 	Calls     int64
 	Errors    int64
 	Throttles int64
+	Latency   Latency // of the calls that ran
+}
+
+// Latency is how long the calls of one version over one window took, as far as
+// the platform can tell: a new instance's start, where it is counted apart, is
+// not in it. What it cannot tell is not Known, whatever else is.
+type Latency struct {
+	Known bool
+	// Calls that a duration is known of, and those among them that took longer
+	// than Threshold, the one that was asked for. With no Threshold neither is
+	// counted.
+	Calls     int64
+	Above     int64
+	Threshold time.Duration
+	// Quantile is the duration that the asked percentile of calls stays within;
+	// 0 when unknown.
+	Quantile time.Duration
 }
 
 // Window is a half-open span of time [From, To).

@@ -48,12 +48,13 @@ var mayImport = map[string][]string{
 	"policy/rego":                    {"policy", "sources/manifest"},
 	"policy/rego/worker":             {"policy", "policy/rego"},
 	"reconciler/record":              {"providers", "sources/manifest"},
-	"reconciler/rollout":             {"reconciler/record", "providers", "sources/manifest"},
+	"reconciler/rollout/analysis":    {"providers", "sources/manifest"},
+	"reconciler/rollout":             {"reconciler/record", "reconciler/rollout/analysis", "providers", "sources/manifest"},
 	"reconciler/plan":                {"reconciler/record", "reconciler/rollout", "providers", "sources/manifest"},
 	"reconciler/promote":             {"reconciler/record", "reconciler/rollout", "sources", "sources/manifest"},
 	"reconciler/journal":             {"reconciler/record", "reconciler/rollout", "policy", "providers", "sources/manifest"},
 	"reconciler/journal/bolt":        {"reconciler/journal", "reconciler/record", "reconciler/rollout", "sources/manifest"},
-	"reconciler/journal/journaltest": {"reconciler/journal", "reconciler/record", "reconciler/rollout", "providers", "sources/manifest"},
+	"reconciler/journal/journaltest": {"reconciler/journal", "reconciler/record", "reconciler/rollout", "reconciler/rollout/analysis", "providers", "sources/manifest"},
 	"reconciler/notify":              {},
 	"reconciler/measure":             {},
 	"reconciler/diagnose":            {"providers", "sources/manifest"},
@@ -85,7 +86,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/promote", "reconciler/diagnose"}
+var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/rollout/analysis", "reconciler/promote", "reconciler/diagnose"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/sources/manifest"
 )
 
@@ -79,7 +80,7 @@ func (s *State) retry() {
 	s.Failed, s.Returned, s.Reason, s.Paused, s.Halted = false, "", "", "", false
 	for i, f := range s.Functions {
 		s.Functions[i] = Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable, New: f.New,
-			Checked: s.Analysis.PreTraffic == nil || s.Phase == Shift, Measured: f.Measured}
+			Checked: s.Analysis.PreTraffic == nil || s.Phase == Shift, Evidence: analysis.Evidence{Measured: f.Measured}}
 	}
 	s.enterStage(s.Stage)
 }
@@ -143,7 +144,7 @@ func ladder(r manifest.Rollout, whole bool) []manifest.Stage {
 // tolerance is one call in a thousand.
 func settled(a manifest.Analysis) manifest.Analysis {
 	const leastTolerance = 0.001
-	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic}); a == unsaid {
+	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic, Latency: a.Latency}); a == unsaid {
 		a.Tolerance, a.MinSamples = 0.02, 50
 	}
 	a.Tolerance = max(a.Tolerance, leastTolerance)

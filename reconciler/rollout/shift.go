@@ -85,7 +85,7 @@ func (s *State) enterStage(i int) {
 	}
 	s.Weight = s.stage().Weight
 	for i := range s.Functions {
-		s.Functions[i].Staged, s.Functions[i].LogSafe = Counts{}, 0
+		s.Functions[i].NextStage()
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *State) shift(sig Signal) {
 func (s *State) leaveStage() {
 	left := Left{Weight: s.Weight, Held: s.Elapsed, Verdict: s.Verdict, Reason: s.Reason}
 	for _, f := range s.Functions {
-		left.Canary, left.Baseline = left.Canary.plus(f.Canary), left.Baseline.plus(f.Baseline)
+		left.Canary, left.Baseline = left.Canary.Plus(f.Canary), left.Baseline.Plus(f.Baseline)
 	}
 	s.Left = append(slices.Clone(s.Left), left)
 	if s.Stage+1 < len(s.Stages) {

@@ -9,6 +9,7 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/sources/manifest"
 )
 
@@ -23,16 +24,6 @@ const (
 	Connect  Phase = "connect"  // triggers added or re-pointed
 	Contract Phase = "contract" // what is no longer declared goes
 	Back     Phase = "back"     // traffic returns to stable, then the rest
-)
-
-// Verdict is what is known about the release's health.
-type Verdict string
-
-const (
-	Unjudged  Verdict = ""          // no look yet
-	Undecided Verdict = "undecided" // cannot tell yet
-	Pass      Verdict = "pass"      // evidence of no harm within tolerance
-	Fail      Verdict = "fail"
 )
 
 // State is one release's rollout. The zero State is Idle with nothing ever
@@ -107,25 +98,8 @@ type Function struct {
 	Stable  string       `json:"stable"`            // version with the baseline; "" on first deployment
 	New     string       `json:"new"`               // version to come; "" until published
 	Checked bool         `json:"checked,omitempty"` // pre-traffic check passed
-	// Evidence accumulated over the whole rollout.
-	Canary   Counts `json:"canary"`
-	Baseline Counts `json:"baseline"`
-	// LogE is the sequential test's log evidence of harm; crossing
-	// log(1/α) is a failure.
-	LogE     float64   `json:"logE"`
-	Measured time.Time `json:"measured,omitzero"` // up to where windows were counted
-	// Staged are the new version's calls in this stage, and LogSafe this
-	// stage's log evidence that harm is below the tolerance; crossing
-	// log(1/(1-confidence)) is a pass.
-	Staged  Counts  `json:"staged,omitzero"`
-	LogSafe float64 `json:"logSafe,omitempty"`
-	// Solo are the new version's calls with no baseline beside them: at full
-	// weight, or where there was no version before.
-	Solo Counts `json:"solo,omitzero"`
-	// Run are those of the newest looks in a row of which most failed.
-	Run Counts `json:"run,omitzero"`
-	// Guarded: the one look of the hard guard was taken.
-	Guarded bool `json:"guarded,omitempty"`
+	// Evidence is of the whole rollout; in JSON its fields stand among these.
+	analysis.Evidence
 }
 
 // moving functions change their version; the others have nothing to check.
@@ -133,21 +107,6 @@ func (f Function) moving() bool { return f.New != f.Stable }
 
 // shifts: its traffic moves. What has no alias takes the new version at once.
 func (f Function) shifts() bool { return f.moving() && f.Alias != (manifest.Ref{}) }
-
-// Counts are calls and errors seen; throttles are apart, in neither.
-type Counts struct {
-	Calls     int64 `json:"calls"`
-	Errors    int64 `json:"errors"`
-	Throttles int64 `json:"throttles,omitempty"`
-}
-
-// Look is one pair of samples for one function over one window.
-type Look struct {
-	Ref      manifest.Ref
-	Window   providers.Window
-	Canary   providers.Sample
-	Baseline providers.Sample
-}
 
 // Signal is everything that happened since the last Advance. Zero fields mean
 // "nothing": a zero Signal only lets time pass.

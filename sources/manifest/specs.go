@@ -266,6 +266,14 @@ type Analysis struct {
 	OnUndecided   string   `json:"onUndecided"`   // hold (default) | proceed | rollback
 	// PreTraffic invokes the new version before it gets traffic.
 	PreTraffic *Check `json:"preTraffic,omitempty"`
+	// Latency says how slow the new version may be; nil: it is not judged.
+	Latency *LatencyRule `json:"latency,omitempty"`
+}
+
+// LatencyRule compares a percentile of the durations of two versions.
+type LatencyRule struct {
+	Percentile float64 `json:"percentile,omitempty" is:"min=50,max=99.9" doc:"Which percentile of the durations of calls. Default 90."`
+	Tolerance  float64 `json:"tolerance,omitempty" is:"min=0.01,max=10" doc:"How much slower is no harm, as a share of the baseline. Default 0.25."`
 }
 
 // Check is a question put to an environment: invoke a function and assert on

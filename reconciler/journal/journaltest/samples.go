@@ -7,6 +7,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/sources/manifest"
 )
 
@@ -51,7 +52,7 @@ func Samples() []journal.Record {
 func moving(release record.Release, fn manifest.Ref) *rollout.State {
 	return &rollout.State{Release: release, Phase: rollout.Shift, Cause: "commit", Stable: record.Release{Digest: "sha256:r0"},
 		Functions: []rollout.Function{{Ref: fn, Alias: manifest.Ref{Kind: manifest.KindAlias, Name: "checkout.live"}, Stable: "6", New: "7",
-			Checked: true, Canary: rollout.Counts{Calls: 100, Errors: 1}, LogE: -0.25, Measured: moment}},
+			Checked: true, Evidence: analysis.Evidence{Test: analysis.Test{Canary: rollout.Counts{Calls: 100, Errors: 1}, LogE: -0.25}, Measured: moment}}},
 		Stages: []manifest.Stage{{Weight: 10, Hold: manifest.Duration(5 * time.Minute)}, {Weight: 100}},
 		Weight: 10, Reached: true, Elapsed: time.Minute, Tick: moment, Verdict: rollout.Undecided, Need: 50, Looks: 1,
 		Next: &rollout.Start{Release: record.Release{Digest: "sha256:r2"}, Cause: "commit"}}

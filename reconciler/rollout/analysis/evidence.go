@@ -1,0 +1,128 @@
+package analysis
+
+import (
+	"time"
+
+	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
+)
+
+// Counts are calls and errors seen; throttles are apart, in neither.
+type Counts struct {
+	Calls     int64 `json:"calls"`
+	Errors    int64 `json:"errors"`
+	Throttles int64 `json:"throttles,omitempty"`
+}
+
+// Plus adds up.
+func (c Counts) Plus(d Counts) Counts {
+	return Counts{Calls: c.Calls + d.Calls, Errors: c.Errors + d.Errors, Throttles: c.Throttles + d.Throttles}
+}
+
+// Trials and Failures: a throttled call is one that was wanted and failed.
+// Platforms count it apart from calls, so it is added to both.
+func (c Counts) Trials() int64 { return c.Calls + c.Throttles }
+
+// Failures are calls that failed or were throttled.
+func (c Counts) Failures() int64 { return c.Errors + c.Throttles }
+
+// Look is one pair of samples for one function over one window.
+type Look struct {
+	Ref      manifest.Ref
+	Window   providers.Window
+	Canary   providers.Sample
+	Baseline providers.Sample
+}
+
+// Test is the evidence of one comparison of shares.
+type Test struct {
+	// What was seen over the whole rollout, side by side.
+	Canary   Counts `json:"canary"`
+	Baseline Counts `json:"baseline"`
+	// LogE is the log evidence of harm; crossing log(1/α) is a failure. Stakes
+	// are the logs of what it is the sum of.
+	LogE   float64 `json:"logE"`
+	Stakes Stakes  `json:"stakes,omitzero"`
+	// Staged are the new version's calls in this stage, and LogSafe this
+	// stage's log evidence that harm is below the tolerance; crossing
+	// log(1/(1-confidence)) is a pass.
+	Staged  Counts  `json:"staged,omitzero"`
+	LogSafe float64 `json:"logSafe,omitempty"`
+}
+
+// add takes in one window.
+func (t *Test) add(now pair, tolerance float64) {
+	before := pair{canary: t.Canary, baseline: t.Baseline}
+	t.Stakes, t.LogE = t.Stakes.bet(before, now, t.LogE)
+	t.LogSafe = bounded(t.LogSafe + safeEvidence(before, now, tolerance))
+	t.Canary, t.Baseline = t.Canary.Plus(now.canary), t.Baseline.Plus(now.baseline)
+	t.Staged = t.Staged.Plus(now.canary)
+}
+
+// Evidence is what is known of one function's new version. Its zero value
+// knows nothing. It is a value: copying it copies all of it.
+type Evidence struct {
+	Test               // of failures
+	Measured time.Time `json:"measured,omitzero"` // up to where windows were counted
+	// Solo are the new version's calls with no baseline beside them: at full
+	// weight, or where there was no version before.
+	Solo Counts `json:"solo,omitzero"`
+	// Run are those of the newest looks in a row of which most failed.
+	Run Counts `json:"run,omitzero"`
+	// Guarded: the one look of the hard guard was taken.
+	Guarded bool `json:"guarded,omitempty"`
+	// Latency is empty where it is not judged.
+	Latency Latency `json:"latency,omitzero"`
+}
+
+// Setting is the circumstances of a look.
+type Setting struct {
+	Alone bool // no baseline runs beside it
+	Among int  // functions that are compared, over which the guard's part of α is divided
+}
+
+// Count adds one look, once: a window that overlaps what was counted and a
+// sample that is unknown or impossible add nothing, and are told by false.
+func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
+	w := look.Window
+	if !w.To.After(w.From) || w.From.Before(e.Measured) || !Possible(look.Canary) {
+		return false
+	}
+	if !Possible(look.Baseline) {
+		if !in.Alone {
+			return false
+		}
+		look.Baseline = providers.Sample{}
+	}
+	e.Measured = w.To
+	now := pair{canary: counts(look.Canary), baseline: counts(look.Baseline)}
+	if in.Alone {
+		e.Solo, e.Run = e.Solo.Plus(now.canary), e.Run.Plus(now.canary)
+		if 2*e.Run.Failures() <= e.Run.Trials() {
+			e.Run = Counts{}
+		}
+	}
+	e.add(now, a.Tolerance)
+	if !in.Alone {
+		e.guard(a.FalseRollback, in.Among)
+		e.Latency.count(look, a.Latency)
+	}
+	return true
+}
+
+// NextStage forgets what is known of one stage only.
+func (e *Evidence) NextStage() {
+	e.Staged, e.LogSafe = Counts{}, 0
+	e.Latency.Staged, e.Latency.LogSafe = Counts{}, 0
+}
+
+// Possible samples are known, and numbers that calls can have. What cannot be
+// is no worse than unknown, and no better: a source that gives more failures
+// than calls is late with one of them.
+func Possible(s providers.Sample) bool {
+	return s.Known && s.Calls >= 0 && s.Errors >= 0 && s.Throttles >= 0 && s.Errors <= s.Calls
+}
+
+func counts(s providers.Sample) Counts {
+	return Counts{Calls: s.Calls, Errors: s.Errors, Throttles: s.Throttles}
+}

@@ -1,0 +1,146 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"mooring.dev/sources/manifest"
+)
+
+// Verdict is what is known about the release's health.
+type Verdict string
+
+const (
+	Unjudged  Verdict = ""          // no look yet
+	Undecided Verdict = "undecided" // cannot tell yet
+	Pass      Verdict = "pass"      // evidence of no harm within tolerance
+	Fail      Verdict = "fail"
+)
+
+// Arm is one function of the release.
+type Arm struct {
+	Evidence
+	Ref    manifest.Ref
+	Stable string // the baseline's version; "" where there never was one
+	New    string
+	// Weight is the percent of calls the new version gets now; at 100, or with
+	// no Stable, nothing runs beside it.
+	Weight int
+}
+
+func (m Arm) alone() bool { return m.Stable == "" || m.Weight >= 100 }
+
+// Judgement is a verdict on all functions of a release.
+type Judgement struct {
+	Verdict Verdict
+	Reason  string
+	Need    int64 // calls of the new version missing for a verdict; 0 unknown
+}
+
+// Harm is why the release fails, or "". It may be asked at any time.
+//
+// The error budget α covers all functions and the whole rollout: nine tenths
+// for the mean of their e-processes, one tenth for the hard guard.
+func Harm(arms []Arm, a manifest.Analysis) string {
+	worst := Arm{}
+	found, slow, tests, total := false, false, 0, 0.0
+	most := math.Inf(-1)
+	take := func(m Arm, t Test, latency bool) {
+		tests++
+		total += math.Exp(t.LogE)
+		if t.LogE > most {
+			most, worst, slow, found = t.LogE, m, latency, true
+		}
+	}
+	for _, m := range arms {
+		if why := m.collapsed(a); why != "" {
+			return why
+		}
+		if m.Stable == "" {
+			continue
+		}
+		take(m, m.Test, false)
+		if a.Latency != nil {
+			take(m, m.Latency.Test, true)
+		}
+	}
+	if !found || math.Log(total/float64(tests)) < -math.Log(0.9*a.FalseRollback) {
+		return ""
+	}
+	if slow {
+		return worst.slowness("")
+	}
+	return fmt.Sprintf("%s: %d of %d calls of version %s failed, beside it %d of %d of version %s", worst.Ref,
+		worst.Canary.Failures(), worst.Canary.Trials(), worst.New, worst.Baseline.Failures(), worst.Baseline.Trials(), worst.Stable)
+}
+
+// slowness tells what was seen of latency.
+func (m Arm) slowness(before string) string {
+	c, b := m.Latency.Canary, m.Latency.Baseline
+	return fmt.Sprintf("%s: %s%d of %d calls of version %s are slower than allowed, beside it %d of %d of version %s", m.Ref, before,
+		c.Errors, c.Calls, m.New, b.Errors, b.Calls, m.Stable)
+}
+
+// Judge puts the evidence of all functions together: one failing fails the
+// release, all passing pass the stage. What has no baseline beside it can only
+// fail. How many calls are missing is said when it is undecided.
+func Judge(arms []Arm, a manifest.Analysis) Judgement {
+	if why := Harm(arms, a); why != "" {
+		return Judgement{Verdict: Fail, Reason: why}
+	}
+	out := Judgement{Verdict: Pass}
+	unknown := false
+	for _, m := range arms {
+		if m.alone() {
+			continue
+		}
+		for _, open := range m.open(a) {
+			if out.Verdict == Pass {
+				out.Verdict, out.Reason = Undecided, open.Reason
+			}
+			unknown = unknown || open.Need == 0
+			out.Need = max(out.Need, open.Need)
+		}
+	}
+	if unknown {
+		out.Need = 0
+	}
+	if out.Verdict == Undecided && !slices.ContainsFunc(arms, func(m Arm) bool { return m.Staged.Trials() > 0 }) {
+		out.Verdict = Unjudged
+	}
+	if out.Verdict == Pass && !slices.ContainsFunc(arms, func(m Arm) bool { return !m.alone() }) {
+		out.Reason = "nothing runs beside it to compare with"
+	}
+	return out
+}
+
+// open are the questions about a function that are not answered yet.
+func (m Arm) open(a manifest.Analysis) []Judgement {
+	var out []Judgement
+	bar := goal{evidence: -math.Log(1 - a.Confidence), samples: int64(a.MinSamples), tolerance: a.Tolerance, weight: m.Weight}
+	if !bar.reached(m.Test) {
+		out = append(out, Judgement{Need: bar.need(m.Test), Reason: fmt.Sprintf("%s: no evidence yet of no harm (%d of %d calls failed, beside it %d of %d)", m.Ref,
+			m.Canary.Failures(), m.Canary.Trials(), m.Baseline.Failures(), m.Baseline.Trials())})
+	}
+	if a.Latency == nil {
+		return out
+	}
+	bar.tolerance = margin(*a.Latency)
+	if !bar.reached(m.Latency.Test) {
+		out = append(out, Judgement{Need: bar.need(m.Latency.Test), Reason: m.slowness("no evidence yet that it is no slower: ")})
+	}
+	return out
+}
+
+// goal is what a stage's pass takes.
+type goal struct {
+	evidence  float64 // log
+	samples   int64
+	tolerance float64
+	weight    int // percent
+}
+
+func (g goal) reached(t Test) bool {
+	return t.Staged.Trials() >= g.samples && t.LogSafe >= g.evidence
+}
