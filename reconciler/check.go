@@ -15,7 +15,6 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
@@ -148,76 +147,9 @@ func (p *pass) gone(ref manifest.Ref, live map[manifest.Ref]providers.Live) bool
 	return (applied || p.e.d.opts.ReadOnly) && looked && !l.Exists && p.e.look.inventory.Errors[ref] == nil
 }
 
-// check runs the environment's checks on the content in force, remembers the
-// results as evidence, and looks whether the contract holds.
-func (p *pass) check(ctx context.Context) error {
-	p.broken = p.contract(ctx, p.target)
-	if err := p.alertContract(ctx); err != nil {
-		return err
-	}
-	if !p.atRest() {
-		return nil
-	}
-	key := p.st.Rollout.Release.Key()
-	var recs []journal.Record
-	for _, c := range p.spec.Checks {
-		name := checkName(c)
-		if old, ok := p.st.Checks[key][name]; ok && old.Passed {
-			continue
-		}
-		tried := key.Content + " " + name
-		if next := p.e.lastCheck[tried].Add(p.e.d.opts.Pace.Check); p.now.Before(next) && !p.e.lastCheck[tried].IsZero() {
-			p.later = append(p.later, next)
-			continue
-		}
-		p.e.lastCheck[tried] = p.now
-		recs = append(recs, journal.Record{Check: p.runCheck(ctx, key, name, c)})
-	}
-	p.changed = p.changed || len(recs) > 0
-	if err := p.remember(ctx, recs...); err != nil {
-		return err
-	}
-	p.housekeep(ctx)
-	return nil
-}
-
 // atRest: the release in force is wholly applied and nothing moves.
 func (p *pass) atRest() bool {
 	return p.st.Rollout.Phase == rollout.Idle && p.st.Rollout.Release.Digest != "" && p.target != nil && len(p.plan.Steps) == 0
-}
-
-func (p *pass) runCheck(ctx context.Context, key record.Key, name string, c manifest.Check) *record.CheckResult {
-	result := &record.CheckResult{Key: key, Name: name, At: p.now}
-	if c.Invoke == nil {
-		result.Detail = "this check asks nothing"
-		return result
-	}
-	ref := manifest.Ref{Kind: manifest.KindFunction, Name: c.Invoke.Function}
-	res, ok := p.target.Resource(ref)
-	if !ok {
-		result.Detail = fmt.Sprintf("%s is not declared here", ref)
-		return result
-	}
-	qualifier := p.target.Functions[ref].Alias.Name
-	if _, alias, ok := strings.Cut(qualifier, "."); ok {
-		qualifier = alias
-	}
-	passed, detail, err := p.e.invoke(ctx, res, qualifier, *c.Invoke)
-	result.Passed, result.Detail = passed, detail
-	if err != nil {
-		result.Detail = err.Error()
-	}
-	return result
-}
-
-func checkName(c manifest.Check) string {
-	if c.Name != "" {
-		return c.Name
-	}
-	if c.Invoke != nil {
-		return "invoke " + c.Invoke.Function
-	}
-	return "check"
 }
 
 func (p *pass) alertContract(ctx context.Context) error {
@@ -248,6 +180,11 @@ func (p *pass) soak(ctx context.Context) error {
 	switch {
 	case s.Release != digest || s.Tick.IsZero():
 		s = journal.Soak{Release: digest, Tick: p.now}
+	case p.unsure():
+		if p.now.Sub(s.Tick) < saveEvery && p.now.After(s.Tick) {
+			return nil
+		}
+		s.Tick, s.Reset = p.now, false // time in which nobody answered counts for nothing, and against nothing
 	case p.now.Sub(s.Tick) < saveEvery && p.now.After(s.Tick):
 		return nil
 	default:
@@ -265,17 +202,17 @@ func (p *pass) soaked() time.Duration {
 	if s.Release != p.st.Rollout.Release.Digest || s.Tick.IsZero() {
 		return 0
 	}
-	if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit && p.atRest() && p.healthy() {
+	if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit && p.atRest() && p.healthy() && !p.unsure() {
 		return s.Elapsed + d
 	}
 	return s.Elapsed
 }
 
-// healthy: no failed check of this content, no broken contract, nothing that
-// failed on the platform.
+// healthy: no declared check of this content has failed, no broken contract,
+// nothing that failed on the platform.
 func (p *pass) healthy() bool {
-	for _, c := range p.st.Checks[p.st.Rollout.Release.Key()] {
-		if !c.Passed {
+	for _, c := range p.results() {
+		if !c.Passed && !c.Unknown {
 			return false
 		}
 	}

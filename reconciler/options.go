@@ -12,6 +12,7 @@ import (
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
@@ -39,6 +40,10 @@ type Options struct {
 	// none. Errors are classified: Invalid for code that is missing or is not
 	// what its digest says.
 	Contracts func(ctx context.Context, e manifest.Environment, a manifest.Artifact) (manifest.Expects, error)
+	// Ask puts the questions of checks that leave the platform, with what
+	// Secret reads; nil: such checks are not answered.
+	Ask    *measure.Client
+	Secret func(manifest.Secret) (string, error)
 	// ReadOnly daemons look at what their branches declare, tell what differs,
 	// and write nothing: no resource, no branch.
 	ReadOnly bool

@@ -288,7 +288,7 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 		check := policy.Check{Name: checkName(c)}
 		for _, r := range place.Checks {
 			if r.Name == check.Name {
-				check.Known, check.Passed, check.TimeNS = true, r.Passed, r.At.UnixNano()
+				check.Known, check.Passed, check.TimeNS = !r.Unknown, r.Passed, r.At.UnixNano()
 			}
 		}
 		u.Checks = append(u.Checks, check)
@@ -322,9 +322,7 @@ func (p *pass) place(err error) promote.Place {
 	for key := range p.st.Quarantine {
 		pl.Quarantined[key] = true
 	}
-	for _, c := range p.st.Checks[ro.Release.Key()] {
-		pl.Checks = append(pl.Checks, c)
-	}
+	pl.Checks = p.results()
 	for _, b := range p.broken {
 		pl.BrokenContract = append(pl.BrokenContract, b.text())
 	}

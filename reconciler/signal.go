@@ -220,12 +220,18 @@ func (p *pass) preTraffic(ctx context.Context, sig *rollout.Signal) []rollout.Ch
 
 func (p *pass) preTrafficOf(ctx context.Context, f rollout.Function) (rollout.CheckDone, error) {
 	check := p.moving.Functions[f.Ref].Rollout.Analysis.PreTraffic
-	if check == nil || check.Invoke == nil {
+	if check == nil {
 		return rollout.CheckDone{Ref: f.Ref, Passed: true, Detail: "no pre-traffic check is declared"}, nil
 	}
 	res, ok := p.moving.Resource(f.Ref)
 	if !ok {
 		return rollout.CheckDone{}, fmt.Errorf("%s is not in the release", f.Ref)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience(*check))
+	defer cancel()
+	if check.Invoke == nil {
+		passed, detail, err := p.put(ctx, *check)
+		return rollout.CheckDone{Ref: f.Ref, Passed: passed, Detail: detail}, err
 	}
 	passed, detail, err := p.e.invoke(ctx, res, f.New, *check.Invoke)
 	return rollout.CheckDone{Ref: f.Ref, Passed: passed, Detail: detail}, err
@@ -273,7 +279,7 @@ func (p *pass) looks(ctx context.Context) []rollout.Look {
 		if !from.Before(to) {
 			continue
 		}
-		look, err := measure(ctx, meter, alias, f, providers.Window{From: from, To: to})
+		look, err := measureBoth(ctx, meter, alias, f, providers.Window{From: from, To: to})
 		if err != nil {
 			p.e.log.Debug("metrics could not be read", zap.Stringer("resource", f.Ref), zap.Error(err))
 			continue
@@ -283,7 +289,7 @@ func (p *pass) looks(ctx context.Context) []rollout.Look {
 	return out
 }
 
-func measure(ctx context.Context, meter providers.Meter, alias manifest.Resource, f rollout.Function, w providers.Window) (rollout.Look, error) {
+func measureBoth(ctx context.Context, meter providers.Meter, alias manifest.Resource, f rollout.Function, w providers.Window) (rollout.Look, error) {
 	look := rollout.Look{Ref: f.Ref, Window: w}
 	var err error
 	if look.Canary, err = meter.Measure(ctx, alias, f.New, w); err != nil {

@@ -44,7 +44,7 @@ func (p *pass) publish(ctx context.Context, err error) {
 
 // movedOn: promotion has something new to look at.
 func movedOn(a, b promote.Place) bool {
-	return a.InForce != b.InForce || a.Moving != b.Moving || a.Healthy != b.Healthy || len(a.Checks) != len(b.Checks) || a.Head != b.Head
+	return a.InForce != b.InForce || a.Moving != b.Moving || a.Healthy != b.Healthy || !slices.Equal(a.Checks, b.Checks) || a.Head != b.Head
 }
 
 func (p *pass) count(pub *published) {
@@ -80,7 +80,7 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 	checks := p.st.Checks[ro.Release.Key()]
 	for _, name := range slices.Sorted(maps.Keys(checks)) {
 		c := checks[name]
-		s.Checks = append(s.Checks, web.CheckStatus{Name: name, Passed: c.Passed, Detail: c.Detail, At: c.At})
+		s.Checks = append(s.Checks, web.CheckStatus{Name: name, Passed: c.Passed, Detail: c.Detail, At: c.At, Unknown: c.Unknown, By: c.By})
 	}
 	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
 		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason

@@ -25,6 +25,7 @@ import (
 	"mooring.dev/providers/memory"
 	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
@@ -293,6 +294,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 	return reconciler.Options{
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies,
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
+		Ask: measure.NewClient(nil), Secret: func(s manifest.Secret) (string, error) { return secret(s)() },
 	}, nil
 }
 

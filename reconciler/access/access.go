@@ -34,6 +34,8 @@ const (
 	See     Verb = "see"
 	Approve Verb = "approve"
 	Operate Verb = "operate"
+	// Attest gives a verdict on content, as a test does that ran elsewhere.
+	Attest Verb = "attest"
 )
 
 // Grants a verb to whoever has the role.
@@ -42,11 +44,11 @@ func (r Role) allows(v Verb) bool {
 	case Viewer:
 		return v == See
 	case Approver:
-		return v == See || v == Approve
+		return v == See || v == Approve || v == Attest
 	case Operator:
-		return v == See || v == Operate
+		return v == See || v == Operate || v == Attest
 	case Admin:
-		return v == See || v == Approve || v == Operate
+		return v == See || v == Approve || v == Operate || v == Attest
 	}
 	return false
 }
@@ -114,9 +116,13 @@ type Refusal struct {
 	Who         string
 	Verb        Verb
 	Environment string
+	Of          string // who may, where that is not a matter of roles
 }
 
 func (r *Refusal) Error() string {
+	if r.Of != "" {
+		return fmt.Sprintf("%s may not %s in %s: that takes %s", r.Who, r.Verb, r.Environment, r.Of)
+	}
 	var roles []string
 	for _, role := range Roles() {
 		if role.allows(r.Verb) {

@@ -152,6 +152,10 @@ func evidence(ups []*Place) (string, string) {
 				return r.Name == check.Name && r.Key == up.InForce.Key()
 			})
 			switch {
+			case i < 0 && check.Verdict != nil:
+				return "checks", fmt.Sprintf("check %s of %s waits for a verdict on this content", check.Name, up.Environment.Name)
+			case i >= 0 && up.Checks[i].Unknown:
+				return "checks", fmt.Sprintf("check %s of %s had no answer: %s", check.Name, up.Environment.Name, up.Checks[i].Detail)
 			case i < 0:
 				return "checks", fmt.Sprintf("check %s of %s has not run on this content", check.Name, up.Environment.Name)
 			case !up.Checks[i].Passed:

@@ -233,6 +233,11 @@ type CheckResult struct {
 	Passed bool      `json:"passed"`
 	Detail string    `json:"detail,omitempty"` // never a payload
 	At     time.Time `json:"at"`
+	// Unknown: there was no answer, which is neither a pass nor a failure.
+	Unknown bool `json:"unknown,omitempty"`
+	// By is whose verdict it is; Verified, whether the name was proved.
+	By       string `json:"by,omitempty"`
+	Verified bool   `json:"verified,omitempty"`
 }
 
 // Promotion is content moved, or held, between environments.

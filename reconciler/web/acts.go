@@ -34,6 +34,14 @@ func (s *server) acts() {
 		b.Environment, b.By = name, by
 		return accepted(s.o.Control.Rollback(ctx, b))
 	}))
+	if w, ok := s.o.Control.(Witness); ok {
+		s.closed("POST /api/v1/environments/{name}/checks/{check}", func(r *http.Request, by access.Person) (any, error) {
+			return act(func(ctx context.Context, name string, by access.Person, v VerdictRequest) (any, error) {
+				v.Environment, v.Check, v.By = name, r.PathValue("check"), by
+				return w.Verdict(ctx, v)
+			})(r, by)
+		})
+	}
 	for path, do := range map[string]func(context.Context, string, access.Person) error{
 		"promote": s.o.Control.Promote, "sync": s.o.Control.Sync, "retry": s.o.Control.Retry,
 	} {

@@ -67,6 +67,23 @@ type Control interface {
 	Approve(ctx context.Context, a ApprovalRequest) (Approval, error)
 }
 
+// Witness is a Control that takes verdicts.
+type Witness interface {
+	// Verdict is somebody's word on a content, for a check that waits for it.
+	Verdict(ctx context.Context, v VerdictRequest) (record.CheckResult, error)
+}
+
+// VerdictRequest says whether a content has passed a check.
+type VerdictRequest struct {
+	Environment string `json:"environment"`
+	Check       string `json:"check"`
+	// Content is the digest of what was looked at, or the beginning of it.
+	Content string        `json:"content"`
+	Passed  bool          `json:"passed"`
+	Reason  string        `json:"reason,omitempty"`
+	By      access.Person `json:"-"`
+}
+
 // ResumeRequest lifts one hold by its id, or with "" every one.
 type ResumeRequest struct {
 	Environment string        `json:"environment"`
@@ -204,6 +221,9 @@ type CheckStatus struct {
 	Passed bool      `json:"passed"`
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at"`
+	// Unknown: there is no answer yet. By is whose verdict it is.
+	Unknown bool   `json:"unknown,omitempty"`
+	By      string `json:"by,omitempty"`
 }
 
 // Event is one line of history.

@@ -70,6 +70,8 @@ var patterns = map[string]*pattern{
 	"schedule":    compilePattern(`^(rate|cron|at)\(.+\)$`, "rate(…), cron(…) or at(…)"),
 	"instant":     compilePattern(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`, "a time, as 2030-01-01T00:00:00Z"),
 	"protocol":    compilePattern(`^(application|firehose|http|lambda|sqs)$`, "application, firehose, http, lambda or sqs"),
+	"header":      compilePattern(`^[A-Za-z0-9-]+$`, "a header's name"),
+	"headerValue": compilePattern(`^[ -~]+$`, "plain text of one line, or {fromEnv: NAME} or {fromFile: /path} for what is secret"),
 	"jsonPath":    compilePattern(`^\$([.\[].*)?$`, "a JSON path, as $.ok"),
 }
 

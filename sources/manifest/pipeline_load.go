@@ -137,19 +137,7 @@ func (c *pipelineCheck) checkTarget(i int, e Environment) {
 	if provider := c.list.items[i].get("provider"); provider != nil && (e.Provider.AWS == nil) == (e.Provider.Memory == nil) {
 		c.fault(i, "provider", "needs one provider", "as provider: {aws: {region: eu-west-1}}")
 	}
-	seen := map[string]bool{}
-	for _, check := range e.Checks {
-		switch {
-		case check.Invoke == nil: // told
-		case check.Name == "":
-			c.fault(i, "checks", "a check needs a name", "")
-		case seen[check.Name]:
-			c.fault(i, "checks", "check "+quote(check.Name)+" stands twice", "")
-		case check.Invoke.Function == "":
-			c.fault(i, "checks", "check "+quote(check.Name)+" needs invoke.function", "")
-		}
-		seen[check.Name] = true
-	}
+	c.checkChecks(i, e)
 	if n := c.list.items[i].get("path"); n != nil && slices.Contains(strings.Split(e.Path, "/"), "..") {
 		c.fault(i, "path", "cannot be "+quote(e.Path), "a path stays inside the repository")
 	}
@@ -236,7 +224,10 @@ func (c *pipelineCheck) checkNaming(spec *node) {
 func (s *Secret) decodeNode(d *decoder, n *node, r *rule) {
 	if n.kind == stringNode && !r.secret {
 		s.Inline = n.text
-		if !patterns["url"].re.MatchString(n.text) {
+		switch {
+		case r.match != nil && !r.match.re.MatchString(n.text):
+			d.fault(n.pos(), "is not valid here", "want "+r.match.want) // not repeated: it may be a secret
+		case r.match == nil && !patterns["url"].re.MatchString(n.text):
 			d.fault(n.pos(), "is no http or https URL", "")
 		}
 		return

@@ -37,6 +37,13 @@ type analysisDoc struct {
 	PreTraffic    *Check    `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
 }
 
+// check: before traffic moves nobody is waited for.
+func (a *analysisDoc) check(d *decoder, n *node) {
+	if c := a.PreTraffic; c != nil && (c.Verdict != nil || c.Every != 0) {
+		d.fault(n.get("preTraffic").pos(), "a check before traffic is asked once, and answers", "leave out verdict and every")
+	}
+}
+
 func defaultAnalysis() Analysis {
 	return Analysis{
 		FalseRollback: 0.01, Tolerance: 0.02, Confidence: 0.95, MinSamples: 50,

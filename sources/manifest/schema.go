@@ -239,7 +239,11 @@ func (s *Secret) schemaNode(g *schemaMaker, r *rule) map[string]any {
 	if r.secret {
 		return mapping
 	}
-	return map[string]any{"anyOf": []any{mapping, map[string]any{"type": "string", "pattern": patterns["url"].re.String()}}}
+	text := patterns["url"]
+	if r.match != nil {
+		text = r.match
+	}
+	return map[string]any{"anyOf": []any{mapping, map[string]any{"type": "string", "pattern": text.re.String()}}}
 }
 
 func (r *raw) schemaNode(*schemaMaker, *rule) map[string]any { return map[string]any{} }

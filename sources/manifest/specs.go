@@ -275,16 +275,3 @@ type LatencyRule struct {
 	Percentile float64 `json:"percentile,omitempty" is:"min=50,max=99.9" doc:"Which percentile of the durations of calls. Default 90."`
 	Tolerance  float64 `json:"tolerance,omitempty" is:"min=0.01,max=10" doc:"How much slower is no harm, as a share of the baseline. Default 0.25."`
 }
-
-// Check is a question put to an environment: invoke a function and assert on
-// the response by JSON path.
-type Check struct {
-	Name   string  `json:"name,omitempty" is:"match=name,maxlen=64" doc:"What the check is called."`
-	Invoke *Invoke `json:"invoke,omitempty" is:"required" doc:"Invoke a function and look at its answer."`
-}
-
-type Invoke struct {
-	Function string         `json:"function,omitempty" is:"match=name,maxlen=64" doc:"The function, by its name in the repository."`
-	Payload  any            `json:"payload,omitempty" doc:"The event."`
-	Expect   map[string]any `json:"expect,omitempty" is:"keys=jsonPath" doc:"What the answer must hold, by JSON path."`
-}
