@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"sources/adopt/template":         {"sources/adopt", "sources/manifest"},
 	"sources/adopt/tool":             {"sources/adopt", "sources/adopt/template", "sources/manifest"},
 	"sources/artifact":               {"sources", "sources/manifest"},
+	"sources/host":                   {"sources"},
+	"sources/host/hosttest":          {},
 	"sources/sourcetest":             {"sources", "sources/manifest"},
 	"providers":                      {"sources/manifest"},
 	"providers/memory":               {"providers", "sources/manifest"},
@@ -81,6 +83,9 @@ var onlyIn = map[string][]string{
 	"golang.org/x/sync":                         {"reconciler", "providers/aws", "sources/git", "cmd/mooring"},
 	"golang.org/x/time":                         {"providers/aws", "providers/aws/quota"},
 	"golang.org/x/crypto":                       {"sources/git"},
+	"github.com/google/go-github/v92":           {"sources/host"},
+	"gitlab.com/gitlab-org/api/client-go/v2":    {"sources/host"},
+	"code.gitea.io/sdk/gitea":                   {"sources/host"},
 	"github.com/hashicorp/awspolicyequivalence": {"providers/aws"},
 	"github.com/santhosh-tekuri/jsonschema/v6":  {"policy/rego", "sources/manifest"},
 }

@@ -1,0 +1,342 @@
+// Package hosttest is git hosts to test against: one repository with pull
+// requests, reviews, comments and statuses in memory, behind the wire API of
+// each host. It refuses to know what the tests want.
+package hosttest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Owner and Name of the repository, and the Token that opens it.
+const (
+	Owner = "acme"
+	Name  = "shop"
+	Token = "secret-token-of-the-host"
+)
+
+// Repository is what a host knows. Its methods may be called at any time.
+type Repository struct {
+	// Head says which commit a branch is at; "" when there is none.
+	Head func(branch string) string
+	// ReadOnly: the token may not write.
+	ReadOnly bool
+
+	mu        sync.Mutex
+	clock     time.Time
+	pulls     []*Pull
+	statuses  []Status
+	protected map[string]bool
+	limited   []http.Header // answers to come that refuse
+	refused   []int
+	asked     int
+	nextID    int64
+}
+
+// Pull is a pull request.
+type Pull struct {
+	Number      int
+	Title, Body string
+	Head, Base  string
+	Author      string
+	State       string // open | closed | merged
+	Foreign     bool
+	Reviews     []*Review
+	Comments    []*Comment
+	versions    []version // which commit it brought since when
+	edits       int
+}
+
+type version struct {
+	at     time.Time
+	commit string
+}
+
+// Review is one word of somebody.
+type Review struct {
+	ID               int64
+	By, Word, Commit string // word: approved | changes | comment
+	Dismissed        bool
+	At               time.Time
+}
+
+// Comment on a pull request.
+type Comment struct {
+	ID      int64
+	By      string
+	Text    string
+	Changed time.Time
+	Edits   int
+}
+
+// Status of a commit.
+type Status struct{ Commit, Context, State, Text, URL string }
+
+// New makes an empty repository in which every branch is where head says.
+func New(head func(branch string) string) *Repository {
+	return &Repository{Head: head, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), protected: map[string]bool{}}
+}
+
+// tick is the host's clock: every event has its own second.
+func (r *Repository) tick() time.Time {
+	r.clock = r.clock.Add(time.Second)
+	return r.clock
+}
+
+func (r *Repository) id() int64 { r.nextID++; return r.nextID }
+
+// commit of a pull request: where its branch is while it is open.
+func (r *Repository) commit(p *Pull) string {
+	if sha := r.Head(p.Head); p.State == "open" && sha != "" && (len(p.versions) == 0 || p.versions[len(p.versions)-1].commit != sha) {
+		p.versions = append(p.versions, version{r.tick(), sha})
+	}
+	if len(p.versions) == 0 {
+		return ""
+	}
+	return p.versions[len(p.versions)-1].commit
+}
+
+// Open opens a pull request as a person does.
+func (r *Repository) Open(p Pull) *Pull {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open(p)
+}
+
+func (r *Repository) open(p Pull) *Pull {
+	p.Number, p.State = len(r.pulls)+1, "open"
+	made := &p
+	r.pulls = append(r.pulls, made)
+	r.commit(made)
+	return made
+}
+
+// Review says a person's word on what a pull request brings now.
+func (r *Repository) Review(number int, by, word string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pull(number)
+	p.Reviews = append(p.Reviews, &Review{ID: r.id(), By: by, Word: word, Commit: r.commit(p), At: r.tick()})
+}
+
+// Dismiss takes a person's words back.
+func (r *Repository) Dismiss(number int, by string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.pull(number).Reviews {
+		if v.By == by {
+			v.Dismissed = true
+		}
+	}
+}
+
+// Say comments as a person does.
+func (r *Repository) Say(number int, by, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pull(number)
+	p.Comments = append(p.Comments, &Comment{ID: r.id(), By: by, Text: text, Changed: r.tick()})
+}
+
+// Close ends a pull request: state is closed or merged.
+func (r *Repository) Close(number int, state string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pull(number)
+	r.commit(p)
+	p.State = state
+}
+
+// Protect keeps a branch.
+func (r *Repository) Protect(branch string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.protected[branch] = true
+}
+
+// Refuse makes the next answer one with this status and these headers.
+func (r *Repository) Refuse(status int, h http.Header) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused, r.limited = append(r.refused, status), append(r.limited, h)
+}
+
+// Asked is how many requests were answered.
+func (r *Repository) Asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
+}
+
+// Pulls are copies of all pull requests.
+func (r *Repository) Pulls() []Pull {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Pull, len(r.pulls))
+	for i, p := range r.pulls {
+		out[i] = *p
+		out[i].Comments = nil
+		for _, c := range p.Comments {
+			copied := *c
+			out[i].Comments = append(out[i].Comments, &copied)
+		}
+	}
+	return out
+}
+
+// Statuses are all that were set, in order.
+func (r *Repository) Statuses() []Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.statuses)
+}
+
+func (r *Repository) pull(number int) *Pull {
+	if number < 1 || number > len(r.pulls) {
+		return nil
+	}
+	return r.pulls[number-1]
+}
+
+// writeComment changes the comment with an id, or makes one.
+func (r *Repository) writeComment(p *Pull, id int64, text string) *Comment {
+	for _, c := range p.Comments {
+		if c.ID == id {
+			c.Text, c.Changed, c.Edits = text, r.tick(), c.Edits+1
+			return c
+		}
+	}
+	c := &Comment{ID: r.id(), By: "mooring", Text: text, Changed: r.tick()}
+	p.Comments = append(p.Comments, c)
+	return c
+}
+
+// handler answers one request with a status and a body to be written as JSON.
+type handler func(q *http.Request, body []byte) (int, any)
+
+// serve makes a server of routes ("METHOD /path/{wildcard}"); authorised looks
+// at the request's credentials.
+func (r *Repository) serve(routes map[string]handler, authorised func(*http.Request) bool) *httptest.Server {
+	mux := http.NewServeMux()
+	for pattern, h := range routes {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, q *http.Request) {
+			body, err := io.ReadAll(q.Body)
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.asked++
+			status, out := http.StatusUnauthorized, any(map[string]any{"message": "bad credentials " + q.Header.Get("Authorization") + q.Header.Get("PRIVATE-TOKEN")})
+			switch {
+			case len(r.refused) > 0:
+				status, out = r.refused[0], map[string]any{"message": "not now"}
+				for name, values := range r.limited[0] {
+					w.Header()[name] = values
+				}
+				r.refused, r.limited = r.refused[1:], r.limited[1:]
+			case !authorised(q):
+			case r.ReadOnly && q.Method != http.MethodGet:
+				status, out = http.StatusForbidden, map[string]any{"message": "may not write"}
+			default:
+				status, out = h(q, body)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			if l, ok := out.(list); ok {
+				out = l.values
+				if l.next > 0 { // as GitHub tells it, and as GitLab does
+					w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?page=%d>; rel="next"`, q.Host, q.URL.Path, l.next))
+					w.Header().Set("X-Next-Page", strconv.Itoa(l.next))
+				}
+			}
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(out)
+		})
+	}
+	return httptest.NewServer(mux)
+}
+
+// object is JSON in the making.
+type object = map[string]any
+
+func unknown() (int, any) { return http.StatusNotFound, object{"message": "Not Found"} }
+
+func number(q *http.Request) int {
+	n, err := strconv.Atoi(q.PathValue("number"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func bearer(q *http.Request) bool { return q.Header.Get("Authorization") == "Bearer "+Token }
+
+// text reads members of a body.
+func read(body []byte) object {
+	out := object{}
+	_ = json.Unmarshal(body, &out) // nothing readable has no members
+	return out
+}
+
+func str(v any) string { s, _ := v.(string); return s }
+
+// in finds a nested member.
+func in(v any, path ...string) any {
+	for _, p := range path {
+		m, _ := v.(object)
+		v = m[p]
+	}
+	return v
+}
+
+// dup: an open request from and into the same branches is there already.
+func (r *Repository) dup(head, base string) bool {
+	return slices.ContainsFunc(r.pulls, func(p *Pull) bool {
+		return p.State == "open" && !p.Foreign && p.Head == head && p.Base == base
+	})
+}
+
+// list is one page of values, and which comes next; 0 for none.
+type list struct {
+	values any
+	next   int
+}
+
+func listed[T any](all []T, q *http.Request, sizeName string) list {
+	part, next := page(all, q, sizeName)
+	return list{part, next}
+}
+
+// page is the part of a list that a query asks for.
+func page[T any](all []T, q *http.Request, sizeName string) (part []T, next int) {
+	size, _ := strconv.Atoi(q.URL.Query().Get(sizeName))
+	n, _ := strconv.Atoi(q.URL.Query().Get("page"))
+	if size < 1 {
+		size = 30
+	}
+	n = max(n, 1)
+	from, to := min((n-1)*size, len(all)), min(n*size, len(all))
+	if to < len(all) {
+		next = n + 1
+	}
+	return all[from:to], next
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func fullName(foreign bool) string {
+	if foreign {
+		return "stranger/" + Name
+	}
+	return Owner + "/" + Name
+}
+
+func trimRef(s string) string { return strings.TrimPrefix(s, "refs/heads/") }
