@@ -144,7 +144,7 @@ func TestFault16EmptyBranchDeletesNothing(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault25BrokenPoliciesLeaveThoseBefore(t *testing.T) {
+func TestLesson25BrokenPoliciesLeaveThoseBefore(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	before := s.d.world.Load().policies
@@ -171,7 +171,7 @@ func TestFault25BrokenPoliciesLeaveThoseBefore(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault26NoPolicyAtStartClosesEverything(t *testing.T) {
+func TestLesson26NoPolicyAtStartClosesEverything(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	s.repo.commit("main", controlFiles("broken", "preview"))
 	s.repo.commit("env/preview", firstContent().files())
@@ -188,7 +188,7 @@ func TestFault26NoPolicyAtStartClosesEverything(t *testing.T) {
 
 // The same with the real engine: an environment that is protected and has no
 // package to allow it stays closed.
-func TestFault26ProtectedWithoutPoliciesIsClosed(t *testing.T) {
+func TestLesson26ProtectedWithoutPoliciesIsClosed(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	files := controlFiles("allow", "preview")
 	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "soak: 20s", "protected: true\n      soak: 20s", 1)

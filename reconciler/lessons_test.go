@@ -13,7 +13,7 @@ import (
 )
 
 // Named after the tests 35 to 38 of gitops-lessons.md, 4.3; 25 and 26 are
-// TestFault25… and TestFault26….
+// TestLesson25… and TestLesson26….
 
 // breaks is an evaluator that fails at one point while it is told to.
 type breaks struct {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -17,20 +18,65 @@ var libraryFiles embed.FS
 // libraryPrefix marks files that are ours in messages.
 const libraryPrefix = "mooring:"
 
-// library parses the built-in helpers. They are part of the binary and have
-// their own tests: a fault in them is ours.
-func library() (map[string]*ast.Module, map[string]bool) {
+// library is the built-in helpers, parsed once: the compiler works on copies.
+// They are part of the binary and have their own tests: a fault in them is ours.
+var library = sync.OnceValue(func() shelf {
 	found, fs := Gather(libraryFiles, "library").sorted()
-	modules := parseAll(marked(found.modules), &fs)
+	out := shelf{modules: parseAll(marked(found.modules), &fs), names: map[string]bool{}}
 	if len(fs) > 0 {
 		panic(fs.err())
 	}
-	names := map[string]bool{}
-	for _, m := range modules {
+	for _, m := range out.modules {
 		p, _ := placeOf(m.Package)
-		names[p.name] = true
+		out.names[p.name] = true
 	}
-	return modules, names
+	return out
+})
+
+// shelf is the library. It is immutable.
+type shelf struct {
+	modules map[string]*ast.Module
+	names   map[string]bool // of its packages
+}
+
+// usedBy are the modules of the library that others lean on, directly or
+// through each other; compiling the rest would be for nothing.
+func (b shelf) usedBy(others ...map[string]*ast.Module) map[string]*ast.Module {
+	out := map[string]*ast.Module{}
+	for _, modules := range others {
+		for _, m := range modules {
+			b.take(m, out)
+		}
+	}
+	return out
+}
+
+func (b shelf) take(user *ast.Module, out map[string]*ast.Module) {
+	if len(out) == len(b.modules) {
+		return
+	}
+	ast.WalkRefs(user, func(r ast.Ref) bool {
+		if !r.HasPrefix(ast.DefaultRootRef) {
+			return false
+		}
+		for file, m := range b.modules {
+			if out[file] == nil && mayMean(r, m.Package.Path) {
+				out[file] = m
+				b.take(m, out)
+			}
+		}
+		return false
+	})
+}
+
+// mayMean: r leads to, into or past a package, as far as can be told.
+func mayMean(r, pkg ast.Ref) bool {
+	for i := 1; i < min(len(r), len(pkg)); i++ {
+		if _, known := r[i].Value.(ast.String); known && !r[i].Equal(pkg[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // marked names files as ours.
@@ -76,18 +122,11 @@ func checkTestPackages(tests map[string]*ast.Module, own map[string]bool) faults
 // modules that type the input by the schema of each package's point. They must
 // be compiled with the rest.
 func newCompiler(config map[string]any) (*ast.Compiler, map[string]*ast.Module) {
-	schemas := ast.NewSchemaSet()
-	typings := map[string]*ast.Module{}
-	put := func(name string, schema map[string]any, path string, pkg string) {
-		schemas.Put(schemaRef(name), jsonNumbers(schema))
-		typings[libraryPrefix+"schema/"+name] = typing(pkg, path, name)
+	schemas, typings := ast.NewSchemaSet(), map[string]*ast.Module{}
+	for _, t := range append(inputTypes(), typed("config", configSchema(config), "data.config", "policy")) {
+		schemas.Put(schemaRef(t.name), t.schema)
+		typings[libraryPrefix+"schema/"+t.name] = t.module
 	}
-	for _, p := range points {
-		put(string(p), inputForm(p).schema(), "input", "policy."+string(p))
-	}
-	put("lib", inputForm("").schema(), "input", "policy.lib")
-	put("config", configSchema(config), "data.config", "policy")
-
 	c := ast.NewCompiler().
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithCapabilities(capabilities()).
@@ -106,6 +145,28 @@ func compile(modules map[string]*ast.Module, config map[string]any) *ast.Compile
 	c.Compile(all)
 	return c
 }
+
+// inputType is a schema, and the module that has it type a path.
+type inputType struct {
+	name   string
+	schema any
+	module *ast.Module
+}
+
+func typed(name string, schema map[string]any, path, pkg string) inputType {
+	return inputType{name: name, schema: jsonNumbers(schema), module: typing(pkg, path, name)}
+}
+
+// inputTypes are those of the input, which are the same for every folder.
+func inputTypes() []inputType { return slices.Clone(allInputTypes()) }
+
+var allInputTypes = sync.OnceValue(func() []inputType {
+	out := []inputType{typed("lib", inputForm("").schema(), "input", "policy.lib")}
+	for _, p := range points {
+		out = append(out, typed(string(p), inputForm(p).schema(), "input", "policy."+string(p)))
+	}
+	return out
+})
 
 func schemaRef(name string) ast.Ref {
 	return ast.Ref{ast.SchemaRootDocument, ast.StringTerm(name)}

@@ -93,6 +93,9 @@ func (c converter) term(s *shapeOf, v reflect.Value) (*ast.Term, error) {
 	case reflect.Bool:
 		return ast.InternedTerm(v.Bool()), nil
 	case reflect.Int, reflect.Int64:
+		if n := int(v.Int()); int64(n) == v.Int() {
+			return ast.InternedTerm(n), nil // small ones are there already
+		}
 		return ast.NumberTerm(json.Number(strconv.FormatInt(v.Int(), 10))), nil
 	case reflect.Float64:
 		text, err := json.Marshal(v.Float())

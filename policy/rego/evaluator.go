@@ -238,11 +238,13 @@ func (f facts) consistent(p policy.Point) error {
 func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts) []answer {
 	ctx, cancel := context.WithTimeout(ctx, e.o.DecisionDeadline)
 	defer cancel()
+	at := e.keeper.desk()
+	defer at.close()
 	var answers []answer
 	room := e.o.MaxAnswers
 	for _, k := range e.bundle.packages[p] {
 		began := time.Now()
-		got := e.askOne(ctx, k, q)
+		got := e.askOne(ctx, at, k, q)
 		for _, a := range k.answers(q.now) {
 			if a.err = got.err; a.err == nil {
 				a.err = a.take(got.values, f, limits{result: min(e.o.MaxResult, room), findings: e.o.MaxFindings})
@@ -264,7 +266,7 @@ func (e *Evaluator) ask(ctx context.Context, p policy.Point, q question, f facts
 	return answers
 }
 
-func (e *Evaluator) askOne(ctx context.Context, k *pkg, q question) evaluated {
+func (e *Evaluator) askOne(ctx context.Context, at *desk, k *pkg, q question) evaluated {
 	ctx, cancel := context.WithTimeout(ctx, e.o.PackageDeadline)
 	defer cancel()
 	if ctx.Err() != nil {
@@ -272,7 +274,7 @@ func (e *Evaluator) askOne(ctx context.Context, k *pkg, q question) evaluated {
 	}
 	ctx, stop := watchHeap(ctx, e.o.MaxHeap)
 	defer stop()
-	got := e.keeper.run(ctx, func() evaluated { return k.eval(ctx, q) })
+	got := at.run(ctx, func() evaluated { return k.eval(ctx, q) })
 	if errors.Is(got.err, ErrLate) && errors.Is(context.Cause(ctx), ErrMemory) {
 		got.err = ErrMemory
 		shed()

@@ -51,11 +51,12 @@ func TestDeadlineOfADecision(t *testing.T) {
 func TestKeeperLeavesBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &keeper{grace: time.Second, most: 2}
-		stuck := make(chan struct{})
+		d, stuck := k.desk(), make(chan struct{})
+		defer d.close()
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			began := time.Now()
-			if e := k.run(ctx, func() evaluated { <-stuck; return evaluated{} }); !errors.Is(e.err, ErrLate) {
+			if e := d.run(ctx, func() evaluated { <-stuck; return evaluated{} }); !errors.Is(e.err, ErrLate) {
 				t.Errorf("late: %v", e.err)
 			}
 			if took := time.Since(began); took != 2*time.Second {
@@ -64,7 +65,7 @@ func TestKeeperLeavesBehind(t *testing.T) {
 			cancel()
 		}
 		began := false
-		if e := k.run(t.Context(), func() evaluated { began = true; return evaluated{} }); !errors.Is(e.err, ErrBusy) || began {
+		if e := d.run(t.Context(), func() evaluated { began = true; return evaluated{} }); !errors.Is(e.err, ErrBusy) || began {
 			t.Errorf("crowded: %v, began %v", e.err, began)
 		}
 		close(stuck)
@@ -72,15 +73,16 @@ func TestKeeperLeavesBehind(t *testing.T) {
 		if k.left.Load() != 0 {
 			t.Errorf("%d left", k.left.Load())
 		}
-		if e := k.run(t.Context(), func() evaluated { return evaluated{} }); e.err != nil {
+		if e := d.run(t.Context(), func() evaluated { return evaluated{} }); e.err != nil {
 			t.Errorf("after that: %v", e.err)
 		}
 	})
 }
 
 func TestKeeperSurvivesAPanic(t *testing.T) {
-	k := &keeper{most: 1}
-	if e := k.run(t.Context(), func() evaluated { panic("boom") }); e.err == nil || !strings.Contains(e.err.Error(), "boom") {
+	d := (&keeper{most: 1}).desk()
+	defer d.close()
+	if e := d.run(t.Context(), func() evaluated { panic("boom") }); e.err == nil || !strings.Contains(e.err.Error(), "boom") {
 		t.Errorf("%v", e.err)
 	}
 }
@@ -89,10 +91,11 @@ func TestKeeperSurvivesAPanic(t *testing.T) {
 // all the same.
 func TestKeeperLateIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := &keeper{grace: time.Minute, most: 1}
+		d := (&keeper{grace: time.Minute, most: 1}).desk()
+		defer d.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if e := k.run(ctx, func() evaluated { time.Sleep(2 * time.Second); return evaluated{} }); !errors.Is(e.err, ErrLate) {
+		if e := d.run(ctx, func() evaluated { time.Sleep(2 * time.Second); return evaluated{} }); !errors.Is(e.err, ErrLate) {
 			t.Errorf("%v", e.err)
 		}
 	})

@@ -115,14 +115,14 @@ func LoadFolder(folder Folder, o LoadOptions) (*Bundle, error) {
 func examine(found files, fs faults) (suite, *ast.Compiler, error) {
 	modules := parseAll(found.modules, &fs)
 	tests := parseAll(found.tests, &fs)
-	lib, libNames := library()
-	fs = append(fs, checkModules(modules, libNames)...)
-	fs = append(fs, checkTestPackages(tests, libNames)...)
+	lib := library()
+	fs = append(fs, checkModules(modules, lib.names)...)
+	fs = append(fs, checkTestPackages(tests, lib.names)...)
 	if len(modules) < len(found.modules) || len(tests) < len(found.tests) {
 		return suite{}, nil, fs.err() // compiling half of it would find faults that are none
 	}
 	soften(modules, &fs)
-	maps.Copy(modules, lib)
+	maps.Copy(modules, lib.usedBy(modules, tests))
 	compiler := compile(modules, found.config)
 	if compiler.Failed() {
 		fs.opa("", compiler.Errors)

@@ -11,3 +11,6 @@ func long(t *testing.T) {
 	t.Helper()
 	t.Skip("run whole without the race detector")
 }
+
+// raced: the race detector is on.
+const raced = true

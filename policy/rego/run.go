@@ -109,32 +109,66 @@ type evaluated struct {
 	err     error
 }
 
-// run calls work and returns its result, or ErrLate soon after ctx ends.
-func (k *keeper) run(ctx context.Context, work func() evaluated) evaluated {
+// desk is where the work of one decision is done, piece by piece in one
+// goroutine: its stack grows once, and not with each package. Who made it
+// closes it.
+type desk struct {
+	keeper *keeper
+	work   chan func() evaluated
+	done   chan evaluated
+}
+
+func (k *keeper) desk() *desk { return &desk{keeper: k} }
+
+func (d *desk) open() {
+	work, done := make(chan func() evaluated), make(chan evaluated, 1)
+	d.work, d.done = work, done
+	go func() {
+		defer close(done)
+		for w := range work {
+			done <- guarded(w)
+		}
+	}()
+}
+
+func (d *desk) close() {
+	if d.work != nil {
+		close(d.work)
+		d.work = nil
+	}
+}
+
+// run calls work and returns its result, or ErrLate soon after ctx ends. What
+// is left behind takes its goroutine with it; the next work gets another.
+func (d *desk) run(ctx context.Context, work func() evaluated) evaluated {
+	k := d.keeper
 	if k.left.Load() >= k.most {
 		return evaluated{err: ErrBusy}
 	}
-	done := make(chan evaluated, 1)
-	go func() { done <- guarded(work) }()
+	if d.work == nil {
+		d.open()
+	}
+	d.work <- work
 	select {
-	case e := <-done:
+	case e := <-d.done:
 		return e
 	case <-ctx.Done():
 	}
 	grace := time.NewTimer(k.grace)
 	defer grace.Stop()
 	select {
-	case e := <-done: // it heeded the context
+	case e := <-d.done: // it heeded the context
 		if e.err == nil {
 			e.err = ErrLate
 		}
 		return e
 	case <-grace.C:
+		d.close()
 		k.left.Add(1)
-		go func() {
+		go func(done <-chan evaluated) {
 			<-done
 			k.left.Add(-1)
-		}()
+		}(d.done)
 		return evaluated{err: ErrLate}
 	}
 }

@@ -60,12 +60,17 @@ var tableClosed = map[policy.Point]func(d policy.Decision) bool{
 
 func tableDecision(t *testing.T, p policy.Point, files ...string) policy.Decision {
 	t.Helper()
+	return tableDecisionWithin(t, time.Second, p, files...)
+}
+
+func tableDecisionWithin(t *testing.T, deadline time.Duration, p policy.Point, files ...string) policy.Decision {
+	t.Helper()
 	all := map[string]string{}
 	for i, text := range files {
 		name := string(rune('a' + i))
 		all[string(p)+"/"+name+".rego"] = "package policy." + string(p) + "." + name + "\n\n" + text
 	}
-	return decide(t, New(mustLoad(t, all), EvaluatorOptions{PackageDeadline: time.Second}), p, sample(p))
+	return decide(t, New(mustLoad(t, all), EvaluatorOptions{PackageDeadline: deadline}), p, sample(p))
 }
 
 func TestTable(t *testing.T) {
@@ -77,7 +82,11 @@ func TestTable(t *testing.T) {
 		})
 		for name, bad := range tableBad {
 			t.Run(string(p)+"/"+name, func(t *testing.T) {
-				d := tableDecision(t, p, tableWell[p], bad[p])
+				deadline := time.Second
+				if name == "late" {
+					deadline = 100 * time.Millisecond
+				}
+				d := tableDecisionWithin(t, deadline, p, tableWell[p], bad[p])
 				if d.Outcome != policy.Error || !tableClosed[p](d) {
 					t.Errorf("%+v", d)
 				}

@@ -86,6 +86,7 @@ func Test(tree fs.FS, o TestOptions) (TestReport, error) {
 		return report, err
 	}
 	if o.Library {
+		maps.Copy(s.modules, library().modules)
 		maps.Copy(s.tests, libraryTests())
 	}
 	return s.test(o)

@@ -58,10 +58,26 @@ func itoa(i int) string {
 // twice its deadline and closes its own decision under a name. Meanwhile the
 // other environments decide as they did, this process does not grow, and the
 // workers stay within their number and their memory.
-func TestHostilePolicyCostsItsOwnDecisionOnly(t *testing.T) {
+func TestLesson27ARuleWithoutEndCostsItsOwnDecisionOnly(t *testing.T) {
+	costsItsOwnDecisionOnly(t, func(name string) bool { return !grows(name) })
+}
+
+func TestLesson28AMemoryBombCostsItsOwnDecisionOnly(t *testing.T) {
+	costsItsOwnDecisionOnly(t, grows)
+}
+
+// grows: a hostile policy is after memory more than after time.
+func grows(name string) bool {
+	return strings.HasPrefix(name, "doubling") || strings.Contains(name, "squares") || strings.Contains(name, "everything")
+}
+
+func costsItsOwnDecisionOnly(t *testing.T, means func(name string) bool) {
 	kernelLimited(t)
 	const memory = 128 << 20
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
+		if !means(name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var losses []Loss
