@@ -33,6 +33,22 @@ type Event struct {
 	At          time.Time         `json:"at"`
 	Since       time.Time         `json:"since,omitzero"` // firing since; zero: since At
 	Link        string            `json:"link,omitempty"` // to the page
+	// Facts are what the text says, one by one, for receivers that can show it.
+	Facts []Fact `json:"facts,omitempty"`
+	// Actions are what people can do about it, as links.
+	Actions []Action `json:"actions,omitempty"`
+}
+
+// Fact is one thing that is known about an alert, for people.
+type Fact struct {
+	Name  string `json:"name"` // "declared", "who", …
+	Value string `json:"value"`
+}
+
+// Action leads to where something can be done about an alert.
+type Action struct {
+	Name string `json:"name"` // "put it back", "hold", …
+	Link string `json:"link"`
 }
 
 // Notifier carries an event to one receiver. An error is worth another try

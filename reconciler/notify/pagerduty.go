@@ -1,0 +1,124 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// PagerDutyURL is where PagerDuty takes events, in its US region.
+const PagerDutyURL = "https://events.pagerduty.com"
+
+const (
+	pagerDutyKey     = 255  // bytes of a dedup_key
+	pagerDutySummary = 1024 // of a summary
+)
+
+// PagerDuty triggers and resolves incidents by its Events API v2. An incident
+// is an alert's fingerprint, so the same event twice is one incident. Events
+// are never put together: a group could not be resolved one by one. When there
+// are too many PagerDuty says so, and is asked later.
+type PagerDuty struct {
+	url    string
+	key    Secret
+	client *http.Client
+}
+
+// NewPagerDuty sends with an integration's routing key to the address url, or
+// PagerDutyURL when that is "". transport may be nil.
+func NewPagerDuty(key Secret, url string, transport http.RoundTripper) *PagerDuty {
+	return &PagerDuty{url: strings.TrimSuffix(cmp.Or(url, PagerDutyURL), "/"), key: key, client: client(transport)}
+}
+
+type pagerDutyEvent struct {
+	RoutingKey string            `json:"routing_key"`
+	Action     string            `json:"event_action"` // trigger | resolve
+	Key        string            `json:"dedup_key"`
+	Client     string            `json:"client,omitempty"`
+	ClientURL  string            `json:"client_url,omitempty"`
+	Payload    *pagerDutyPayload `json:"payload,omitempty"`
+	Links      []pagerDutyLink   `json:"links,omitempty"`
+}
+
+type pagerDutyPayload struct {
+	Summary   string            `json:"summary"`
+	Source    string            `json:"source"`
+	Severity  string            `json:"severity"`
+	Timestamp time.Time         `json:"timestamp"`
+	Component string            `json:"component,omitempty"`
+	Group     string            `json:"group,omitempty"`
+	Class     string            `json:"class,omitempty"`
+	Details   map[string]string `json:"custom_details,omitempty"`
+}
+
+type pagerDutyLink struct {
+	Href string `json:"href"`
+	Text string `json:"text"`
+}
+
+// Notify implements Notifier.
+func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
+	key, err := read("PagerDuty routing key", p.key)
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		return errors.New("notify: the PagerDuty routing key is empty")
+	}
+	out := pagerDutyEvent{RoutingKey: key, Action: "resolve", Key: dedupKey(e.Fingerprint)}
+	if e.Status == Firing {
+		out.Action, out.Payload = "trigger", payload(e)
+		out.Client, out.ClientURL = "Mooring", e.Link
+		for _, a := range e.Actions {
+			out.Links = append(out.Links, pagerDutyLink{Href: a.Link, Text: a.Name})
+		}
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: write the event: %w", err))
+	}
+	return post(ctx, p.client, request{url: p.url + "/v2/enqueue", body: body, header: http.Header{}})
+}
+
+func payload(e Event) *pagerDutyPayload {
+	out := &pagerDutyPayload{
+		Summary: cut(cmp.Or(e.Title, e.Kind), pagerDutySummary), Source: cmp.Or(e.Environment, "mooring"), Severity: pagerDutySeverity(e.Severity),
+		Timestamp: e.At, Component: e.Resource, Group: e.Environment, Class: e.Kind, Details: map[string]string{},
+	}
+	if e.Text != "" {
+		out.Details["text"] = e.Text
+	}
+	for _, f := range e.Facts {
+		out.Details[f.Name] = f.Value
+	}
+	return out
+}
+
+// pagerDutySeverity is PagerDuty's word; what is unknown wakes people.
+func pagerDutySeverity(severity string) string {
+	switch severity {
+	case "low":
+		return "info"
+	case "medium":
+		return "warning"
+	case "high":
+		return "error"
+	}
+	return "critical"
+}
+
+// dedupKey is the fingerprint, or a digest of one that is too long.
+func dedupKey(fingerprint string) string {
+	if len(fingerprint) <= pagerDutyKey {
+		return fingerprint
+	}
+	sum := sha256.Sum256([]byte(fingerprint))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
