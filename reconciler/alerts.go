@@ -20,6 +20,7 @@ import (
 type event struct {
 	kind, key, severity, title, text, resource string
 	labels                                     map[string]string
+	facts                                      []journal.Fact
 }
 
 func (e *environment) fingerprint(kind, key string) string {
@@ -47,10 +48,11 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 		return nil
 	case status == "resolved" && ev.labels == nil:
 		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
+		ev.facts = before.Alert.Facts
 	}
 	a := journal.Alert{
 		ID: e.d.opts.NewID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
-		Resource: ev.resource, Labels: ev.labels, At: e.d.opts.Now(),
+		Resource: ev.resource, Labels: ev.labels, Facts: ev.facts, At: e.d.opts.Now(),
 	}
 	var recs []journal.Record
 	a.Receivers, recs = e.route(ctx, w, a)
@@ -145,7 +147,33 @@ func (p *pass) driftEvent(item record.DriftItem) event {
 		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
 		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, response, item.Reason),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
+		facts:  driftFacts(item, who, string(response)),
 	}
+}
+
+// driftFacts are what people want to know of a difference, in the order they
+// ask. Sensitive values are tokens already.
+func driftFacts(item record.DriftItem, who, response string) []journal.Fact {
+	facts := []journal.Fact{{Name: "resource", Value: item.Ref.String()}}
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, journal.Fact{Name: name, Value: value})
+		}
+	}
+	add("field", item.Path)
+	add("declared", orNone(item.Declared))
+	add("live", orNone(item.Live))
+	add("since", item.Since.UTC().Format("2006-01-02 15:04:05Z"))
+	add("who", who)
+	add("response", strings.TrimSpace(response+" "+item.Reason))
+	return facts
+}
+
+func orNone(v string) string {
+	if v == "" {
+		return "none"
+	}
+	return v[:min(len(v), 200)]
 }
 
 // alertEnvironment tells about an environment that cannot be worked on at

@@ -2,13 +2,19 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/notify"
 )
@@ -25,13 +31,58 @@ func (q outboxQueue) Pending() []notify.Item {
 		if a, ok := q.d.ledger.alert(p.Alert.Fingerprint); ok && !a.Since.IsZero() {
 			since = a.Since
 		}
-		items[i] = notify.Item{Receiver: p.Receiver, Event: notify.Event{
-			ID: p.Alert.ID, Fingerprint: p.Alert.Fingerprint, Status: p.Alert.Status, Kind: p.Alert.Kind, Severity: p.Alert.Severity,
-			Title: p.Alert.Title, Text: p.Alert.Text, Resource: p.Alert.Resource, Environment: environmentOf(p.Alert),
-			Labels: p.Alert.Labels, At: p.Alert.At, Since: since,
-		}}
+		items[i] = notify.Item{Receiver: p.Receiver, Event: q.d.message(p.Alert, since)}
 	}
 	return items
+}
+
+// message is an alert as receivers get it.
+func (d *Daemon) message(a journal.Alert, since time.Time) notify.Event {
+	e := notify.Event{
+		ID: a.ID, Fingerprint: a.Fingerprint, Status: a.Status, Kind: a.Kind, Severity: a.Severity,
+		Title: a.Title, Text: a.Text, Resource: a.Resource, Environment: environmentOf(a), Labels: a.Labels, At: a.At, Since: since,
+	}
+	for _, f := range a.Facts {
+		e.Facts = append(e.Facts, notify.Fact{Name: f.Name, Value: f.Value})
+	}
+	base := strings.TrimSuffix(d.opts.PageURL, "/")
+	if base == "" || e.Environment == "" {
+		return e
+	}
+	e.Link = base + "/environments/" + url.PathEscape(e.Environment)
+	if item := a.Labels["item"]; item != "" && a.Status == notify.Firing {
+		e.Actions = []notify.Action{{Name: "put it back or accept it", Link: e.Link + "#" + url.PathEscape(item)}, {Name: "hold", Link: e.Link + "#hold"}}
+	}
+	if a.Kind == "hold" && a.Status == notify.Firing {
+		e.Actions = []notify.Action{{Name: "resume", Link: e.Link + "#holds"}}
+	}
+	return e
+}
+
+// TestReceiver sends a message that says it is a test to one receiver, now and
+// past the outbox, and tells what became of it.
+func (d *Daemon) TestReceiver(ctx context.Context, name string, by access.Person) error {
+	if err := by.Check(access.Operate, ""); err != nil {
+		return err
+	}
+	w := d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return errors.New("the pipeline was not read yet")
+	}
+	declared, ok := w.pipeline.Receivers[name]
+	if !ok {
+		return fmt.Errorf("receiver %q: %w; the pipeline has %s", name, ErrUnknown, strings.Join(slices.Sorted(maps.Keys(w.pipeline.Receivers)), ", "))
+	}
+	n, err := d.opts.Notifier(name, declared)
+	if err != nil {
+		return err
+	}
+	now := d.opts.Now()
+	return n.Notify(ctx, notify.Event{
+		ID: d.opts.NewID("test"), Fingerprint: "test/" + name, Status: notify.Resolved, Kind: "test", Severity: "low",
+		Title: "a test of receiver " + name, Text: "Asked for by " + by.Name + ". Nothing is wrong.", At: now, Since: now, Link: d.opts.PageURL,
+		Facts: []notify.Fact{{Name: "receiver", Value: name}, {Name: "asked by", Value: by.Name}},
+	})
 }
 
 // environmentOf is the first part of a fingerprint.

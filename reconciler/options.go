@@ -49,6 +49,8 @@ type Options struct {
 	ReadOnly bool
 	// Notifier opens a receiver.
 	Notifier func(name string, r manifest.Receiver) (notify.Notifier, error)
+	// PageURL is where people reach the page; "": messages lead nowhere.
+	PageURL string
 	// Lanes tells what is used of the rates the platforms allow; nil: unknown.
 	Lanes    func() []web.Lane
 	Metrics  Metrics

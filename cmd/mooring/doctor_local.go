@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,7 @@ import (
 	"mooring.dev/reconciler/diagnose"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/journal/bolt"
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/sources/manifest"
 )
 
@@ -91,6 +93,12 @@ func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiv
 			address = value
 		}
 	})
+	switch {
+	case r.PagerDuty != nil:
+		address = cmp.Or(r.PagerDuty.URL, notify.PagerDutyURL)
+	case r.Email != nil:
+		address = "smtp://" + r.Email.Server
+	}
 	if u, err := url.Parse(address); err == nil && u.Host != "" {
 		out.Address, out.Proxy, out.Err = connect(ctx, u)
 	} else if address != "" {

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"reconciler/journal/journaltest": {"reconciler/journal", "reconciler/record", "reconciler/rollout", "reconciler/rollout/analysis", "providers", "sources/manifest"},
 	"reconciler/notify":              {},
 	"reconciler/measure":             {},
+	"reconciler/notify/amazon":       {"reconciler/notify"},
 	"reconciler/diagnose":            {"providers", "sources/manifest"},
 	"reconciler/access":              {},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
@@ -73,7 +74,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/go-git/":                        {"sources/git"},
 	"github.com/open-policy-agent/opa":          {"policy/rego"},
-	"github.com/aws/":                           {"providers/aws", "providers/aws/quota", "sources/artifact", "cmd/mooring", "cmd/mooring/demo"},
+	"github.com/aws/":                           {"providers/aws", "providers/aws/quota", "sources/artifact", "reconciler/notify/amazon", "cmd/mooring", "cmd/mooring/demo"},
 	"github.com/fsnotify/fsnotify":              {"sources/git", "sources/dir"},
 	"github.com/prometheus/client_golang":       {"reconciler/web"},
 	"github.com/spf13/":                         {"cmd/mooring"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 type runFlags struct {
 	place
 	listen       string
+	pageURL      string
 	environments []string
 	once         bool
 	readOnly     bool
@@ -52,6 +54,7 @@ func runCommand() *cobra.Command {
 	f.place.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
+	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page, for links in alerts (default: the address of --listen)")
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")
@@ -100,6 +103,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer workers.Close()
+	opts.PageURL = cmp.Or(f.pageURL, addressOf(f.listen))
 	opts.Store, opts.Environments, opts.Metrics, opts.Policies = store, f.environments, metrics, within(cmd.Context(), workers)
 	daemon, err := reconciler.New(cmd.Context(), opts)
 	if err != nil {
@@ -109,6 +113,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return f.runOnce(cmd, daemon)
 	}
 	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log})
+}
+
+// addressOf is where a page is that listens there; "" where only the listener
+// will know.
+func addressOf(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port == "0" || host == "" || net.ParseIP(host).IsUnspecified() {
+		return ""
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // serve runs the daemon and its page until asked to stop.

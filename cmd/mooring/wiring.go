@@ -245,21 +245,6 @@ func emulated(cfg awssdk.Config) bool {
 	return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1"
 }
 
-// openNotifier makes a receiver of the pipeline's.
-func openNotifier(name string, r manifest.Receiver) (notify.Notifier, error) {
-	switch {
-	case r.Webhook != nil:
-		var key notify.Secret
-		if r.Webhook.Secret != nil {
-			key = secret(*r.Webhook.Secret)
-		}
-		return notify.NewWebhook(secret(r.Webhook.URL), key, nil), nil
-	case r.Alertmanager != nil:
-		return notify.NewAlertmanager(secret(r.Alertmanager.URL), nil), nil
-	}
-	return nil, fmt.Errorf("receiver %s names no kind: give it a webhook or an alertmanager", name)
-}
-
 // secret reads a value that stays out of the repository, anew at each use.
 func secret(s manifest.Secret) notify.Secret {
 	return func() (string, error) {

@@ -120,8 +120,15 @@ type Alert struct {
 	Text        string            `json:"text"`
 	Resource    string            `json:"resource,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	Facts       []Fact            `json:"facts,omitempty"` // what Text says, one by one
 	Receivers   []string          `json:"receivers"`
 	At          time.Time         `json:"at"`
+}
+
+// Fact is one thing that is known about an alert, for people.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Delivered is what became of one alert at one receiver.

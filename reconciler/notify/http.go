@@ -29,7 +29,7 @@ func client(base http.RoundTripper) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// request is one POST of JSON.
+// request is one POST, of JSON where the header does not say otherwise.
 type request struct {
 	url    string
 	body   []byte
@@ -44,7 +44,9 @@ func post(ctx context.Context, c *http.Client, r request) error {
 		return Permanent(errors.New("notify: the receiver's URL is not an http or https address"))
 	}
 	req.Header = r.header
-	req.Header.Set("Content-Type", "application/json")
+	if req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("User-Agent", "mooring")
 	response, err := c.Do(req)
 	if err != nil {

@@ -28,6 +28,25 @@ type Webhook struct {
 	client *http.Client
 }
 
+// Templated is a Webhook whose body is the receiver's own form. Events are
+// never put together for it.
+type Templated struct {
+	hook     *Webhook
+	template *Template
+}
+
+// WithTemplate lets t make the body of every delivery; the headers stay.
+func (w *Webhook) WithTemplate(t *Template) *Templated { return &Templated{hook: w, template: t} }
+
+// Notify implements Notifier.
+func (t *Templated) Notify(ctx context.Context, e Event) error {
+	body, err := t.template.execute(e)
+	if err != nil {
+		return Permanent(err)
+	}
+	return t.hook.post(ctx, delivery{body: body, contentType: t.template.contentType, id: e.ID, at: time.Now().UTC()})
+}
+
 // NewWebhook posts to url, signing with key unless it is nil. transport may
 // be nil.
 func NewWebhook(url, key Secret, transport http.RoundTripper) *Webhook {
@@ -59,17 +78,32 @@ func (w *Webhook) NotifyAll(ctx context.Context, events []Event) error {
 }
 
 func (w *Webhook) send(ctx context.Context, message any, id string, now time.Time) error {
-	address, err := read("webhook's URL", w.url)
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(message)
 	if err != nil {
 		return Permanent(fmt.Errorf("notify: write the event: %w", err))
 	}
+	return w.post(ctx, delivery{body: body, id: id, at: now})
+}
+
+// delivery is one message to a webhook.
+type delivery struct {
+	body        []byte
+	contentType string // "": JSON
+	id          string
+	at          time.Time
+}
+
+func (w *Webhook) post(ctx context.Context, d delivery) error {
+	address, err := read("webhook's URL", w.url)
+	if err != nil {
+		return err
+	}
 	header := http.Header{}
-	header.Set("Idempotency-Key", id)
-	header.Set("X-Mooring-Timestamp", fmt.Sprint(now.Unix()))
+	header.Set("Idempotency-Key", d.id)
+	header.Set("X-Mooring-Timestamp", fmt.Sprint(d.at.Unix()))
+	if d.contentType != "" {
+		header.Set("Content-Type", d.contentType)
+	}
 	if w.key != nil {
 		key, err := read("webhook's key", w.key)
 		if err != nil {
@@ -78,9 +112,9 @@ func (w *Webhook) send(ctx context.Context, message any, id string, now time.Tim
 		if key == "" {
 			return errors.New("notify: the webhook's key is empty")
 		}
-		header.Set("X-Mooring-Signature", Sign([]byte(key), body))
+		header.Set("X-Mooring-Signature", Sign([]byte(key), d.body))
 	}
-	return post(ctx, w.client, request{url: address, body: body, header: header})
+	return post(ctx, w.client, request{url: address, body: d.body, header: header})
 }
 
 // groupKey is the same for the same events, however often they are sent.

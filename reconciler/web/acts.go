@@ -42,6 +42,13 @@ func (s *server) acts() {
 			})(r, by)
 		})
 	}
+	if t, ok := s.o.Control.(Tester); ok {
+		s.closed("POST /api/v1/receivers/{receiver}/test", func(r *http.Request, by access.Person) (any, error) {
+			ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
+			defer cancel()
+			return accepted(t.TestReceiver(ctx, r.PathValue("receiver"), by))
+		})
+	}
 	for path, do := range map[string]func(context.Context, string, access.Person) error{
 		"promote": s.o.Control.Promote, "sync": s.o.Control.Sync, "retry": s.o.Control.Retry,
 	} {

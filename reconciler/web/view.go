@@ -84,6 +84,12 @@ type VerdictRequest struct {
 	By      access.Person `json:"-"`
 }
 
+// Tester is a Control that sends a message that says it is a test to a receiver,
+// and tells what became of it.
+type Tester interface {
+	TestReceiver(ctx context.Context, name string, by access.Person) error
+}
+
 // ResumeRequest lifts one hold by its id, or with "" every one.
 type ResumeRequest struct {
 	Environment string        `json:"environment"`

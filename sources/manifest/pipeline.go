@@ -78,21 +78,6 @@ type Hints struct {
 	Queue string `json:"queue" is:"required,match=hintQueue,maxlen=256" doc:"The SQS queue that an EventBridge rule sends CloudTrail's events to: its name, or its ARN in another account."`
 }
 
-// Receiver is where alerts go. Exactly one is set.
-type Receiver struct {
-	Webhook      *Webhook      `json:"webhook,omitempty" doc:"A generic webhook."`
-	Alertmanager *Alertmanager `json:"alertmanager,omitempty" doc:"An Alertmanager."`
-}
-
-type Webhook struct {
-	URL    Secret  `json:"url" is:"required" doc:"Where to post."`
-	Secret *Secret `json:"secret,omitempty" is:"secret" doc:"The key of the HMAC-SHA256 signature."`
-}
-
-type Alertmanager struct {
-	URL Secret `json:"url" is:"required" doc:"The address of the Alertmanager."`
-}
-
 // Secret is a value that stays out of the repository where the schema says so.
 type Secret struct {
 	Inline   string `json:"inline,omitempty"` // a plain string: allowed for URLs, refused for keys

@@ -253,9 +253,3 @@ func (s *secretDoc) check(d *decoder, n *node) {
 		d.fault(n.pos(), "needs fromEnv or fromFile", "one of them")
 	}
 }
-
-func (r *Receiver) check(d *decoder, n *node) {
-	if (r.Webhook == nil) == (r.Alertmanager == nil) {
-		d.fault(n.pos(), "needs webhook or alertmanager", "one of them")
-	}
-}

@@ -1,0 +1,82 @@
+package amazon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+
+	"mooring.dev/reconciler/notify"
+)
+
+// Source and DetailType are what rules match Mooring's events by.
+const (
+	Source     = "mooring"
+	DetailType = "Mooring Alert"
+)
+
+// batch is how many entries one PutEvents takes.
+const batch = 10
+
+// Bus puts each event on a bus of EventBridge; its detail is the event.
+type Bus struct {
+	client *eventbridge.Client
+	name   string
+}
+
+// NewBus puts events on the bus of a name or ARN.
+func NewBus(client *eventbridge.Client, name string) *Bus { return &Bus{client: client, name: name} }
+
+// Notify implements notify.Notifier.
+func (b *Bus) Notify(ctx context.Context, e notify.Event) error {
+	return b.NotifyAll(ctx, []notify.Event{e})
+}
+
+// NotifyAll implements notify.Grouper. What was taken before another entry was
+// refused is put again with it: whoever listens knows events by their id.
+func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {
+	for len(events) > 0 {
+		some := events[:min(batch, len(events))]
+		events = events[len(some):]
+		in := &eventbridge.PutEventsInput{}
+		for _, e := range some {
+			detail, err := json.Marshal(e)
+			if err != nil {
+				return notify.Permanent(fmt.Errorf("notify %s: %w", b.name, err))
+			}
+			in.Entries = append(in.Entries, types.PutEventsRequestEntry{
+				EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(DetailType), Detail: aws.String(string(detail)), Time: aws.Time(e.At),
+			})
+		}
+		out, err := b.client.PutEvents(ctx, in)
+		if err != nil {
+			return classify(b.name, err)
+		}
+		if err := b.refused(out.Entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refused is what a batch that was answered left out; for good only when every
+// refusal is.
+func (b *Bus) refused(entries []types.PutEventsResultEntry) error {
+	var refusals []error
+	lastingAll := true
+	for _, entry := range entries {
+		if code := aws.ToString(entry.ErrorCode); code != "" {
+			refusals = append(refusals, fmt.Errorf("notify %s: entry refused: %s", b.name, code))
+			lastingAll = lastingAll && lasting[code]
+		}
+	}
+	err := errors.Join(refusals...)
+	if err != nil && lastingAll {
+		return notify.Permanent(err)
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package notify
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/smtp"
+	"net/textproto"
+	"strings"
+	"time"
+)
+
+// How an Email's connection is kept private.
+const (
+	StartTLS    = "starttls" // the server must offer it
+	ImplicitTLS = "implicit" // from the first byte on, usually port 465
+	NoTLS       = "none"     // for a relay on this machine or in a private network
+)
+
+const emailLines = 200
+
+// EmailOptions say where mail goes and who sends it.
+type EmailOptions struct {
+	Server   string // host:port
+	TLS      string // StartTLS by default
+	From     string
+	To       []string
+	Username string // "": no authentication
+	Password Secret
+	Trust    *x509.CertPool // authorities of its certificate; nil: the machine's
+}
+
+// Email sends through one SMTP server. The event's id is the message's id, so
+// that mail programs that care see one message; what is about the same alert
+// is one thread.
+type Email struct{ o EmailOptions }
+
+// NewEmail sends through the server of o.
+func NewEmail(o EmailOptions) *Email {
+	o.TLS = cmp.Or(o.TLS, StartTLS)
+	return &Email{o: o}
+}
+
+// Notify implements Notifier.
+func (m *Email) Notify(ctx context.Context, e Event) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n", cmp.Or(e.Title, e.Kind))
+	if len(e.Facts) == 0 && e.Text != "" {
+		fmt.Fprintf(&text, "\n%s\n", e.Text)
+	}
+	for i, f := range e.Facts {
+		if i == 0 {
+			text.WriteString("\n")
+		}
+		fmt.Fprintf(&text, "%s: %s\n", f.Name, f.Value)
+	}
+	for i, a := range linksOf(e) {
+		if i == 0 {
+			text.WriteString("\n")
+		}
+		fmt.Fprintf(&text, "%s: %s\n", a.Name, a.Link)
+	}
+	return m.send(ctx, letter{id: e.ID, thread: e.Fingerprint, subject: headline(e), text: text.String(), at: e.At})
+}
+
+// NotifyAll implements Grouper.
+func (m *Email) NotifyAll(ctx context.Context, events []Event) error {
+	title, lines := digest(events, emailLines)
+	id := groupKey(events)
+	return m.send(ctx, letter{id: id, thread: id, subject: title, text: strings.Join(lines, "\n") + "\n", at: events[len(events)-1].At})
+}
+
+type letter struct {
+	id, thread, subject, text string
+	at                        time.Time
+}
+
+// message is the letter as it goes over the wire. No part of an event can add
+// a header: what stands in one is encoded or a digest.
+func (m *Email) message(l letter) ([]byte, error) {
+	var out bytes.Buffer
+	subject := strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, cut(l.subject, 200))
+	fmt.Fprintf(&out, "From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\n", m.o.From, strings.Join(m.o.To, ", "),
+		mime.QEncoding.Encode("utf-8", subject), l.at.UTC().Format(time.RFC1123Z))
+	fmt.Fprintf(&out, "Message-ID: <%s@mooring>\r\nReferences: <%s@mooring>\r\n", digestOf(l.id), digestOf("thread "+l.thread))
+	out.WriteString("Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+	w := quotedprintable.NewWriter(&out)
+	if _, err := w.Write([]byte(strings.ReplaceAll(l.text, "\n", "\r\n"))); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), w.Close()
+}
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (m *Email) send(ctx context.Context, l letter) error {
+	body, err := m.message(l)
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: write the mail: %w", err))
+	}
+	host, _, err := net.SplitHostPort(m.o.Server)
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: the mail server %q is not host:port", m.o.Server))
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	c, done, err := m.dial(ctx, host)
+	if err != nil {
+		return fmt.Errorf("notify %s: %w", m.o.Server, err)
+	}
+	defer done()
+	if err := m.hand(c, host, body); err != nil {
+		return m.classify(err)
+	}
+	_ = c.Quit() // the message is taken; how the server parts says nothing
+	return nil
+}
+
+// dial connects and lets ctx end whatever hangs.
+func (m *Email) dial(ctx context.Context, host string) (*smtp.Client, func(), error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.o.Server)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	if m.o.TLS == ImplicitTLS {
+		conn = tls.Client(conn, m.tls(host))
+	}
+	c, err := smtp.NewClient(conn, host)
+	if err != nil {
+		stop()
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	return c, func() { stop(); _ = c.Close() }, nil
+}
+
+func (m *Email) tls(host string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: m.o.Trust}
+}
+
+// errNoTLS: the server would take the mail in the open.
+var errNoTLS = errors.New("the server offers no STARTTLS; use tls: implicit, or tls: none where the way is private")
+
+func (m *Email) hand(c *smtp.Client, host string, body []byte) error {
+	if m.o.TLS == StartTLS {
+		if ok, _ := c.Extension("STARTTLS"); !ok {
+			return errNoTLS
+		}
+		if err := c.StartTLS(m.tls(host)); err != nil {
+			return err
+		}
+	}
+	if m.o.Username != "" {
+		password, err := read("mail server's password", m.o.Password)
+		if err != nil {
+			return err
+		}
+		if err := c.Auth(smtp.PlainAuth("", m.o.Username, password, host)); err != nil {
+			return err
+		}
+	}
+	if err := c.Mail(m.o.From); err != nil {
+		return err
+	}
+	for _, to := range m.o.To {
+		if err := c.Rcpt(to); err != nil {
+			return err
+		}
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// classify: what a server refuses with 5xx it refuses for good, except who
+// sends: a password may be put right. Its words are not repeated.
+func (m *Email) classify(err error) error {
+	var said *textproto.Error
+	if !errors.As(err, &said) {
+		return fmt.Errorf("notify %s: %w", m.o.Server, err)
+	}
+	err = fmt.Errorf("notify %s: answered %d", m.o.Server, said.Code)
+	const authentication = 530 // 530 to 538: who sends is not known
+	if said.Code >= 500 && (said.Code < authentication || said.Code > 538) {
+		return Permanent(err)
+	}
+	return err
+}

@@ -1,0 +1,243 @@
+package notify
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"math/big"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// postbox is a mail server that keeps what it is given.
+type postbox struct {
+	t       *testing.T
+	answers map[string]string // to a command, instead of the usual one
+	cert    *tls.Certificate  // offers STARTTLS
+	address string
+	mu      sync.Mutex
+	said    []string // commands, with passwords decoded
+	private []bool   // of each, whether it came by TLS
+	mails   []string
+	wg      sync.WaitGroup
+}
+
+func newPostbox(t *testing.T, cert *tls.Certificate, answers map[string]string) *postbox {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &postbox{t: t, answers: answers, cert: cert, address: l.Addr().String()}
+	p.wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.wg.Go(func() { p.serve(conn) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); p.wg.Wait() })
+	return p
+}
+
+func (p *postbox) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	private := false
+	in := bufio.NewReader(conn)
+	say := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") }
+	say("220 postbox")
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimRight(line, "\r\n")
+		verb, _, _ := strings.Cut(line, " ")
+		p.note(line, private)
+		switch {
+		case p.answers[verb] != "":
+			say(p.answers[verb])
+		case verb == "EHLO" && p.cert != nil && !private:
+			say("250-postbox\r\n250-AUTH PLAIN\r\n250 STARTTLS")
+		case verb == "EHLO":
+			say("250-postbox\r\n250 AUTH PLAIN")
+		case verb == "STARTTLS":
+			say("220 go on")
+			conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*p.cert}})
+			in, private = bufio.NewReader(conn), true
+		case verb == "AUTH":
+			say("235 welcome")
+		case verb == "DATA":
+			say("354 go on")
+			p.mail(in)
+			say("250 taken")
+		case verb == "QUIT":
+			say("221 bye")
+			return
+		default:
+			say("250 ok")
+		}
+	}
+}
+
+func (p *postbox) note(line string, private bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if rest, ok := strings.CutPrefix(line, "AUTH PLAIN "); ok {
+		plain, err := base64.StdEncoding.DecodeString(rest)
+		if err != nil {
+			p.t.Error(err)
+		}
+		line = "AUTH " + string(plain)
+	}
+	p.said, p.private = append(p.said, line), append(p.private, private)
+}
+
+func (p *postbox) mail(in *bufio.Reader) {
+	var text strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil || line == ".\r\n" {
+			break
+		}
+		text.WriteString(strings.TrimPrefix(line, "."))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mails = append(p.mails, text.String())
+}
+
+// certificate is for 127.0.0.1, and the authorities that trust it.
+func certificate(t *testing.T) (*tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, &about, &about, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(made)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+// The password goes over TLS only, the mail is whole, and no part of an event
+// becomes a header.
+func TestEmail(t *testing.T) {
+	cert, trust := certificate(t)
+	box := newPostbox(t, cert, nil)
+	m := NewEmail(EmailOptions{Server: box.address, From: "mooring@example.com", To: []string{"ann@example.com", "bob@example.com"}, Username: "mooring", Password: fixed("hunter2"), Trust: trust})
+	e := told
+	e.Title = "Bücher\r\nBcc: eve@example.com\r\n\r\nGone"
+	e.Facts = append(e.Facts, Fact{"a dot", "\n.\n."})
+	if err := m.Notify(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	for i, line := range box.said {
+		if strings.HasPrefix(line, "AUTH") && (!box.private[i] || line != "AUTH \x00mooring\x00hunter2") {
+			t.Errorf("%q, private %v", line, box.private[i])
+		}
+	}
+	if len(box.mails) != 1 {
+		t.Fatalf("%d mails after %q", len(box.mails), box.said)
+	}
+	got, err := mail.ReadMessage(strings.NewReader(box.mails[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
+	if err != nil || got.Header.Get("Bcc") != "" || !strings.Contains(subject, "Bücher") || !strings.HasPrefix(subject, "[HIGH]") {
+		t.Errorf("subject %q (%v), headers %v", subject, err, got.Header)
+	}
+	if to, err := got.Header.AddressList("To"); err != nil || len(to) != 2 {
+		t.Errorf("to %v, %v", to, err)
+	}
+	body, err := io.ReadAll(quotedprintable.NewReader(got.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"declared: 512", "who: user/bob", "hold: http://127.0.0.1:8420/production#hold", "\r\n.\r\n."} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("%q is missing in %q", want, body)
+		}
+	}
+	again, err := m.message(letter{id: e.ID, thread: e.Fingerprint})
+	if err != nil || !strings.Contains(string(again), "Message-ID: "+got.Header.Get("Message-Id")) {
+		t.Errorf("the same event is another message: %s, %v", again, err)
+	}
+}
+
+// What a mail server's answer means, and that it is told nothing it should not
+// know: without TLS no mail, with the wrong certificate none either.
+func TestEmailRefusals(t *testing.T) {
+	cert, trust := certificate(t)
+	for name, c := range map[string]struct {
+		answers map[string]string
+		cert    *tls.Certificate
+		trust   *x509.CertPool
+		tls     string
+		want    string
+	}{
+		"taken in the open when told so": {tls: NoTLS, want: "ok"},
+		"no STARTTLS":                    {want: "retry"},
+		"a stranger's certificate":       {cert: cert, want: "retry"},
+		"busy":                           {answers: map[string]string{"MAIL": "451 later"}, cert: cert, trust: trust, want: "retry"},
+		"unknown recipient":              {answers: map[string]string{"RCPT": "550 who is hunter2"}, cert: cert, trust: trust, want: "dead"},
+		"wrong password":                 {answers: map[string]string{"AUTH": "535 no"}, cert: cert, trust: trust, want: "retry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := newPostbox(t, c.cert, c.answers)
+			o := EmailOptions{Server: box.address, TLS: c.tls, From: "mooring@example.com", To: []string{"ann@example.com"}, Trust: c.trust}
+			if c.trust != nil {
+				o.Username, o.Password = "mooring", fixed("hunter2")
+			}
+			err := NewEmail(o).Notify(t.Context(), sample)
+			got := "retry"
+			switch {
+			case err == nil:
+				got = "ok"
+			case IsPermanent(err):
+				got = "dead"
+			}
+			if got != c.want {
+				t.Errorf("%s (%v), want %s", got, err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v tells what the server said", err)
+			}
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			if (len(box.mails) > 0) != (c.want == "ok") {
+				t.Errorf("%d mails", len(box.mails))
+			}
+		})
+	}
+	gone := NewEmail(EmailOptions{Server: "127.0.0.1:1", TLS: NoTLS, From: "a@b.c", To: []string{"d@e.f"}})
+	if err := gone.NotifyAll(t.Context(), []Event{sample, told}); err == nil || IsPermanent(err) {
+		t.Errorf("nobody there: %v", err)
+	}
+	if err := NewEmail(EmailOptions{Server: "nowhere", From: "a@b.c", To: []string{"d@e.f"}}).Notify(t.Context(), sample); !IsPermanent(err) {
+		t.Errorf("no address: %v", fmt.Sprint(err))
+	}
+}
