@@ -33,7 +33,7 @@ type waiting struct {
 func waits(st *journal.Environment) []waiting {
 	var out []waiting
 	if n := len(st.Promotions); n > 0 {
-		if pr := st.Promotions[n-1]; pr.Outcome == "held" && (pr.Decision != "" || slices.ContainsFunc(pr.Findings, isDiverged)) {
+		if pr := st.Promotions[n-1]; pr.Outcome == "held" && (pr.Decision != "" || answerable(pr.Findings)) {
 			out = append(out, waiting{key: pr.Key, codes: codesOf(pr.Findings), what: "promotion from " + pr.From})
 		}
 	}
@@ -102,7 +102,7 @@ func (d *Daemon) Approve(ctx context.Context, r web.ApprovalRequest) (web.Approv
 
 // meant is the content a request is about.
 func (e *environment) meant(st *journal.Environment, r web.ApprovalRequest) (waiting, error) {
-	all := waits(st)
+	all := append(waits(st), e.startWaits(st, e.d.opts.Now())...)
 	digest := strings.TrimPrefix(r.Content, "sha256:")
 	var found []waiting
 	for _, w := range all {
@@ -145,7 +145,7 @@ func answerOf(a record.Approval) record.Answer {
 // approvals of what waits, for people to see.
 func (p *pass) approvals(ctx context.Context) []web.Approval {
 	var out []web.Approval
-	for _, w := range waits(p.st) {
+	for _, w := range append(waits(p.st), p.e.startWaits(p.st, p.now)...) {
 		for _, v := range p.verdicts(ctx, w.key, w.codes) {
 			if answerOf(v.Approval) != record.Withdrawn {
 				out = append(out, approvalView(p.e.name, v))

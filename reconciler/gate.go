@@ -128,7 +128,7 @@ func (p *pass) baseInput() policy.Input {
 		Request: policy.Request{ID: p.e.d.opts.NewID("dec"), TimeNS: p.now.UnixNano(), Trigger: p.w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
 		Environment: policy.Environment{
 			Name: p.spec.Name, Branch: p.spec.Branch, Order: p.w.order(p.spec.Name), Protected: p.spec.Protected,
-			Labels: p.spec.Labels, Window: policy.Window{Open: true}, Suspended: p.suspended(),
+			Labels: p.spec.Labels, Window: p.windowInput(), Suspended: p.suspended(),
 		},
 	}
 	switch {

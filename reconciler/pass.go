@@ -355,7 +355,7 @@ func (p *pass) outcome(err error) string {
 		return "error"
 	case p.st.Judged != nil && (p.st.Judged.Outcome == "deny" || p.st.Judged.Outcome == "error" || p.st.Judged.Outcome == "invalid"):
 		return "denied"
-	case p.holding(), p.waits != "" && p.waits != "manual" && p.waits != "waiting":
+	case p.holding(), p.waitsForWindow(), p.waits != "" && p.waits != "manual" && p.waits != "waiting":
 		return "held"
 	case p.st.Rollout.Phase != rollout.Idle:
 		return "progressing"

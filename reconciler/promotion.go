@@ -92,6 +92,13 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 	}
 	p.addContract(ctx, &in, arriving)
 	in.Approved = p.preferred(ctx, in.Rendered)
+	in.Outside = map[string]map[record.Key]bool{p.e.name: {}}
+	for _, to := range in.Rendered {
+		in.Outside[p.e.name][to[p.e.name]] = p.outside(ctx, to[p.e.name])
+	}
+	if next := p.spec.Windows.Set().NextChange(p.now); !next.IsZero() {
+		p.later = append(p.later, next)
+	}
 	return in, arriving, nil
 }
 
@@ -230,7 +237,7 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		}
 	}
 	p.waits = m.Code
-	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || d != nil && d.RecheckNS > 0 {
+	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || m.Code == codeWindow || d != nil && d.RecheckNS > 0 {
 		return nil // the ordinary course of things
 	}
 	return p.fire(ctx, event{

@@ -33,7 +33,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	if err != nil {
 		return sig, err
 	}
-	if start != nil && p.mayStart() {
+	if start != nil && p.mayStart() && (start.Retry || p.windowLets(ctx)) {
 		if err := p.e.checkAccount(ctx); err != nil {
 			return sig, err
 		}

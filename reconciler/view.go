@@ -109,6 +109,8 @@ func (p *pass) stateWord(err error) (state, why string) {
 		return "held", p.holdReason()
 	case p.waitsForSync():
 		return "held", "an admitted release waits for `mooring sync` (sync: manual)"
+	case p.waitsForWindow():
+		return "held", p.windowWhy()
 	case err != nil:
 		return "degraded", err.Error()
 	case !p.healthy():

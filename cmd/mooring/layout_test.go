@@ -27,7 +27,8 @@ var topLevel = []string{
 // are exempt.
 var mayImport = map[string][]string{
 	"sources":                        {},
-	"sources/manifest":               {},
+	"sources/manifest":               {"sources/window"},
+	"sources/window":                 {},
 	"sources/git":                    {"sources", "sources/manifest"},
 	"sources/dir":                    {"sources", "sources/manifest"},
 	"sources/graft":                  {"sources", "sources/manifest"},
@@ -92,7 +93,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/rollout/analysis", "reconciler/promote", "reconciler/diagnose"}
+var pure = []string{"sources/manifest", "sources/window", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/rollout/analysis", "reconciler/promote", "reconciler/diagnose"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -83,7 +83,24 @@ func judge(in Input, ups []*Place, to *Place, key record.Key, rendered bool) (co
 			return code, why, time.Time{}
 		}
 	}
-	return soaked(in.Now, ups)
+	if code, why, recheck := soaked(in.Now, ups); code != "" {
+		return code, why, recheck
+	}
+	return windowed(in, to, key)
+}
+
+// windowed: content comes in while the target's windows are open, or by a
+// person's word.
+func windowed(in Input, to *Place, key record.Key) (code, why string, recheck time.Time) {
+	name, set := to.Environment.Name, to.Environment.Windows.Set()
+	if set.Open(in.Now) || in.Outside[name][key] {
+		return "", "", time.Time{}
+	}
+	next := set.NextChange(in.Now)
+	if next.IsZero() {
+		return "window", "no window of " + name + " opens in sight: approve this content if it is to come in outside of them", next
+	}
+	return "window", fmt.Sprintf("the window of %s opens at %s", name, next.UTC().Format(time.RFC3339)), next
 }
 
 // together: all of several upstreams have released the very same content.

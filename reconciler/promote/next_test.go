@@ -74,6 +74,9 @@ func TestAMoveWaitsFor(t *testing.T) {
 		{"manual", func(in *Input) { in.Places[1].Environment.Promotion = "" }},
 		{"pullRequest", func(in *Input) { in.Places[1].Environment.Promotion = "pullRequest" }},
 		{"invalid", func(in *Input) { delete(in.Rendered["preview"], "staging") }},
+		{"window", func(in *Input) {
+			in.Places[1].Environment.Windows.Deny = []manifest.Window{{From: "11:00", To: "13:00"}}
+		}},
 		{"waiting", func(in *Input) { in.Places[0].Moving = true }},
 	}
 	for _, c := range cases {
@@ -109,6 +112,23 @@ func TestSoakSaysWhenToLookAgain(t *testing.T) {
 	in.Places[0].Soak = 10 * time.Minute
 	if got := Next(in)[0].RecheckAt; !got.Equal(now.Add(20 * time.Minute)) {
 		t.Errorf("recheck at %v", got)
+	}
+}
+
+func TestAClosedWindowSaysWhenItOpens(t *testing.T) {
+	in := ready()
+	in.Places[1].Environment.Windows.Allow = []manifest.Window{{Days: []string{"Monday"}, From: "09:00", To: "17:00", Zone: "Europe/Amsterdam"}}
+	m := Next(in)[0] // 2026-03-01 is a Sunday
+	if want := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC); m.Code != "window" || !m.RecheckAt.Equal(want) {
+		t.Fatalf("got %+v, want it to open at %v", m, want)
+	}
+	in.Outside = map[string]map[record.Key]bool{"staging": {m.Key: true}}
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("let in, yet held: %+v", m)
+	}
+	in.Outside, in.Now = nil, m.RecheckAt
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("open, yet held: %+v", m)
 	}
 }
 
@@ -167,6 +187,9 @@ func TestLessEvidenceNeverMovesMore(t *testing.T) {
 		func(p *Place) { p.Seen = nil },
 		func(p *Place) { p.InForce = record.Release{} },
 		func(p *Place) { p.Environment.Promotion = "manual" },
+		func(p *Place) {
+			p.Environment.Windows.Deny = append(p.Environment.Windows.Deny, manifest.Window{From: "11:00", To: "13:00"})
+		},
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		in := ready()

@@ -48,6 +48,8 @@ type Input struct {
 	Requested map[string]bool
 	// Approved holds keys with standing approvals, by target environment.
 	Approved map[string]map[record.Key]bool
+	// Outside holds keys that people let in outside of windows.
+	Outside map[string]map[record.Key]bool
 }
 
 // Move is content that should go from one environment to the next.
@@ -60,7 +62,7 @@ type Move struct {
 	// Held says why the move is not to be made now; "" when it may be put to
 	// policy and made. Code is a stable name for it.
 	Held string
-	Code string // manual | diverged | hold | checks | soak | unhealthy | contract | quarantined | invalid | waiting
+	Code string // manual | diverged | hold | checks | soak | unhealthy | contract | quarantined | invalid | waiting | window
 	// RecheckAt is when the reason may be gone by time alone.
 	RecheckAt time.Time
 }

@@ -39,6 +39,7 @@ type Environment struct {
 	Hints     Hints             `json:"hints,omitzero" doc:"Word of changes as they happen. Without it they are found by looking alone."`
 	Checks    []Check           `json:"checks,omitempty" doc:"Questions put to the environment; their answers are evidence."`
 	Soak      Duration          `json:"soak,omitempty" doc:"How long content must be healthy here before it moves on."`
+	Windows   Windows           `json:"windows,omitzero" doc:"When content comes in, and releases start to move. What moves already goes on."`
 	// Deletions is the share of resources one release may remove without
 	// approval, 0..1; default 1/3.
 	Deletions float64 `json:"deletions,omitempty" is:"default=0.3333333333333333,min=0,max=1" doc:"The share of resources one release may remove without approval."`
