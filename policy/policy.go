@@ -88,7 +88,7 @@ type Decision struct {
 	Routes    []Route  `json:"routes,omitempty"`  // notify
 	Muted     bool     `json:"muted,omitempty"`
 
-	// Record is the decision record as one JSON line (masked), for the journal.
+	// Record is the decision record as one JSON line (sensitive values are tokens), for the journal.
 	Record []byte `json:"-"`
 }
 

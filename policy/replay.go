@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,8 @@ type Recorded struct {
 	ID          string
 	Environment string
 	Point       Point
-	Input       []byte // the document; empty when it was erased
+	Input       []byte // the document; empty when it was not kept whole
+	Lost        string // why Input is empty
 	Result      Decision
 }
 
@@ -35,6 +37,7 @@ func ParseRecorded(line []byte) (Recorded, error) {
 		Input  json.RawMessage   `json:"input"`
 		Result Decision          `json:"result"`
 		Erased []string          `json:"erased"`
+		Masked []string          `json:"masked"`
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
 		return Recorded{}, fmt.Errorf("read decision record: %w", err)
@@ -44,10 +47,24 @@ func ParseRecorded(line []byte) (Recorded, error) {
 		return Recorded{}, errors.New("read decision record: it names no decision_id, or no path policy/POINT")
 	}
 	out := Recorded{ID: r.ID, Environment: r.Labels["environment"], Point: Point(point), Result: r.Result}
-	if len(r.Erased) == 0 && !bytes.Equal(r.Input, []byte("null")) {
+	switch lost := append(r.Erased, r.Masked...); {
+	case len(lost) > 0:
+		out.Lost = "of its input was erased or masked: " + some(lost)
+	case len(r.Input) == 0, bytes.Equal(r.Input, []byte("null")):
+		out.Lost = "its input was not kept"
+	default:
 		out.Input = r.Input
 	}
 	return out, nil
+}
+
+// some are the first few of many.
+func some(paths []string) string {
+	const few = 3
+	if len(paths) <= few {
+		return strings.Join(paths, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(paths[:few], ", "), len(paths)-few)
 }
 
 // Flip is a past decision that would be another.
@@ -94,7 +111,7 @@ func Replay(ctx context.Context, e Documents, records iter.Seq[Recorded]) Replay
 			return out
 		}
 		if len(r.Input) == 0 {
-			out.Skipped = append(out.Skipped, Skipped{ID: r.ID, Why: "its input was not kept"})
+			out.Skipped = append(out.Skipped, Skipped{ID: r.ID, Why: cmp.Or(r.Lost, "its input was not kept")})
 			continue
 		}
 		d, err := e.EvaluateDocument(ctx, r.Point, r.Input)

@@ -79,7 +79,7 @@ func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]s
 	if w.evaluator == nil {
 		return defaults, nil
 	}
-	d, err := w.evaluator.Evaluate(ctx, policy.Notify, e.notifyQuestion(w, a))
+	d, err := w.evaluate(ctx, policy.Notify, e.notifyQuestion(w, a))
 	d.Point = policy.Notify
 	recs := decisionRecords(d)
 	switch {

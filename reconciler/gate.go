@@ -21,12 +21,28 @@ import (
 // decisions that say nothing new are not worth a record.
 func (p *pass) ask(ctx context.Context, point policy.Point, in policy.Input) (policy.Decision, error) {
 	start := p.e.d.opts.Now()
-	d, err := p.w.evaluator.Evaluate(ctx, point, in)
+	d, err := p.w.evaluate(ctx, point, in)
 	p.e.d.opts.Metrics.Decision(string(point), string(d.Outcome), p.e.d.opts.Now().Sub(start).Seconds())
 	if d.ID == "" {
 		d.ID = in.Request.ID
 	}
 	d.Point = point
+	return d, err
+}
+
+// evaluate puts a question to the policies in force. What the pipeline does not
+// want kept is not in the record any more.
+func (w *world) evaluate(ctx context.Context, point policy.Point, in policy.Input) (policy.Decision, error) {
+	d, err := w.evaluator.Evaluate(ctx, point, in)
+	if w.pipeline == nil {
+		return d, err
+	}
+	masks := policy.Masks{Erase: w.pipeline.Decisions.Erase, Mask: w.pipeline.Decisions.Mask}
+	kept, failed := masks.Apply(d.Record)
+	if failed != nil { // no record, no effect: the point's closed answer
+		return policy.Decision{ID: d.ID, Point: point, Outcome: policy.Error}, failed
+	}
+	d.Record = kept
 	return d, err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -67,6 +68,8 @@ type decisionRecord struct {
 	Packages    json.RawMessage `json:"packages"`
 	Engine      string          `json:"engine"`
 	Prev        string          `json:"prev"`
+	Erased      []string        `json:"erased"`
+	Masked      []string        `json:"masked"`
 	People      *peoplesWord    `json:"people"`
 }
 
@@ -137,6 +140,9 @@ func explainDecision(cmd *cobra.Command, p *policyFolder, from *records, id stri
 
 // explainAgain decides once more with the policies of the time.
 func explainAgain(ctx context.Context, p *policyFolder, r decisionRecord, revision string) ([]rego.Explained, error) {
+	if lost := lostOf(r); lost != "" {
+		return nil, errors.New(lost)
+	}
 	tree, err := p.at(ctx, revision)
 	if err != nil {
 		return nil, err
@@ -147,6 +153,17 @@ func explainAgain(ctx context.Context, p *policyFolder, r decisionRecord, revisi
 		return nil, err
 	}
 	return e.Explain(ctx, r.Result.Point, r.Input)
+}
+
+// lostOf says why a decision cannot be made again.
+func lostOf(r decisionRecord) string {
+	switch {
+	case len(r.Erased)+len(r.Masked) > 0:
+		return "of its input was erased or masked: " + strings.Join(append(r.Erased, r.Masked...), ", ")
+	case len(r.Input) == 0 || string(r.Input) == "null":
+		return "its input was not kept"
+	}
+	return ""
 }
 
 func (d explainedDecision) table(w io.Writer) {

@@ -97,7 +97,7 @@ func (r *records) input(cmd *cobra.Command, id string) (json.RawMessage, error) 
 		return nil, err
 	}
 	if len(recorded.Input) == 0 {
-		return nil, fmt.Errorf("decision %s: its input was not kept", id)
+		return nil, fmt.Errorf("decision %s: %s", id, recorded.Lost)
 	}
 	return recorded.Input, nil
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // decisionRecord is a decision as one JSON line, with the field names of OPA's
-// decision log where it has them. The input was masked before it came here:
-// sensitive values are tokens, so nothing is erased or masked a second time.
+// decision log where it has them. Sensitive values were tokens before they came
+// here; what else is not to be kept policy.Masks takes out afterwards.
 // Everything but metrics and the packages' times is the same for the same input
 // and bundle. Whoever keeps the journal adds "prev", the hash of the record
 // before.

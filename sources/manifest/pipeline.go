@@ -8,6 +8,7 @@ type Pipeline struct {
 	Naming       string        // physical names; default "${environment}-${name}"
 	Receivers    map[string]Receiver
 	Policies     PolicySource // zero: policies/ of the control branch
+	Decisions    DecisionLog
 	Origin       Position
 }
 
@@ -21,6 +22,12 @@ type PolicySource struct {
 	Bundle    string `json:"bundle,omitempty" is:"match=bundle,maxlen=1024" doc:"An OPA bundle: a file or folder of the control branch, or file:PATH below the directory of artifacts. Needs digest."`
 	Digest    string `json:"digest,omitempty" is:"match=digest" doc:"What the bundle is: sha256:… of the file, or of a folder's list of files as sha256sum prints it."`
 	PublicKey string `json:"publicKey,omitempty" is:"maxlen=16384" doc:"The key that signed the bundle, PEM. With it an unsigned bundle is refused."`
+}
+
+// DecisionLog says what of the inputs decision records do not keep.
+type DecisionLog struct {
+	Erase []string `json:"erase,omitempty" is:"match=inputPath,maxitems=100" doc:"What is taken out of the input in decision records: JSON pointers as /input/commit/author; * is every item."`
+	Mask  []string `json:"mask,omitempty" is:"match=inputPath,maxitems=100" doc:"What is replaced by the text masked there: JSON pointers as /input/changes/*/fields/*/after."`
 }
 
 // Environment is a named target: a branch bound to a provider account.

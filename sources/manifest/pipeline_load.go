@@ -42,6 +42,7 @@ type pipelineSpec struct {
 	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
 	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
+	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
 }
 
 // LoadPipeline reads mooring.yaml of the control branch, defaults applied and
@@ -72,7 +73,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	spec := written.(*pipelineSpec)
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
-		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Origin: root.pos(),
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Decisions: spec.Decisions, Origin: root.pos(),
 	}
 	for i := range p.Environments {
 		e := &p.Environments[i]
