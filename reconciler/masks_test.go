@@ -16,7 +16,7 @@ func TestRecordsKeepWhatThePipelineWants(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	files := controlFiles("allow", s.names...)
 	delete(files, "policies/mode")
-	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "spec:\n", "spec:\n  decisions: {erase: [/input/commit/message, "/input/commits/*/message"], mask: [/input/environment/name]}\n", 1)
+	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "spec:\n", "spec:\n  decisions: {erase: [/input/commit/message, /input/commits/*/message], mask: [/input/environment/name]}\n", 1)
 	files["policies/admission/says.rego"] = "package policy.admission.says\n\nallow if input.environment.name == \"preview\"\n"
 	s.repo.commit("main", files)
 	s.repo.commit("env/preview", firstContent().files())
