@@ -2,10 +2,13 @@ package reconciler
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -172,7 +175,7 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	from, _ := p.w.pipeline.Environment(m.From)
 	proposal, err := p.e.d.opts.Proposer.Propose(ctx, sources.Edit{
 		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path, SourcePath: from.Path,
-		Message: promotionMessage(m, d),
+		Message: p.promotionMessage(m, d),
 	})
 	done := pr
 	done.At = p.e.d.opts.Now()
@@ -209,9 +212,34 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	return p.resolve(ctx, "promotion", "failed")
 }
 
-func promotionMessage(m promote.Move, d policy.Decision) string {
-	return fmt.Sprintf("Promote %s from %s to %s\n\nMooring-Content: %s\nMooring-From: %s\nMooring-Source: %s\nMooring-Decision: %s\n",
-		short(m.Key.Content), m.From, m.To, m.Key.Content, m.From, m.Commit, d.ID)
+// promotionMessage says in trailers what was moved, by which decision, and on
+// what evidence. A fast-forward makes no commit and has no such message: the
+// journal tells the same of every move.
+func (p *pass) promotionMessage(m promote.Move, d policy.Decision) string {
+	trailers := map[string]string{
+		"Mooring-Content": m.Key.Content, "Mooring-From": m.From, "Mooring-Source": m.Commit, "Mooring-Decision": d.ID,
+	}
+	var evidence []string
+	for _, name := range p.spec.After {
+		evidence = append(evidence, evidenceOf(p.e.d.place(name))...)
+	}
+	if len(evidence) > 0 {
+		trailers["Mooring-Evidence"] = strings.Join(evidence, "\n")
+	}
+	return sources.AppendTrailers(fmt.Sprintf("Promote %s from %s to %s", short(m.Key.Content), m.From, m.To), trailers)
+}
+
+// evidenceOf names each check's result upstream by the digest of its record.
+func evidenceOf(up promote.Place) []string {
+	var out []string
+	for _, c := range up.Checks {
+		text, err := json.Marshal(c)
+		if err != nil {
+			continue // plain data: cannot fail
+		}
+		out = append(out, fmt.Sprintf("%s/%s sha256:%x", up.Environment.Name, c.Name, sha256.Sum256(text)))
+	}
+	return out
 }
 
 // promotionHeld remembers why content waits, once per reason.
@@ -288,7 +316,7 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 	place := p.e.d.place(name)
 	u := policy.Upstream{
 		Environment: name, ContentMatch: place.InForce.Content == content, Applied: !place.Moving && place.InForce.Digest != "",
-		Healthy: place.Healthy, SoakSeconds: int64(place.Soak / time.Second), Held: len(place.Holds) > 0,
+		Healthy: place.Healthy, SoakSeconds: int64(place.Soaked / time.Second), Held: len(place.Holds) > 0,
 	}
 	spec, _ := p.w.pipeline.Environment(name)
 	for _, c := range spec.Checks {
@@ -322,6 +350,7 @@ func (p *pass) place(err error) promote.Place {
 		pl.InForce = ro.Release
 	}
 	pl.Soak = p.soaked()
+	pl.Soaked = max(pl.Soak, p.st.Soaked[ro.Release.Digest].Elapsed)
 	pl.Flags = p.raised(ro.Release.Key())
 	for content := range p.st.Contents {
 		pl.Seen[content] = true

@@ -1,10 +1,17 @@
 package reconciler
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"mooring.dev/policy"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
 )
 
 // TestContentMovesThroughThreeEnvironments: one commit on the first branch is
@@ -56,4 +63,35 @@ func TestFailedCheckStopsPromotion(t *testing.T) {
 		t.Error("it does not move once the check passes")
 	}
 	sound(t, s)
+}
+
+// TestPromotionCommitSaysOnWhatItRests: content, decision and evidence stand in
+// the trailers, and the same evidence gives the same digests.
+func TestPromotionCommitSaysOnWhatItRests(t *testing.T) {
+	up := promote.Place{Environment: manifest.Environment{Name: "staging"},
+		Checks: []record.CheckResult{{Key: record.Key{Content: "c"}, Name: "smoke", Passed: true, At: birth}}}
+	first := evidenceOf(up)
+	if len(first) != 1 || !slices.Equal(first, evidenceOf(up)) || !strings.HasPrefix(first[0], "staging/smoke sha256:") {
+		t.Fatalf("got %v", first)
+	}
+	up.Checks[0].Passed = false
+	if slices.Equal(first, evidenceOf(up)) {
+		t.Error("another result has the same digest")
+	}
+	s := newSimulation(1, memory.Options{}, mutant{}, "preview", "staging", "production")
+	s.repo.commit("env/preview", firstContent().files())
+	s.restart()
+	if !s.until(time.Hour, func() bool { return s.watch.environment("production").Admitted != nil }) {
+		t.Fatal("nothing came to production")
+	}
+	st := s.watch.environment("production")
+	moved := st.Promotions[len(st.Promotions)-1]
+	spec, _ := s.d.world.Load().pipeline.Environment("production")
+	p := &pass{e: s.d.environment("production"), spec: spec}
+	message := p.promotionMessage(promote.Move{From: moved.From, To: moved.To, Commit: moved.Source, Key: moved.Key},
+		policy.Decision{ID: moved.Decision})
+	got := sources.ParseTrailers(message)
+	if got["Mooring-Content"] != moved.Key.Content || got["Mooring-Decision"] != moved.Decision || !strings.HasPrefix(got["Mooring-Evidence"], "staging/smoke sha256:") {
+		t.Errorf("trailers %v of %q", got, message)
+	}
 }

@@ -38,6 +38,7 @@ func (e *Environment) clone() *Environment {
 	c.Drift = maps.Clone(e.Drift)
 	c.Unnamed = maps.Clone(e.Unnamed)
 	c.Rounds = maps.Clone(e.Rounds)
+	c.Soaked = maps.Clone(e.Soaked)
 	c.Checks = maps.Clone(e.Checks)
 	for key, of := range c.Checks {
 		c.Checks[key] = maps.Clone(of)

@@ -134,6 +134,7 @@ func (e *Environment) fill() {
 	fill(&e.Unnamed)
 	fill(&e.Rounds)
 	fill(&e.Checks)
+	fill(&e.Soaked)
 	fill(&e.Requests)
 }
 
@@ -187,7 +188,7 @@ func (e *Environment) apply(r Record) {
 	case r.Check != nil:
 		e.check(*r.Check)
 	case r.Soak != nil:
-		e.Soak = *r.Soak
+		e.soak(*r.Soak)
 	case r.Promotion != nil:
 		e.promotion(*r.Promotion)
 	case r.Request != nil && r.Request.Done:
@@ -273,6 +274,15 @@ func (e *Environment) resolved(r Resolved) {
 
 func about(item record.DriftItem, o record.Outcome) bool {
 	return item.Ref == o.Ref || o.Operation == "detach" && item.Parent == o.Ref && o.Ref != (manifest.Ref{})
+}
+
+// soak keeps the longest stretch of each release: what has soaked once, has.
+func (e *Environment) soak(s Soak) {
+	e.Soak = s
+	if s.Elapsed > e.Soaked[s.Release].Elapsed {
+		e.Soaked[s.Release] = s
+		bound(e.Soaked, keepChecks, func(s Soak) time.Time { return s.Tick }, cmp.Compare[string])
+	}
 }
 
 func (e *Environment) check(c record.CheckResult) {

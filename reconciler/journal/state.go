@@ -49,6 +49,7 @@ type Environment struct {
 	Rounds      map[string]Rounds           // by drift item id, surviving its resolution
 	Checks      map[record.Key]map[string]record.CheckResult
 	Soak        Soak
+	Soaked      map[string]Soak    // the longest of each release, by digest; bounded
 	Promotions  []record.Promotion // newest last, bounded to the last 50
 	Requests    map[string]Request // open ones
 	History     []Event            // what people see, bounded to the last 500

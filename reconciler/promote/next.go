@@ -198,7 +198,7 @@ func wanted(in Input, to *Place) (string, string) {
 func soaked(now time.Time, ups []*Place) (code, why string, recheck time.Time) {
 	for _, up := range ups {
 		need := time.Duration(up.Environment.Soak)
-		if up.Soak >= need {
+		if max(up.Soak, up.Soaked) >= need {
 			continue
 		}
 		if at := now.Add(need - up.Soak); at.After(recheck) {

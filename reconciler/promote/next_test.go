@@ -107,6 +107,18 @@ func TestNothingIsDue(t *testing.T) {
 	}
 }
 
+func TestASoakOnceCompletedStays(t *testing.T) {
+	in := ready()
+	in.Places[0].Soak, in.Places[0].Soaked = 0, 30*time.Minute
+	if m := Next(in)[0]; m.Code != "" {
+		t.Errorf("soaked before, yet held: %+v", m)
+	}
+	in.Places[0].Soaked--
+	if m := Next(in)[0]; m.Code != "soak" || !m.RecheckAt.Equal(now.Add(30*time.Minute)) {
+		t.Errorf("a soak that was broken off counts: %+v", m)
+	}
+}
+
 func TestSoakSaysWhenToLookAgain(t *testing.T) {
 	in := ready()
 	in.Places[0].Soak = 10 * time.Minute
@@ -181,7 +193,7 @@ func TestLessEvidenceNeverMovesMore(t *testing.T) {
 	worsen := []func(*Place){
 		func(p *Place) { p.Checks = nil },
 		func(p *Place) { p.Healthy = false },
-		func(p *Place) { p.Soak = 0 },
+		func(p *Place) { p.Soak, p.Soaked = 0, 0 },
 		func(p *Place) { p.Holds = append(p.Holds, record.Hold{Owner: "x", Reason: "y"}) },
 		func(p *Place) { p.BrokenContract = []string{"gone"} },
 		func(p *Place) { p.Seen = nil },

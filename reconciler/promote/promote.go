@@ -25,7 +25,10 @@ type Place struct {
 	Moving      bool // a rollout is under way
 	Healthy     bool // no failed check, no broken contract, no degraded function
 	// Soak is how long InForce was observed in force and healthy, continuously.
-	Soak   time.Duration
+	Soak time.Duration
+	// Soaked is the longest such time InForce ever had: a soak that was
+	// completed stays, also when another release was in force since.
+	Soaked time.Duration
 	Flags  []string             // policy raised about InForce
 	Checks []record.CheckResult // of InForce's key
 	Holds  []record.Hold
