@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,9 +26,9 @@ func explainCommand() *cobra.Command {
 		Short: "why a decision came out as it did, or why a resource is as it is",
 		Long: `Of a decision (its id): the outcome, each package's findings with what is needed
 and what is there, when it is asked again, the policies' revision and the place
-of the record in the chain. With the policies at hand (--repo, where they are
-read at the decision's own revision, or --path) also which rule fired where, and
-the values it went by.
+of the record in the chain. With the policies at hand (--repo, or the Git
+repository of this folder, where they are read at the decision's own revision,
+or --path) also which rule fired where, and the values it went by.
 
 Of a resource (Kind/name): what differs, what is held, and what happened to it.`,
 		Example: `  mooring explain dec_5f0c2a91d7b3e684
@@ -125,17 +127,44 @@ func explainDecision(cmd *cobra.Command, p *policyFolder, from *records, id stri
 	if r.Result.RecheckNS > 0 {
 		out.RecheckAt = time.Unix(0, r.Result.RecheckNS).UTC().Format(time.RFC3339Nano)
 	}
+	guessed := p.repo == "" && p.path == ""
+	if guessed {
+		p.repo = repositoryHere()
+	}
 	if p.repo == "" && p.path == "" {
 		out.notice = "name the repository with --repo to see which rule fired, and where"
 		return out, nil
 	}
 	rules, err := explainAgain(cmd.Context(), p, r, out.Revision)
+	if err != nil && guessed {
+		out.notice = "the repository of this folder does not tell which rule fired; name the right one with --repo: " + err.Error()
+		return out, nil
+	}
 	if err != nil {
 		out.notice = "which rule fired is not known: " + err.Error()
 		return out, nil
 	}
 	out.Rules = rules
 	return out, nil
+}
+
+// repositoryHere is the Git repository that the working folder is in: who asks
+// from within it need not name it. "" outside of one.
+func repositoryHere() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+	}
 }
 
 // explainAgain decides once more with the policies of the time.
