@@ -29,6 +29,8 @@ type environment struct {
 
 	wake  chan struct{}
 	inbox chan act
+	// gathered are the statements last read for promotion.
+	gathered gathered
 
 	// Everything below is cache: a restart rebuilds it.
 	look     look

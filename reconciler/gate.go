@@ -66,6 +66,7 @@ func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decis
 	}
 	in.Request.ID = p.e.d.opts.NewID("dec")
 	in.PromotionFacts = p.promotionFacts(key)
+	in.Evidence = p.evidenceFor(ctx, p.head.release)
 	second, err := p.asked(ctx, policy.Promotion, in, key)
 	if second.Default && err == nil {
 		return d, nil

@@ -157,6 +157,13 @@ func (l *ledger) alert(fingerprint string) (journal.AlertState, bool) {
 	return a, ok
 }
 
+// evidence is what was posted, oldest first.
+func (l *ledger) evidence() []journal.Evidence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.state.Evidence)
+}
+
 // pending is the outbox, oldest first.
 func (l *ledger) pending() []journal.Pending {
 	l.mu.Lock()

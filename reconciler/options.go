@@ -34,6 +34,9 @@ type Options struct {
 	// Policies makes an evaluator of a tree's policies/ folder, or says why
 	// they cannot be active.
 	Policies func(tree fs.FS, revision string) (policy.Evaluator, error)
+	// Evidence opens the keys that a pipeline names; nil: nothing signed is
+	// read.
+	Evidence func(tree fs.FS, spec manifest.Evidence) (sources.Verifier, error)
 	// Closed is the evaluator that answers every question closed, naming err.
 	Closed func(err error) policy.Evaluator
 	// Contracts reads the contract that code brings with it; nil: code brings

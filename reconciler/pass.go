@@ -53,6 +53,7 @@ type pass struct {
 	// promoted: promotion into here was looked at; waits is why it waits.
 	promoted bool
 	waits    string
+	relied   []string // statements about the content that is asked about
 	wrote    int
 	timers   []time.Time
 	later    []time.Time // when somebody else may have changed their mind

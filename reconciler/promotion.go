@@ -223,6 +223,7 @@ func (p *pass) promotionMessage(m promote.Move, d policy.Decision) string {
 	for _, name := range p.spec.After {
 		evidence = append(evidence, evidenceOf(p.e.d.place(name))...)
 	}
+	evidence = append(evidence, p.relied...)
 	if len(evidence) > 0 {
 		trailers["Mooring-Evidence"] = strings.Join(evidence, "\n")
 	}
@@ -294,6 +295,8 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 		addChanges(&in, road, rel)
 	}
 	in.PromotionFacts = p.promotionFacts(m.Key)
+	in.Evidence = p.evidenceFor(ctx, rel)
+	p.relied = p.statementsAbout(ctx, rel)
 	in.Approvals = approvalInputs(p.verdicts(ctx, m.Key, nil))
 	return in
 }

@@ -23,6 +23,7 @@ type world struct {
 	evaluator policy.Evaluator
 	policies  string           // revision of the active policies
 	tree      fs.FS            // that they were read from
+	verifier  sources.Verifier // of signed statements; nil: there are none
 	tried     time.Time        // when policies were last refused
 	faults    map[string]error // what is wrong with the control branch now, by alert kind
 	trigger   string
@@ -54,7 +55,7 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 	}
 	w.control = control
 	if before != nil && before.control.Commit.SHA == control.Commit.SHA && before.control.TreeID == control.TreeID && len(before.faults) == 0 {
-		w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.pipeline, before.digest, before.evaluator, before.policies, before.tree
+		w.pipeline, w.digest, w.evaluator, w.policies, w.tree, w.verifier = before.pipeline, before.digest, before.evaluator, before.policies, before.tree, before.verifier
 		return w, nil
 	}
 	d.readPipeline(w, before)
@@ -64,19 +65,22 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 func (w *world) inherit(before *world, kind string, err error) {
 	w.faults[kind] = err
 	if before != nil {
-		w.control, w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.control, before.pipeline, before.digest, before.evaluator, before.policies, before.tree
+		w.control, w.pipeline, w.digest, w.evaluator, w.policies, w.tree, w.verifier = before.control, before.pipeline, before.digest, before.evaluator, before.policies, before.tree, before.verifier
 	}
 }
 
 func (d *Daemon) readPipeline(w, before *world) {
 	p, err := manifest.LoadPipeline(w.control.Tree)
+	if err == nil && d.opts.Evidence != nil {
+		w.verifier, err = d.opts.Evidence(w.control.Tree, p.Evidence)
+	}
 	if err == nil {
 		w.pipeline, w.digest = p, pipelineDigest(p)
 		return
 	}
 	w.faults[faultPipeline] = err
-	if before != nil {
-		w.pipeline, w.digest = before.pipeline, before.digest
+	if w.verifier = nil; before != nil {
+		w.pipeline, w.digest, w.verifier = before.pipeline, before.digest, before.verifier
 	}
 }
 

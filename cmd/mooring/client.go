@@ -53,7 +53,9 @@ func (c *client) post(ctx context.Context, path string, body, into any) error {
 
 func (c *client) call(ctx context.Context, method, path string, body, into any) error {
 	var payload io.Reader
-	if body != nil {
+	if raw, ok := body.([]byte); ok {
+		payload = bytes.NewReader(raw)
+	} else if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
 			return fmt.Errorf("ask the daemon: %w", err)

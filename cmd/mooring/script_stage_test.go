@@ -256,7 +256,7 @@ func cmdShop(ts *testscript.TestScript, _ bool, branches []string) {
 	git("init", "--quiet", "--initial-branch=main", work)
 	git("-C", work, "remote", "add", "origin", filepath.Join(st.work, "shop.git"))
 	ts.Check(copyShop("shop/control", work))
-	for _, own := range []string{"mooring.yaml", "policies"} {
+	for _, own := range []string{"mooring.yaml", "policies", "keys"} {
 		if _, err := os.Stat(filepath.Join(st.work, own)); err == nil {
 			ts.Check(os.RemoveAll(filepath.Join(work, own)))
 			ts.Check(os.Rename(filepath.Join(st.work, own), filepath.Join(work, own)))

@@ -31,6 +31,7 @@ import (
 	"mooring.dev/sources"
 	"mooring.dev/sources/artifact"
 	"mooring.dev/sources/dir"
+	"mooring.dev/sources/evidence"
 	"mooring.dev/sources/git"
 	"mooring.dev/sources/manifest"
 )
@@ -277,7 +278,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 		return reconciler.Options{}, err
 	}
 	return reconciler.Options{
-		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies,
+		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier,
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 		Ask: measure.NewClient(nil), Secret: func(s manifest.Secret) (string, error) { return secret(s)() },
 	}, nil

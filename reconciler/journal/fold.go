@@ -20,6 +20,7 @@ const (
 	keepApprovals  = 200
 
 	keepActivations = 50
+	keepEvidence    = 200
 	keepHistory     = 500
 	keepRollouts    = 50
 	keepChecks      = 64   // contents with check results
@@ -75,7 +76,7 @@ func Valid(r Record) error {
 			about++
 		}
 	}
-	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil} {
+	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil, r.Evidence != nil} {
 		if set {
 			of++
 		}
@@ -97,6 +98,8 @@ func (s *State) apply(r Record) {
 		s.alert(*r.Alert)
 	case r.Delivered != nil:
 		s.delivered(*r.Delivered)
+	case r.Evidence != nil:
+		s.Evidence = newest(append(s.Evidence, *r.Evidence), keepEvidence)
 	case r.Lease != nil:
 		s.Fence = max(s.Fence, r.Lease.Fence)
 	case r.Activation != nil:

@@ -48,6 +48,7 @@ type Record struct {
 	Decision   *Decision           `json:"decision,omitempty"`
 	Alert      *Alert              `json:"alert,omitempty"`
 	Delivered  *Delivered          `json:"delivered,omitempty"`
+	Evidence   *Evidence           `json:"evidence,omitempty"`
 	Lease      *Lease              `json:"lease,omitempty"`
 	Activation *record.Activation  `json:"activation,omitempty"`
 }
@@ -137,6 +138,15 @@ type Delivered struct {
 	Receiver string `json:"receiver"`
 	Dead     bool   `json:"dead,omitempty"` // refused for good
 	Error    string `json:"error,omitempty"`
+}
+
+// Evidence is an envelope of signed statements that was posted. Its signature
+// is verified anew at each use.
+type Evidence struct {
+	Digest   string    `json:"digest"` // of Envelope
+	Envelope []byte    `json:"envelope"`
+	By       string    `json:"by"` // who posted it, which is not who signed it
+	At       time.Time `json:"at"`
 }
 
 // Lease is a daemon taking over.

@@ -16,6 +16,7 @@ type State struct {
 	Outbox       []Pending             // oldest first
 	DecisionHash string                // of the last decision record
 	Fence        Fence
+	Evidence     []Evidence          // posted, newest last, bounded
 	Activations  []record.Activation // of policies, newest last, bounded
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -40,6 +42,17 @@ func (s *server) acts() {
 				v.Environment, v.Check, v.By = name, r.PathValue("check"), by
 				return w.Verdict(ctx, v)
 			})(r, by)
+		})
+	}
+	if c, ok := s.o.Control.(Collector); ok {
+		s.closed("POST /api/v1/evidence", func(r *http.Request, by access.Person) (any, error) {
+			envelope, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, badRequest{fmt.Errorf("request body: %w", err)}
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
+			defer cancel()
+			return c.AddEvidence(ctx, EvidenceRequest{Envelope: envelope, By: by})
 		})
 	}
 	if t, ok := s.o.Control.(Tester); ok {

@@ -90,6 +90,30 @@ type Tester interface {
 	TestReceiver(ctx context.Context, name string, by access.Person) error
 }
 
+// Collector is a Control that takes signed statements.
+type Collector interface {
+	// AddEvidence keeps an envelope of statements that are signed by a known
+	// key, and says what they state.
+	AddEvidence(ctx context.Context, r EvidenceRequest) ([]Statement, error)
+}
+
+// EvidenceRequest is a DSSE envelope, or one on each line.
+type EvidenceRequest struct {
+	Envelope []byte
+	By       access.Person
+}
+
+// Statement is what a signed statement says.
+type Statement struct {
+	Digest        string   `json:"digest"` // of its envelope
+	Kind          string   `json:"kind"`   // test_result | provenance | attestation
+	Name          string   `json:"name,omitempty"`
+	PredicateType string   `json:"predicate_type"`
+	Signer        string   `json:"signer"` // whose key
+	Passed        bool     `json:"passed"`
+	Subjects      []string `json:"subjects"`
+}
+
 // ResumeRequest lifts one hold by its id, or with "" every one.
 type ResumeRequest struct {
 	Environment string        `json:"environment"`

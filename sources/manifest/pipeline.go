@@ -9,6 +9,7 @@ type Pipeline struct {
 	Receivers    map[string]Receiver
 	Policies     PolicySource // zero: policies/ of the control branch
 	Decisions    DecisionLog
+	Evidence     Evidence
 	Origin       Position
 }
 

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -41,6 +42,7 @@ type pipelineSpec struct {
 	Environments []Environment       `json:"environments" is:"required,minitems=1,maxitems=100" doc:"The environments, in the order they are shown."`
 	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
+	Evidence     Evidence            `json:"evidence,omitzero" doc:"Signed statements about code: who may make them, and where they are."`
 	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
 	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
 }
@@ -73,8 +75,9 @@ func readPipeline(root *node) (*Pipeline, error) {
 	spec := written.(*pipelineSpec)
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
-		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Decisions: spec.Decisions, Origin: root.pos(),
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Origin: root.pos(),
 	}
+	p.Evidence.Path = cmp.Or(p.Evidence.Path, "evidence")
 	for i := range p.Environments {
 		e := &p.Environments[i]
 		if e.Branch == "" {
