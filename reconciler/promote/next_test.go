@@ -227,3 +227,62 @@ func freed(in Input) map[string]bool {
 	}
 	return free
 }
+
+// Whatever the pipeline looks like: what moves is what every upstream has in
+// force, into an environment that comes after them, from the head it was
+// judged at; a move that is held says by which name and why.
+func TestOnlyWhatIsInForceUpstreamMoves(t *testing.T) {
+	contents := []string{"", "old", "new", "newer"}
+	rapid.Check(t, func(rt *rapid.T) {
+		in := ready()
+		for i := range in.Places {
+			p := &in.Places[i]
+			p.InForce.Content = rapid.SampledFrom(contents).Draw(rt, "in force")
+			p.HeadKey.Content = rapid.SampledFrom(contents[1:]).Draw(rt, "head")
+			p.InForceTree, p.Tree = p.InForce.Content, p.HeadKey.Content
+			p.Moving = rapid.IntRange(0, 3).Draw(rt, "moving") == 0
+			p.Healthy = rapid.IntRange(0, 3).Draw(rt, "healthy") > 0
+			p.Soak = time.Duration(rapid.IntRange(0, 60).Draw(rt, "soak")) * time.Minute
+			p.Seen = map[string]bool{"old": true, "new": true, "newer": true}
+			p.Checks = []record.CheckResult{{Key: p.InForce.Key(), Name: "smoke", Passed: rapid.Bool().Draw(rt, "passed")}}
+			if rapid.IntRange(0, 4).Draw(rt, "held") == 0 {
+				p.Holds = []record.Hold{{Owner: "ann", Reason: "r"}}
+			}
+		}
+		in.Places[2].Environment.After = rapid.SampledFrom([][]string{{"staging"}, {"preview"}, {"preview", "staging"}}).Draw(rt, "after")
+		in.Rendered = map[string]map[string]record.Key{}
+		for _, from := range in.Places {
+			in.Rendered[from.Environment.Name] = map[string]record.Key{}
+			for _, to := range in.Places {
+				in.Rendered[from.Environment.Name][to.Environment.Name] = record.Key{Content: from.InForce.Content, Overlay: to.HeadKey.Overlay}
+			}
+		}
+		for _, m := range Next(in) {
+			checkMove(rt, in, m)
+		}
+	})
+}
+
+func checkMove(rt *rapid.T, in Input, m Move) {
+	at := map[string]*Place{}
+	for i := range in.Places {
+		at[in.Places[i].Environment.Name] = &in.Places[i]
+	}
+	to := at[m.To]
+	if (m.Code == "") != (m.Held == "") {
+		rt.Fatalf("held %q for %q", m.Held, m.Code)
+	}
+	if m.Code != "" {
+		return
+	}
+	if len(to.Holds) > 0 || m.Expect != to.Head || m.Key.Content == to.HeadKey.Content && m.Key == to.HeadKey {
+		rt.Fatalf("%+v into %+v", m, to)
+	}
+	for _, name := range to.Environment.After {
+		up := at[name]
+		if up.InForce.Content != m.Key.Content || up.Moving || !up.Healthy || len(up.Holds) > 0 || up.Soak < time.Duration(up.Environment.Soak) ||
+			len(up.Environment.Checks) > 0 && !up.Checks[0].Passed {
+			rt.Fatalf("%+v moves, and upstream is %+v", m, up)
+		}
+	}
+}
