@@ -328,7 +328,12 @@ func TestOnlyApproversApprove(t *testing.T) {
 		},
 		"promote": func(ctx context.Context, d *Daemon, by access.Person) error { return d.Promote(ctx, "production", by) },
 		"sync":    func(ctx context.Context, d *Daemon, by access.Person) error { return d.Sync(ctx, "production", by) },
-		"retry":   func(ctx context.Context, d *Daemon, by access.Person) error { return d.Retry(ctx, "production", by) },
+		"abort": func(ctx context.Context, d *Daemon, by access.Person) error {
+			return d.Rollout(ctx, web.RolloutRequest{Environment: "production", Act: web.RolloutAbort, Reason: "x", By: by})
+		},
+		"retry": func(ctx context.Context, d *Daemon, by access.Person) error {
+			return d.Rollout(ctx, web.RolloutRequest{Environment: "production", Act: web.RolloutRetry, By: by})
+		},
 	} {
 		for who, by := range map[string]access.Person{"an approver": person("ann"), "an operator elsewhere": person("bob", access.Grant{Role: access.Operator, Environments: []string{"staging"}}), "nobody": {}} {
 			var refusal *access.Refusal

@@ -224,24 +224,6 @@ func (d *Daemon) Sync(ctx context.Context, name string, by access.Person) error 
 	})
 }
 
-// Retry takes failed content out of quarantine, and tries steps again that were
-// refused for good: what refused them, as a missing right, may be gone.
-func (d *Daemon) Retry(ctx context.Context, name string, by access.Person) error {
-	if err := by.Check(access.Operate, name); err != nil {
-		return err
-	}
-	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
-		st := e.state()
-		if st.Admitted == nil {
-			return fmt.Errorf("retry %s: nothing was admitted yet", name)
-		}
-		if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad && len(st.Parked) == 0 {
-			return fmt.Errorf("retry %s: its content is not quarantined, and no step was refused for good", name)
-		}
-		return e.remember(ctx, journal.Record{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: by.Name}})
-	})
-}
-
 func (d *Daemon) request(ctx context.Context, name string, r journal.Request) error {
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		r.ID, r.At = d.opts.NewID("req"), d.opts.Now()

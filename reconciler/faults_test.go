@@ -342,7 +342,9 @@ func TestFault50PermanentErrorIsTriedOnce(t *testing.T) {
 	sound(t, s)
 	// What refused it is gone, and a person says so.
 	refusing = false
-	again := func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, "preview", access.Stated("ann")) }
+	again := func(ctx context.Context, d *Daemon) error {
+		return d.Rollout(ctx, web.RolloutRequest{Environment: "preview", Act: web.RolloutRetry, By: access.Stated("ann")})
+	}
 	if err := s.ask("preview", again); err != nil {
 		t.Fatal(err)
 	}

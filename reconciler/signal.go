@@ -26,7 +26,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	if err := p.requests(ctx, &sig); err != nil {
 		return sig, err
 	}
-	if sig.Rollback != "" {
+	if sig.Rollback != "" || sig.Abort != "" {
 		return sig, nil // traffic first: nothing is measured or asked before it
 	}
 	start, err := p.start()
@@ -51,6 +51,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	case rollout.Connect, rollout.Contract:
 		sig.Looks = p.looks(ctx)
 	}
+	sig.Pause = cmp.Or(p.paused(), sig.Pause)
 	return sig, nil
 }
 
@@ -85,7 +86,7 @@ func (p *pass) synced(ctx context.Context) error {
 // heldWhy names the hold that stops forward steps of the whole environment.
 func (p *pass) heldWhy() string {
 	for _, h := range p.holds() {
-		if h.Scope == (record.HoldScope{}) && h.Kind != "forced_update" && h.Kind != "empty" && h.Kind != "recovered" {
+		if h.Scope == (record.HoldScope{}) && h.Kind != "forced_update" && h.Kind != "empty" && h.Kind != "recovered" && h.Kind != record.PauseHold {
 			return fmt.Sprintf("%s by %s: %s", h.Kind, h.Owner, h.Reason)
 		}
 	}
@@ -97,17 +98,19 @@ const (
 	requestPromote  = "promote"
 	requestRollback = "rollback"
 	requestSync     = "sync"
-	requestRetry    = "retry"
+	requestAbort    = "abort"
 	requestAccept   = "accept"
 )
 
 // requests carries out what people asked of the rollout.
 func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
 	for _, r := range sorted(p.st.Requests) {
-		if r.Done || r.Kind != requestRollback {
+		if r.Done || r.Kind != requestRollback && r.Kind != requestAbort {
 			continue
 		}
-		if p.st.Rollout.Phase != rollout.Idle && p.st.Rollout.Stable.Digest == "" {
+		if r.Kind == requestAbort {
+			r.Result = p.aborted(r, sig)
+		} else if p.st.Rollout.Phase != rollout.Idle && p.st.Rollout.Stable.Digest == "" {
 			r.Result = "a first deployment has nothing to return to"
 		} else if p.st.Rollout.Phase != rollout.Idle {
 			sig.Rollback = fmt.Sprintf("%s: %s", r.By, r.Reason)
@@ -124,6 +127,16 @@ func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
 		}
 	}
 	return nil
+}
+
+// aborted sends the release back that the person meant, and says what came of
+// it.
+func (p *pass) aborted(r journal.Request, sig *rollout.Signal) string {
+	if ro := p.st.Rollout; ro.Release.Digest != r.To || goesOn(ro) != nil {
+		return "the release does not move any more"
+	}
+	sig.Abort = fmt.Sprintf("aborted by %s: %s", r.By, r.Reason)
+	return "traffic is returned first, then the rest; the content is not tried again by itself"
 }
 
 // beginReturn turns an environment at rest back to an earlier release:

@@ -42,8 +42,10 @@ func (c *chaos) heal() {
 				})
 				c.until(2*time.Minute, c.converged)
 			}
-			_ = c.resume(env)                                                                                             // there may be none
-			_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, access.Stated("bob")) }) // it may not be needed
+			_ = c.resume(env) // there may be none
+			_ = c.ask(env, func(ctx context.Context, d *Daemon) error {
+				return d.Rollout(ctx, web.RolloutRequest{Environment: env, Act: web.RolloutRetry, By: access.Stated("bob")})
+			}) // it may not be needed
 		}
 	}
 	c.watch.fail(13, "%v", c.open())

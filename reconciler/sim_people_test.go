@@ -123,7 +123,9 @@ func (c *chaos) person(env string) {
 			return d.Rollback(ctx, web.RollbackRequest{Environment: env, By: access.Stated("carol"), Reason: "it looks wrong"})
 		})
 	case 6:
-		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Retry(ctx, env, access.Stated("carol")) })
+		err = c.ask(env, func(ctx context.Context, d *Daemon) error {
+			return d.Rollout(ctx, web.RolloutRequest{Environment: env, Act: web.RolloutRetry, By: access.Stated("carol")})
+		})
 	case 7:
 		err = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, env, access.Stated("carol")) })
 	}

@@ -29,7 +29,7 @@ func (p *pass) tidy(ctx context.Context) error {
 	for _, item := range p.decided() {
 		failed = append(failed, p.alertDrift(ctx, item), p.holdMitigation(ctx, item))
 	}
-	return errors.Join(append(failed, p.liftPointless(ctx), p.resolveGone(ctx))...)
+	return errors.Join(append(failed, p.liftPointless(ctx), p.liftPauses(ctx), p.resolveGone(ctx))...)
 }
 
 // keepAdmitted pins what must outlive anything that happens upstream: the

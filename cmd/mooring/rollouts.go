@@ -14,8 +14,8 @@ import (
 )
 
 func rolloutCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "rollout", Short: "what moves traffic, and what moved it before"}
-	cmd.AddCommand(rolloutListCommand(), rolloutShowCommand())
+	cmd := &cobra.Command{Use: "rollout", Short: "what moves traffic, what moved it before, and a word on what moves"}
+	cmd.AddCommand(rolloutListCommand(), rolloutShowCommand(), rolloutAbortCommand(), rolloutPauseCommand(), rolloutResumeCommand(), rolloutRetryCommand())
 	return cmd
 }
 

@@ -48,7 +48,7 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 	case r.Quarantine != nil:
 		return "quarantine", "", said(short(r.Quarantine.Key.Content)+" is not tried again", r.Quarantine.Reason)
 	case r.Retry != nil:
-		return "quarantine", "", fmt.Sprintf("%s may be tried again, says %s", short(r.Retry.Key.Content), r.Retry.By)
+		return "quarantine", "", said(fmt.Sprintf("%s may be tried again, says %s", short(r.Retry.Key.Content), r.Retry.By), r.Retry.Reason)
 	case r.Drift != nil:
 		return "drift", r.Drift.Ref.String(), e.driftLine(*r.Drift)
 	case r.Resolved != nil:

@@ -62,8 +62,9 @@ type Lift struct {
 
 // Retry lifts a quarantine.
 type Retry struct {
-	Key record.Key `json:"key"`
-	By  string     `json:"by"`
+	Key    record.Key `json:"key"`
+	By     string     `json:"by"`
+	Reason string     `json:"reason,omitempty"`
 }
 
 // Resolved ends a drift item.
@@ -90,7 +91,7 @@ type Soak struct {
 // Request is a person's wish that a pass carries out.
 type Request struct {
 	ID     string    `json:"id"`
-	Kind   string    `json:"kind"` // promote | rollback | sync | retry
+	Kind   string    `json:"kind"` // promote | rollback | abort | sync | accept
 	By     string    `json:"by"`
 	Reason string    `json:"reason,omitempty"`
 	To     string    `json:"to,omitempty"` // a release digest, for rollback

@@ -109,7 +109,7 @@ type Hold struct {
 	Owner string    `json:"owner"` // "mooring", or local:USER (unverified)
 	// Kind tells what made it: manual, rollback, forced_update,
 	// branch_deleted, empty, deletion_guard, adoption, mitigation, fight,
-	// undecided, admission, promotion, contract, suspend, recovered.
+	// undecided, admission, promotion, contract, suspend, recovered, pause.
 	Kind   string    `json:"kind"`
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
@@ -118,6 +118,10 @@ type Hold struct {
 	// once no longer current, makes the hold pointless. "" for manual ones.
 	About string `json:"about,omitempty"`
 }
+
+// PauseHold is the kind of hold that keeps one release at its weight. It is
+// about that release alone: a newer one overtakes it.
+const PauseHold = "pause"
 
 // HoldScope is what a hold stops. A zero Ref and Item mean the environment.
 type HoldScope struct {
@@ -128,9 +132,10 @@ type HoldScope struct {
 // Active holds stop forward steps now.
 func (h Hold) Active(now time.Time) bool { return h.Until.IsZero() || now.Before(h.Until) }
 
-// Covers says whether the hold stops writes about ref.
+// Covers says whether the hold stops writes about ref. A pause stops a rollout
+// from going on, and no write.
 func (h Hold) Covers(ref manifest.Ref) bool {
-	return h.Scope.Item == "" && (h.Scope.Ref == (manifest.Ref{}) || h.Scope.Ref == ref)
+	return h.Kind != PauseHold && h.Scope.Item == "" && (h.Scope.Ref == (manifest.Ref{}) || h.Scope.Ref == ref)
 }
 
 // Answer is what a person says of content that waits.

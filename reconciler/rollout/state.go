@@ -84,7 +84,7 @@ type Return string
 const (
 	ByCheck      Return = "check"      // a pre-traffic check failed
 	ByVerdict    Return = "verdict"    // the analysis failed
-	ByAbort      Return = "abort"      // policy said so
+	ByAbort      Return = "abort"      // policy or a person said so
 	ByImpossible Return = "impossible" // a step cannot succeed
 	ByRollback   Return = "rollback"   // a person or a rule asked
 	ByUndecided  Return = "undecided"  // no verdict within the stage's limit, or no answer of policy
@@ -129,7 +129,7 @@ type Signal struct {
 	Held string
 	// Policy at the rollout point. Unasked: it could not be evaluated; why.
 	Unasked   string
-	Abort     string // why, "" for none
+	Abort     string // why, "" for none; a person may say it too
 	Pause     string
 	Advance   bool // policy positively says go on (replaces a missing pass)
 	WeightCap int  // percent; 0: none

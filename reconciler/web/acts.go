@@ -62,8 +62,16 @@ func (s *server) acts() {
 			return accepted(t.TestReceiver(ctx, r.PathValue("receiver"), by))
 		})
 	}
+	for path, do := range map[string]string{
+		"retry": RolloutRetry, "rollout/abort": RolloutAbort, "rollout/pause": RolloutPause, "rollout/resume": RolloutResume, "rollout/retry": RolloutRetry,
+	} {
+		s.closed("POST /api/v1/environments/{name}/"+path, act(func(ctx context.Context, name string, by access.Person, b RolloutRequest) (any, error) {
+			b.Environment, b.Act, b.By = name, do, by
+			return accepted(s.o.Control.Rollout(ctx, b))
+		}))
+	}
 	for path, do := range map[string]func(context.Context, string, access.Person) error{
-		"promote": s.o.Control.Promote, "sync": s.o.Control.Sync, "retry": s.o.Control.Retry,
+		"promote": s.o.Control.Promote, "sync": s.o.Control.Sync,
 	} {
 		s.closed("POST /api/v1/environments/{name}/"+path, act(func(ctx context.Context, name string, by access.Person, _ struct {
 			Reason string `json:"reason"` // may be told; nothing needs it

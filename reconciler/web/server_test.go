@@ -80,8 +80,8 @@ func (f *fake) Promote(_ context.Context, name string, by access.Person) error {
 func (f *fake) Sync(_ context.Context, name string, by access.Person) error {
 	return f.note("sync", name, by)
 }
-func (f *fake) Retry(_ context.Context, name string, by access.Person) error {
-	return f.note("retry", name, by)
+func (f *fake) Rollout(_ context.Context, r RolloutRequest) error {
+	return f.note(r.Act, r.Environment, r.By)
 }
 func (f *fake) Answer(_ context.Context, a DriftAnswer) error {
 	return f.note("answer "+a.Item, a.Environment, a.By)
@@ -124,6 +124,8 @@ var routes = []struct{ method, target string }{
 	{"POST", "/api/v1/environments/preview/holds"}, {"POST", "/api/v1/environments/preview/resume"},
 	{"POST", "/api/v1/environments/preview/rollback"}, {"POST", "/api/v1/environments/preview/promote"},
 	{"POST", "/api/v1/environments/preview/sync"}, {"POST", "/api/v1/environments/preview/retry"},
+	{"POST", "/api/v1/environments/preview/rollout/abort"}, {"POST", "/api/v1/environments/preview/rollout/pause"},
+	{"POST", "/api/v1/environments/preview/rollout/resume"}, {"POST", "/api/v1/environments/preview/rollout/retry"},
 	{"POST", "/api/v1/environments/preview/approvals"}, {"POST", "/api/v1/environments/preview/drift"},
 	{"GET", "/api/v1/environments/preview/input?point=admission"}, {"GET", "/api/v1/decisions"},
 }
@@ -158,8 +160,8 @@ func TestTheTokenOpensEverything(t *testing.T) {
 			t.Errorf("%s %s: %d %s", r.method, r.target, w.Code, w.Body)
 		}
 	}
-	if len(f.asked) != 8 {
-		t.Errorf("want eight acts, got %v", f.asked)
+	if len(f.asked) != 12 {
+		t.Errorf("want twelve acts, got %v", f.asked)
 	}
 	for _, a := range f.asked {
 		if !strings.HasSuffix(a, "(unverified)") {

@@ -60,7 +60,8 @@ type Control interface {
 	Rollback(ctx context.Context, r RollbackRequest) error
 	Promote(ctx context.Context, environment string, by access.Person) error
 	Sync(ctx context.Context, environment string, by access.Person) error
-	Retry(ctx context.Context, environment string, by access.Person) error
+	// Rollout is a person's word on the release that moves, or that failed.
+	Rollout(ctx context.Context, r RolloutRequest) error
 	// Answer is a person's word on one difference, over policy's.
 	Answer(ctx context.Context, a DriftAnswer) error
 	// Approve is a person's word on content that waits.
@@ -128,6 +129,24 @@ type RollbackRequest struct {
 	Environment string        `json:"environment"`
 	To          string        `json:"to"`
 	Reason      string        `json:"reason"`
+	By          access.Person `json:"-"`
+}
+
+// The acts of a RolloutRequest.
+const (
+	RolloutAbort  = "abort"  // traffic back to stable; the content is not tried again
+	RolloutPause  = "pause"  // it stays at its weight, and goes on being looked at
+	RolloutResume = "resume" // a pause is over
+	RolloutRetry  = "retry"  // failed content may be tried again
+)
+
+// RolloutRequest is what a person wants of the release that moves, or of the
+// one that failed.
+type RolloutRequest struct {
+	Environment string        `json:"environment"`
+	Act         string        `json:"act"`
+	Reason      string        `json:"reason"`
+	For         time.Duration `json:"for,omitempty"` // of a pause: every one ends
 	By          access.Person `json:"-"`
 }
 
