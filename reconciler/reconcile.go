@@ -295,41 +295,22 @@ func (p *pass) startOf(to record.Release) (*rollout.Start, error) {
 	if p.st.Rollout.Phase != rollout.Idle {
 		stable = p.st.Rollout.Stable
 	}
-	s := &rollout.Start{Release: to, Stable: stable, Cause: string(plan.Commit), Rollout: p.ladder(rel), Functions: plan.Changing(in)}
+	changing := plan.Changing(in)
+	s := &rollout.Start{Release: to, Stable: stable, Cause: string(plan.Commit), Rollout: p.ladder(rel, changing), Functions: changing}
 	if why := plan.Blind(in); why != "" {
 		s.Blind = "not canaried: " + why
 	}
 	return s, nil
 }
 
-// ladder is the release's one ladder: the most careful of its functions'.
-func (p *pass) ladder(rel *manifest.Release) manifest.Rollout {
-	var out manifest.Rollout
-	for _, res := range rel.Resources {
-		d, ok := rel.Functions[res.Ref]
-		if !ok || d.Alias == (manifest.Ref{}) {
-			continue
-		}
-		if len(out.Stages) == 0 || careful(d.Rollout, out) {
-			out = d.Rollout
-		}
+// ladder is the release's one ladder, merged from those of what changes.
+func (p *pass) ladder(rel *manifest.Release, changing []rollout.Function) manifest.Rollout {
+	var of []manifest.Rollout
+	for _, f := range changing {
+		of = append(of, rel.Functions[f.Ref].Rollout)
 	}
-	if len(out.Stages) == 0 {
-		out = p.spec.Rollout
+	if len(of) == 0 {
+		return p.spec.Rollout
 	}
-	return out
-}
-
-// careful: a takes more stages than b, or as many and longer.
-func careful(a, b manifest.Rollout) bool {
-	if len(a.Stages) != len(b.Stages) {
-		return len(a.Stages) > len(b.Stages)
-	}
-	total := func(r manifest.Rollout) (d time.Duration) {
-		for _, s := range r.Stages {
-			d += time.Duration(s.Hold)
-		}
-		return d
-	}
-	return total(a) > total(b)
+	return rollout.Merge(of...)
 }

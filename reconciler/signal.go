@@ -3,7 +3,6 @@ package reconciler
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -47,6 +46,9 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 		sig.Checks = p.preTraffic(ctx, &sig)
 	case rollout.Shift:
 		sig.Looks = p.looks(ctx)
+		if p.st.Rollout.Asking {
+			sig.Checks = p.postTraffic(ctx)
+		}
 		p.askRollout(ctx, &sig, p.st.Rollout)
 	case rollout.Connect, rollout.Contract:
 		sig.Looks = p.looks(ctx)
@@ -207,69 +209,6 @@ func versionOf(fn providers.Live, snapshot string) string {
 
 // newer compares version numbers.
 func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
-
-// preTraffic runs what has to pass before a new version gets its first call:
-// the contract against what lives, then the declared check.
-func (p *pass) preTraffic(ctx context.Context, sig *rollout.Signal) []rollout.CheckDone {
-	if broken := p.contract(ctx, p.moving); len(broken) > 0 {
-		sig.Held = "contract: " + broken[0].text()
-		p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.Check))
-		return nil
-	}
-	var done []rollout.CheckDone
-	for _, f := range p.st.Rollout.Functions {
-		if f.Checked || f.New == "" {
-			continue
-		}
-		result, err := p.preTrafficOf(ctx, f)
-		if err != nil {
-			p.e.log.Warn("pre-traffic check could not run", zap.Stringer("resource", f.Ref), zap.Error(err))
-			continue
-		}
-		done = append(done, result)
-	}
-	return done
-}
-
-func (p *pass) preTrafficOf(ctx context.Context, f rollout.Function) (rollout.CheckDone, error) {
-	check := p.moving.Functions[f.Ref].Rollout.Analysis.PreTraffic
-	if check == nil {
-		return rollout.CheckDone{Ref: f.Ref, Passed: true, Detail: "no pre-traffic check is declared"}, nil
-	}
-	res, ok := p.moving.Resource(f.Ref)
-	if !ok {
-		return rollout.CheckDone{}, fmt.Errorf("%s is not in the release", f.Ref)
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience(*check))
-	defer cancel()
-	if check.Invoke == nil {
-		passed, detail, err := p.put(ctx, *check)
-		return rollout.CheckDone{Ref: f.Ref, Passed: passed, Detail: detail}, err
-	}
-	passed, detail, err := p.e.invoke(ctx, res, f.New, *check.Invoke)
-	return rollout.CheckDone{Ref: f.Ref, Passed: passed, Detail: detail}, err
-}
-
-// invoke runs one check against one version and judges the response.
-func (e *environment) invoke(ctx context.Context, fn manifest.Resource, qualifier string, in manifest.Invoke) (passed bool, detail string, err error) {
-	invoker, ok := e.provider.(providers.Invoker)
-	if !ok {
-		return false, "", fmt.Errorf("check %s: this platform cannot invoke functions", fn.Ref)
-	}
-	payload, err := json.Marshal(in.Payload)
-	if err != nil {
-		return false, "", fmt.Errorf("check %s: payload: %w", fn.Ref, err)
-	}
-	response, failed, err := invoker.Invoke(ctx, fn, qualifier, payload)
-	if err != nil {
-		return false, "", fmt.Errorf("check %s: %w", fn.Ref, err)
-	}
-	if failed {
-		return false, fmt.Sprintf("version %s of %s failed when invoked", qualifier, fn.Ref), nil
-	}
-	why := expect(response, in.Expect)
-	return why == "", why, nil
-}
 
 // looks measures every function that shares traffic between two versions.
 func (p *pass) looks(ctx context.Context) []rollout.Look {

@@ -111,14 +111,27 @@ func (s *State) danger(sig Signal) (Return, string) {
 	if s.Unasked >= PolicyDeadline && s.Stable.Digest != "" {
 		return ByUndecided, fmt.Sprintf("%s for %s", sig.Unasked, PolicyDeadline)
 	}
-	if s.Phase == Check {
-		for _, c := range sig.Checks {
-			if i := s.index(c.Ref); i >= 0 && !c.Passed && s.Functions[i].moving() {
-				return ByCheck, fmt.Sprintf("%s: pre-traffic check failed: %s", c.Ref, c.Detail)
-			}
-		}
+	if why := s.refused(sig.Checks); why != "" {
+		return ByCheck, why
 	}
 	return "", ""
+}
+
+// refused is which check failed, before the traffic or after it.
+func (s *State) refused(checks []CheckDone) string {
+	when := "post"
+	switch {
+	case s.Phase == Check:
+		when = "pre"
+	case s.Phase != Shift || !s.Asking:
+		return ""
+	}
+	for _, c := range checks {
+		if i := s.index(c.Ref); i >= 0 && !c.Passed && s.Functions[i].moving() {
+			return fmt.Sprintf("%s: %s-traffic check failed: %s", c.Ref, when, c.Detail)
+		}
+	}
+	return ""
 }
 
 // giveUp sends traffic back to stable. A first deployment has no stable: it
@@ -131,7 +144,7 @@ func (s *State) giveUp(by Return, why string) {
 		return
 	}
 	s.Phase, s.Paused, s.Halted = Back, "", false
-	s.Reached, s.Weight = false, 0
+	s.Reached, s.Weight, s.Asking = false, 0, false
 }
 
 // forward makes the one transition that what was seen allows.
@@ -220,5 +233,5 @@ func (s *State) finishBack() {
 func (s *State) end() {
 	s.Phase, s.Done = Idle, true
 	s.Stages, s.Stage, s.Weight, s.Reached, s.Elapsed = nil, 0, 0, false, 0
-	s.Paused, s.Halted, s.Need, s.Next = "", false, 0, nil
+	s.Paused, s.Halted, s.Need, s.Next, s.Asking = "", false, 0, nil, false
 }

@@ -39,6 +39,11 @@ func (s *State) learn(sig Signal) {
 			}
 		}
 	case Shift, Connect, Contract:
+		for _, c := range sig.Checks {
+			if i := s.index(c.Ref); i >= 0 && c.Passed && s.Asking {
+				s.Functions[i].Proved = true
+			}
+		}
 		counted := false
 		for _, look := range sig.Looks {
 			if i := s.index(look.Ref); i >= 0 {

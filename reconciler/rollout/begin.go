@@ -80,7 +80,7 @@ func (s *State) retry() {
 	s.Failed, s.Returned, s.Reason, s.Paused, s.Halted = false, "", "", "", false
 	for i, f := range s.Functions {
 		s.Functions[i] = Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable, New: f.New,
-			Checked: s.Analysis.PreTraffic == nil || s.Phase == Shift, Evidence: analysis.Evidence{Measured: f.Measured}}
+			Checked: s.Analysis.PreTraffic == nil || s.Phase == Shift, Proved: s.Analysis.PostTraffic == nil, Evidence: analysis.Evidence{Measured: f.Measured}}
 	}
 	s.enterStage(s.Stage)
 }
@@ -112,7 +112,7 @@ func (s *State) begin(st Start) {
 	compared := false
 	for _, f := range st.Functions {
 		fresh.Functions = append(fresh.Functions, Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable,
-			New: f.New, Checked: f.Checked || st.Rollout.Analysis.PreTraffic == nil})
+			New: f.New, Checked: f.Checked || st.Rollout.Analysis.PreTraffic == nil, Proved: st.Rollout.Analysis.PostTraffic == nil})
 		compared = compared || f.Stable != "" && f.Alias != (manifest.Ref{})
 	}
 	slices.SortFunc(fresh.Functions, func(a, b Function) int { return a.Ref.Compare(b.Ref) })
@@ -144,7 +144,7 @@ func ladder(r manifest.Rollout, whole bool) []manifest.Stage {
 // tolerance is one call in a thousand.
 func settled(a manifest.Analysis) manifest.Analysis {
 	const leastTolerance = 0.001
-	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic, Latency: a.Latency}); a == unsaid {
+	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic, PostTraffic: a.PostTraffic, Latency: a.Latency}); a == unsaid {
 		a.Tolerance, a.MinSamples = 0.02, 50
 	}
 	a.Tolerance = max(a.Tolerance, leastTolerance)

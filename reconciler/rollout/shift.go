@@ -79,7 +79,7 @@ func (s *State) enterShift() {
 // anew, what is known of the whole rollout stays.
 func (s *State) enterStage(i int) {
 	s.Stage, s.Weight = i, 0
-	s.Reached, s.Elapsed, s.Verdict, s.Need = false, 0, Unjudged, 0
+	s.Reached, s.Elapsed, s.Verdict, s.Need, s.Asking = false, 0, Unjudged, 0, false
 	if s.Phase != Shift {
 		return
 	}
@@ -100,6 +100,8 @@ func (s *State) shift(sig Signal) {
 	}
 	late := s.Elapsed >= max(s.hold(), time.Duration(s.Analysis.MaxHold))
 	may := s.Verdict == Pass || sig.Advance || late && s.Analysis.OnUndecided == "proceed"
+	s.Asking = may && s.Stage+1 >= len(s.Stages) && !s.proved()
+	may = may && !s.Asking
 	switch {
 	case may && sig.Routed:
 		s.leaveStage()
@@ -124,7 +126,15 @@ func (s *State) leaveStage() {
 	s.Phase, s.Weight, s.Reached, s.Need = Connect, 100, false, 0
 }
 
+// proved: every function passed its post-traffic check.
+func (s *State) proved() bool {
+	return !slices.ContainsFunc(s.Functions, func(f Function) bool { return f.shifts() && !f.Proved })
+}
+
 func (s *State) undecided() string {
+	if s.Asking {
+		return "undecided: no answer to the post-traffic check"
+	}
 	if s.Need > 0 {
 		return fmt.Sprintf("undecided: needs about %d more calls", roughly(s.Need))
 	}

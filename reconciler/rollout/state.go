@@ -60,6 +60,9 @@ type State struct {
 	// Unasked is the observed time in a row, with traffic shifted, in which
 	// policy could not be evaluated.
 	Unasked time.Duration `json:"unasked,omitempty"`
+	// Asking: the last stage has held, and only the post-traffic checks are
+	// missing.
+	Asking bool `json:"asking,omitempty"`
 	// Next is the release that waits for traffic to be back at stable.
 	Next *Start `json:"next,omitempty"`
 	// Returned is what sent the rollout Back (or, on a first deployment,
@@ -82,7 +85,7 @@ type Left struct {
 type Return string
 
 const (
-	ByCheck      Return = "check"      // a pre-traffic check failed
+	ByCheck      Return = "check"      // a check before or after the traffic failed
 	ByVerdict    Return = "verdict"    // the analysis failed
 	ByAbort      Return = "abort"      // policy or a person said so
 	ByImpossible Return = "impossible" // a step cannot succeed
@@ -98,6 +101,7 @@ type Function struct {
 	Stable  string       `json:"stable"`            // version with the baseline; "" on first deployment
 	New     string       `json:"new"`               // version to come; "" until published
 	Checked bool         `json:"checked,omitempty"` // pre-traffic check passed
+	Proved  bool         `json:"proved,omitempty"`  // post-traffic check passed
 	// Evidence is of the whole rollout; in JSON its fields stand among these.
 	analysis.Evidence
 }
@@ -153,7 +157,8 @@ type Start struct {
 	Retry bool
 }
 
-// CheckDone is the result of a pre-traffic check.
+// CheckDone is the result of a pre-traffic check, or while Asking of a
+// post-traffic check.
 type CheckDone struct {
 	Ref    manifest.Ref
 	Passed bool

@@ -35,12 +35,16 @@ type analysisDoc struct {
 	MaxHold       *Duration `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
 	OnUndecided   string    `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
 	PreTraffic    *Check    `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
+	PostTraffic   *Check    `json:"postTraffic" doc:"Asked through the alias once the last stage has held. When it fails, traffic goes back."`
 }
 
-// check: before traffic moves nobody is waited for.
+// check: before traffic moves, and once all of it has, nobody is waited for.
 func (a *analysisDoc) check(d *decoder, n *node) {
 	if c := a.PreTraffic; c != nil && (c.Verdict != nil || c.Every != 0) {
 		d.fault(n.get("preTraffic").pos(), "a check before traffic is asked once, and answers", "leave out verdict and every")
+	}
+	if c := a.PostTraffic; c != nil && (c.Verdict != nil || c.Every != 0) {
+		d.fault(n.get("postTraffic").pos(), "a check after traffic is asked once, and answers", "leave out verdict and every")
 	}
 }
 
@@ -204,6 +208,9 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 		}
 		if a.PreTraffic != nil {
 			out.Analysis.PreTraffic = a.PreTraffic
+		}
+		if a.PostTraffic != nil {
+			out.Analysis.PostTraffic = a.PostTraffic
 		}
 	}
 	return out

@@ -266,6 +266,9 @@ type Analysis struct {
 	OnUndecided   string   `json:"onUndecided"`   // hold (default) | proceed | rollback
 	// PreTraffic invokes the new version before it gets traffic.
 	PreTraffic *Check `json:"preTraffic,omitempty"`
+	// PostTraffic invokes it through the alias once the last stage has held;
+	// failing, traffic goes back.
+	PostTraffic *Check `json:"postTraffic,omitempty"`
 	// Latency says how slow the new version may be; nil: it is not judged.
 	Latency *LatencyRule `json:"latency,omitempty"`
 }
