@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"mooring.dev/policy"
 )
@@ -27,7 +28,7 @@ func TestCapsOnResults(t *testing.T) {
 		"an unknown member":    {"deny contains {\"code\": \"c\", \"mgs\": \"m\"} if input.commit.sha == \"b\"\n", "did you mean \"msg\"?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := New(mustLoad(t, packs(policy.Admission, c.body, deny)), EvaluatorOptions{})
+			e := New(mustLoad(t, packs(policy.Admission, c.body, deny)), EvaluatorOptions{PackageDeadline: time.Minute})
 			d, err := e.Evaluate(context.Background(), policy.Admission, sample(policy.Admission))
 			if d.Outcome != policy.Error || err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s, %.300v", d.Outcome, err)

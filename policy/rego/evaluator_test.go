@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -158,7 +159,7 @@ func TestShapes(t *testing.T) {
 		"many findings":               {policy.Admission, "deny contains sprintf(\"%d\", [i]) if some i in numbers.range(1, 201)\n", "201 items"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := New(mustLoad(t, packs(c.point, c.body)), EvaluatorOptions{})
+			e := New(mustLoad(t, packs(c.point, c.body)), EvaluatorOptions{PackageDeadline: time.Minute})
 			in := sample(c.point)
 			in.Environment.Protected = false
 			d := decide(t, e, c.point, in)
