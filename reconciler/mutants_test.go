@@ -302,6 +302,7 @@ func journalMutants() []mutant {
 					for i := range r.Rollout.Functions {
 						f := &r.Rollout.Functions[i]
 						f.LogE, f.LogSafe, f.Staged.Calls, f.Guarded = -100, 100, 1000, true
+						clear(f.Stakes[:])
 					}
 				}
 			}
