@@ -26,7 +26,7 @@ type Statement struct {
 	Kind          string
 	Name          string // of a test; of a builder
 	PredicateType string
-	Passed        bool     // a test that passed; true for other kinds, which are no tests
+	Passed        bool     // a test that passed; no other kind of statement does
 	Subjects      []string // "sha256:…" and "gitCommit:…", sorted
 	// Time is when it was made, as it says itself, else when it came.
 	Time time.Time

@@ -205,7 +205,7 @@ func predicate(s *sources.Statement, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return errors.New("the predicate is no SLSA provenance")
 		}
-		s.Kind, s.Passed, s.Name, s.Time = sources.Provenance, true, p.RunDetails.Builder.ID, p.RunDetails.Metadata.FinishedOn
+		s.Kind, s.Name, s.Time = sources.Provenance, p.RunDetails.Builder.ID, p.RunDetails.Metadata.FinishedOn
 	case slsaV02:
 		var p struct {
 			Builder struct {
@@ -215,9 +215,9 @@ func predicate(s *sources.Statement, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return errors.New("the predicate is no SLSA provenance")
 		}
-		s.Kind, s.Passed, s.Name = sources.Provenance, true, p.Builder.ID
+		s.Kind, s.Name = sources.Provenance, p.Builder.ID
 	default:
-		s.Kind, s.Passed = sources.Attestation, true
+		s.Kind = sources.Attestation
 	}
 	return nil
 }
