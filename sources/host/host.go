@@ -145,8 +145,8 @@ func cutLast(repository string) (owner, name string, ok bool) {
 	return repository[:i], repository[i+1:], true
 }
 
-// client is the way to the host. Redirects are not followed: the token would
-// go along.
+// client is the way to the host. Redirects are not followed: the transport
+// takes every answer that is no yes for an error.
 func (o Options) client() *http.Client {
 	base := &http.Client{Timeout: 30 * time.Second}
 	if o.Client != nil {
@@ -158,7 +158,6 @@ func (o Options) client() *http.Client {
 		next = http.DefaultTransport
 	}
 	base.Transport = &transport{next: next, token: o.Token, authorise: o.authorise, now: o.Now}
-	base.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return base
 }
 

@@ -80,8 +80,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("token of the host: %w", err)
 	}
 	r = r.Clone(r.Context())
-	// Nothing but this decides who we are, and a redirect to elsewhere
-	// (stopped by the client) never sees it.
+	// Nothing but this decides who we are.
 	r.Header.Del("Authorization")
 	r.Header.Del("PRIVATE-TOKEN")
 	t.authorise(r.Header, token)
