@@ -10,6 +10,7 @@ type Pipeline struct {
 	Policies     PolicySource // zero: policies/ of the control branch
 	Decisions    DecisionLog
 	Evidence     Evidence
+	Host         *Host // nil: nobody is told on a host
 	Origin       Position
 }
 

@@ -42,6 +42,7 @@ type pipelineSpec struct {
 	Environments []Environment       `json:"environments" is:"required,minitems=1,maxitems=100" doc:"The environments, in the order they are shown."`
 	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
+	Host         *Host               `json:"host,omitempty" doc:"The service the repository is reviewed on: pull requests, reviews, statuses, webhooks."`
 	Evidence     Evidence            `json:"evidence,omitzero" doc:"Signed statements about code: who may make them, and where they are."`
 	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
 	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
@@ -75,7 +76,8 @@ func readPipeline(root *node) (*Pipeline, error) {
 	spec := written.(*pipelineSpec)
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
-		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Origin: root.pos(),
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers,
+		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Host: spec.Host, Origin: root.pos(),
 	}
 	p.Evidence.Path = cmp.Or(p.Evidence.Path, "evidence")
 	for i := range p.Environments {
@@ -135,6 +137,7 @@ func (c *pipelineCheck) check(spec *node) {
 	c.checkOrder(names)
 	c.checkNaming(spec)
 	c.checkPolicies(spec.get("policies"))
+	c.checkPeople(spec.get("host"), names)
 }
 
 func (c *pipelineCheck) checkTarget(i int, e Environment) {
