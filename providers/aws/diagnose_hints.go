@@ -40,7 +40,7 @@ func (p *Provider) hintQueue(ctx context.Context) providers.HintQueue {
 		var out *sqs.GetQueueAttributesOutput
 		out, err = p.front.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 			QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
-		})
+		}, p.inHintRegion)
 		if err == nil {
 			q.ARN, q.Policy, q.Key = out.Attributes["QueueArn"], out.Attributes["Policy"], out.Attributes["KmsMasterKeyId"]
 			q.Waiting, _ = strconv.Atoi(out.Attributes["ApproximateNumberOfMessages"])

@@ -150,7 +150,7 @@ func (p *Provider) receive(ctx context.Context) ([]trailEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := p.front.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: longPoll})
+	out, err := p.front.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: longPoll}, p.inHintRegion)
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -164,7 +164,7 @@ func (p *Provider) receive(ctx context.Context) ([]trailEvent, error) {
 	}
 	if len(done) > 0 {
 		// What is not deleted comes again, and is known again by its id.
-		_, _ = p.front.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: done})
+		_, _ = p.front.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: done}, p.inHintRegion)
 	}
 	return events, nil
 }
@@ -178,7 +178,7 @@ func (p *Provider) hintQueueURL(ctx context.Context) (string, error) {
 	if parts := strings.Split(p.o.HintQueue, ":"); len(parts) == 6 {
 		in.QueueName, in.QueueOwnerAWSAccountId = &parts[5], &parts[4]
 	}
-	out, err := p.front.sqs.GetQueueUrl(ctx, in)
+	out, err := p.front.sqs.GetQueueUrl(ctx, in, p.inHintRegion)
 	if err != nil {
 		return "", classify(err)
 	}
@@ -186,3 +186,14 @@ func (p *Provider) hintQueueURL(ctx context.Context) (string, error) {
 	remember(&p.memory, p.memory.queueURLs, p.o.HintQueue, url)
 	return url, nil
 }
+
+// hintRegion is where the queue is: the ARN's region, else the provider's own.
+func (p *Provider) hintRegion() string {
+	if parts := strings.Split(p.o.HintQueue, ":"); len(parts) == 6 && parts[3] != "" {
+		return parts[3]
+	}
+	return p.o.Config.Region
+}
+
+// inHintRegion sends a call where the queue is: a queue's URL does not.
+func (p *Provider) inHintRegion(o *sqs.Options) { o.Region = p.hintRegion() }

@@ -17,6 +17,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/aws/rights"
 	"mooring.dev/providers/aws/sandbox"
 	"mooring.dev/providers/aws/sandbox/wire"
 	"mooring.dev/sources/manifest"
@@ -31,7 +32,7 @@ func hinted(t *testing.T) (*boxed, []manifest.Resource, string) {
 	b, all, _ := settled(t, sandbox.Options{}, func(o *Options) { o.HintQueue = "hints" })
 	b.box.RegisterActor("AKIAALICE", wire.Actor{AccessKey: "AKIAALICE", Type: "AssumedRole", Name: "assumed-role/Admin/alice", ARN: "arn:aws:sts::" + testAccount + ":assumed-role/Admin/alice"})
 	cfg := b.as("AKIAALICE")
-	queue, err := sqs.NewFromConfig(cfg).CreateQueue(b.ctx, &sqs.CreateQueueInput{QueueName: awssdk.String("hints")})
+	queue, err := sqs.NewFromConfig(cfg).CreateQueue(b.ctx, &sqs.CreateQueueInput{QueueName: awssdk.String("hints"), Attributes: eventsMaySend("hints")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +46,11 @@ func hinted(t *testing.T) (*boxed, []manifest.Resource, string) {
 	}
 	b.survey(all)
 	return b, all, *queue.QueueUrl
+}
+
+// eventsMaySend is a queue's policy that lets a rule of the default bus send.
+func eventsMaySend(rule string) map[string]string {
+	return map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:events:` + testRegion + `:` + testAccount + `:rule/` + rule + `"}}}]}`}
 }
 
 // hear takes what is told until there are some words of a resource.
@@ -172,6 +178,51 @@ func TestHintsMayBeAnything(t *testing.T) {
 	left, err := queue.GetQueueAttributes(b.ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 	if err != nil || left.Attributes["ApproximateNumberOfMessages"] != "0" || left.Attributes["ApproximateNumberOfMessagesNotVisible"] != "0" {
 		t.Errorf("messages are left: %v, %v", left.Attributes, err)
+	}
+}
+
+// TestHintsComeFromTheRegionTheQueueNames: two queues of one name, and the one
+// whose ARN is given is heard and emptied; the other is left alone.
+func TestHintsComeFromTheRegionTheQueueNames(t *testing.T) {
+	arn := "arn:aws:sqs:us-east-1:" + testAccount + ":hints"
+	b, all, _ := settled(t, sandbox.Options{}, func(o *Options) { o.HintQueue = arn })
+	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, arn, rights.All()))
+	b.survey(all)
+	fn := find(t, all, "Function/checkout")
+	urls := map[string]string{}
+	queue := sqs.NewFromConfig(b.as("AKIAALICE"))
+	in := func(region string) func(*sqs.Options) { return func(o *sqs.Options) { o.Region = region } }
+	for region, event := range map[string]string{testRegion: "UpdateFunctionCode20150331v2", "us-east-1": "UpdateFunctionConfiguration20150331v2"} {
+		made, err := queue.CreateQueue(b.ctx, &sqs.CreateQueueInput{QueueName: awssdk.String("hints")}, in(region))
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[region] = *made.QueueUrl
+		body := `{"detail-type":"AWS API Call via CloudTrail","detail":{"eventID":"` + region + `","eventName":"` + event + `","eventSource":"lambda.amazonaws.com",
+			"eventTime":"2026-03-01T12:00:00Z","requestParameters":{"functionName":"` + fn.Physical + `"}}}`
+		if _, err := queue.SendMessage(b.ctx, &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: &body}, in(region)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if actors := b.hear("Function/checkout"); len(actors) != 1 || actors[0].Event != "UpdateFunctionConfiguration" {
+		t.Errorf("heard of %+v", actors)
+	}
+	for region, want := range map[string]string{testRegion: "1", "us-east-1": "0"} {
+		url := urls[region]
+		left, err := queue.GetQueueAttributes(b.ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}}, in(region))
+		if err != nil || left.Attributes["ApproximateNumberOfMessages"] != want {
+			t.Errorf("%s: %v left, want %s: %v", region, left.Attributes["ApproximateNumberOfMessages"], want, err)
+		}
+	}
+}
+
+// TestTheDoctorMayLookAtTheHintQueue: what the doctor reads of the queue is
+// granted by the queue's own right, whether or not a queue is declared.
+func TestTheDoctorMayLookAtTheHintQueue(t *testing.T) {
+	b, _, _ := hinted(t)
+	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: []manifest.Resource{}}, "hints", []rights.Capability{rights.Observe}))
+	if q := b.Diagnose(b.ctx, nil).Hints.Queue; q.Err != nil || q.ARN == "" {
+		t.Errorf("%+v", q)
 	}
 }
 
