@@ -16,8 +16,8 @@ func TestBusesHaveRulesOfTheirOwn(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	cfg := as(s, "alice")
 	bus, queues := eventbridge.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
-	url, arn := newQueue(t, queues, "orders", nil)
-	dead, deadARN := newQueue(t, queues, "dead", nil)
+	url, arn := newQueue(t, queues, "orders", eventsMaySend("shop/r"))
+	dead, deadARN := newQueue(t, queues, "dead", eventsMaySend("shop/r"))
 	must(bus.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String("shop")}))(t)
 	rule := must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("r"), EventBusName: aws.String("shop"), EventPattern: aws.String(`{"source":["till"]}`)}))(t)
 	if want := "arn:aws:events:eu-west-1:111111111111:rule/shop/r"; *rule.RuleArn != want {

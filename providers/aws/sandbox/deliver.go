@@ -53,12 +53,16 @@ func (s *Sandbox) later(effect fault.Effect, d events.Delivery) {
 	})
 }
 
-// deliver hands an event to a target anywhere: a queue, a topic, a state
-// machine, or a function whose policy lets EventBridge invoke it.
+// deliver hands an event to a target anywhere: a topic, a state machine, or a
+// queue or function whose policy lets EventBridge.
 func (s *Sandbox) deliver(ctx context.Context, d events.Delivery) error {
 	switch serviceIn(d.Target) {
 	case "sqs":
-		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
+		queues, err := s.queuesThatLet("events.amazonaws.com", d.Rule, d.Target)
+		if err != nil {
+			return err
+		}
+		return queues.Send(d.Target, string(d.Payload))
 	case "sns":
 		return s.publishTo(ctx, d.Target, d.Payload)
 	case "states":
@@ -72,18 +76,28 @@ func (s *Sandbox) notify(ctx context.Context, d sns.Delivery) error {
 	if serviceIn(d.Endpoint) != "sqs" {
 		return s.invokeFor(ctx, "sns.amazonaws.com", d.Topic, d.Endpoint, []byte(d.Body))
 	}
-	queues, err := queuesFor{s}.at(d.Endpoint)
+	queues, err := s.queuesThatLet("sns.amazonaws.com", d.Topic, d.Endpoint)
 	if err != nil {
 		return err
-	}
-	if !iam.Permits([]byte(queues.Policy(d.Endpoint)), "sns.amazonaws.com", "sqs:SendMessage", d.Topic) {
-		return fmt.Errorf("the policy of %s does not let %s send to it", d.Endpoint, d.Topic)
 	}
 	attributes := map[string]sqs.Attribute{}
 	for name, a := range d.Attributes {
 		attributes[name] = sqs.Attribute{DataType: a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue}
 	}
 	return queues.Post(d.Endpoint, sqs.Parcel{Body: d.Body, Attributes: attributes, Group: d.Group, Dedup: d.Dedup})
+}
+
+// queuesThatLet are the queues of a queue's place, if its policy lets a service
+// send to it for a source.
+func (s *Sandbox) queuesThatLet(service, source, queue string) (*sqs.Service, error) {
+	queues, err := queuesFor{s}.at(queue)
+	if err != nil {
+		return nil, err
+	}
+	if !iam.Permits([]byte(queues.Policy(queue)), service, "sqs:SendMessage", source) {
+		return nil, fmt.Errorf("the policy of %s does not let %s send to it", queue, source)
+	}
+	return queues, nil
 }
 
 // fire hands a schedule's payload to its target. The schedule's role was asked

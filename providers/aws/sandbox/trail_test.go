@@ -156,7 +156,7 @@ func TestRecordsHoldNoSecrets(t *testing.T) {
 func hints(t *testing.T, cfg aws.Config, pattern string) (*sqs.Client, string) {
 	t.Helper()
 	queues := sqs.NewFromConfig(cfg)
-	url, arn := newQueue(t, queues, "hints", nil)
+	url, arn := newQueue(t, queues, "hints", eventsMaySend("hints"))
 	bus := eventbridge.NewFromConfig(cfg)
 	must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("hints"), EventPattern: &pattern}))(t)
 	out := must(bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("hints"), Targets: []ebtypes.Target{{Id: aws.String("q"), Arn: &arn}}}))(t)
@@ -320,7 +320,7 @@ func TestEventsNeedATrailThatLogs(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	cfg := as(s, "AKIAALICE")
 	trails, bus, queues := cloudtrail.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
-	url := must(queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("hints")}))(t).QueueUrl
+	url := must(queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("hints"), Attributes: eventsMaySend("hints")}))(t).QueueUrl
 	must(bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("hints"), EventPattern: aws.String(`{"source":["aws.sqs"]}`)}))(t)
 	must(bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("hints"), Targets: []ebtypes.Target{{Id: aws.String("q"), Arn: aws.String("arn:aws:sqs:eu-west-1:111111111111:hints")}}}))(t)
 	heard := func() int {

@@ -241,7 +241,10 @@ class Delivery(unittest.TestCase):
 
     def test_a_rule_feeds_a_queue(self):
         bus, sqs = client("events"), client("sqs")
-        url = sqs.create_queue(QueueName="from-bus")["QueueUrl"]
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*",
+            "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/orders"}}}]}
+        url = sqs.create_queue(QueueName="from-bus", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
         bus.put_rule(Name="orders", EventPattern=json.dumps({"source": ["shop"]}))
         bus.put_targets(Rule="orders", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:from-bus"}])
         entry = {"Source": "shop", "DetailType": "order", "Detail": json.dumps({"id": 7})}
