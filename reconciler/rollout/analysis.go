@@ -40,7 +40,8 @@ func (s *State) learn(sig Signal) {
 		}
 	case Shift, Connect, Contract:
 		for _, c := range sig.Checks {
-			if i := s.index(c.Ref); i >= 0 && c.Passed && s.Asking {
+			// What was asked through an alias that somebody else moved is no proof.
+			if i := s.index(c.Ref); i >= 0 && c.Passed && s.Asking && sig.Routed {
 				s.Functions[i].Proved = true
 			}
 		}

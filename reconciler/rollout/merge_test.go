@@ -125,3 +125,29 @@ func TestPostTraffic(t *testing.T) {
 		t.Errorf("without an answer, returning: %s", summary(d.State))
 	}
 }
+
+// What a post-traffic check finds is proof only while all of the traffic is on
+// the new version: not through an alias that somebody else moved, and not
+// while policy caps the weight.
+func TestPostTrafficProvesOnlyInPlace(t *testing.T) {
+	same := func(*Start) {}
+	passed := []CheckDone{{Ref: fn("a"), Passed: true}}
+	d := held(t, same).step(time.Second, Signal{Foreign: "user/bob", Checks: passed})
+	if d.Phase != Shift || d.Functions[0].Proved {
+		t.Errorf("asked through an alias that somebody moved: %s", summary(d.State))
+	}
+	if d.step(time.Second, Signal{Routed: true, Checks: passed}); d.Phase != Connect {
+		t.Errorf("asked again in place: %s", summary(d.State))
+	}
+	d = held(t, same).step(time.Second, Signal{WeightCap: 5, Routed: true})
+	if d.step(time.Second, Signal{WeightCap: 5, Routed: true, Checks: passed}); d.Asking || d.Functions[0].Proved {
+		t.Errorf("asked at a weight of %d%%: %s", d.Weight, summary(d.State))
+	}
+	d.step(time.Second, Signal{Routed: true})
+	if d.step(time.Second, Signal{Routed: true}); !d.Asking || d.Weight != 100 {
+		t.Errorf("without the cap: %s", summary(d.State))
+	}
+	if d.step(time.Second, Signal{Routed: true, Checks: passed}); d.Phase != Connect {
+		t.Errorf("asked again without the cap: %s", summary(d.State))
+	}
+}

@@ -170,6 +170,6 @@ func (s *State) limit(sig Signal, halt string) {
 		want = s.Weight
 	}
 	if want != s.Weight {
-		s.Weight, s.Reached = want, false
+		s.Weight, s.Reached, s.Asking = want, false, false
 	}
 }

@@ -10,66 +10,172 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mooring.dev/reconciler/record"
 	"mooring.dev/sources/manifest"
 )
 
 var update = flag.Bool("update", false, "write the tables of testdata anew; commit only what you understand")
 
-// Every phase with every signal, as a table that people read.
-func TestEveryPhaseWithEverySignal(t *testing.T) {
-	bad := Counts{Calls: 100, Errors: 90}
-	signals := []struct {
-		name string
-		make func(d *drive) Signal
-	}{
-		{"nothing", func(*drive) Signal { return Signal{} }},
-		{"ready", func(*drive) Signal { return Signal{Ready: true} }},
-		{"ready with versions", func(*drive) Signal { return Signal{Ready: true, Versions: map[manifest.Ref]string{fn("a"): "2"}} }},
-		{"routed", func(*drive) Signal { return Signal{Routed: true} }},
-		{"routed and ready", func(*drive) Signal { return Signal{Routed: true, Ready: true} }},
-		{"check passed", func(*drive) Signal { return Signal{Checks: []CheckDone{{Ref: fn("a"), Passed: true}}} }},
-		{"check failed", func(*drive) Signal { return Signal{Checks: []CheckDone{{Ref: fn("a"), Detail: "status 500"}}} }},
-		{"check passed, held", func(*drive) Signal {
-			return Signal{Held: "incident", Checks: []CheckDone{{Ref: fn("a"), Passed: true}}}
-		}},
-		{"calls fail", func(d *drive) Signal {
-			return Signal{Routed: true, Looks: []Look{d.look("a", bad, Counts{Calls: 900})}}
-		}},
-		{"calls fail, held", func(d *drive) Signal {
-			return Signal{Routed: true, Held: "incident", Looks: []Look{d.look("a", bad, Counts{Calls: 900})}}
-		}},
-		{"held, ready", func(*drive) Signal { return Signal{Held: "incident", Ready: true, Routed: true} }},
-		{"policy pauses, ready", func(*drive) Signal { return Signal{Pause: "window closed", Ready: true, Routed: true} }},
-		{"policy is silent, ready", func(*drive) Signal {
-			return Signal{Unasked: "policy could not be evaluated", Ready: true, Routed: true}
-		}},
-		{"foreign write", func(*drive) Signal { return Signal{Foreign: "user/bob", Ready: true} }},
-		{"capped at 5", func(*drive) Signal { return Signal{WeightCap: 5, Routed: true} }},
-		{"policy advances", func(*drive) Signal { return Signal{Advance: true, Routed: true} }},
-		{"policy aborts", func(*drive) Signal { return Signal{Abort: "alarm"} }},
-		{"abort, held", func(*drive) Signal { return Signal{Abort: "alarm", Held: "incident"} }},
-		{"rollback", func(*drive) Signal { return Signal{Rollback: "ann: errors"} }},
-		{"rollback, held", func(*drive) Signal { return Signal{Rollback: "ann: errors", Held: "incident"} }},
-		{"impossible", func(*drive) Signal { return Signal{Impossible: "denied"} }},
-		{"same release", func(*drive) Signal { return Signal{Start: starting("r1", "a")} }},
-		{"newer release", func(*drive) Signal { return Signal{Start: starting("r2", "a")} }},
-		{"newer release, held", func(*drive) Signal { return Signal{Start: starting("r2", "a"), Held: "incident"} }},
-		{"stable again", func(*drive) Signal { return Signal{Start: starting("r0", "a")} }},
+// event is one thing that may happen to a rollout.
+type event struct {
+	name string
+	make func(d *drive) Signal
+	// again repeats it a minute later: the first look at failing calls only
+	// makes the guess.
+	again bool
+}
+
+// signals is an event that is the same whatever the state.
+func signals(name string, sig Signal) event {
+	return event{name: name, make: func(*drive) Signal { return sig }}
+}
+
+// begins is an event that asks for a release, with whatever else happens.
+func begins(name, release string, sig Signal) event {
+	return event{name: name, make: func(*drive) Signal {
+		sig.Start = starting(release, "a")
+		return sig
+	}}
+}
+
+// failing is an event in which nearly all calls of the new version fail.
+func failing(name string, sig Signal) event {
+	return event{name: name, again: true, make: func(d *drive) Signal {
+		sig.Routed, sig.Looks = true, []Look{d.look("a", Counts{Calls: 100, Errors: 90}, Counts{Calls: 900})}
+		return sig
+	}}
+}
+
+// events is everything that may happen, alone and in the combinations in which
+// one has to win.
+func events() []event {
+	passed, failed := []CheckDone{{Ref: fn("a"), Passed: true}}, []CheckDone{{Ref: fn("a"), Detail: "status 500"}}
+	versions := map[manifest.Ref]string{fn("a"): "2"}
+	retry := begins("retry", "r1", Signal{})
+	again := retry.make
+	retry.make = func(d *drive) Signal {
+		sig := again(d)
+		sig.Start.Retry = true
+		return sig
 	}
-	var out strings.Builder
-	for _, phase := range []Phase{Idle, Expand, Check, Shift, Connect, Contract, Back} {
-		fmt.Fprintf(&out, "\n%s\n", summary(at(phase).State))
-		for _, s := range signals {
-			d := at(phase)
-			sig := s.make(d)
-			d.step(time.Second, sig)
-			if twice := s.name == "calls fail" || s.name == "calls fail, held"; twice {
-				d.step(time.Minute, s.make(d)) // the first look only makes the guess
+	return []event{
+		signals("nothing", Signal{}),
+		signals("ready", Signal{Ready: true}),
+		signals("ready with versions", Signal{Ready: true, Versions: versions}),
+		signals("routed", Signal{Routed: true}),
+		signals("routed and ready", Signal{Routed: true, Ready: true}),
+		signals("check passed", Signal{Checks: passed}),
+		signals("check passed, routed", Signal{Checks: passed, Routed: true}),
+		signals("check passed, held", Signal{Held: "incident", Checks: passed, Routed: true}),
+		signals("check failed", Signal{Checks: failed}),
+		signals("check failed, paused", Signal{Pause: "ann: lunch", Checks: failed, Routed: true}),
+		failing("calls fail", Signal{}),
+		failing("calls fail, held", Signal{Held: "incident"}),
+		failing("calls fail, paused", Signal{Pause: "ann: lunch"}),
+		failing("calls fail, silent", Signal{Unasked: "no answer of policy"}),
+		signals("held, ready", Signal{Held: "incident", Ready: true, Routed: true}),
+		signals("paused, ready", Signal{Pause: "ann: lunch", Ready: true, Routed: true}),
+		signals("no approval, ready", Signal{Pause: "needs an approval", Ready: true, Routed: true}),
+		signals("silent, ready", Signal{Unasked: "no answer of policy", Ready: true, Routed: true}),
+		signals("foreign, ready", Signal{Foreign: "user/bob", Ready: true}),
+		signals("capped at 5", Signal{WeightCap: 5, Routed: true}),
+		signals("policy advances", Signal{Advance: true, Routed: true}),
+		signals("alarm", Signal{Abort: "alarm", Routed: true}),
+		signals("alarm, held", Signal{Abort: "alarm", Held: "incident"}),
+		signals("alarm, no approval", Signal{Abort: "alarm", Pause: "needs an approval"}),
+		signals("alarm, foreign", Signal{Abort: "alarm", Foreign: "user/bob"}),
+		signals("alarm, policy advances", Signal{Abort: "alarm", Advance: true, Routed: true, Ready: true}),
+		signals("ann aborts, silent", Signal{Abort: "aborted by ann", Unasked: "no answer of policy"}),
+		signals("rollback", Signal{Rollback: "ann: errors"}),
+		signals("rollback, held", Signal{Rollback: "ann: errors", Held: "incident"}),
+		signals("rollback, silent", Signal{Rollback: "ann: errors", Unasked: "no answer of policy"}),
+		signals("impossible", Signal{Impossible: "denied"}),
+		begins("same release", "r1", Signal{}), retry,
+		begins("newer release", "r2", Signal{}),
+		begins("newer release, routed", "r2", Signal{Routed: true}),
+		begins("newer release, held", "r2", Signal{Held: "incident"}),
+		begins("newer release, paused", "r2", Signal{Pause: "ann: lunch"}),
+		begins("newer release, foreign", "r2", Signal{Foreign: "user/bob"}),
+		begins("newer release, alarm", "r2", Signal{Abort: "alarm"}),
+		begins("stable again", "r0", Signal{}),
+	}
+}
+
+// standing is every state a rollout can stand in, by a way that leads there.
+func standing(t *testing.T) []func() *drive {
+	var out []func() *drive
+	for _, phase := range []Phase{Idle, Expand, Check, Shift} {
+		out = append(out, func() *drive { return at(phase) })
+	}
+	in := func(sig Signal, minutes int) func() *drive {
+		return func() *drive {
+			d := at(Shift)
+			for range minutes {
+				d.step(time.Minute, sig)
 			}
-			fmt.Fprintf(&out, "  %-22s -> %s\n", s.name, summary(d.State))
+			return d
+		}
+	}
+	return append(out,
+		in(Signal{Pause: "ann: lunch", Routed: true}, 1), in(Signal{Unasked: "no answer of policy", Routed: true}, 9), in(Signal{WeightCap: 5, Routed: true}, 1),
+		in(Signal{Foreign: "user/bob"}, 1), in(Signal{Routed: true}, 40), // undecided for longer than it may be
+		func() *drive { return held(t, func(*Start) {}) }, // asking the post-traffic check
+		func() *drive { return at(Connect) }, func() *drive { return at(Contract) }, func() *drive { return at(Back) },
+		in(Signal{Rollback: "ann: errors"}, 1), in(Signal{Start: starting("r2", "a")}, 1), stoppedFirst)
+}
+
+// stoppedFirst is a first deployment whose check failed.
+func stoppedFirst() *drive {
+	st := starting("r1", "a")
+	st.Stable, st.Functions[0].Stable = record.Release{}, ""
+	d := &drive{now: noon}
+	d.step(0, Signal{Start: st}).step(time.Second, Signal{Ready: true, Versions: map[manifest.Ref]string{fn("a"): "2"}})
+	return d.step(time.Second, Signal{Checks: []CheckDone{{Ref: fn("a"), Detail: "status 500"}}})
+}
+
+// Every state with every event, as a table that people read.
+func TestEveryStateWithEveryEvent(t *testing.T) {
+	var out strings.Builder
+	for _, stands := range standing(t) {
+		fmt.Fprintf(&out, "\n%s\n", summary(stands().State))
+		for _, e := range events() {
+			d := stands()
+			before := d.State
+			d.step(time.Second, e.make(d))
+			if e.again {
+				d.step(time.Minute, e.make(d))
+			}
+			answers(t, before, e, d.State)
+			fmt.Fprintf(&out, "  %-23s-> %s\n", e.name, summary(d.State))
 		}
 	}
 	golden(t, "testdata/phases.txt", out.String())
+}
+
+// answers holds one line of the table against what delivery.md says, so that
+// a table written anew cannot say anything.
+func answers(t *testing.T, before State, e event, got State) {
+	t.Helper()
+	sig := e.make(&drive{State: before, now: noon})
+	where := fmt.Sprintf("%s with %q gives %s", summary(before), e.name, summary(got))
+	moves := before.Phase != Idle && before.Phase != Back && !before.stopped()
+	halted := sig.Held != "" || sig.Pause != "" || sig.Unasked != "" || sig.Foreign != ""
+	switch danger := sig.Abort != "" || sig.Impossible != "" || sig.Rollback != "" || e.again; {
+	case moves && (sig.Abort != "" || sig.Impossible != "" || sig.Rollback != "") && got.Phase != Back:
+		t.Errorf("danger: %s", where)
+	case e.again && moves && before.Phase != Expand && before.Phase != Check && got.Phase != Back:
+		t.Errorf("failing calls: %s", where)
+	case moves && !danger && halted && got.Phase != before.Phase && got.Phase != Back && before.Phase != Contract && sig.Start == nil:
+		t.Errorf("halted: %s", where)
+	case before.Phase == Shift && got.Phase == Shift && halted && got.Weight > before.Weight:
+		t.Errorf("weight: %s", where)
+	case before.Phase == Back && got.Phase == Back && got.Failed != before.Failed:
+		t.Errorf("the cause of a way back changed: %s", where)
+	case before.Phase == Back && halted && sig.Routed && sig.Ready && got.Phase == Back:
+		t.Errorf("a way back was held: %s", where)
+	case before.stopped() && got.Phase != before.Phase && sig.Start == nil:
+		t.Errorf("stopped: %s", where)
+	}
 }
 
 // summary is a state in one line.
@@ -89,6 +195,9 @@ func summary(s State) string {
 		}
 		if s.Verdict != "" {
 			line += ", " + string(s.Verdict)
+		}
+		if s.Asking {
+			line += ", asking"
 		}
 	}
 	for _, part := range []struct {
