@@ -42,6 +42,7 @@ func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context
 	a := act{do: f, done: make(chan error, 1)}
 	select {
 	case e.inbox <- a:
+		e.nudge() // a slow check is broken off for it
 	case <-ctx.Done():
 		return ctx.Err()
 	}

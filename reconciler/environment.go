@@ -104,6 +104,16 @@ func (e *environment) nudge() {
 	}
 }
 
+// woken takes a wake that waits, and says whether there was one.
+func (e *environment) woken() bool {
+	select {
+	case <-e.wake:
+		return true
+	default:
+		return false
+	}
+}
+
 // state is what the journal remembers of this environment.
 func (e *environment) state() *journal.Environment { return e.d.ledger.environment(e.name) }
 
@@ -152,6 +162,9 @@ func (e *environment) serve(ctx context.Context) error {
 			return nil
 		case a := <-e.inbox:
 			a.done <- a.do(ctx, e)
+			if len(e.inbox) == 0 {
+				e.woken() // the pass that follows is the one it was nudged for
+			}
 		case <-e.wake:
 		case <-timer.C:
 		}

@@ -221,15 +221,7 @@ func (s *simulation) pass(env string) {
 // nudged takes an environment's wake, if there is one.
 func (s *simulation) nudged(env string) bool {
 	e := s.d.environment(env)
-	if e == nil {
-		return false
-	}
-	select {
-	case <-e.wake:
-		return true
-	default:
-		return false
-	}
+	return e != nil && e.woken()
 }
 
 // turn lets everything happen that is due now; heard says whether hints

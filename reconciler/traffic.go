@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/rollout"
@@ -41,21 +42,38 @@ func (p *pass) postTraffic(ctx context.Context) []rollout.CheckDone {
 	})
 }
 
-// traffic runs the checks that ask says of the release that moves, each against
-// the qualifier it says; "" for none to run. What declares no check passes.
+// traffic runs the checks that ask says of the release that moves side by side,
+// each against the qualifier it says; "" for none to run. What declares no check
+// passes. A check that was broken off because there is something new, as a
+// person's abort, says nothing, and is tried again.
 func (p *pass) traffic(ctx context.Context, ask func(rollout.Function, manifest.Analysis) (*manifest.Check, string)) []rollout.CheckDone {
-	var done []rollout.CheckDone
-	for _, f := range p.st.Rollout.Functions {
+	pressed, stop := p.e.pressed(ctx)
+	defer stop()
+	functions := p.st.Rollout.Functions
+	results := make([]*rollout.CheckDone, len(functions))
+	var g errgroup.Group
+	g.SetLimit(p.e.d.opts.Pace.Parallel)
+	for i, f := range functions {
 		check, qualifier := ask(f, p.moving.Functions[f.Ref].Rollout.Analysis)
 		if qualifier == "" {
 			continue
 		}
-		result, err := p.trafficCheck(ctx, f.Ref, qualifier, check)
-		if err != nil {
-			p.e.log.Warn("traffic check could not run", zap.Stringer("resource", f.Ref), zap.Error(err))
-			continue
+		g.Go(func() error {
+			result, err := p.trafficCheck(pressed, f.Ref, qualifier, check)
+			if err == nil {
+				results[i] = &result
+			} else if pressed.Err() == nil {
+				p.e.log.Warn("traffic check could not run", zap.Stringer("resource", f.Ref), zap.Error(err))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each has its result, or none
+	var done []rollout.CheckDone
+	for _, r := range results {
+		if r != nil {
+			done = append(done, *r)
 		}
-		done = append(done, result)
 	}
 	return done
 }

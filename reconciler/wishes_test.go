@@ -6,11 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"mooring.dev/policy"
 	"mooring.dev/providers"
+	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
 )
 
 // word says a person's word on production's rollout.
@@ -128,4 +132,100 @@ func TestNewerReleaseOvertakesAPause(t *testing.T) {
 		}
 	}
 	sound(t, s)
+}
+
+// counting counts how often metrics are read.
+type counting struct {
+	*tapped
+	reads *int
+}
+
+// Measure implements providers.Meter.
+func (c counting) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+	*c.reads++
+	return c.tapped.Measure(ctx, alias, version, w)
+}
+
+// asked is how often policy was asked about a rollout.
+func (s *simulation) asked() (n int) {
+	for _, a := range s.watch.answers {
+		if a.point == policy.Rollout {
+			n++
+		}
+	}
+	return n
+}
+
+// Traffic first: once a person says abort or rollback, neither metrics nor
+// policy is asked before traffic is back, so none of them can hold it up.
+func TestGoingBackAsksNothingFirst(t *testing.T) {
+	for _, word := range []string{web.RolloutAbort, "rollback"} {
+		reads := 0
+		s := canaryOn(t, mutant{provider: func(t *tapped) providers.Provider { return counting{t, &reads} }})
+		s.run(time.Second) // past the look of this moment
+		if word == "rollback" {
+			must(s.back(""))
+		} else {
+			must(s.word(word, "orders fail"))
+		}
+		before, asked, calls := reads, s.asked(), s.mutations()
+		s.real = s.real.Add(5 * time.Second) // there would be something to measure
+		if s.pass("production"); s.live() != (providers.Routing{Version: "1"}) || s.mutations() != calls+1 {
+			t.Errorf("%s: traffic is at %+v after %d calls", word, s.live(), s.mutations()-calls)
+		}
+		if reads != before || s.asked() != asked {
+			t.Errorf("%s: %d reads of metrics and %d questions to policy came first", word, reads-before, s.asked()-asked)
+		}
+		sound(t, s)
+	}
+}
+
+// back rolls production back, as bob says.
+func (s *simulation) back(to string) error {
+	return s.ask("production", func(ctx context.Context, d *Daemon) error {
+		return d.Rollback(ctx, web.RollbackRequest{Environment: "production", By: access.Stated("bob"), Reason: "errors", To: to})
+	})
+}
+
+// A pause stops traffic from moving on, and no write: what the release still
+// has to put in place is put in place.
+func TestAPauseStopsNoWrite(t *testing.T) {
+	s := begin(t, memory.Options{Settle: 3 * time.Second, Activate: 3 * time.Second}, mutant{}, "production")
+	settled(t, s)
+	k := firstContent()
+	k.checkout = code(9)
+	s.repo.commit("env/production", k.files())
+	if !s.until(time.Minute, func() bool { return s.watch.environment("production").Rollout.Phase == rollout.Expand }) {
+		t.Fatal("no release begins")
+	}
+	must(s.word(web.RolloutPause, "lunch"))
+	s.run(10 * time.Minute)
+	ro := s.watch.environment("production").Rollout
+	if ro.Phase != rollout.Expand || !strings.Contains(ro.Paused, "lunch") || s.live() != (providers.Routing{Version: "1"}) {
+		t.Errorf("paused it is in %s, %q, at %+v", ro.Phase, ro.Paused, s.live())
+	}
+	if n := len(s.platform.Versions("production-checkout")); n != 2 {
+		t.Errorf("in the pause there are %d versions; the new one is not published", n)
+	}
+	must(s.word(web.RolloutResume, ""))
+	if !s.until(time.Hour, s.ended("2")) {
+		t.Errorf("after the resume: %v", s.open())
+	}
+	sound(t, s)
+}
+
+// A pause is of one release: what another moves is not paused by it, also
+// while nobody has lifted it yet.
+func TestAPauseIsOfOneRelease(t *testing.T) {
+	h := record.Hold{ID: "pause-1", Kind: record.PauseHold, Owner: "ann", Reason: "lunch", About: "sha256:old"}
+	p := &pass{now: birth, st: &journal.Environment{Holds: map[string]record.Hold{h.ID: h}}}
+	for digest, paused := range map[string]bool{"sha256:old": true, "sha256:new": false} {
+		p.st.Rollout.Release.Digest = digest
+		if got := p.paused(); (got != "") != paused {
+			t.Errorf("%s is paused as %q", digest, got)
+		}
+	}
+	if h.Covers(checkout) {
+		t.Error("a pause stops writes")
+	}
 }
