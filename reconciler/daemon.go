@@ -28,7 +28,9 @@ type Daemon struct {
 	environments map[string]*environment
 
 	fetchWake  chan struct{}
+	hintWake   chan struct{} // a host told of a change
 	outboxWake chan struct{}
+	chase      chase
 }
 
 // New opens the journal and takes it over. Faults of the options are reported
@@ -43,7 +45,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	}
 	return &Daemon{
 		opts: opts, ledger: l, environments: map[string]*environment{},
-		fetchWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
+		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -64,13 +66,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 // follow reads the repository whenever woken and keeps one goroutine at work
 // for each environment.
 func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
-	trigger, failures := "startup", 0
+	trigger, failures, read := "startup", 0, time.Time{}
 	for {
 		started, err := d.refresh(ctx, trigger)
 		for _, e := range started {
 			g.Go(func() error { return e.serve(ctx) })
 		}
-		retry := time.Duration(0)
+		retry, chased := time.Duration(0), false
 		if err != nil && ctx.Err() == nil {
 			failures++
 			retry = doubled(d.opts.Pace.Retry, failures, d.opts.Pace.RetryMax)
@@ -80,16 +82,26 @@ func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
 			}
 		} else {
 			failures = 0
+			retry = d.chase.next(d.world.Load())
+			chased = retry > 0
 		}
-		if !d.await(ctx, retry) {
+		woken, hinted := d.await(ctx, retry)
+		if !woken || hinted && !d.gather(ctx, read) {
 			return nil
 		}
 		trigger = d.opts.Trigger
+		if hinted {
+			read = d.opts.Now()
+		}
+		if hinted || chased {
+			trigger = "webhook"
+		}
 	}
 }
 
-// await waits for a wake, or for the retry; false when ctx ended.
-func (d *Daemon) await(ctx context.Context, retry time.Duration) bool {
+// await waits for a wake, or for the retry; woken is false when ctx ended, and
+// hinted tells that a host told of a change.
+func (d *Daemon) await(ctx context.Context, retry time.Duration) (woken, hinted bool) {
 	var timer <-chan time.Time
 	if retry > 0 {
 		t := time.NewTimer(retry)
@@ -98,11 +110,13 @@ func (d *Daemon) await(ctx context.Context, retry time.Duration) bool {
 	}
 	select {
 	case <-ctx.Done():
-		return false
+		return false, false
+	case <-d.hintWake:
+		return true, true
 	case <-d.fetchWake:
 	case <-timer:
 	}
-	return true
+	return true, false
 }
 
 // refresh reads the world again, wakes whom it concerns, and returns the
@@ -352,6 +366,7 @@ func (d *Daemon) Ready() error {
 }
 
 var (
-	_ web.View    = (*Daemon)(nil)
-	_ web.Control = (*Daemon)(nil)
+	_ web.View     = (*Daemon)(nil)
+	_ web.Control  = (*Daemon)(nil)
+	_ web.Webhooks = (*Daemon)(nil)
 )

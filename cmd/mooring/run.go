@@ -137,7 +137,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
 	}
 	handler, err := web.New(web.Options{
-		View: daemon, Control: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
+		View: daemon, Control: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
 	})

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"runtime"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -34,6 +35,7 @@ type Metrics struct {
 	outboxOldest prometheus.Gauge
 	holds        *prometheus.GaugeVec
 	leader       prometheus.Gauge
+	webhooks     *prometheus.CounterVec
 }
 
 // NewMetrics makes the daemon's metrics.
@@ -61,6 +63,7 @@ func NewMetrics(version string) *Metrics {
 		outboxDepth:  single(r, "mooring_outbox_depth", "Alerts not delivered yet."),
 		outboxOldest: single(r, "mooring_outbox_oldest_seconds", "Age of the oldest alert not delivered."),
 		holds:        gauge(r, "mooring_holds", "Active holds.", "environment"),
+		webhooks:     counter(r, "mooring_webhook_requests_total", "Requests of git hosts.", "host", "code"),
 		leader:       single(r, "mooring_leader", "1 when this daemon holds the journal."),
 	}
 	gauge(r, "mooring_build_info", "Which mooring this is.", "version", "go").WithLabelValues(version, runtime.Version()).Set(1)
@@ -182,4 +185,9 @@ func (m *Metrics) Outbox(depth int, oldestSeconds float64) {
 // Holds shows how many holds are active.
 func (m *Metrics) Holds(environment string, n int) {
 	m.holds.WithLabelValues(environment).Set(float64(n))
+}
+
+// Webhook counts one request of a git host by the answer it got.
+func (m *Metrics) Webhook(host string, code int) {
+	m.webhooks.WithLabelValues(host, strconv.Itoa(code)).Inc()
 }

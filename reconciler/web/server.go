@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mooring.dev/reconciler/access"
@@ -21,6 +22,8 @@ type Options struct {
 	Token string
 	// Tokens are those of single people, read anew at each request; may be nil.
 	Tokens func() (access.Tokens, error)
+	// Webhooks hears git hosts; nil: none is heard.
+	Webhooks Webhooks
 	// Loopback: the server listens on this machine only.
 	Loopback bool
 	// InsecureLoopback needs Loopback, and then asks nobody for a token.
@@ -73,7 +76,13 @@ func (s *server) routes() {
 	})
 	s.policy()
 	s.acts()
+	if s.o.Webhooks != nil { // open: each request is proved by its signature
+		s.mux.Handle("POST "+webhookPath+"{host}", newHooks(s.o))
+	}
 }
+
+// webhookPath is below which git hosts are heard.
+const webhookPath = "/webhooks/"
 
 // ServeHTTP answers with the headers every answer has.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +92,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if !strings.HasPrefix(r.URL.Path, webhookPath) { // which have a bound of their own
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	}
 	defer func() {
 		// A fault in one handler must not end the daemon.
 		if v := recover(); v != nil {
