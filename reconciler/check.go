@@ -38,7 +38,46 @@ func (p *pass) contract(ctx context.Context, rel *manifest.Release) []broken {
 	if rel == nil {
 		return nil
 	}
+	return p.unfulfilled(rel, p.seen(ctx, rel))
+}
+
+// contractNow is contract at the moment traffic is about to move: what the
+// code names is looked at anew, for the last look may be from before somebody
+// changed it. What does not answer stays as it was last seen.
+func (p *pass) contractNow(ctx context.Context, rel *manifest.Release) []broken {
+	if rel == nil {
+		return nil
+	}
 	live := p.seen(ctx, rel)
+	fresh, err := p.e.provider.Observe(ctx, expected(rel)...)
+	if err != nil {
+		p.e.log.Debug("contract could not be looked at anew", zap.Error(err))
+	}
+	maps.Copy(live, fresh)
+	return p.unfulfilled(rel, live)
+}
+
+// expected is what of a release its functions' code names, and the mappings
+// that feed those functions from queues.
+func expected(rel *manifest.Release) []manifest.Resource {
+	named, functions := map[manifest.Ref]bool{}, map[manifest.Ref]bool{}
+	for fn, d := range rel.Functions {
+		for _, want := range d.Expects.Resources(fn) {
+			named[want.Ref] = true
+			functions[fn] = functions[fn] || want.Ref.Kind == manifest.KindQueue
+		}
+	}
+	var out []manifest.Resource
+	for _, res := range rel.Resources {
+		if named[res.Ref] || res.Ref.Kind == manifest.KindTrigger && functions[res.Parent] {
+			out = append(out, res)
+		}
+	}
+	return out
+}
+
+// unfulfilled holds what a release's code expects against what lives.
+func (p *pass) unfulfilled(rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
 	var out []broken
 	for _, res := range rel.Resources {
 		d, ok := rel.Functions[res.Ref]
@@ -113,7 +152,7 @@ func (p *pass) expectDeclared(fn manifest.Ref, want manifest.Expected, rel *mani
 
 // expectQueue: the queue is there, and a mapping the release declares from it
 // onto the function is enabled. A mapping the release is about to make is not
-// missing.
+// missing, nor one disabled that it is about to enable.
 func (p *pass) expectQueue(fn manifest.Ref, name string, rel *manifest.Release, live map[manifest.Ref]providers.Live) []broken {
 	queue := manifest.Ref{Kind: manifest.KindQueue, Name: name}
 	what := "queue " + name
@@ -132,11 +171,17 @@ func (p *pass) expectQueue(fn manifest.Ref, name string, rel *manifest.Release, 
 		switch {
 		case p.gone(res.Ref, live):
 			return []broken{{fn, what, "its mapping was deleted"}}
-		case l.Exists && t.Enabled && l.Spec.Fields["enabled"] == "false":
+		case l.Exists && t.Enabled && l.Spec.Fields["enabled"] == "false" && p.wasEnabled(res.Ref):
 			return []broken{{fn, what, "its mapping is disabled"}}
 		}
 	}
 	return nil
+}
+
+// wasEnabled: a mapping that is disabled now was in place enabled before.
+func (p *pass) wasEnabled(ref manifest.Ref) bool {
+	fact, applied := p.st.Applied[ref]
+	return applied && fact.Fields["enabled"] != "false" || p.e.d.opts.ReadOnly
 }
 
 // gone: it was seen in place before, and is seen not to be there now. What is

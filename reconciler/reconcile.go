@@ -52,11 +52,7 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 		}
 		p.plan = plan.Make(in)
 		next := rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
-		if next.Phase == rollout.Shift && ro.Phase != rollout.Shift {
-			// Traffic is about to move for the first time: policy is asked first.
-			asked := next
-			asked.Phase, asked.Weight = rollout.Check, 0
-			p.askRollout(ctx, &signal, asked)
+		if passes(ro, next) && p.questioned(ctx, &signal, next) {
 			next = rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
 		}
 		if err := p.consequences(ctx, ro, next); err != nil {
@@ -71,6 +67,32 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 	}
 	p.e.stale = len(p.plan.Stale) > 0
 	return ro, p.saveRollout(ctx, ro)
+}
+
+// passes: this advance takes a release past the last point at which nobody
+// was served by it yet.
+func passes(from, to rollout.State) bool {
+	switch from.Phase {
+	case rollout.Expand, rollout.Check:
+		return to.Phase == rollout.Shift || to.Phase == rollout.Connect
+	}
+	return to.Phase == rollout.Shift && from.Phase != rollout.Shift
+}
+
+// questioned asks what has to be asked before a release serves its first call,
+// whether or not a pre-traffic check is declared: the contract against what
+// lives, and, where traffic moves in stages, policy. It is false when there
+// was nothing to say to the rollout.
+func (p *pass) questioned(ctx context.Context, sig *rollout.Signal, next rollout.State) bool {
+	if !p.fulfilled(sig, p.contractNow(ctx, p.moving)) {
+		return true
+	}
+	if next.Phase != rollout.Shift {
+		return false
+	}
+	next.Phase, next.Weight = rollout.Check, 0
+	p.askRollout(ctx, sig, next)
+	return true
 }
 
 // aim points the pass at what shall live in this state of the rollout.

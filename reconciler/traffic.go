@@ -14,12 +14,22 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
+// fulfilled pauses the release that moves while its contract is broken. It is
+// no hold: a newer release may still begin in its place, for it may be the one
+// that mends it.
+func (p *pass) fulfilled(sig *rollout.Signal, broken []broken) bool {
+	if len(broken) == 0 {
+		return true
+	}
+	sig.Pause = "contract: " + broken[0].text()
+	p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.Check))
+	return false
+}
+
 // preTraffic runs what has to pass before a new version gets its first call:
-// the contract against what lives, then the declared check.
+// the contract against the last look, then the declared check.
 func (p *pass) preTraffic(ctx context.Context, sig *rollout.Signal) []rollout.CheckDone {
-	if broken := p.contract(ctx, p.moving); len(broken) > 0 {
-		sig.Held = "contract: " + broken[0].text()
-		p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.Check))
+	if !p.fulfilled(sig, p.contract(ctx, p.moving)) {
 		return nil
 	}
 	return p.traffic(ctx, func(f rollout.Function, a manifest.Analysis) (*manifest.Check, string) {

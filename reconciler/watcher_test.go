@@ -154,11 +154,22 @@ func (w *watcher) inPlace(env string, ro rollout.State) bool {
 		if f.Alias.Kind == manifest.KindWorkflowAlias {
 			routing = w.s.platform.WorkflowRouting
 		}
-		if routing(env+"-"+f.Ref.Name, aliasKey(f.Alias)) != ro.Wanted(f) {
+		wanted := ro.Wanted(f)
+		if w.stableGone(env, f) && wanted.Version == f.Stable {
+			wanted = providers.Routing{Version: f.New} // nothing else is left
+		}
+		if routing(env+"-"+f.Ref.Name, aliasKey(f.Alias)) != wanted {
 			return false
 		}
 	}
 	return true
+}
+
+// stableGone: somebody deleted the function, and the stable version with it.
+func (w *watcher) stableGone(env string, f rollout.Function) bool {
+	versions := w.s.platform.Versions(env + "-" + f.Ref.Name)
+	_, kept := versions[f.Stable]
+	return f.Ref.Kind == manifest.KindFunction && !kept && versions[f.New] != ""
 }
 
 func aliasKey(alias manifest.Ref) string {

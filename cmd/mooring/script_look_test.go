@@ -136,9 +136,10 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: json FILE PATH REGEXP")
 	}
-	text, err := lookFor([]byte(ts.ReadFile(args[0])), args[1])
+	doc := ts.ReadFile(args[0])
+	text, err := lookFor([]byte(doc), args[1])
 	if (err == nil && wholly(args[2], text)) == neg {
-		ts.Fatalf("%s is %q (%v), want %s", args[1], text, err, args[2])
+		ts.Fatalf("%s is %q (%v), want %s, in %.4000s", args[1], text, err, args[2], doc)
 	}
 }
 

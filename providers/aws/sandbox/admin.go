@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // serveAdmin is the sandbox's own API, JSON under /_sandbox/:
 //
 //	GET    health              the sandbox is up
-//	GET    calls               ?since=RFC3339 &service= &operation= &actor= &error= (globs)
+//	GET    calls               ?since=RFC3339 &service= &operation= &actor= &error= &status= (globs)
 //	GET    counts
 //	POST   reset               forgets calls and counts
 //	GET    faults              POST adds a Rule (durations as text: "5s"); DELETE clears, ?id= one
@@ -77,7 +78,7 @@ func (s *Sandbox) adminCalls(w http.ResponseWriter, r *http.Request) {
 	out := []wire.Call{}
 	for _, c := range s.Calls(since) {
 		if wanted(q.Get("service"), c.Service) && wanted(q.Get("operation"), c.Operation) && wanted(q.Get("actor"), c.Actor.Name) &&
-			wanted(q.Get("error"), c.ErrorCode) {
+			wanted(q.Get("error"), c.ErrorCode) && wanted(q.Get("status"), strconv.Itoa(c.Status)) {
 			out = append(out, c)
 		}
 	}
