@@ -23,6 +23,9 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
+// codeUnknown holds content of which nobody can say what it would change.
+const codeUnknown = "unknown"
+
 // promote brings content into this environment when it is due and policy
 // allows: a commit on this environment's branch with the source's tree.
 func (p *pass) promote(ctx context.Context) error {
@@ -145,7 +148,12 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 	if rel == nil {
 		return nil
 	}
-	d, err := p.asked(ctx, policy.Promotion, p.promotionQuestion(ctx, m, rel), m.Key)
+	question, err := p.promotionQuestion(ctx, m, rel)
+	if err != nil {
+		m.Held, m.Code = "what it would change here is not known", codeUnknown
+		return errors.Join(fmt.Errorf("promote %s to %s: %w", short(m.Key.Content), m.To, err), p.promotionHeld(ctx, m, nil))
+	}
+	d, err := p.asked(ctx, policy.Promotion, question, m.Key)
 	if err != nil {
 		p.e.log.Warn("promotion could not be evaluated: held", zap.Error(err))
 	}
@@ -266,6 +274,9 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		}
 	}
 	p.waits = m.Code
+	if m.Code == codeUnknown {
+		return nil // the pass ends with why, and that is told
+	}
 	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || m.Code == codeWindow || d != nil && d.RecheckNS > 0 {
 		return nil // the ordinary course of things
 	}
@@ -280,9 +291,20 @@ func sameHeld(a, b record.Promotion) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// promotionQuestion describes a move to policy.
-func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manifest.Release) policy.Input {
+// promotionQuestion describes a move to policy, with all that it would change.
+func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manifest.Release) (policy.Input, error) {
 	in := p.baseInput()
+	if p.nothingToLookAt() {
+		// Nothing else was looked at for this environment.
+		if err := p.e.observe(ctx, rel.Resources, p.interval()); err != nil {
+			return in, err
+		}
+	}
+	road, err := p.road(rel)
+	if err != nil {
+		return in, err
+	}
+	addChanges(&in, road, rel)
 	in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: true}
 	in.Source.From, in.Source.To = m.Expect, m.Commit
 	in.Source.Update = string(sources.UpdateFastForward)
@@ -291,14 +313,11 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 		addCommits(&in, p.e.between(ctx, p.lastSource(m.From), m.Commit))
 	}
 	in.Flags = p.flags(m.Key)
-	if road, err := p.road(rel); err == nil {
-		addChanges(&in, road, rel)
-	}
 	in.PromotionFacts = p.promotionFacts(m.Key)
 	in.Evidence = p.evidenceFor(ctx, rel)
 	p.relied = p.statementsAbout(ctx, rel)
 	in.Approvals = approvalInputs(p.verdicts(ctx, m.Key, nil))
-	return in
+	return in, nil
 }
 
 // promotionFacts is what promotion policy is told about a key, but for the

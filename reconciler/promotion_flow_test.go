@@ -1,12 +1,15 @@
 package reconciler
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mooring.dev/policy"
+	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
@@ -94,4 +97,49 @@ func TestPromotionCommitSaysOnWhatItRests(t *testing.T) {
 	if got["Mooring-Content"] != moved.Key.Content || got["Mooring-Decision"] != moved.Decision || !strings.HasPrefix(got["Mooring-Evidence"], "staging/smoke sha256:") {
 		t.Errorf("trailers %v of %q", got, message)
 	}
+}
+
+// dazed is an environment that cannot be listed for a while.
+type dazed struct {
+	*tapped
+	still *bool
+}
+
+func (d dazed) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
+	if *d.still {
+		return providers.Inventory{}, errors.New("no answer")
+	}
+	return d.tapped.Survey(ctx, want)
+}
+
+// TestPolicySeesWhatAPromotionCreates: before anything was ever released, and
+// while the branch is not there, policy is told all that would be made; while
+// that cannot be told nothing moves.
+func TestPolicySeesWhatAPromotionCreates(t *testing.T) {
+	blind := true
+	s := newSimulation(1, memory.Options{}, mutant{provider: func(p *tapped) providers.Provider {
+		if p.env != "production" {
+			return p
+		}
+		return dazed{p, &blind}
+	}}, "staging", "production")
+	last := s.listen(t)
+	s.repo.commit("env/staging", firstContent().files())
+	s.run(time.Hour)
+	st := s.watch.environment("production")
+	if len(st.Promotions) == 0 || st.Promotions[len(st.Promotions)-1].Outcome != "held" || s.repo.branches["env/production"] != "" {
+		t.Errorf("moved blindly: %+v", st.Promotions)
+	}
+	if n := len(st.Promotions); n > 1 {
+		t.Errorf("remembered %d times", n)
+	}
+	blind = false
+	if !s.until(time.Hour, func() bool { return s.watch.environment("production").Admitted != nil }) {
+		t.Fatal("nothing came to production")
+	}
+	asked := last.about("production", policy.Promotion)
+	if asked.Summary.Created == 0 || !slices.ContainsFunc(asked.Changes, func(c policy.Change) bool { return c.Resource == "Function/checkout" && c.Operation == "create" }) {
+		t.Errorf("policy was told of %+v", asked.Summary)
+	}
+	sound(t, s)
 }

@@ -116,7 +116,7 @@ func (e *environment) askedAtPromotion(ctx context.Context, w *world, commit str
 		}
 		for _, m := range promote.Next(in) {
 			if rel := arriving[m.From]; m.To == e.name && rel != nil {
-				return p.promotionQuestion(ctx, m, rel), nil
+				return p.promotionQuestion(ctx, m, rel)
 			}
 		}
 		return policy.Input{}, fmt.Errorf("nothing waits to come in from %s; ask about a commit with --commit", strings.Join(p.spec.After, ", "))
@@ -140,7 +140,7 @@ func (p *pass) promotionOf(ctx context.Context, commit string) (policy.Input, er
 		return policy.Input{}, err
 	}
 	m := promote.Move{From: from.Name, To: p.e.name, Commit: rel.Commit, Expect: p.head.snap.Commit.SHA, Key: named(rel).Key()}
-	return p.promotionQuestion(ctx, m, rel), nil
+	return p.promotionQuestion(ctx, m, rel)
 }
 
 func (e *environment) askedAtRollout(ctx context.Context, w *world) (policy.Input, error) {
