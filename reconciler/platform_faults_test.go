@@ -9,7 +9,9 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
@@ -46,6 +48,39 @@ func TestFault54ConflictMeansPlanAgain(t *testing.T) {
 		t.Errorf("written at %v, parked: %+v", times, last.Parked)
 	}
 	sound(t, s) // the watcher holds every write against the true revision
+}
+
+// TestARefusedRevertSaysWhy: drift that cannot be put back stays with the
+// reason, until it can.
+func TestARefusedRevertSaysWhy(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	refusing := true
+	s.inject = func(op string, ref manifest.Ref) error {
+		if refusing && op == "put:before" && ref == checkout {
+			return providers.Errorf(providers.Denied, "the role may not write")
+		}
+		return nil
+	}
+	must(s.platform.Manual("alice").Set(s.function("preview", "checkout"), "environment.LOG_LEVEL", `"trace"`))
+	s.run(10 * time.Minute)
+	st := s.d.environment("preview").published.Load().status
+	if st.State != "drifted" || !strings.Contains(st.Reason, "Function/checkout") || !strings.Contains(st.Reason, "the role may not write") {
+		t.Errorf("%s: %q", st.State, st.Reason)
+	}
+	refusing = false
+	again := func(ctx context.Context, d *Daemon) error {
+		return d.Rollout(ctx, web.RolloutRequest{Environment: "preview", Act: web.RolloutRetry, By: access.Stated("ann")})
+	}
+	if err := s.ask("preview", again); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, s)
+	s.run(5 * time.Minute)
+	if st := s.d.environment("preview").published.Load().status; st.State != "in_sync" || st.Reason != "" {
+		t.Errorf("%s: %q", st.State, st.Reason)
+	}
+	sound(t, s)
 }
 
 func TestFault55StaleReadsMakeNoDrift(t *testing.T) {

@@ -116,13 +116,28 @@ func (p *pass) stateWord(err error) (state, why string) {
 	case !p.healthy():
 		return "degraded", "a check failed, a contract is broken, or the platform reports a failure"
 	case len(p.confirmed()) > 0:
-		return "drifted", ""
+		return "drifted", p.driftReason()
 	case p.e.d.opts.ReadOnly:
 		return "in_sync", onlyLooks
 	case p.st.Rollout.Release.Digest == "":
 		return "unknown", "nothing was released yet"
 	}
 	return "in_sync", ""
+}
+
+// driftReason is why what was decided about a difference does not come about:
+// putting it back was refused, or waits for something else.
+func (p *pass) driftReason() string {
+	drifted := map[manifest.Ref]bool{}
+	for _, item := range p.confirmed() {
+		drifted[item.Ref] = true
+	}
+	for _, w := range p.plan.Waits {
+		if drifted[w.Ref] {
+			return fmt.Sprintf("%s waits: %s", w.Ref, w.Why)
+		}
+	}
+	return ""
 }
 
 // progress is what a moving release is about, or waits for.
