@@ -27,6 +27,9 @@ func (in Input) Complete(p Point) Input {
 	if f := in.NotifyFacts; f != nil {
 		in.NotifyFacts = &NotifyFacts{Event: f.Event, Receivers: filled(f.Receivers)}
 	}
+	if f := in.ActivationFacts; f != nil {
+		in.ActivationFacts = f.complete()
+	}
 	return in
 }
 
@@ -49,10 +52,7 @@ func (f PromotionFacts) complete() *PromotionFacts {
 		return u
 	})
 	f.Evidence = filled(f.Evidence)
-	f.Approvals = each(f.Approvals, func(a Approval) Approval {
-		a.Teams, a.Codes = filled(a.Teams), filled(a.Codes)
-		return a
-	})
+	f.Approvals = each(f.Approvals, Approval.complete)
 	f.Contract.Broken = filled(f.Contract.Broken)
 	return &f
 }
@@ -62,6 +62,18 @@ func (f RolloutFacts) complete() *RolloutFacts {
 	f.Metrics = filledMap(f.Metrics)
 	f.Alarms = filled(f.Alarms)
 	return &f
+}
+
+func (f ActivationFacts) complete() *ActivationFacts {
+	a := &f.Activation
+	a.Files, a.Packages, a.Replay.Flips = filled(a.Files), filled(a.Packages), filled(a.Replay.Flips)
+	a.Approvals = each(a.Approvals, Approval.complete)
+	return &f
+}
+
+func (a Approval) complete() Approval {
+	a.Teams, a.Codes = filled(a.Teams), filled(a.Codes)
+	return a
 }
 
 func filled[E any](s []E) []E {

@@ -83,7 +83,7 @@ misspelt field is an error when policies are loaded. A real document is printed 
 `)
 	types.rows(&b, "Input", "input")
 	for _, part := range []struct{ point, name string }{
-		{"promotion", "PromotionFacts"}, {"rollout", "RolloutFacts"}, {"drift", "DriftFacts"}, {"notify", "NotifyFacts"},
+		{"promotion", "PromotionFacts"}, {"rollout", "RolloutFacts"}, {"drift", "DriftFacts"}, {"notify", "NotifyFacts"}, {"activation", "ActivationFacts"},
 	} {
 		fmt.Fprintf(&b, "\n## At %s\n\n| field | type | meaning |\n|---|---|---|\n", part.point)
 		types.rows(&b, part.name, "input")

@@ -158,3 +158,45 @@ type Event struct {
 	Resource    string `json:"resource"`
 	Status      string `json:"status"` // firing | resolved
 }
+
+// ActivationFacts is what Activation adds. The commit of the Input is that of the
+// control branch; its environment and its release are empty.
+type ActivationFacts struct {
+	Activation PolicyChange `json:"activation"`
+}
+
+// PolicyChange is what would take the place of the policies in force, which are
+// asked. It has passed all that stands before it: it loads, its own tests pass,
+// and it can evaluate what was decided lately.
+type PolicyChange struct {
+	From      string          `json:"from"`      // commit of the policies in force
+	To        string          `json:"to"`        // commit of those that would be
+	Files     []PolicyPart    `json:"files"`     // that differ, below the policy folder
+	Packages  []PolicyPart    `json:"packages"`  // that differ, helpers among them
+	Tests     int             `json:"tests"`     // of the new folder; all passed
+	Replay    PolicyRehearsal `json:"replay"`    // of recent decisions
+	Approvals []Approval      `json:"approvals"` // of this change
+}
+
+// PolicyPart is a file or a package that differs.
+type PolicyPart struct {
+	Name      string `json:"name"`
+	Operation string `json:"operation"` // added | changed | removed
+}
+
+// PolicyRehearsal is what the new policies make of recent decisions.
+type PolicyRehearsal struct {
+	Decisions int          `json:"decisions"` // made again
+	Skipped   int          `json:"skipped"`   // that could not be
+	Flips     []PolicyFlip `json:"flips"`     // that come out another way
+}
+
+// PolicyFlip is a recent decision that the new policies make another way.
+type PolicyFlip struct {
+	Decision    string `json:"decision"`
+	Environment string `json:"environment"`
+	Point       string `json:"point"`
+	Before      string `json:"before"` // allow | hold | deny | error
+	After       string `json:"after"`
+	Opens       bool   `json:"opens"` // it lets through now what it did not before
+}

@@ -11,7 +11,7 @@ const API = "policy/v1"
 // ({"known": false, …}). Complete fills what a caller left nil; the evaluator
 // calls it and then refuses whatever its schema does not describe.
 //
-// The four embedded pointers are the parts of single points. Their fields
+// The five embedded pointers are the parts of single points. Their fields
 // stand at the top of the JSON document. A point needs exactly its own part:
 // PromotionFacts at Promotion, and so on, and none at Admission. A missing or a
 // foreign part is an error, which closes the decision.
@@ -19,7 +19,7 @@ const API = "policy/v1"
 // Sensitive values must already be keyed tokens when they get here.
 type Input struct {
 	API         string      `json:"api"`   // policy/v1: of these documents
-	Point       Point       `json:"point"` // admission | promotion | rollout | drift | notify
+	Point       Point       `json:"point"` // admission | promotion | rollout | drift | notify | activation
 	Request     Request     `json:"request"`
 	Environment Environment `json:"environment"`
 	Source      Source      `json:"source"`
@@ -40,6 +40,7 @@ type Input struct {
 	*RolloutFacts
 	*DriftFacts
 	*NotifyFacts
+	*ActivationFacts
 }
 
 // Request is why policy is asked now.
@@ -183,9 +184,9 @@ type Summary struct {
 
 // Fits is true when in has exactly the part that point p asks for.
 func (in Input) Fits(p Point) bool {
-	want := map[Point][4]bool{
-		Admission: {}, Promotion: {0: true}, Rollout: {1: true}, Drift: {2: true}, Notify: {3: true},
+	want := map[Point][5]bool{
+		Admission: {}, Promotion: {0: true}, Rollout: {1: true}, Drift: {2: true}, Notify: {3: true}, Activation: {4: true},
 	}
 	parts, known := want[p]
-	return known && parts == [4]bool{in.PromotionFacts != nil, in.RolloutFacts != nil, in.DriftFacts != nil, in.NotifyFacts != nil}
+	return known && parts == [5]bool{in.PromotionFacts != nil, in.RolloutFacts != nil, in.DriftFacts != nil, in.NotifyFacts != nil, in.ActivationFacts != nil}
 }

@@ -17,6 +17,9 @@ const (
 	Rollout   Point = "rollout"
 	Drift     Point = "drift"
 	Notify    Point = "notify"
+	// Activation is about policies themselves: those in force are asked about
+	// others that would take their place, and only where they speak about it.
+	Activation Point = "activation"
 )
 
 // Outcome is what a decision came to. The zero Outcome denies.
@@ -95,6 +98,17 @@ type Decision struct {
 // ErrInput: the document is not of the form policy is given at this point, so
 // that nobody was asked. Evaluators' errors tell it by errors.Is.
 var ErrInput = errors.New("the input does not fit its schema")
+
+// About is what an Evaluator knows of its policies without asking them.
+type About struct {
+	Digest   string            // of the folder they were read from
+	Tests    int               // of the folder; all passed
+	Guards   []string          // the packages that are asked at Activation
+	Packages map[string]string // a digest of each package's text, helpers among them
+}
+
+// Described is an Evaluator that tells of its policies.
+type Described interface{ About() About }
 
 // Evaluator asks policy. An error is a failure to evaluate; the Decision that
 // comes with it is the point's closed answer, so a caller that looks only at

@@ -136,7 +136,7 @@ func compare(r Recorded, now Decision) (Flip, bool) {
 		ID: r.ID, Environment: r.Environment, Point: r.Point, Before: r.Result.Outcome, After: now.Outcome,
 		Appear: without(is, was), Vanish: without(was, is), Broken: now.Outcome == Error && r.Result.Outcome != Error,
 	}
-	if r.Point == Admission || r.Point == Promotion {
+	if r.Point == Admission || r.Point == Promotion || r.Point == Activation {
 		return f, f.Before != f.After
 	}
 	return f, f.Before != f.After || len(f.Appear)+len(f.Vanish) > 0
@@ -147,7 +147,7 @@ func (d Decision) effects(p Point) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	switch p {
-	case Admission, Promotion:
+	case Admission, Promotion, Activation:
 		for _, f := range d.Findings {
 			if f.Level != "warn" {
 				out = append(out, f.Code)

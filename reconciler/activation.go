@@ -42,9 +42,10 @@ func (d *Daemon) readPolicies(ctx context.Context, w, before *world) error {
 		w.evaluator, w.policies, w.tree = before.evaluator, before.policies, before.tree
 		return nil // another part of the branch changed
 	}
-	if before != nil && before.faults[faultPolicy] != nil && before.control.Commit.SHA == sha && w.at.Sub(before.tried) < tryAgain {
+	said := d.ledger.policyWords(sha)
+	if before != nil && before.faults[faultPolicy] != nil && before.control.Commit.SHA == sha && len(said) == before.said && w.at.Before(before.again) {
 		w.faults[faultPolicy] = before.faults[faultPolicy]
-		w.evaluator, w.policies, w.tree, w.tried = before.evaluator, before.policies, before.tree, before.tried
+		w.evaluator, w.policies, w.tree, w.again, w.said = before.evaluator, before.policies, before.tree, before.again, before.said
 		return nil
 	}
 	if !active {
@@ -60,15 +61,19 @@ func (d *Daemon) readPolicies(ctx context.Context, w, before *world) error {
 	if err == nil {
 		err = d.rehearse(ctx, evaluator, &a)
 	}
+	change := policyChange{w: w, before: before, next: evaluator, words: said, a: &a, again: w.at.Add(tryAgain)}
+	if err == nil {
+		err = d.letIn(ctx, &change)
+	}
 	if err == nil {
 		a.Active = true
 		w.evaluator, w.policies, w.tree = evaluator, sha, w.control.Tree
 	} else {
-		a.Reason, w.tried, w.faults[faultPolicy] = err.Error(), w.at, err
+		a.Reason, w.again, w.said, w.faults[faultPolicy] = err.Error(), change.again, len(said), err
 		d.stay(w, before, err)
 	}
 	d.opts.Metrics.Bundle(w.policies)
-	return d.activated(ctx, a)
+	return d.activated(ctx, a, change.decision)
 }
 
 // former are the policies that were active when this journal was last written,
@@ -148,13 +153,11 @@ func (d *Daemon) rehearse(ctx context.Context, evaluator policy.Evaluator, a *re
 	return nil
 }
 
-// activated records an attempt once, and keeps the commit of what is active.
-func (d *Daemon) activated(ctx context.Context, a record.Activation) error {
-	if all := d.ledger.activations(); len(all) > 0 {
-		last := all[len(all)-1]
-		if last.Revision == a.Revision && last.Active == a.Active {
-			return nil
-		}
+// activated records an attempt once, with the decision about it, and keeps the
+// commit of what is active.
+func (d *Daemon) activated(ctx context.Context, a record.Activation, decision []journal.Record) error {
+	if all := d.ledger.activations(); len(all) > 0 && sameAttempt(all[len(all)-1], a) {
+		return nil
 	}
 	if a.Active {
 		if err := d.opts.Source.Keep(ctx, keptPolicies, a.Revision); err != nil {
@@ -163,7 +166,13 @@ func (d *Daemon) activated(ctx context.Context, a record.Activation) error {
 	}
 	d.opts.Log.Info("policies", zap.String("commit", short(a.Revision)), zap.Bool("active", a.Active), zap.String("reason", a.Reason),
 		zap.Int("replayed", a.Replayed), zap.Int("flips", len(a.Flips)))
-	return d.fatal(d.ledger.append(ctx, "", journal.Record{Activation: &a}))
+	return d.fatal(d.ledger.append(ctx, "", append(decision, journal.Record{Activation: &a})...))
+}
+
+// sameAttempt: it says nothing that the one before did not.
+func sameAttempt(last, a record.Activation) bool {
+	return last.Revision == a.Revision && last.Active == a.Active && last.Outcome == a.Outcome &&
+		slices.Equal(codesOf(last.Findings), codesOf(a.Findings)) && (a.Digest == "" || last.Digest == "" || last.Digest == a.Digest)
 }
 
 // decisions are the newest decision records' lines, oldest first.
@@ -198,6 +207,12 @@ func activationText(a record.Activation) string {
 		return fmt.Sprintf("policies of %s by %s refused: %s", short(a.Revision), a.Author, a.Reason)
 	}
 	text := fmt.Sprintf("policies of %s by %s active, %d files differ", short(a.Revision), a.Author, len(a.Files))
+	switch {
+	case a.ForcedBy != "":
+		text += fmt.Sprintf("; made active by %s, although those before said %s: %s", a.ForcedBy, a.Outcome, a.ForceReason)
+	case len(a.ApprovedBy) > 0:
+		text += "; approved by " + strings.Join(a.ApprovedBy, ", ")
+	}
 	if a.Replayed > 0 {
 		text += fmt.Sprintf("; of %d recent decisions %d would be others", a.Replayed, len(a.Flips))
 	}

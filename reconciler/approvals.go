@@ -174,26 +174,34 @@ func (p *pass) verdicts(ctx context.Context, key record.Key, codes []string) []a
 }
 
 // asked puts a question at which approvals matter. in.PromotionFacts is told
-// of them where it is set. An approval given before one of the findings was
-// known is void: policy is asked again without it.
+// of them where it is set.
 func (p *pass) asked(ctx context.Context, point policy.Point, in policy.Input, key record.Key) (policy.Decision, error) {
+	return withPeopleHeard(in.PromotionFacts != nil,
+		func(codes []string) []approve.Verdict { return p.verdicts(ctx, key, codes) },
+		func(vs []approve.Verdict) (policy.Decision, error) {
+			if in.PromotionFacts != nil {
+				in.Approvals = approvalInputs(vs)
+			}
+			return p.ask(ctx, point, in)
+		})
+}
+
+// withPeopleHeard asks policy, which may be told of what people said. An
+// approval given before one of the findings was known is void: policy is asked
+// again without it.
+func withPeopleHeard(told bool, weigh func(codes []string) []approve.Verdict, ask func([]approve.Verdict) (policy.Decision, error)) (policy.Decision, error) {
 	var void []string
 	for {
-		vs := p.verdicts(ctx, key, nil)
-		vs = slices.DeleteFunc(vs, func(v approve.Verdict) bool { return slices.Contains(void, v.By) })
-		if in.PromotionFacts != nil {
-			in.Approvals = approvalInputs(vs)
-		}
-		d, err := p.ask(ctx, point, in)
-		codes := findingCodes(d)
+		vs := slices.DeleteFunc(weigh(nil), func(v approve.Verdict) bool { return slices.Contains(void, v.By) })
+		d, err := ask(vs)
 		var late []string
-		for _, v := range p.verdicts(ctx, key, codes) {
+		for _, v := range weigh(findingCodes(d)) {
 			if v.Void && !slices.Contains(void, v.By) && slices.ContainsFunc(vs, func(w approve.Verdict) bool { return w.By == v.By && !w.Void }) {
 				late = append(late, v.By)
 			}
 		}
 		if len(late) == 0 {
-			return withApprovals(d, vs, in.PromotionFacts != nil), err
+			return withApprovals(d, vs, told), err
 		}
 		void = append(void, late...)
 	}

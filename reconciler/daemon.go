@@ -84,6 +84,9 @@ func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
 			failures = 0
 			retry = d.chase.next(d.world.Load())
 			chased = retry > 0
+			if again := d.policiesAgain(); again > 0 && (retry == 0 || again < retry) {
+				retry, chased = again, false
+			}
 		}
 		woken, hinted := d.await(ctx, retry)
 		if !woken || hinted && !d.gather(ctx, read) {
@@ -97,6 +100,16 @@ func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
 			trigger = "webhook"
 		}
 	}
+}
+
+// policiesAgain is in how long the policies in force are to be asked again about
+// those they keep out; 0: they keep none out.
+func (d *Daemon) policiesAgain() time.Duration {
+	w := d.world.Load()
+	if w == nil || !errors.Is(w.faults[faultPolicy], errKeptOut) {
+		return 0
+	}
+	return max(time.Millisecond, w.again.Sub(d.opts.Now()))
 }
 
 // await waits for a wake, or for the retry; woken is false when ctx ended, and
@@ -183,10 +196,14 @@ func (d *Daemon) controlFaults(ctx context.Context, w *world) error {
 	var errs []error
 	for _, kind := range []string{faultPipeline, faultPolicy, faultSource} {
 		if err, bad := w.faults[kind]; bad {
-			errs = append(errs, mouth.alert(ctx, w, event{
+			ev := event{
 				kind: kind, severity: "critical", title: fmt.Sprintf("%s of branch %s at %s", kind, d.opts.Control, short(w.control.Commit.SHA)),
 				text: err.Error() + "\nWhat was active before stays active.",
-			}, "firing"))
+			}
+			if errors.Is(err, errKeptOut) {
+				ev.severity, ev.title = "high", fmt.Sprintf("policies of branch %s at %s are kept out by those in force", d.opts.Control, short(w.control.Commit.SHA))
+			}
+			errs = append(errs, mouth.alert(ctx, w, ev, "firing"))
 			continue
 		}
 		errs = append(errs, mouth.alert(ctx, w, event{kind: kind}, "resolved"))
@@ -353,7 +370,7 @@ func (d *Daemon) Ready() error {
 	if w.pipeline == nil {
 		return w.faults[faultPipeline]
 	}
-	if err := w.faults[faultPolicy]; err != nil {
+	if err := w.faults[faultPolicy]; err != nil && !errors.Is(err, errKeptOut) {
 		return fmt.Errorf("policy is not active: %w", err)
 	}
 	for _, name := range d.names() {
@@ -368,5 +385,6 @@ func (d *Daemon) Ready() error {
 var (
 	_ web.View     = (*Daemon)(nil)
 	_ web.Control  = (*Daemon)(nil)
+	_ web.Governor = (*Daemon)(nil)
 	_ web.Webhooks = (*Daemon)(nil)
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
 )
 
 // ledger is the journal in use: the store, and the fold of what is in it. An
@@ -162,6 +163,13 @@ func (l *ledger) evidence() []journal.Evidence {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.state.Evidence)
+}
+
+// policyWords are people's words on policies at a commit, oldest first.
+func (l *ledger) policyWords(commit string) []record.PolicyWord {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.state.PolicyWords), func(w record.PolicyWord) bool { return w.Key.Content != commit })
 }
 
 // pending is the outbox, oldest first.

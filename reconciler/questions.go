@@ -57,7 +57,7 @@ func (e *environment) question(ctx context.Context, w *world, q web.InputQuery, 
 	case policy.Notify:
 		in, err = e.askedAtNotify(w)
 	default:
-		err = fmt.Errorf("point %q: want admission, promotion, rollout, drift or notify", q.Point)
+		err = fmt.Errorf("point %q: want admission, promotion, rollout, drift or notify (at activation nothing can be asked now)", q.Point)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("input of %s at %s: %w", e.name, cmp.Or(q.Point, "no point"), err)

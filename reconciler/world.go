@@ -24,7 +24,8 @@ type world struct {
 	policies  string           // revision of the active policies
 	tree      fs.FS            // that they were read from
 	verifier  sources.Verifier // of signed statements; nil: there are none
-	tried     time.Time        // when policies were last refused
+	again     time.Time        // when refused policies are tried again
+	said      int              // people's words on them that there were then
 	faults    map[string]error // what is wrong with the control branch now, by alert kind
 	trigger   string
 }

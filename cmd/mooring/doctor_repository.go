@@ -71,7 +71,7 @@ func policiesOf(control sources.Snapshot) diagnose.Policies {
 		return diagnose.Policies{Err: []string{err.Error()}}
 	}
 	p := diagnose.Policies{Tests: bundle.Tests, Opens: bundle.Opens(policy.Admission)}
-	for _, point := range []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify} {
+	for _, point := range points {
 		p.Count += len(bundle.Packages(point))
 	}
 	return p

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,7 +197,7 @@ func lostOf(r decisionRecord) string {
 }
 
 func (d explainedDecision) table(w io.Writer) {
-	fmt.Fprintf(w, "decision %s about %s at %s\n", d.Decision, d.Environment, d.At.UTC().Format(time.RFC3339))
+	fmt.Fprintf(w, "decision %s about %s at %s\n", d.Decision, cmp.Or(d.Environment, "the pipeline as a whole"), d.At.UTC().Format(time.RFC3339))
 	decisionText(w, d.result)
 	if d.People != nil {
 		fmt.Fprintf(w, "%s by the word of %s\n", d.People.Outcome, strings.Join(d.People.By, ", "))

@@ -26,6 +26,7 @@ func policyCommand() *cobra.Command {
 	cmd.AddCommand(
 		policyInitCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(), policyInputCommand(), policyReplayCommand(),
 		policyCapabilitiesCommand(), policySchemasCommand(), policyLibraryCommand(),
+		policyApproveCommand(), policyRejectCommand(), policyActivateCommand(),
 	)
 	return cmd
 }
@@ -144,13 +145,16 @@ func (t policyTree) evaluator() (*rego.Evaluator, error) {
 	return rego.New(bundle, rego.EvaluatorOptions{}), nil
 }
 
-// points are the decision points, in the order of a content's life.
-var points = []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}
+// points are the decision points, in the order of a content's life, and the one
+// about policies.
+var points = rego.Points()
 
 // pointFlag adds --point to a command.
 func pointFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "point", "", "admission, promotion, rollout, drift or notify")
+	cmd.Flags().StringVar(into, "point", "", wantPoint)
 }
+
+const wantPoint = "admission, promotion, rollout, drift, notify or activation"
 
 func pointNamed(name string) (policy.Point, error) {
 	for _, p := range points {
@@ -158,11 +162,10 @@ func pointNamed(name string) (policy.Point, error) {
 			return p, nil
 		}
 	}
-	want := "admission, promotion, rollout, drift or notify"
 	if name == "" {
-		return "", fmt.Errorf("name the decision point with --point: %s", want)
+		return "", fmt.Errorf("name the decision point with --point: %s", wantPoint)
 	}
-	return "", fmt.Errorf("--point %q: want %s", name, want)
+	return "", fmt.Errorf("--point %q: want %s", name, wantPoint)
 }
 
 // policyExit turns an outcome into an exit code.

@@ -65,6 +65,9 @@ func (r *reading) input(ctx context.Context, c *client, q web.InputQuery) (doc j
 	if err != nil {
 		return nil, err
 	}
+	if p == policy.Activation {
+		return nil, errors.New("policy input: at activation the policies in force are asked when others would take their place, never now; `mooring export decisions --point activation` lists what was asked, and --decision prints one")
+	}
 	if r.environment == "" {
 		return nil, errors.New("policy input: name the environment with --environment")
 	}

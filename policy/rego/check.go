@@ -21,11 +21,12 @@ const (
 
 // ruleNames are the rules a package may define at each point.
 var ruleNames = map[policy.Point]map[string]ruleShape{
-	policy.Admission: {"allow": boolRule, "deny": setRule, "warn": setRule, "require": setRule, "flag": setRule},
-	policy.Promotion: {"allow": boolRule, "deny": setRule, "warn": setRule, "require": setRule, "flag": setRule},
-	policy.Rollout:   {"abort": setRule, "pause": setRule, "advance": boolRule, "weight": numberRule},
-	policy.Drift:     {"action": setRule},
-	policy.Notify:    {"route": setRule, "mute": setRule},
+	policy.Admission:  {"allow": boolRule, "deny": setRule, "warn": setRule, "require": setRule, "flag": setRule},
+	policy.Promotion:  {"allow": boolRule, "deny": setRule, "warn": setRule, "require": setRule, "flag": setRule},
+	policy.Rollout:    {"abort": setRule, "pause": setRule, "advance": boolRule, "weight": numberRule},
+	policy.Drift:      {"action": setRule},
+	policy.Notify:     {"route": setRule, "mute": setRule},
+	policy.Activation: {"allow": boolRule, "deny": setRule, "warn": setRule, "require": setRule},
 }
 
 // place is what a package path stands for.
@@ -66,7 +67,7 @@ func checkModules(modules map[string]*ast.Module, own map[string]bool) faults {
 		p, ok := placeOf(m.Package)
 		switch {
 		case !ok:
-			fs.at(m.Package.Location, "package_name", "package %s: a package is policy.POINT.NAME with POINT one of admission, promotion, rollout, drift, notify; or policy.lib.NAME", m.Package.Path)
+			fs.at(m.Package.Location, "package_name", "package %s: a package is policy.POINT.NAME with POINT one of admission, promotion, rollout, drift, notify, activation; or policy.lib.NAME", m.Package.Path)
 		case p.lib && own[p.name]:
 			fs.at(m.Package.Location, "package_name", "package %s is Mooring's own library; choose another name", p.name)
 		case !p.lib:

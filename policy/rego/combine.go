@@ -18,7 +18,7 @@ func combine(p policy.Point, f facts, answers []answer) policy.Decision {
 	heard := listen(&d, answers)
 	broken := len(d.Findings) > 0
 	switch p {
-	case policy.Admission, policy.Promotion:
+	case policy.Admission, policy.Promotion, policy.Activation:
 		gate(&d, f, heard)
 	case policy.Rollout:
 		steer(&d, heard)
@@ -104,9 +104,10 @@ func note(d *policy.Decision, level string, findings []policy.Finding) {
 	}
 }
 
-// gate is admission and promotion: deny → unmet require → allow → default.
+// gate is admission, promotion and activation: deny → unmet require → allow →
+// default.
 func gate(d *policy.Decision, f facts, answers []answer) {
-	allowed, denied := false, false
+	allowed, denied, closed := false, false, closed(d.Point, f, answers)
 	requires := truncated(f)
 	for _, a := range answers {
 		note(d, "deny", a.deny)
@@ -128,12 +129,18 @@ func gate(d *policy.Decision, f facts, answers []answer) {
 	case denied:
 		d.Outcome = policy.Deny
 	case len(requires) > 0:
-		d.Outcome, d.Allowed = policy.Hold, allowed || !f.Environment.Protected
+		d.Outcome, d.Allowed = policy.Hold, allowed || !closed
 	case allowed:
 		d.Outcome = policy.Allow
 	default:
-		byDefault(d, f)
+		byDefault(d, f, closed)
 	}
+}
+
+// closed: it takes a positive allow. Whoever has a say on policies at all keeps
+// out those that nobody lets in.
+func closed(p policy.Point, f facts, answers []answer) bool {
+	return f.Environment.Protected || p == policy.Activation && slices.ContainsFunc(answers, func(a answer) bool { return a.pkg != "" && a.enforcement == mandatory })
 }
 
 // truncated asks for a person when policy was not shown every change.
@@ -148,19 +155,23 @@ func truncated(f facts) []requirement {
 }
 
 // byDefault is the answer where no package allowed, denied or held: yes, but
-// not for a protected environment.
-func byDefault(d *policy.Decision, f facts) {
+// not where it takes an allow.
+func byDefault(d *policy.Decision, f facts, closed bool) {
 	d.Default, d.Outcome = true, policy.Allow
-	if !f.Environment.Protected {
+	if !closed {
 		return
 	}
 	d.Outcome = policy.Deny
+	name, what := fileName(f.Environment.Name), f.Environment.Name+" is protected"
+	if d.Point == policy.Activation {
+		name, what = "NAME", "policies that judge others are in force"
+	}
 	finding := policy.Finding{
 		Code: "not_allowed", Level: "deny",
-		Msg:         fmt.Sprintf("%s is protected, and no %s policy allows this", f.Environment.Name, d.Point),
-		Remediation: fmt.Sprintf("on the control branch, policies/%s/%s.rego: package policy.%s.%s with a rule `allow if { … }`", d.Point, fileName(f.Environment.Name), d.Point, fileName(f.Environment.Name)),
+		Msg:         fmt.Sprintf("%s, and no %s policy allows this", what, d.Point),
+		Remediation: fmt.Sprintf("on the control branch, policies/%s/%s.rego: package policy.%s.%s with a rule `allow if { … }`", d.Point, name, d.Point, name),
 	}
-	if d.Point == policy.Promotion {
+	if d.Point != policy.Admission {
 		d.Outcome, finding.Level = policy.Hold, "require"
 	}
 	d.Findings = append(d.Findings, finding)

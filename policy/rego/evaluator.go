@@ -45,7 +45,10 @@ type Evaluator struct {
 	capabilities string
 }
 
-var _ policy.Evaluator = (*Evaluator)(nil)
+var (
+	_ policy.Evaluator = (*Evaluator)(nil)
+	_ policy.Described = (*Evaluator)(nil)
+)
 
 // maxLeft is how many late evaluations may be left behind at a time.
 const maxLeft = 8
@@ -86,6 +89,15 @@ func ClosedAt(revision string, why error) *Evaluator {
 	e := New(nil, EvaluatorOptions{})
 	e.revision, e.broken = revision, why
 	return e
+}
+
+// About is what there is to know of the policies without asking them; nothing
+// where there are none.
+func (e *Evaluator) About() policy.About {
+	if e.bundle == nil {
+		return policy.About{}
+	}
+	return e.bundle.About()
 }
 
 // Left is how many evaluations went past their deadline and are running still.

@@ -69,6 +69,16 @@ func sample(p policy.Point) policy.Input {
 			Event:     policy.Event{Kind: "drift", Fingerprint: "f", Severity: "critical", Title: "t", Environment: "production", Status: "firing"},
 			Receivers: []string{"oncall", "chat"},
 		}
+	case policy.Activation: // it is about no environment
+		in.Environment, in.Release = policy.Environment{Order: 2, Window: policy.Window{Open: true}}, policy.Release{}
+		in.ActivationFacts = &policy.ActivationFacts{Activation: policy.PolicyChange{
+			From: "a", To: "b", Tests: 3,
+			Files:    []policy.PolicyPart{{Name: "admission/guard.rego", Operation: "changed"}},
+			Packages: []policy.PolicyPart{{Name: "policy.admission.guard", Operation: "changed"}},
+			Replay: policy.PolicyRehearsal{Decisions: 20, Flips: []policy.PolicyFlip{
+				{Decision: "dec_0", Environment: "production", Point: "admission", Before: "deny", After: "allow", Opens: true}}},
+			Approvals: []policy.Approval{{Name: "bob", Verified: true, Teams: []string{"t"}, Codes: []string{"c"}, TimeNS: 1}},
+		}}
 	}
 	return in
 }

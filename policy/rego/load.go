@@ -48,6 +48,9 @@ type Bundle struct {
 	Revision string
 	Tests    int // how many of the folder's tests passed; 0 if they had been run before
 
+	digest  string            // of the folder
+	sources map[string]string // digests of the packages' texts
+
 	actor      bool
 	config     ast.Value               // data.config
 	packages   map[policy.Point][]*pkg // sorted by name
@@ -75,6 +78,27 @@ func (b *Bundle) Opens(p policy.Point) []string {
 	return names
 }
 
+// About is what there is to know of the policies without asking them.
+func (b *Bundle) About() policy.About {
+	return policy.About{Digest: b.digest, Tests: b.Tests, Guards: b.Packages(policy.Activation), Packages: b.sources}
+}
+
+// sourcesOf are digests of the folder's texts, by package.
+func sourcesOf(modules map[string]*ast.Module, folder Folder) map[string]string {
+	texts := map[string][]byte{}
+	for _, file := range sortedKeys(modules) {
+		if text, own := folder.Files[file]; own {
+			p, _ := placeOf(modules[file].Package)
+			texts[p.name] = append(append(texts[p.name], file+"\x00"...), text...)
+		}
+	}
+	out := map[string]string{}
+	for name, text := range texts {
+		out[name] = digest(text)
+	}
+	return out
+}
+
 // ReadsActor is true when a drift package looks at who made a change: a revert
 // is then worth waiting for an answer to that.
 func (b *Bundle) ReadsActor() bool { return b.actor }
@@ -98,7 +122,7 @@ func LoadFolder(folder Folder, o LoadOptions) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Revision = o.Revision
+	b.Revision, b.digest, b.sources = o.Revision, folder.Digest(), sourcesOf(s.modules, folder)
 	if o.Tested {
 		return b, nil
 	}

@@ -144,7 +144,7 @@ var breakings = map[string]string{
 
 // setOf is a rule of a point that everything can be hung on.
 var setOf = map[policy.Point]string{
-	policy.Admission: "warn", policy.Promotion: "warn", policy.Rollout: "pause", policy.Drift: "action", policy.Notify: "mute",
+	policy.Admission: "warn", policy.Promotion: "warn", policy.Rollout: "pause", policy.Drift: "action", policy.Notify: "mute", policy.Activation: "warn",
 }
 
 // TestAnyFolderBrokenNeverOpens: in every folder we give away, each package is

@@ -22,7 +22,7 @@ func drawAnswer(t *rapid.T, p policy.Point, i int) answer {
 	}
 	a := answer{pkg: fmt.Sprint("p", i), enforcement: rapid.SampledFrom([]string{mandatory, mandatory, advisory, dryRun}).Draw(t, fmt.Sprint("level", i))}
 	switch p {
-	case policy.Admission, policy.Promotion:
+	case policy.Admission, policy.Promotion, policy.Activation:
 		a.allow, a.deny, a.warn = some("allow"), found("deny"), found("warn")
 		for _, f := range found("require") {
 			a.require = append(a.require, requirement{Finding: f, untilNS: noon.UnixNano() + int64(i)})

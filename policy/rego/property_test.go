@@ -20,7 +20,7 @@ import (
 func openness(p policy.Point, d policy.Decision) map[string]int {
 	open := map[string]int{}
 	switch p {
-	case policy.Admission, policy.Promotion:
+	case policy.Admission, policy.Promotion, policy.Activation:
 		open["pass"] = map[policy.Outcome]int{policy.Allow: 2, policy.Hold: 1}[d.Outcome]
 	case policy.Rollout:
 		if d.Outcome == policy.Allow {
@@ -70,6 +70,8 @@ func variants(p policy.Point) map[string]policy.Input {
 		add("alarm", func(in *policy.Input) { in.Alarms[0].State = "alarm" })
 	case policy.Drift:
 		add("fought over", func(in *policy.Input) { in.Items[0].Rounds = 5 })
+	case policy.Activation:
+		add("unapproved", func(in *policy.Input) { in.Activation.Approvals = nil })
 	}
 	return out
 }

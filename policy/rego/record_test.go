@@ -18,7 +18,7 @@ func TestLesson33DecisionsAreDeterministic(t *testing.T) {
 	one, other := New(shop(t), EvaluatorOptions{}), New(shop(t), EvaluatorOptions{})
 	for _, p := range points {
 		first := timeless(t, decide(t, other, p, sample(p)).Record)
-		for i := range 200 { // at each of five points
+		for i := range 200 { // at each of six points
 			e := []*Evaluator{one, other}[i%2]
 			if got := timeless(t, decide(t, e, p, sample(p)).Record); !bytes.Equal(first, got) {
 				t.Fatalf("%s differs:\n%s\n%s", p, first, got)
@@ -162,6 +162,8 @@ func bare(p policy.Point) policy.Input {
 		policy.Rollout:   {RolloutFacts: &policy.RolloutFacts{}},
 		policy.Drift:     {DriftFacts: &policy.DriftFacts{}},
 		policy.Notify:    {NotifyFacts: &policy.NotifyFacts{}},
+
+		policy.Activation: {ActivationFacts: &policy.ActivationFacts{}},
 	}[p]
 }
 

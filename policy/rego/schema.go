@@ -10,10 +10,12 @@ import (
 	"mooring.dev/policy"
 )
 
-// points lists the points in the order of a content's life.
-var points = []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}
+// points lists the points in the order of a content's life, and after them the
+// one that is about policies.
+var points = []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify, policy.Activation}
 
-// Points lists the points in the order of a content's life.
+// Points lists the points in the order of a content's life, and after them the
+// one that is about policies.
 func Points() []policy.Point { return slices.Clone(points) }
 
 // form is what a value must look like. The JSON Schemas that are published
@@ -45,10 +47,11 @@ const (
 
 // parts is the embedded struct of Input each point adds.
 var parts = map[policy.Point]reflect.Type{
-	policy.Promotion: reflect.TypeFor[policy.PromotionFacts](),
-	policy.Rollout:   reflect.TypeFor[policy.RolloutFacts](),
-	policy.Drift:     reflect.TypeFor[policy.DriftFacts](),
-	policy.Notify:    reflect.TypeFor[policy.NotifyFacts](),
+	policy.Promotion:  reflect.TypeFor[policy.PromotionFacts](),
+	policy.Rollout:    reflect.TypeFor[policy.RolloutFacts](),
+	policy.Drift:      reflect.TypeFor[policy.DriftFacts](),
+	policy.Notify:     reflect.TypeFor[policy.NotifyFacts](),
+	policy.Activation: reflect.TypeFor[policy.ActivationFacts](),
 }
 
 // inputForm is the form of a point's input. The empty point has the envelope

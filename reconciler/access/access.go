@@ -4,6 +4,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,6 +37,8 @@ const (
 	Operate Verb = "operate"
 	// Attest gives a verdict on content, as a test does that ran elsewhere.
 	Attest Verb = "attest"
+	// Govern makes policies active that those in force keep out.
+	Govern Verb = "govern"
 )
 
 // Grants a verb to whoever has the role.
@@ -48,7 +51,7 @@ func (r Role) allows(v Verb) bool {
 	case Operator:
 		return v == See || v == Operate || v == Attest
 	case Admin:
-		return v == See || v == Approve || v == Operate || v == Attest
+		return v == See || v == Approve || v == Operate || v == Attest || v == Govern
 	}
 	return false
 }
@@ -110,6 +113,22 @@ func (p Person) May(v Verb, environment string) bool {
 		return g.Role.allows(v) && (environment == "" || len(g.Environments) == 0 || slices.Contains(g.Environments, environment))
 	})
 }
+
+// Everywhere tells whether the person may do such a thing in every environment.
+func (p Person) Everywhere(v Verb) bool {
+	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Role.allows(v) && len(g.Environments) == 0 })
+}
+
+// CheckEverywhere is nil when p may everywhere, and a *Refusal otherwise.
+func (p Person) CheckEverywhere(v Verb) error {
+	if p.Everywhere(v) {
+		return nil
+	}
+	return &Refusal{Who: cmp.Or(p.Name, "nobody"), Verb: v, Environment: everywhere}
+}
+
+// everywhere stands in a refusal for all environments.
+const everywhere = "every environment"
 
 // Refusal says what a person may not do, and what would be needed.
 type Refusal struct {

@@ -9,13 +9,19 @@ import (
 )
 
 func TestRolesMay(t *testing.T) {
-	verbs := []Verb{See, Approve, Operate}
-	want := map[Role]string{Viewer: "100", Approver: "110", Operator: "101", Admin: "111", "": "000", "owner": "000"}
+	verbs := []Verb{See, Approve, Operate, Govern}
+	want := map[Role]string{Viewer: "1000", Approver: "1100", Operator: "1010", Admin: "1111", "": "0000", "owner": "0000"}
 	for role, may := range want {
 		p := Person{Name: "ann", Grants: []Grant{{Role: role, Environments: []string{"staging"}}}}
 		for i, v := range verbs {
 			if got := p.May(v, "staging"); got != (may[i] == '1') {
 				t.Errorf("%q may %s: %v", role, v, got)
+			}
+			if p.Everywhere(v) || p.CheckEverywhere(v) == nil {
+				t.Errorf("%q of staging may %s everywhere", role, v)
+			}
+			if all := (Person{Name: "bob", Grants: []Grant{{Role: role}}}); all.Everywhere(v) != (may[i] == '1') {
+				t.Errorf("%q may not %s everywhere", role, v)
 			}
 			if p.May(v, "production") {
 				t.Errorf("%q of staging may %s in production", role, v)

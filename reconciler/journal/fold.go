@@ -76,7 +76,7 @@ func Valid(r Record) error {
 			about++
 		}
 	}
-	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil, r.Evidence != nil} {
+	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil, r.PolicyWord != nil, r.Evidence != nil} {
 		if set {
 			of++
 		}
@@ -103,7 +103,9 @@ func (s *State) apply(r Record) {
 	case r.Lease != nil:
 		s.Fence = max(s.Fence, r.Lease.Fence)
 	case r.Activation != nil:
-		s.Activations = newest(append(s.Activations, *r.Activation), keepActivations)
+		s.activation(*r.Activation)
+	case r.PolicyWord != nil:
+		s.PolicyWords = newest(append(s.PolicyWords, *r.PolicyWord), keepApprovals)
 	}
 	if r.Environment == "" {
 		return
@@ -115,6 +117,20 @@ func (s *State) apply(r Record) {
 	}
 	e.tell(r) // before apply: it compares with what was
 	e.apply(r)
+}
+
+// activation remembers the newest attempts. The newest that succeeded stays
+// however many failed since: what it made active is what judges the next.
+func (s *State) activation(a record.Activation) {
+	s.Activations = append(s.Activations, a)
+	if len(s.Activations) <= keepActivations {
+		return
+	}
+	oldest, active := 0, func(a record.Activation) bool { return a.Active }
+	if active(s.Activations[0]) && !slices.ContainsFunc(s.Activations[1:], active) {
+		oldest = 1
+	}
+	s.Activations = slices.Delete(s.Activations, oldest, oldest+1)
 }
 
 func newEnvironment(name string) *Environment {

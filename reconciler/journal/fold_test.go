@@ -391,3 +391,28 @@ func TestWroteIsWhatNoFactFollowed(t *testing.T) {
 		t.Error("a fact did not end it")
 	}
 }
+
+// However many attempts failed since, what was made active last is known.
+func TestFailedActivationsDoNotHideTheActiveOne(t *testing.T) {
+	var s journal.State
+	add := func(revision string, active bool) {
+		var err error
+		if s, err = journal.Fold(s, seq(journal.Record{Activation: &record.Activation{Revision: revision, Active: active}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("first", true)
+	for range 120 {
+		add("broken", false)
+	}
+	if n := len(s.Activations); n != 50 || s.Activations[0].Revision != "first" || !s.Activations[0].Active || s.Activations[1].Active {
+		t.Fatalf("%d are known, the oldest %+v", n, s.Activations[0])
+	}
+	add("second", true)
+	for range 120 {
+		add("broken", false)
+	}
+	if n := len(s.Activations); n != 50 || s.Activations[0].Revision != "second" {
+		t.Errorf("%d are known, the oldest %+v", n, s.Activations[0])
+	}
+}

@@ -51,6 +51,7 @@ type Record struct {
 	Evidence   *Evidence           `json:"evidence,omitempty"`
 	Lease      *Lease              `json:"lease,omitempty"`
 	Activation *record.Activation  `json:"activation,omitempty"`
+	PolicyWord *record.PolicyWord  `json:"policyWord,omitempty"`
 }
 
 // Lift ends a hold.

@@ -18,6 +18,7 @@ type State struct {
 	Fence        Fence
 	Evidence     []Evidence          // posted, newest last, bounded
 	Activations  []record.Activation // of policies, newest last, bounded
+	PolicyWords  []record.PolicyWord // people's, on policies, newest last, bounded
 }
 
 // Environment is what is remembered of one environment.

@@ -276,6 +276,27 @@ type Activation struct {
 	Skipped  int       `json:"skipped,omitempty"`
 	Flips    []Flip    `json:"flips,omitempty"`
 	At       time.Time `json:"at"`
+	// Digest is of the folder, Guards are its packages that are asked about
+	// policies that would take its place.
+	Digest string   `json:"digest,omitempty"`
+	Guards []string `json:"guards,omitempty"`
+	// Outcome, Decision and Findings are what the policies before said of these;
+	// absent where they say nothing of policies.
+	Outcome  string    `json:"outcome,omitempty"`
+	Decision string    `json:"decision,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	// ApprovedBy are the people whose approval counted. ForcedBy is the admin who
+	// made them active whatever the policies before say, and why.
+	ApprovedBy  []string `json:"approvedBy,omitempty"`
+	ForcedBy    string   `json:"forcedBy,omitempty"`
+	ForceReason string   `json:"forceReason,omitempty"`
+}
+
+// PolicyWord is a person's word on policies that would become active, at a
+// commit of the control branch: the Content of the Key.
+type PolicyWord struct {
+	Approval
+	Force bool `json:"force,omitempty"` // an admin's: whatever the policies in force say
 }
 
 // Flip is a past decision that other policies would have made differently.

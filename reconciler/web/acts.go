@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/record"
 )
 
 // actTimeout bounds how long a request waits for the environment's pass.
@@ -43,6 +44,16 @@ func (s *server) acts() {
 				return w.Verdict(ctx, v)
 			})(r, by)
 		})
+	}
+	if g, ok := s.o.Control.(Governor); ok {
+		for path, force := range map[string]bool{"approvals": false, "activate": true} {
+			s.closed("POST /api/v1/policies/"+path, act(func(ctx context.Context, _ string, by access.Person, r PolicyRequest) (any, error) {
+				if r.By, r.Force = by, force; force {
+					r.Answer = record.Approved
+				}
+				return g.PolicyWord(ctx, r)
+			}))
+		}
 	}
 	if c, ok := s.o.Control.(Collector); ok {
 		s.closed("POST /api/v1/evidence", func(r *http.Request, by access.Person) (any, error) {

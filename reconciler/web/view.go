@@ -98,6 +98,23 @@ type Collector interface {
 	AddEvidence(ctx context.Context, r EvidenceRequest) ([]Statement, error)
 }
 
+// Governor is a Control that takes people's words on policies.
+type Governor interface {
+	// PolicyWord is a person's word on policies that those in force keep out.
+	PolicyWord(ctx context.Context, r PolicyRequest) (Approval, error)
+}
+
+// PolicyRequest is a person's word on the policies at a commit of the control
+// branch that do not become active because of those in force.
+type PolicyRequest struct {
+	Commit string        `json:"commit"` // or the beginning of it; "" is the one that waits
+	Answer record.Answer `json:"answer,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+	For    time.Duration `json:"for,omitempty"` // how long an approval is good; every one ends
+	By     access.Person `json:"-"`
+	Force  bool          `json:"-"` // whatever the policies in force say
+}
+
 // EvidenceRequest is a DSSE envelope, or one on each line.
 type EvidenceRequest struct {
 	Envelope []byte

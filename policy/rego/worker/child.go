@@ -152,7 +152,7 @@ func (s *served) load(r loadRequest, body []byte) loadAnswer {
 	case err != nil:
 		return loadAnswer{Error: err.Error()}
 	}
-	s.facts = Facts{Packages: map[policy.Point][]string{}, Tests: bundle.Tests, ReadsActor: bundle.ReadsActor()}
+	s.facts = Facts{Packages: map[policy.Point][]string{}, Tests: bundle.Tests, ReadsActor: bundle.ReadsActor(), Sources: bundle.About().Packages}
 	for _, p := range rego.Points() {
 		s.facts.Packages[p] = bundle.Packages(p)
 	}

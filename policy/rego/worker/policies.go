@@ -21,10 +21,18 @@ type Policies struct {
 	digest string
 }
 
-var _ policy.Evaluator = (*Policies)(nil)
+var (
+	_ policy.Evaluator = (*Policies)(nil)
+	_ policy.Described = (*Policies)(nil)
+)
 
 // ReadsActor is true when a drift package looks at who made a change.
 func (p *Policies) ReadsActor() bool { return p.Facts.ReadsActor }
+
+// About is what there is to know of the policies without asking them.
+func (p *Policies) About() policy.About {
+	return policy.About{Digest: p.digest, Tests: p.Facts.Tests, Guards: p.Facts.Packages[policy.Activation], Packages: p.Facts.Sources}
+}
 
 // Load activates the policy folder of a tree: it is checked, compiled and its
 // tests are run in a worker. The error is a *rego.LoadError, or says how the

@@ -62,6 +62,7 @@ type Facts struct {
 	Packages   map[policy.Point][]string `json:"packages"`
 	Tests      int                       `json:"tests"` // of the folder; all passed
 	ReadsActor bool                      `json:"reads_actor"`
+	Sources    map[string]string         `json:"sources"` // digests of the packages' texts
 }
 
 // decideRequest comes with the document.

@@ -42,6 +42,7 @@ func Samples() []journal.Record {
 		{Delivered: &journal.Delivered{ID: "a1", Receiver: "oncall"}},
 		{Activation: &record.Activation{Revision: "9a", Before: "8b", Active: true, Author: "ann", Files: []string{"admission/a.rego"}, Replayed: 2,
 			Flips: []record.Flip{{Decision: "dec-1", Environment: "production", Point: "admission", Before: "allow", After: "deny"}}, At: at}},
+		{PolicyWord: &record.PolicyWord{Force: true, Approval: record.Approval{Key: record.Key{Content: "9a"}, By: "bob", Verified: true, Reason: "the guard was wrong", At: at}}},
 	}
 	for i := range recs {
 		recs[i].Environment, recs[i].At = "production", at
