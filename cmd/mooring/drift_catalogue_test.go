@@ -37,10 +37,7 @@ var chapters = []struct {
 // otherRows are the rows of the catalogue that are not made by hand, with the
 // reason.
 var otherRows = map[int]string{
-	3:  "an image is declared by its digest: a tag pushed again changes nothing until somebody deploys it, which is row 1",
-	12: "unknown, not removed: told as a part that could not be read, and nothing is written over it",
 	26: "customer managed policies are referred to by ARN and not managed",
-	52: "no drift: AWS moves it, and it is not compared",
 	56: "durable functions, tenancy and capacity providers are not managed",
 	57: "managed instances are not managed",
 	76: "Kinesis streams are referred to by ARN and not managed",

@@ -112,12 +112,14 @@ func (p *driftPage) outcome(n int) string {
 		return otherRows[n]
 	}
 	deeds := map[record.Response][]string{}
-	var none []string
+	var none, unread []string
 	for i := range p.rows[n] {
 		row := &p.rows[n][i]
-		if len(row.want) == 0 {
+		switch {
+		case row.unread != nil:
+			unread = append(unread, escape(row.deed)+"; what cannot be read is told, and nothing is written over it")
+		case len(row.want) == 0:
 			none = append(none, escape(row.deed))
-			continue
 		}
 		for _, r := range row.responses() {
 			deeds[r] = append(deeds[r], escape(row.deed))
@@ -131,6 +133,9 @@ func (p *driftPage) outcome(n int) string {
 	}
 	if none != nil {
 		parts = append(parts, "**no drift**: "+strings.Join(none, "; "))
+	}
+	if unread != nil {
+		return "**unknown**: " + strings.Join(unread, "; ")
 	}
 	if len(p.rows[n]) == 1 { // its title says what was done
 		for i := range parts {
@@ -150,7 +155,7 @@ func (row *driftRow) responses() []record.Response {
 			out = append(out, w.response)
 		}
 	}
-	if out == nil {
+	if out == nil && len(row.want) > 0 {
 		out = append(out, row.want[0].response)
 	}
 	return out

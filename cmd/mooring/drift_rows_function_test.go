@@ -5,7 +5,7 @@ import "slices"
 // driftRows is the catalogue, as far as it concerns kinds that are managed. A
 // further kind is one list here.
 func driftRows() []driftRow {
-	return slices.Concat(functionRows(), aroundRows(), triggerRows(), roleRows(), queueRows(), foreignRows(), settingRows(), logRows(), alarmRows(), tableRows(), bucketRows(), messagingRows(), workflowRows(), apiRows())
+	return slices.Concat(functionRows(), outsideRows(), aroundRows(), triggerRows(), roleRows(), queueRows(), foreignRows(), settingRows(), logRows(), alarmRows(), tableRows(), bucketRows(), messagingRows(), workflowRows(), apiRows())
 }
 
 func config(args with) func(*python, string) {

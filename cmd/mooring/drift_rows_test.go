@@ -21,6 +21,7 @@ type driftRow struct {
 	look   func(h *python, physical string) any
 	who    string   // the actor's name as the trail has it; "" is user/alice
 	want   []wanted // exactly these differences; none: it is no drift
+	unread []string // "Kind/NAME path" of exactly what is told as not read; nil: not looked at
 	writes []string // exactly these changes, "Operation member member"
 }
 

@@ -54,6 +54,9 @@ func TestDriftCatalogue(t *testing.T) {
 				show(t, row, got, writes)
 			}
 			row.checkStories(t, got, w.python.made)
+			if row.unread != nil {
+				row.checkUnread(t, w)
+			}
 			if !slices.Equal(writes, row.writes) {
 				t.Errorf("Mooring wrote %q, not %q", writes, row.writes)
 			}
@@ -149,6 +152,22 @@ func (row *driftRow) checkStories(t *testing.T, got map[string]driftStory, made 
 		if !wanted[key] {
 			t.Errorf("%s is seen as well: declared %s, live %s, %s %s", key, s.item.Declared, s.item.Live, s.item.Severity, s.item.Response)
 		}
+	}
+}
+
+// checkUnread compares what is told as not read of a row's resources.
+func (row *driftRow) checkUnread(t *testing.T, w *driftWorld) {
+	t.Helper()
+	d, err := w.daemon.Drift(t.Context(), sweepEnvironment)
+	check(t, err)
+	var got []string
+	for _, u := range d.Coverage.Unobservable {
+		if strings.HasPrefix(u.Path, "Function/"+row.name+" ") {
+			got = append(got, strings.ReplaceAll(u.Path, row.name, "NAME"))
+		}
+	}
+	if !slices.Equal(got, row.unread) {
+		t.Errorf("told as not read: %q, not %q", got, row.unread)
 	}
 }
 

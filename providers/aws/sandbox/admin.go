@@ -21,6 +21,9 @@ import (
 //	GET    faults              POST adds a Rule (durations as text: "5s"); DELETE clears, ?id= one
 //	GET    actors              POST {"accessKey","type","name","arn"} registers one
 //	GET    time                now, and what stands for a minute; POST {"advance":"10m"} moves the clock
+//	POST   images              {"uri","digest"} pushes a tag again: it names another image
+//	POST   runtimes            {"runtime","build"} moves a runtime to another build
+//	POST   keys                {"arn","disabled"} takes a KMS key away, or gives it back
 //	POST   rates               {"enforce":true} switches the rate lanes
 //	GET    logs                ?function= &account= &region= the newest lines of a function
 func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
@@ -36,6 +39,9 @@ func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		"POST actors":   s.adminActor,
 		"GET time":      func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.times()) },
 		"POST time":     s.adminTime,
+		"POST images":   s.adminImages,
+		"POST runtimes": s.adminRuntimes,
+		"POST keys":     s.adminKeys,
 		"POST rates":    s.adminRates,
 		"GET logs":      s.adminLogs,
 	}
@@ -194,6 +200,38 @@ func (s *Sandbox) adminTime(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Advance(d)
 	writeJSON(w, s.times())
+}
+
+func (s *Sandbox) adminImages(w http.ResponseWriter, r *http.Request) {
+	var in struct{ URI, Digest string }
+	if !readJSON(w, r, &in) {
+		return
+	}
+	if in.URI == "" || len(in.Digest) != 64 {
+		http.Error(w, "a push needs uri, with its tag, and digest, 64 hex digits", http.StatusBadRequest)
+		return
+	}
+	s.Outside.Push(in.URI, in.Digest)
+	done(w)
+}
+
+func (s *Sandbox) adminRuntimes(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Runtime, Build string }
+	if readJSON(w, r, &in) {
+		s.Outside.Build(in.Runtime, in.Build)
+		done(w)
+	}
+}
+
+func (s *Sandbox) adminKeys(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		ARN      string
+		Disabled bool
+	}
+	if readJSON(w, r, &in) {
+		s.Outside.Disable(in.ARN, in.Disabled)
+		done(w)
+	}
 }
 
 func (s *Sandbox) adminRates(w http.ResponseWriter, r *http.Request) {

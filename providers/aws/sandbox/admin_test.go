@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"mooring.dev/providers/aws/sandbox"
@@ -52,6 +55,48 @@ func TestTheAdminAPIDrivesFaultsActorsAndTime(t *testing.T) {
 	admin(t, s, "POST", "time", `{"advance":"10m"}`)
 	if got := s.Now(); !got.Equal(noon.Add(10 * time.Minute)) {
 		t.Errorf("the time is %v", got)
+	}
+}
+
+// TestTheAdminAPIDrivesWhatBefallsFunctions: a tag pushed again, a build moved
+// and a key disabled show in what is read, and change nothing that was deployed.
+func TestTheAdminAPIDrivesWhatBefallsFunctions(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	cfg := as(s, "alice")
+	c := newFunction(t, cfg, "zipped")
+	key, uri := "arn:aws:kms:eu-west-1:111111111111:key/k", "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop:latest"
+	must(c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("zipped"), KMSKeyArn: &key,
+		Environment: &types.Environment{Variables: map[string]string{"LEVEL": "1"}}}))(t)
+	read := func() *types.FunctionConfiguration {
+		return must(c.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("zipped")}))(t).Configuration
+	}
+	image := must(c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{FunctionName: aws.String("imaged"), PackageType: types.PackageTypeImage,
+		Role: read().Role, Code: &types.FunctionCode{ImageUri: &uri}}))(t)
+	before := read()
+	for path, body := range map[string]string{
+		"images":   `{"uri":"` + uri + `","digest":"` + strings.Repeat("d", 64) + `"}`,
+		"runtimes": `{"runtime":"` + string(before.Runtime) + `","build":"next"}`,
+		"keys":     `{"arn":"` + key + `","disabled":true}`,
+	} {
+		if status, text := admin(t, s, "POST", path, body); status != 204 {
+			t.Fatalf("%s: %d %s", path, status, text)
+		}
+	}
+	after := read()
+	if *after.RuntimeVersionConfig.RuntimeVersionArn == *before.RuntimeVersionConfig.RuntimeVersionArn || *after.RevisionId != *before.RevisionId {
+		t.Error("no other build, or another revision")
+	}
+	if after.Environment.Error == nil || len(after.Environment.Variables) > 0 {
+		t.Errorf("variables without their key: %+v", after.Environment)
+	}
+	same := must(c.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("imaged")}))(t).Configuration
+	next := must(c.UpdateFunctionCode(t.Context(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("imaged"), ImageUri: &uri}))(t)
+	if *same.CodeSha256 != *image.CodeSha256 || *next.CodeSha256 != strings.Repeat("d", 64) {
+		t.Errorf("deployed %s, pushed again %s, deployed again %s", *image.CodeSha256, *same.CodeSha256, *next.CodeSha256)
+	}
+	admin(t, s, "POST", "keys", `{"arn":"`+key+`","disabled":false}`)
+	if got := read().Environment; got.Error != nil || got.Variables["LEVEL"] != "1" {
+		t.Errorf("with the key again: %+v", got)
 	}
 }
 

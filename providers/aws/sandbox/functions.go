@@ -139,7 +139,7 @@ func (s *Sandbox) newFunctions(st *site, dir string) (*lambda.Service, error) {
 	return lambda.New(lambda.Options{
 		Now: s.clock.Now, Account: st.account, Region: st.region, DataDir: dir, PublicURL: s.URL,
 		Updating: s.options.Updating, Period: s.options.Period,
-		Metrics: st.metrics, Queues: queuesFor{s}, Streams: streamsFor{s}, Objects: s.objects, Roles: rolesFor{s},
+		Metrics: st.metrics, Queues: queuesFor{s}, Streams: streamsFor{s}, Objects: s.objects, Roles: rolesFor{s}, Outside: s.Outside,
 		Credentials: s.functionCredentials,
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"mooring.dev/providers/aws/sandbox/actor"
 	"mooring.dev/providers/aws/sandbox/fault"
+	"mooring.dev/providers/aws/sandbox/lambda"
 	"mooring.dev/providers/aws/sandbox/quota"
 	"mooring.dev/providers/aws/sandbox/s3"
 	"mooring.dev/providers/aws/sandbox/wire"
@@ -87,6 +88,9 @@ func (o Options) validate() error {
 type Sandbox struct {
 	// Faults are the rules by which calls go wrong.
 	Faults *fault.Rules
+	// Outside is what befalls functions without a call: in the registry, in
+	// KMS, and to the runtimes.
+	Outside *lambda.Outside
 
 	options Options
 	clock   *clock
@@ -120,6 +124,7 @@ func New(options Options) (*Sandbox, error) {
 	c := &clock{base: options.Now}
 	s := &Sandbox{
 		Faults:  fault.NewRules(options.Seed),
+		Outside: &lambda.Outside{},
 		options: options,
 		clock:   c,
 		ids:     actor.New(options.Account),

@@ -44,7 +44,7 @@ type bundle struct {
 // may read a large object.
 func (s *Service) load(in codeInput, packageType string) (codeRef, error) {
 	if packageType == "Image" {
-		return imageRef(in)
+		return s.opts.Outside.imageRef(in)
 	}
 	content := in.ZipFile
 	switch {
@@ -96,23 +96,6 @@ func (s *Service) object(in codeInput) ([]byte, error) {
 		return nil, invalid(text, e.Code, e.Message)
 	}
 	return nil, invalid(text, "NoSuchKey", "The specified key does not exist.")
-}
-
-// imageRef names an image by its digest. Without a registry to ask, a tag
-// stands for a digest made from the URI, the same each time.
-func imageRef(in codeInput) (codeRef, error) {
-	if in.ImageURI == "" {
-		return codeRef{}, invalid("Please provide ImageUri when creating a function with packageType Image.")
-	}
-	repository, digest, found := strings.Cut(in.ImageURI, "@sha256:")
-	if !found {
-		sum := sha256.Sum256([]byte(in.ImageURI))
-		digest = hex.EncodeToString(sum[:])
-		if i := strings.LastIndex(repository, ":"); i > strings.LastIndex(repository, "/") {
-			repository = repository[:i]
-		}
-	}
-	return codeRef{SHA256: digest, Image: in.ImageURI, Resolved: repository + "@sha256:" + digest}, nil
 }
 
 func badZip() error {

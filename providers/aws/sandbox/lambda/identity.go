@@ -31,8 +31,3 @@ func madeCredentials(roleARN, _ string) Credentials {
 	key := base32.StdEncoding.EncodeToString(sum[:])[:16]
 	return Credentials{AccessKey: "ASIA" + key, SecretKey: hex.EncodeToString(sum[:20]), SessionToken: "sandbox"}
 }
-
-func runtimeVersionARN(region, runtime string) string {
-	sum := sha256.Sum256([]byte(runtime))
-	return fmt.Sprintf("arn:aws:lambda:%s::runtime:%x", region, sum)
-}

@@ -51,11 +51,12 @@ type Options struct {
 	Updating time.Duration // length of every in-progress window; 0: changes are instant
 	Period   time.Duration // metric timestamps are rounded down to it; 0: exact
 
-	Metrics Metrics // nil: none are published
-	Queues  Queues  // nil: no queue exists
-	Streams Streams // nil: nothing is read
-	Objects Objects // nil: no object exists
-	Roles   Roles   // nil: every role exists and may do everything
+	Metrics Metrics  // nil: none are published
+	Queues  Queues   // nil: no queue exists
+	Streams Streams  // nil: nothing is read
+	Objects Objects  // nil: no object exists
+	Roles   Roles    // nil: every role exists and may do everything
+	Outside *Outside // nil: nothing happens there
 
 	// Credentials are what a function's process gets for its role. nil: keys
 	// made from the role's name, the same for the same role.
@@ -202,6 +203,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetryDelays == nil {
 		o.RetryDelays = []time.Duration{time.Minute, 2 * time.Minute}
+	}
+	if o.Outside == nil {
+		o.Outside = &Outside{}
 	}
 	if o.Credentials == nil {
 		o.Credentials = madeCredentials

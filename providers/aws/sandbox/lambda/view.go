@@ -21,7 +21,7 @@ type configuration struct {
 	Version                    string
 	VpcConfig                  *vpcConfig        `json:",omitempty"`
 	DeadLetterConfig           *deadLetterConfig `json:",omitempty"`
-	Environment                *environment      `json:",omitempty"`
+	Environment                *shownEnvironment `json:",omitempty"`
 	KMSKeyArn                  string            `json:",omitempty"`
 	TracingConfig              map[string]string
 	RevisionID                 string             `json:"RevisionId"`
@@ -64,7 +64,7 @@ func (s *Service) show(f *function, v *version, qualifier string) configuration 
 		c.State, c.LastUpdateStatus = "Active", "Successful"
 	}
 	if v.PackageType == "Zip" {
-		c.RuntimeVersionConfig = map[string]string{"RuntimeVersionArn": runtimeVersionARN(s.opts.Region, v.Runtime)}
+		c.RuntimeVersionConfig = map[string]string{"RuntimeVersionArn": s.opts.Outside.runtimeARN(s.opts.Region, v.Runtime)}
 	}
 	return c
 }
@@ -75,7 +75,7 @@ func (s *Service) showShort(f *function, v *version, qualifier string) configura
 		FunctionName: f.name, FunctionArn: s.qualifiedARN(f.name, qualifier), Runtime: v.Runtime, Role: v.Role,
 		Handler: v.Handler, CodeSize: v.Code.Size, Description: v.Description, Timeout: v.Timeout, MemorySize: v.MemorySize,
 		LastModified: stamp(v.modified), CodeSha256: v.Code.SHA256, Version: v.number, VpcConfig: v.VPC,
-		Environment: v.Environment, KMSKeyArn: v.KMSKeyArn, TracingConfig: map[string]string{"Mode": v.Tracing},
+		Environment: s.opts.Outside.variables(v.Environment, v.KMSKeyArn), KMSKeyArn: v.KMSKeyArn, TracingConfig: map[string]string{"Mode": v.Tracing},
 		RevisionID: v.revision.at(s.opts.Now()), FileSystemConfigs: v.FileSystems, PackageType: v.PackageType,
 		Architectures: v.Architectures, EphemeralStorage: map[string]int{"Size": v.EphemeralStorage},
 		SnapStart: map[string]string{"ApplyOn": v.SnapStart, "OptimizationStatus": "Off"}, LoggingConfig: v.Logging,
