@@ -23,6 +23,8 @@ type Daemon struct {
 	ledger *ledger
 	world  atomic.Pointer[world]
 	unread atomic.Pointer[string] // why the repository could not be read at the last try
+	// unhosted is why the host could not be spoken with at the last try.
+	unhosted atomic.Pointer[string]
 
 	mu           sync.Mutex
 	environments map[string]*environment
@@ -30,6 +32,8 @@ type Daemon struct {
 	fetchWake  chan struct{}
 	hintWake   chan struct{} // a host told of a change
 	outboxWake chan struct{}
+	hostWake   chan struct{} // there is something to tell the host
+	reviewWake chan struct{} // people did something on the host
 	chase      chase
 }
 
@@ -46,6 +50,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	return &Daemon{
 		opts: opts, ledger: l, environments: map[string]*environment{},
 		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
+		hostWake: make(chan struct{}, 1), reviewWake: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -55,6 +60,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.opts.Source.Watch(ctx, d.nudgeFetch) })
 	g.Go(func() error { return d.deliver(ctx) })
+	g.Go(func() error { return d.herald(ctx) })
 	g.Go(func() error { return d.follow(ctx, g) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -286,6 +292,9 @@ func (d *Daemon) Status() web.Status {
 	}
 	if why := d.unread.Load(); why != nil {
 		s.Faults = append(s.Faults, faultSource+": "+*why)
+	}
+	if why := d.unhosted.Load(); why != nil {
+		s.Faults = append(s.Faults, "host: "+*why)
 	}
 	w := d.world.Load()
 	if w == nil {

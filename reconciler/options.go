@@ -47,6 +47,9 @@ type Options struct {
 	// Secret reads; nil: such checks are not answered.
 	Ask    *measure.Client
 	Secret func(manifest.Secret) (string, error)
+	// Host opens the service that people review on, as the pipeline names it;
+	// nil: nobody is told there, and nobody heard.
+	Host func(manifest.Host) (sources.Host, error)
 	// ReadOnly daemons look at what their branches declare, tell what differs,
 	// and write nothing: no resource, no branch.
 	ReadOnly bool

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -68,15 +67,10 @@ func (e *environment) question(ctx context.Context, w *world, q web.InputQuery, 
 // askedAtAdmission is about a commit, or about the branch's head.
 func (e *environment) askedAtAdmission(ctx context.Context, w *world, commit string) (policy.Input, error) {
 	if commit != "" {
-		spec, _ := w.pipeline.Environment(e.name)
-		snap, err := e.d.opts.Source.Open(ctx, commit)
-		if err != nil {
-			return policy.Input{}, fmt.Errorf("open commit %s: %w", commit, err)
+		var err error
+		if w, err = e.imagine(ctx, w, commit); err != nil {
+			return policy.Input{}, err
 		}
-		other := *w
-		other.snapshots = maps.Clone(w.snapshots)
-		other.snapshots[spec.Branch] = snap
-		w = &other
 	}
 	p, err := e.glimpse(ctx, w)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
 
@@ -27,17 +28,21 @@ type published struct {
 	rollouts []journal.Rollout
 	place    promote.Place
 	seenAll  bool // a first complete look was had
+	commit   sources.CommitStatus
 }
 
 // publish makes this pass's outcome visible.
 func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
-		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(),
+		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err),
 	}
 	before := p.e.published.Swap(pub)
 	if before == nil || movedOn(before.place, pub.place) {
 		p.e.d.wakeDownstream(p.e.name)
+	}
+	if before == nil || before.commit != pub.commit {
+		p.e.d.wakeHost()
 	}
 	p.count(pub)
 }

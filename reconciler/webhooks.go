@@ -68,6 +68,9 @@ func (d *Daemon) Hint(h web.Hint) bool {
 			news = true
 		}
 	}
+	if h.Anything || h.Reviewed {
+		d.wakeReviews()
+	}
 	if news {
 		select {
 		case d.hintWake <- struct{}{}:

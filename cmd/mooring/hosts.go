@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"mooring.dev/sources"
+	"mooring.dev/sources/host"
+	"mooring.dev/sources/manifest"
+)
+
+// openHost opens the service that people review on. Nothing is asked of it yet.
+func openHost(h manifest.Host) (sources.Host, error) {
+	r := h.Repository()
+	if r == nil {
+		return nil, errors.New("the pipeline names no host with a repository")
+	}
+	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Token: secret(*r.Token), Now: time.Now}
+	switch {
+	case h.GitHub != nil:
+		o.Kind = host.GitHub
+	case h.GitLab != nil:
+		o.Kind = host.GitLab
+	case h.Gitea != nil:
+		o.Kind = host.Gitea
+	case h.Bitbucket.DataCenter:
+		o.Kind, o.User = host.BitbucketServer, h.Bitbucket.User
+	default:
+		o.Kind, o.User = host.BitbucketCloud, h.Bitbucket.User
+	}
+	return host.New(o)
+}

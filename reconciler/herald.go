@@ -1,0 +1,200 @@
+package reconciler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// herald speaks with the host that people review on. It has a goroutine of its
+// own: however slow the host is, and whatever it answers, no pass waits for it.
+// All it remembers is cache; after a restart things are said once more.
+type herald struct {
+	d    *Daemon
+	host sources.Host
+	// opened is what host was made of.
+	opened string
+
+	told     map[string]sources.CommitStatus // by context
+	comments map[string]string               // what was written last, by pull request and environment
+	plans    map[string]planned              // by pull request and environment
+	asked    time.Time                       // when pull requests were last listed
+	failures int
+	until    time.Time // the host is left alone
+}
+
+// hostEvery is how often pull requests and reviews are asked for where no
+// webhook tells of them, and hostLimit how long one round may take.
+const hostEvery, hostLimit = time.Minute, 2 * time.Minute
+
+func newHerald(d *Daemon) *herald {
+	return &herald{d: d, told: map[string]sources.CommitStatus{}, comments: map[string]string{}, plans: map[string]planned{}}
+}
+
+// herald tells the host until ctx ends.
+func (d *Daemon) herald(ctx context.Context) error {
+	if d.opts.Host == nil || d.opts.ReadOnly {
+		return nil
+	}
+	h := newHerald(d)
+	timer := time.NewTimer(hostEvery)
+	defer timer.Stop()
+	for {
+		reviewed := false
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.hostWake:
+		case <-d.reviewWake:
+			reviewed = true
+		case <-timer.C:
+		}
+		wait := h.round(ctx, reviewed)
+		timer.Reset(wait)
+	}
+}
+
+// round says what there is to say and hears what there is to hear; it returns
+// when the next is due. A host that fails is asked less and less often.
+func (h *herald) round(ctx context.Context, reviewed bool) time.Duration {
+	now := h.d.opts.Now()
+	if reviewed {
+		h.asked = time.Time{}
+	}
+	if wait := h.until.Sub(now); wait > 0 {
+		return wait
+	}
+	w := h.d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return hostEvery
+	}
+	err := h.open(w)
+	if err == nil && h.host != nil {
+		limited, cancel := context.WithTimeout(ctx, hostLimit)
+		err = h.speak(limited, w)
+		cancel()
+	}
+	if err == nil || ctx.Err() != nil {
+		h.failures = 0
+		h.d.unhosted.Store(nil)
+		return hostEvery
+	}
+	h.failures++
+	h.until = now.Add(doubled(h.d.opts.Pace.Retry, h.failures, h.d.opts.Pace.RetryMax))
+	var limited *sources.LimitedError
+	if errors.As(err, &limited) && limited.Until.After(h.until) {
+		h.until = limited.Until
+	}
+	why := err.Error()
+	h.d.unhosted.Store(&why)
+	h.d.opts.Log.Warn("host", zap.Error(err), zap.Int("failures", h.failures), zap.Time("until", h.until))
+	return h.until.Sub(now)
+}
+
+// open makes sure the host is the one that the pipeline names now.
+func (h *herald) open(w *world) error {
+	var named manifest.Host
+	if w.pipeline.Host != nil {
+		named = *w.pipeline.Host
+		named.Identities = nil
+	}
+	of, err := json.Marshal(named) // names of secrets, never secrets
+	if err != nil {
+		return fmt.Errorf("open the host: %w", err)
+	}
+	if string(of) == h.opened {
+		return nil
+	}
+	h.host, h.opened = nil, ""
+	if named.Repository() == nil {
+		return nil
+	}
+	host, err := h.d.opts.Host(named)
+	if err != nil {
+		return fmt.Errorf("open the host: %w", err)
+	}
+	h.host, h.opened = host, string(of)
+	clear(h.told)
+	clear(h.comments)
+	h.asked = time.Time{}
+	return nil
+}
+
+// speak is one round with a host.
+func (h *herald) speak(ctx context.Context, w *world) error {
+	err := h.tellStatuses(ctx)
+	now := h.d.opts.Now()
+	if now.Sub(h.asked) < hostEvery || leftAlone(err) {
+		return err
+	}
+	h.asked = now
+	open, failed := h.attendAll(ctx, w)
+	if failed != nil {
+		h.asked = time.Time{} // this is made again, when the host may be asked
+		return errors.Join(err, failed)
+	}
+	maps.DeleteFunc(h.comments, func(key string, _ string) bool { return !open[key] })
+	maps.DeleteFunc(h.plans, func(key string, _ planned) bool { return !open[key] })
+	return err
+}
+
+// attendAll attends to each open pull request into each environment, and says
+// which there are.
+func (h *herald) attendAll(ctx context.Context, w *world) (map[string]bool, error) {
+	open := map[string]bool{}
+	listed := map[string][]sources.PullRequest{}
+	var errs error
+	for _, name := range h.d.names() {
+		spec, _ := w.pipeline.Environment(name)
+		requests, ok := listed[spec.Branch]
+		if !ok {
+			var err error
+			if requests, err = h.host.Requests(ctx, spec.Branch); err != nil {
+				errs = errors.Join(errs, err)
+			}
+			listed[spec.Branch] = requests
+		}
+		for _, r := range requests {
+			open[requestKey(r.Number, name)] = true
+			errs = errors.Join(errs, h.attend(ctx, w, spec, r))
+		}
+		if leftAlone(errs) {
+			break
+		}
+	}
+	return open, errs
+}
+
+// leftAlone: the host wants to be asked no more for now.
+func leftAlone(err error) bool {
+	var limited *sources.LimitedError
+	return errors.As(err, &limited)
+}
+
+func requestKey(number int, environment string) string {
+	return fmt.Sprintf("%d|%s", number, environment)
+}
+
+// wakeHost has what passes came to told soon.
+func (d *Daemon) wakeHost() {
+	select {
+	case d.hostWake <- struct{}{}:
+	default:
+	}
+}
+
+// wakeReviews has pull requests and reviews asked for soon.
+func (d *Daemon) wakeReviews() {
+	select {
+	case d.reviewWake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,253 @@
+package reconciler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources"
+	"mooring.dev/sources/manifest"
+)
+
+// planned is the plan of a pull request, and of what it is one.
+type planned struct {
+	basis string
+	plan  web.Plan
+	fault string // why there is none
+}
+
+// attend shows people on a pull request into an environment what merging it
+// would do.
+func (h *herald) attend(ctx context.Context, w *world, spec manifest.Environment, r sources.PullRequest) error {
+	if r.Foreign || r.Commit == "" {
+		return nil // its commits are not in our repository
+	}
+	if w.snapshots[r.Head].Commit.SHA != r.Commit {
+		h.d.nudgeFetch() // pushed since we read
+		return nil
+	}
+	pl, err := h.planOf(ctx, w, spec, r)
+	if err != nil {
+		return err
+	}
+	key, text := requestKey(r.Number, spec.Name), commentText(pl, r, h.d.pageOf(spec.Name))
+	errs := []error{h.tellPlan(ctx, spec.Name, r, pl)}
+	if h.comments[key] != text {
+		_, err := h.host.Comment(ctx, sources.Comment{Number: r.Number, Marker: "mooring plan " + spec.Name, Text: text})
+		if errs = append(errs, err); err == nil {
+			h.comments[key] = text
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// planOf plans what the pull request brings, as often as something that the
+// plan rests on has changed.
+func (h *herald) planOf(ctx context.Context, w *world, spec manifest.Environment, r sources.PullRequest) (planned, error) {
+	e := h.d.environment(spec.Name)
+	if e == nil || e.published.Load() == nil {
+		return planned{fault: "this environment was not looked at yet"}, nil
+	}
+	st := e.state()
+	basis := strings.Join([]string{r.Commit, w.policies, w.digest, st.Branch, st.Rollout.Release.Digest, fmt.Sprint(len(st.Approvals), len(st.Holds), len(st.Drift))}, "|")
+	key := requestKey(r.Number, spec.Name)
+	if pl := h.plans[key]; pl.basis == basis {
+		return pl, nil
+	}
+	pl := planned{basis: basis}
+	var failed error
+	err := h.d.do(ctx, spec.Name, func(ctx context.Context, e *environment) error {
+		pl.plan, failed = e.previewOf(ctx, h.d.world.Load(), r.Commit)
+		return nil
+	})
+	if err != nil {
+		return planned{}, fmt.Errorf("plan pull request %d for %s: %w", r.Number, spec.Name, err)
+	}
+	if failed != nil {
+		pl.fault = failed.Error()
+	}
+	h.plans[key] = pl
+	return pl, nil
+}
+
+// previewOf plans a commit as if the environment's branch were at it.
+func (e *environment) previewOf(ctx context.Context, w *world, commit string) (web.Plan, error) {
+	at, err := e.imagine(ctx, w, commit)
+	if err != nil {
+		return web.Plan{}, err
+	}
+	out, err := e.preview(ctx, at, "")
+	// How it comes onto the branch is for the merge to say.
+	out.Holds = slices.DeleteFunc(out.Holds, func(h web.HoldStatus) bool { return h.Kind == "forced_update" })
+	if out.Outcome == "held" && out.Decision.Outcome == "allow" && len(out.Holds) == 0 {
+		out.Outcome = "changes"
+	}
+	return out, err
+}
+
+// imagine is the world with the environment's branch at another commit.
+func (e *environment) imagine(ctx context.Context, w *world, commit string) (*world, error) {
+	spec, _ := w.pipeline.Environment(e.name)
+	snap, err := e.d.opts.Source.Open(ctx, commit)
+	if err != nil {
+		return nil, fmt.Errorf("open commit %s: %w", commit, err)
+	}
+	other := *w
+	other.snapshots = maps.Clone(w.snapshots)
+	other.snapshots[spec.Branch] = snap
+	return &other, nil
+}
+
+// tellPlan says beside the pull request's commit whether it could be merged.
+func (h *herald) tellPlan(ctx context.Context, environment string, r sources.PullRequest, pl planned) error {
+	s := sources.CommitStatus{Commit: r.Commit, Context: statusContext(environment), URL: h.d.pageOf(environment)}
+	switch {
+	case pl.fault != "":
+		s.State, s.Text = sources.StatusFailure, "no plan: "+pl.fault
+	case pl.plan.Outcome == "denied" || pl.plan.Outcome == "error":
+		s.State, s.Text = sources.StatusFailure, firstReason(pl.plan)
+	case pl.plan.Outcome == "held":
+		s.State, s.Text = sources.StatusPending, firstReason(pl.plan)
+	default:
+		s.State, s.Text = sources.StatusSuccess, fmt.Sprintf("policy allows; %d changes", len(pl.plan.Steps))
+	}
+	s.Text, _, _ = strings.Cut(s.Text, "\n")
+	// The same commit may be the head of the branch already.
+	if e := h.d.environment(environment); e != nil {
+		if pub := e.published.Load(); pub != nil && pub.commit.Commit == r.Commit {
+			return nil
+		}
+	}
+	key := fmt.Sprintf("%s|%d", s.Context, r.Number)
+	if h.told[key] == s {
+		return nil
+	}
+	if err := h.host.Status(ctx, s); err != nil {
+		return err
+	}
+	h.told[key] = s
+	return nil
+}
+
+// firstReason is the first of what stands in a plan's way.
+func firstReason(p web.Plan) string {
+	for _, f := range p.Decision.Findings {
+		return p.Outcome + ": " + f.Msg
+	}
+	for _, hold := range p.Holds {
+		return p.Outcome + ": " + hold.Reason
+	}
+	return p.Outcome
+}
+
+// What a comment shows at most; the rest is counted.
+const maxShownSteps, maxShownFields, maxShownFindings = 60, 12, 50
+
+// commentText is a plan for people on a pull request, in the Markdown that all
+// hosts have in common. Whatever comes from manifests or policies stands in
+// code spans: it formats nothing and calls nobody. Sensitive values are tokens
+// already.
+func commentText(pl planned, r sources.PullRequest, page string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Mooring: %s\n\nWhat %s would bring", code1(r.Base), code1(short(r.Commit)))
+	if pl.fault != "" {
+		fmt.Fprintf(&b, " is not known:\n\n%s\n", codeBlock(pl.fault))
+		return b.String()
+	}
+	p := pl.plan
+	fmt.Fprintf(&b, ": **%s**, content %s.\n", p.Outcome, code1(short(p.Content)))
+	writeFindings(&b, p)
+	writeSteps(&b, p)
+	if page != "" {
+		fmt.Fprintf(&b, "\n[%s in Mooring](%s)\n", p.Environment, page)
+	}
+	return b.String()
+}
+
+func writeFindings(b *strings.Builder, p web.Plan) {
+	if n := len(p.Decision.Findings); n > 0 {
+		fmt.Fprintf(b, "\nPolicy: **%s**\n\n", p.Decision.Outcome)
+		for _, f := range p.Decision.Findings[:min(n, maxShownFindings)] {
+			fmt.Fprintf(b, "- %s", code1(f.Code))
+			if f.Resource != "" {
+				fmt.Fprintf(b, " %s", code1(f.Resource))
+			}
+			fmt.Fprintf(b, ": %s\n", code1(f.Msg))
+		}
+		if n > maxShownFindings {
+			fmt.Fprintf(b, "- and %d more\n", n-maxShownFindings)
+		}
+	}
+	if len(p.Holds) > 0 {
+		b.WriteString("\nHolds:\n\n")
+		for _, h := range p.Holds[:min(len(p.Holds), maxShownFindings)] {
+			fmt.Fprintf(b, "- %s: %s\n", code1(h.Kind), code1(h.Reason))
+		}
+	}
+}
+
+func writeSteps(b *strings.Builder, p web.Plan) {
+	if len(p.Steps) == 0 {
+		b.WriteString("\nNothing changes.\n")
+		return
+	}
+	fmt.Fprintf(b, "\nChanges: %d\n\n", len(p.Steps))
+	for _, s := range p.Steps[:min(len(p.Steps), maxShownSteps)] {
+		fmt.Fprintf(b, "- %s %s\n", s.Operation, code1(s.Resource))
+		for _, f := range s.Fields[:min(len(s.Fields), maxShownFields)] {
+			fmt.Fprintf(b, "    - %s: %s → %s\n", code1(f.Path), code1(shown(f.Before)), code1(shown(f.After)))
+		}
+		if more := len(s.Fields) - maxShownFields; more > 0 {
+			fmt.Fprintf(b, "    - and %d more fields\n", more)
+		}
+	}
+	if more := len(p.Steps) - maxShownSteps; more > 0 {
+		fmt.Fprintf(b, "- and %d more; `mooring plan --environment %s` shows all\n", more, p.Environment)
+	}
+}
+
+// shown is a JSON value as people read it.
+func shown(v any) string {
+	if v == nil {
+		return "(none)"
+	}
+	if s, ok := v.(string); ok {
+		return s
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return string(text)
+}
+
+// maxSpan is the longest text in a code span.
+const maxSpan = 300
+
+// code1 is text in a code span of one line, which nothing in it can end.
+func code1(text string) string {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "'")), " ")
+	if len(text) > maxSpan {
+		text = strings.ToValidUTF8(text[:maxSpan], "") + "…"
+	}
+	if text == "" {
+		text = "-"
+	}
+	return "`" + text + "`"
+}
+
+// codeBlock is text of several lines, each in a span of its own.
+func codeBlock(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && len(lines) < maxShownFindings {
+			lines = append(lines, "- "+code1(line))
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,113 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
+	"mooring.dev/sources"
+)
+
+// commitStatus is how the branch's head stands here: what people see beside
+// the commit on the host. It is empty while there is no head.
+func (p *pass) commitStatus(err error) sources.CommitStatus {
+	if !p.head.there {
+		return sources.CommitStatus{}
+	}
+	s := sources.CommitStatus{Commit: p.head.snap.Commit.SHA, Context: statusContext(p.e.name), URL: p.e.d.pageOf(p.e.name)}
+	s.State, s.Text = p.headState(s.Commit, err)
+	s.Text, _, _ = strings.Cut(s.Text, "\n")
+	return s
+}
+
+func statusContext(environment string) string { return "mooring/" + environment }
+
+// pageOf is where people see an environment; "" when that is not known.
+func (d *Daemon) pageOf(environment string) string {
+	if d.opts.PageURL == "" {
+		return ""
+	}
+	return strings.TrimRight(d.opts.PageURL, "/") + "/environments/" + environment
+}
+
+func (p *pass) headState(sha string, err error) (sources.StatusState, string) {
+	j := p.st.Judged
+	switch {
+	case p.head.err != nil:
+		return sources.StatusFailure, "invalid: " + p.head.err.Error()
+	case j == nil || j.Release.Commit != sha:
+		if err != nil {
+			return sources.StatusPending, "waits: " + err.Error()
+		}
+		return sources.StatusPending, "not judged yet"
+	case j.Outcome == "hold":
+		return sources.StatusPending, "held: " + j.Reason
+	case j.Outcome != "allow":
+		return sources.StatusFailure, j.Outcome + ": " + j.Reason
+	}
+	if q, bad := quarantined(p.st, j.Release.Key()); bad {
+		return sources.StatusFailure, "failed: " + q.Reason
+	}
+	if i := slices.IndexFunc(p.holds(), func(h record.Hold) bool { return h.Kind == "rollback" }); i >= 0 {
+		return sources.StatusFailure, "rolled back: " + p.holds()[i].Reason
+	}
+	ro := p.st.Rollout
+	if ro.Release.Key() != j.Release.Key() {
+		_, why := p.stateWord(err)
+		return sources.StatusPending, "admitted, not started: " + why
+	}
+	switch {
+	case ro.Phase == rollout.Back:
+		return sources.StatusFailure, "traffic goes back: " + ro.Reason
+	case ro.Phase != rollout.Idle && ro.Paused != "":
+		return sources.StatusPending, "paused: " + ro.Paused
+	case ro.Phase != rollout.Idle:
+		return sources.StatusPending, fmt.Sprintf("moving, at %d%%", ro.Weight)
+	case err != nil:
+		return sources.StatusPending, "in force; the last look failed"
+	case !p.healthy():
+		return sources.StatusFailure, "in force, and a check failed, a contract is broken, or the platform reports a failure"
+	}
+	return sources.StatusSuccess, "in force"
+}
+
+// tellStatuses says how the heads of all environments stand. One that was left
+// pending is ended when another takes its place.
+func (h *herald) tellStatuses(ctx context.Context) error {
+	var errs []error
+	for _, name := range h.d.names() {
+		e := h.d.environment(name)
+		if e == nil {
+			continue
+		}
+		pub := e.published.Load()
+		if pub == nil || pub.commit.Commit == "" {
+			continue
+		}
+		s := pub.commit
+		if before, ok := h.told[s.Context]; ok && before.Commit != s.Commit && before.State == sources.StatusPending {
+			before.State, before.Text = sources.StatusFailure, "overtaken by "+short(s.Commit)
+			errs = append(errs, h.tell(ctx, before))
+		}
+		if errs = append(errs, h.tell(ctx, s)); leftAlone(errors.Join(errs...)) {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tell says a status, unless it was the last thing said in its context.
+func (h *herald) tell(ctx context.Context, s sources.CommitStatus) error {
+	if h.told[s.Context] == s {
+		return nil
+	}
+	if err := h.host.Status(ctx, s); err != nil {
+		return err
+	}
+	h.told[s.Context] = s
+	return nil
+}
