@@ -206,9 +206,17 @@ type Latency struct {
 // Window is a half-open span of time [From, To).
 type Window struct{ From, To time.Time }
 
+// Asked is what is measured: calls always, latency where a percentile is
+// given, in the same question to the platform.
+type Asked struct {
+	Window
+	Percentile float64       // of durations, 50 to 100 exclusive; 0: latency is not asked
+	Threshold  time.Duration // above which calls are counted; 0: none are
+}
+
 // Meter measures a version's calls through an alias.
 type Meter interface {
-	Measure(ctx context.Context, alias manifest.Resource, version string, w Window) (Sample, error)
+	Measure(ctx context.Context, alias manifest.Resource, version string, q Asked) (Sample, error)
 }
 
 // Invoker calls one version of a function directly (checks and probes).

@@ -231,7 +231,7 @@ func (p *pass) looks(ctx context.Context) []rollout.Look {
 		if !from.Before(to) {
 			continue
 		}
-		look, err := measureBoth(ctx, meter, alias, f, providers.Window{From: from, To: to})
+		look, err := looking{meter, alias, f}.at(ctx, providers.Window{From: from, To: to}, ro.Analysis.Latency)
 		if err != nil {
 			p.e.log.Debug("metrics could not be read", zap.Stringer("resource", f.Ref), zap.Error(err))
 			continue
@@ -241,17 +241,30 @@ func (p *pass) looks(ctx context.Context) []rollout.Look {
 	return out
 }
 
-func measureBoth(ctx context.Context, meter providers.Meter, alias manifest.Resource, f rollout.Function, w providers.Window) (rollout.Look, error) {
-	look := rollout.Look{Ref: f.Ref, Window: w}
-	var err error
-	if look.Canary, err = meter.Measure(ctx, alias, f.New, w); err != nil {
-		return look, fmt.Errorf("measure version %s of %s: %w", f.New, f.Ref, err)
+// looking is at one function's two versions.
+type looking struct {
+	meter providers.Meter
+	alias manifest.Resource
+	f     rollout.Function
+}
+
+func (l looking) at(ctx context.Context, w providers.Window, latency *manifest.LatencyRule) (rollout.Look, error) {
+	look := rollout.Look{Ref: l.f.Ref, Window: w}
+	q := providers.Asked{Window: w}
+	beside := q
+	if latency != nil {
+		q.Percentile, beside.Percentile = latency.Percentile, latency.Percentile
+		q.Threshold, beside.Threshold = l.f.Latency.Thresholds(latency)
 	}
-	if f.Stable == "" {
+	var err error
+	if look.Canary, err = l.meter.Measure(ctx, l.alias, l.f.New, q); err != nil {
+		return look, fmt.Errorf("measure version %s of %s: %w", l.f.New, l.f.Ref, err)
+	}
+	if l.f.Stable == "" {
 		return look, nil
 	}
-	if look.Baseline, err = meter.Measure(ctx, alias, f.Stable, w); err != nil {
-		return look, fmt.Errorf("measure version %s of %s: %w", f.Stable, f.Ref, err)
+	if look.Baseline, err = l.meter.Measure(ctx, l.alias, l.f.Stable, beside); err != nil {
+		return look, fmt.Errorf("measure version %s of %s: %w", l.f.Stable, l.f.Ref, err)
 	}
 	return look, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"mooring.dev/policy"
@@ -43,6 +44,14 @@ type simulation struct {
 	ids      int
 	idle     map[string]int // passes in a row that asked for another and learned nothing
 	budget   int            // what is left of the passes a run may take
+	analysis string         // what environments say of it beside what all say, as "probe: {…}, "
+}
+
+// controlFiles is the control branch with what this simulation says of analysis.
+func (s *simulation) controlFiles() map[string]string {
+	files := controlFiles("allow", s.names...)
+	files["mooring.yaml"] = strings.ReplaceAll(files["mooring.yaml"], "analysis: {", "analysis: {"+s.analysis)
+	return files
 }
 
 // mutant is one deliberate fault in a contract the daemon builds on; nil

@@ -78,8 +78,8 @@ func keyBelow(parent, child manifest.Ref) string {
 }
 
 // Measure implements providers.Meter.
-func (t *tapped) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
-	sample, err := t.Provider.Measure(ctx, alias, version, w)
+func (t *tapped) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
+	sample, err := t.Provider.Measure(ctx, alias, version, q)
 	if err == nil && sample.Known && t.generation == t.s.generation {
 		t.s.watch.measured(t.env, alias.Ref, version, sample)
 	}

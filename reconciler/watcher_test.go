@@ -299,12 +299,12 @@ func (s *simulation) release(env, sha string) *release {
 	if !ok {
 		return nil
 	}
-	key := fmt.Sprint(env, s.names, snap.TreeID)
+	key := fmt.Sprint(env, s.names, s.analysis, snap.TreeID)
 	rendered.mu.Lock()
 	defer rendered.mu.Unlock()
 	r, ok := rendered.by[key]
 	if !ok {
-		control, _ := tree(controlFiles("allow", s.names...))
+		control, _ := tree(s.controlFiles())
 		pipeline, err := manifest.LoadPipeline(control)
 		must(err)
 		if docs, err := new(manifest.Loader).Load(snap.Tree, manifest.LoadOptions{}); err == nil {

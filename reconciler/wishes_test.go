@@ -141,9 +141,9 @@ type counting struct {
 }
 
 // Measure implements providers.Meter.
-func (c counting) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+func (c counting) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	*c.reads++
-	return c.tapped.Measure(ctx, alias, version, w)
+	return c.tapped.Measure(ctx, alias, version, q)
 }
 
 // asked is how often policy was asked about a rollout.

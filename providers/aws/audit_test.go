@@ -126,7 +126,7 @@ func TestMeasureTellsVersionsApart(t *testing.T) {
 			for version, want := range map[string]providers.Sample{
 				"1": {Known: true, Calls: 90}, "2": {Known: true, Calls: 10, Errors: 3}, "3": {},
 			} {
-				got, err := b.Measure(b.ctx, alias, version, window)
+				got, err := b.Measure(b.ctx, alias, version, providers.Asked{Window: window})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -135,6 +135,76 @@ func TestMeasureTellsVersionsApart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Durations come with the calls in one question, compared with what was asked;
+// the sandbox says 0 failures of a minute as Lambda does, and a minute of calls
+// beside it without a word of failures is late.
+func TestMeasureAsksForDurations(t *testing.T) {
+	questions := 0
+	b := newBoxed(t, sandbox.Options{}, func(o *Options) {
+		o.OnCall = func(_, operation, _ string) {
+			if operation == "GetMetricData" {
+				questions++
+			}
+		}
+	})
+	alias := manifest.Resource{Ref: manifest.Ref{Kind: "Alias", Name: "checkout.live"}, Physical: "preview-checkout", Key: "live"}
+	now := b.box.Now().Truncate(time.Minute).Add(-5 * time.Minute)
+	put := func(version, metric string, minute int, values ...float64) {
+		t.Helper()
+		_, err := cloudwatch.NewFromConfig(b.as("AKIABOB")).PutMetricData(b.ctx, &cloudwatch.PutMetricDataInput{
+			Namespace: awssdk.String("AWS/Lambda"), MetricData: []cwtypes.MetricDatum{{MetricName: &metric, Values: values,
+				Timestamp: awssdk.Time(now.Add(time.Duration(minute) * time.Minute)), Dimensions: versionDimensions("preview-checkout", "live", version)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := func(version string, minute int, durations ...float64) {
+		t.Helper()
+		for range durations {
+			put(version, "Invocations", minute, 1)
+			put(version, "Errors", minute, 0)
+		}
+		put(version, "Duration", minute, durations...)
+	}
+	calls("1", 0, 10, 20, 30, 40)
+	calls("1", 1, 10, 20, 30, 40)
+	put("2", "Invocations", 0, 1, 1)
+	put("2", "Errors", 0, 0, 0)
+	put("2", "Invocations", 1, 1, 1) // how many of these failed is not there yet
+	calls("3", 0, 10, 20)
+	put("3", "Invocations", 1, 1) // nor how long this took
+	put("3", "Errors", 1, 0)
+	ask := func(version string, threshold time.Duration) providers.Sample {
+		t.Helper()
+		got, err := b.Measure(b.ctx, alias, version, providers.Asked{Window: providers.Window{From: now, To: now.Add(2 * time.Minute)}, Percentile: 50, Threshold: threshold})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := ask("1", 30*time.Millisecond)
+	if q := got.Latency.Quantile; q < 20*time.Millisecond || q > 30*time.Millisecond {
+		t.Errorf("half of the calls took at most %s", q)
+	}
+	got.Latency.Quantile = 0
+	if want := (providers.Sample{Known: true, Calls: 8, Latency: providers.Latency{Known: true, Calls: 8, Above: 2, Threshold: 30 * time.Millisecond}}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := ask("1", 0); got.Latency.Above != 0 || got.Latency.Threshold != 0 || got.Latency.Quantile == 0 {
+		t.Errorf("nothing to compare with: %+v", got)
+	}
+	if got := ask("2", 0); got.Known {
+		t.Errorf("failures that are late are taken for none: %+v", got)
+	}
+	if got := ask("3", 0); !got.Known || got.Calls != 3 || got.Latency.Known {
+		t.Errorf("durations that are late: %+v", got)
+	}
+	if questions != 4 {
+		t.Errorf("%d questions for 4 samples", questions)
 	}
 }
 

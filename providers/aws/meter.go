@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -14,10 +15,11 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// Measure sums a version's calls through an alias. CloudWatch shows nothing
-// for a version without calls and nothing for one it has not heard of yet, so
-// that without calls the sample is unknown, not zero.
-func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+// Measure sums a version's calls through an alias, and compares their
+// durations with what was asked, in one question. CloudWatch shows nothing for
+// a version without calls and nothing for one it has not heard of yet, so that
+// without calls the sample is unknown, not zero.
+func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	k, err := p.frontKind(alias.Ref)
 	if err != nil {
 		return providers.Sample{}, err
@@ -26,63 +28,164 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if err != nil {
 		return providers.Sample{}, about("measure", alias.Ref, err)
 	}
+	if timed, ok := k.(timedKind); ok && q.Percentile > 0 {
+		metrics = append(metrics, timed.durations(alias, version)...)
+	}
 	in := &cloudwatch.GetMetricDataInput{
-		StartTime: awssdk.Time(w.From), EndTime: awssdk.Time(w.To), ScanBy: types.ScanByTimestampAscending,
+		StartTime: awssdk.Time(q.From), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
 	}
 	for i, m := range metrics {
+		stat := m.counts.statistic(q)
+		if stat == "" {
+			continue
+		}
 		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{
 			Id: awssdk.String("m" + strconv.Itoa(i)), ReturnData: awssdk.Bool(true),
 			MetricStat: &types.MetricStat{
 				Metric: &types.Metric{Namespace: awssdk.String(m.namespace), MetricName: awssdk.String(m.name), Dimensions: m.dimensions},
-				Period: awssdk.Int32(int32(max(1, p.o.MetricPeriod/time.Second))), Stat: awssdk.String("Sum"),
+				Period: awssdk.Int32(int32(max(1, p.o.MetricPeriod/time.Second))), Stat: awssdk.String(stat),
 			},
 		})
 	}
-	sums, known, err := p.sums(ctx, in)
+	seen, err := p.points(ctx, in)
 	if err != nil {
 		return providers.Sample{}, fmt.Errorf("measure %s version %s: %w", alias.Ref, version, err)
 	}
-	return sampleOf(metrics, sums, known), nil
+	return sampleOf(metrics, seen, q), nil
 }
 
-// sums asks for the values of every query, by its id.
-func (p *Provider) sums(ctx context.Context, in *cloudwatch.GetMetricDataInput) (map[string]float64, map[string]bool, error) {
-	sums, known := map[string]float64{}, map[string]bool{}
+// statistic is what CloudWatch is asked for; "" where nothing is.
+func (c counted) statistic(q providers.Asked) string {
+	switch c {
+	case countsTimed:
+		return "SampleCount"
+	case isQuantile:
+		return "p" + strconv.FormatFloat(q.Percentile, 'f', -1, 64)
+	case countsSlow:
+		if q.Threshold <= 0 {
+			return ""
+		}
+		// Everything above: the lower bound of a trimmed count is exclusive.
+		return "TC(" + strconv.FormatFloat(milliseconds(q.Threshold), 'f', -1, 64) + ":)"
+	}
+	return "Sum"
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// points are the values of one query by their period.
+type points map[time.Time]float64
+
+// points asks for the values of every query, by its id.
+func (p *Provider) points(ctx context.Context, in *cloudwatch.GetMetricDataInput) (map[string]points, error) {
+	out := map[string]points{}
 	pages := cloudwatch.NewGetMetricDataPaginator(p.front.cloudwatch, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, nil, classify(err)
+			return nil, classify(err)
 		}
 		for _, r := range page.MetricDataResults {
 			id := awssdk.ToString(r.Id)
-			known[id] = known[id] || len(r.Values) > 0
-			for _, v := range r.Values {
-				sums[id] += v
+			if out[id] == nil {
+				out[id] = points{}
+			}
+			for i, v := range r.Values[:min(len(r.Values), len(r.Timestamps))] {
+				out[id][r.Timestamps[i].UTC()] += v
 			}
 		}
 	}
-	return sums, known, nil
+	return out, nil
 }
 
-func sampleOf(metrics []metric, sums map[string]float64, known map[string]bool) providers.Sample {
-	var out providers.Sample
-	for i, m := range metrics {
-		id := "m" + strconv.Itoa(i)
-		n := int64(sums[id])
-		switch m.counts {
-		case countsCalls:
-			out.Known, out.Calls = out.Known || known[id], out.Calls+n
-		case countsErrors:
-			out.Errors += n
-		case countsBoth:
-			out.Known, out.Calls, out.Errors = out.Known || known[id], out.Calls+n, out.Errors+n
-		case countsThrottles:
-			out.Throttles += n
+// possible: no value is below zero or no number.
+func (p points) possible() bool {
+	for _, v := range p {
+		if !(v >= 0) || math.IsInf(v, 0) {
+			return false
 		}
 	}
-	if !out.Known {
+	return true
+}
+
+// saysNone: where nothing happened, that is said by a 0. Lambda's guide promises
+// an error's 1 and no 0 (its earlier edition: "only … if they have a nonzero
+// value"), so a missing datapoint is none that happened, except beside a 0,
+// where it is late. Whoever asks waits until a period is settled.
+func (p points) saysNone() bool {
+	for _, v := range p {
+		if v == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// covers: there is a value for every period of the other one that has calls.
+func (p points) covers(calls points) bool {
+	for at, n := range calls {
+		if _, ok := p[at]; n > 0 && !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (p points) sum() int64 {
+	total := 0.0
+	for _, v := range p {
+		total += v
+	}
+	return int64(total)
+}
+
+func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
+	var out providers.Sample
+	var invoked, timed, slow, quantile points
+	late := false
+	for i, m := range metrics {
+		of := seen["m"+strconv.Itoa(i)]
+		if !of.possible() {
+			return providers.Sample{}
+		}
+		switch n := of.sum(); m.counts {
+		case countsCalls:
+			out.Known, out.Calls, invoked = out.Known || len(of) > 0, out.Calls+n, of
+		case countsErrors:
+			out.Errors, late = out.Errors+n, late || of.saysNone() && !of.covers(invoked)
+		case countsBoth:
+			out.Known, out.Calls, out.Errors = out.Known || len(of) > 0, out.Calls+n, out.Errors+n
+		case countsThrottles:
+			out.Throttles += n
+		case countsTimed:
+			timed = of
+		case countsSlow:
+			slow = of
+		case isQuantile:
+			quantile = of
+		}
+	}
+	if !out.Known || late {
 		return providers.Sample{}
+	}
+	// A count of slow calls that is missing beside calls is not 0 of them.
+	if q.Percentile > 0 && len(timed) > 0 && timed.covers(invoked) && (q.Threshold <= 0 || slow.covers(timed)) {
+		out.Latency = latencyOf(timed, slow, quantile, q.Threshold)
+	}
+	return out
+}
+
+// latencyOf puts the periods together: counts add up, and the quantile is the
+// mean of theirs by calls, which is near enough for what it is taken for: a
+// threshold.
+func latencyOf(timed, slow, quantile points, threshold time.Duration) providers.Latency {
+	out := providers.Latency{Known: true, Calls: timed.sum(), Threshold: threshold, Above: slow.sum()}
+	weighed, calls := 0.0, 0.0
+	for at, ms := range quantile {
+		weighed, calls = weighed+ms*timed[at], calls+timed[at]
+	}
+	if calls > 0 {
+		out.Quantile = time.Duration(weighed / calls * float64(time.Millisecond))
 	}
 	return out
 }
@@ -99,6 +202,13 @@ func (k aliasKind) metrics(_ context.Context, alias manifest.Resource, version s
 		{countsCalls, "AWS/Lambda", "Invocations", through}, {countsErrors, "AWS/Lambda", "Errors", through},
 		{countsThrottles, "AWS/Lambda", "Throttles", through},
 	}, nil
+}
+
+// durations are those of the handler: the start of an instance is not in them.
+func (k aliasKind) durations(alias manifest.Resource, version string) []metric {
+	through := versionDimensions(alias.Physical, alias.Key, version)
+	return []metric{{countsTimed, "AWS/Lambda", "Duration", through}, {isQuantile, "AWS/Lambda", "Duration", through},
+		{countsSlow, "AWS/Lambda", "Duration", through}}
 }
 
 // versionDimensions name the calls that came through the alias and were

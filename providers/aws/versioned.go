@@ -30,7 +30,12 @@ type frontKind interface {
 	metrics(ctx context.Context, alias manifest.Resource, version string) ([]metric, error)
 }
 
-// metric is one sum, and what it counts toward.
+// timedKind is an alias whose calls have durations by version.
+type timedKind interface {
+	durations(alias manifest.Resource, version string) []metric
+}
+
+// metric is one number of each period, and what it counts toward.
 type metric struct {
 	counts     counted
 	namespace  string
@@ -45,6 +50,9 @@ const (
 	countsErrors
 	countsBoth // an error that is not among the calls otherwise
 	countsThrottles
+	countsTimed // calls that a duration is known of
+	countsSlow  // those that took longer than was asked
+	isQuantile  // milliseconds
 )
 
 var (
@@ -52,6 +60,7 @@ var (
 	_ versionedKind = workflowKind{}
 	_ frontKind     = aliasKind{}
 	_ frontKind     = workflowAliasKind{}
+	_ timedKind     = aliasKind{}
 )
 
 func (p *Provider) versionedKind(ref manifest.Ref) (versionedKind, error) {

@@ -304,13 +304,22 @@ func TestTrafficFollowsWeights(t *testing.T) {
 	}
 	c.pass(time.Minute)
 	for version, want := range map[string]providers.Sample{"1": {Known: true, Calls: 480}, v.Number: {Known: true, Calls: 120, Errors: 60}} {
-		got, err := pr.Measure(t.Context(), alias, version, providers.Window{From: from, To: c.now})
+		got, err := pr.Measure(t.Context(), alias, version, providers.Asked{Window: providers.Window{From: from, To: c.now}})
 		if err != nil || got != want {
 			t.Errorf("version %s: %+v, want %+v (%v)", version, got, want, err)
 		}
 	}
+	p.SetTraffic("p-checkout", memory.Traffic{PerSecond: 10, Durations: map[string]time.Duration{"1": 100 * time.Millisecond}})
+	slow := providers.Asked{Window: providers.Window{From: from, To: c.now}, Percentile: 90, Threshold: 100 * time.Millisecond}
+	got, err := pr.Measure(t.Context(), alias, "1", slow)
+	if l := got.Latency; err != nil || !l.Known || l.Calls != got.Calls || l.Above < got.Calls/3 || l.Above > got.Calls*2/5 || l.Quantile < 2*slow.Threshold || l.Quantile > 3*slow.Threshold {
+		t.Errorf("exponential durations of mean 100ms: %+v, %v", got, err)
+	}
+	if got, err := pr.Measure(t.Context(), alias, v.Number, slow); err != nil || !got.Known || got.Latency != (providers.Latency{}) {
+		t.Errorf("no durations are not durations of 0: %+v, %v", got, err)
+	}
 	p.SetTraffic("p-checkout", memory.Traffic{Unknown: true})
-	unknown, err := pr.Measure(t.Context(), alias, "1", providers.Window{From: from, To: c.now})
+	unknown, err := pr.Measure(t.Context(), alias, "1", providers.Asked{Window: providers.Window{From: from, To: c.now}})
 	if err != nil || unknown.Known {
 		t.Errorf("no answer is not zero: %+v %v", unknown, err)
 	}

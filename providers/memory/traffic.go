@@ -17,6 +17,9 @@ type Traffic struct {
 	// Errors is the share of calls that fail, by version number; versions not
 	// named fail at the rate of their code (SetErrors).
 	Errors map[string]float64
+	// Durations are the mean durations of calls by version number, which are
+	// spread exponentially around it; of versions not named none is known.
+	Durations map[string]time.Duration
 	// Unknown makes Measure answer that it does not know.
 	Unknown bool
 }
@@ -36,7 +39,7 @@ func (p *Platform) SetErrors(codeDigest string, rate float64) {
 }
 
 // Measure counts a version's calls through an alias. Adjoining windows add up.
-func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	p := pr.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,13 +54,19 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 	if !ok || traffic.Unknown {
 		return providers.Sample{}, nil
 	}
-	from, to := t.share(version, w.From)*traffic.PerSecond, t.share(version, w.To)*traffic.PerSecond
+	from, to := t.share(version, q.From)*traffic.PerSecond, t.share(version, q.To)*traffic.PerSecond
 	rate := p.errorRate(parentName(NameOf(alias)), version, traffic)
-	return providers.Sample{
-		Known:  true,
-		Calls:  int64(math.Floor(to)) - int64(math.Floor(from)),
-		Errors: int64(math.Floor(to*rate)) - int64(math.Floor(from*rate)),
-	}, nil
+	calls := int64(math.Floor(to)) - int64(math.Floor(from))
+	out := providers.Sample{Known: true, Calls: calls, Errors: min(calls, int64(math.Floor(to*rate))-int64(math.Floor(from*rate)))}
+	if mean, ok := traffic.Durations[version]; ok && q.Percentile > 0 && calls > 0 {
+		out.Latency = providers.Latency{Known: true, Calls: calls, Threshold: q.Threshold,
+			Quantile: time.Duration(-float64(mean) * math.Log(1-q.Percentile/100))}
+		if q.Threshold > 0 {
+			slow := math.Exp(-float64(q.Threshold) / float64(mean))
+			out.Latency.Above = min(calls, int64(math.Floor(to*slow))-int64(math.Floor(from*slow)))
+		}
+	}
+	return out, nil
 }
 
 func (p *Platform) errorRate(of Name, version string, traffic Traffic) float64 {

@@ -87,9 +87,9 @@ func (p *Provider) Invoke(_ context.Context, fn manifest.Resource, _ string, _ [
 }
 
 // Measure is the inner provider's; unknown where that measures nothing.
-func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, w providers.Window) (providers.Sample, error) {
+func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	if meter, ok := p.inner.(providers.Meter); ok {
-		return meter.Measure(ctx, alias, version, w)
+		return meter.Measure(ctx, alias, version, q)
 	}
 	return providers.Sample{}, nil
 }

@@ -106,7 +106,8 @@ func (s *State) arms() []analysis.Arm {
 	var arms []analysis.Arm
 	for _, f := range s.Functions {
 		if f.shifts() {
-			arm := analysis.Arm{Evidence: f.Evidence, Ref: f.Ref, Stable: f.Stable, New: f.New, Weight: s.Weight}
+			arm := analysis.Arm{Evidence: f.Evidence, Ref: f.Ref, Stable: f.Stable, New: f.New, Weight: s.Weight,
+				Untimed: f.Ref.Kind != manifest.KindFunction}
 			if s.Phase != Shift {
 				arm.Weight = 100
 			}

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,14 +29,15 @@ type rolloutDoc struct {
 }
 
 type analysisDoc struct {
-	FalseRollback *float64  `json:"falseRollback" is:"min=0.000001,max=0.5" doc:"The chance of rolling back a good version, over the whole rollout. Default 0.01."`
-	Tolerance     *float64  `json:"tolerance" is:"min=0,max=1" doc:"How far the error rate may be over the baseline's and still be no harm. Default 0.02."`
-	Confidence    *float64  `json:"confidence" is:"min=0.5,max=0.999999" doc:"How sure no harm must be. Default 0.95."`
-	MinSamples    *int      `json:"minSamples" is:"min=0,max=10000000" doc:"Calls on the new version before a stage can pass. Default 50."`
-	MaxHold       *Duration `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
-	OnUndecided   string    `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
-	PreTraffic    *Check    `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
-	PostTraffic   *Check    `json:"postTraffic" doc:"Asked through the alias once the last stage has held. When it fails, traffic goes back."`
+	FalseRollback *float64     `json:"falseRollback" is:"min=0.000001,max=0.5" doc:"The chance of rolling back a good version, over the whole rollout. Default 0.01."`
+	Tolerance     *float64     `json:"tolerance" is:"min=0,max=1" doc:"How far the error rate may be over the baseline's and still be no harm. Default 0.02."`
+	Confidence    *float64     `json:"confidence" is:"min=0.5,max=0.999999" doc:"How sure no harm must be. Default 0.95."`
+	MinSamples    *int         `json:"minSamples" is:"min=0,max=10000000" doc:"Calls on the new version before a stage can pass. Default 50."`
+	MaxHold       *Duration    `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
+	OnUndecided   string       `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
+	Latency       *LatencyRule `json:"latency" doc:"How slow the new version may be. Left out, latency is not judged."`
+	PreTraffic    *Check       `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
+	PostTraffic   *Check       `json:"postTraffic" doc:"Asked through the alias once the last stage has held. When it fails, traffic goes back."`
 }
 
 // check: before traffic moves, and once all of it has, nobody is waited for.
@@ -205,6 +207,10 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 		setIf(&out.Analysis.MaxHold, a.MaxHold)
 		if a.OnUndecided != "" {
 			out.Analysis.OnUndecided = a.OnUndecided
+		}
+		if a.Latency != nil {
+			rule := LatencyRule{Percentile: cmp.Or(a.Latency.Percentile, 90), Tolerance: cmp.Or(a.Latency.Tolerance, 0.25)}
+			out.Analysis.Latency = &rule
 		}
 		if a.PreTraffic != nil {
 			out.Analysis.PreTraffic = a.PreTraffic

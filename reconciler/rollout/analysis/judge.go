@@ -27,6 +27,17 @@ type Arm struct {
 	// Weight is the percent of calls the new version gets now; at 100, or with
 	// no Stable, nothing runs beside it.
 	Weight int
+	// Untimed: the platform knows no durations by version, and latency is not
+	// judged.
+	Untimed bool
+}
+
+// latency is the rule for it, or nil.
+func (m Arm) latency(a manifest.Analysis) *manifest.LatencyRule {
+	if m.Untimed {
+		return nil
+	}
+	return a.Latency
 }
 
 func (m Arm) alone() bool { return m.Stable == "" || m.Weight >= 100 }
@@ -61,7 +72,7 @@ func Harm(arms []Arm, a manifest.Analysis) string {
 			continue
 		}
 		take(m, m.Test, false)
-		if a.Latency != nil {
+		if m.latency(a) != nil {
 			take(m, m.Latency.Test, true)
 		}
 	}
@@ -123,10 +134,11 @@ func (m Arm) open(a manifest.Analysis) []Judgement {
 		out = append(out, Judgement{Need: bar.need(m.Test), Reason: fmt.Sprintf("%s: no evidence yet of no harm (%d of %d calls failed, beside it %d of %d)", m.Ref,
 			m.Canary.Failures(), m.Canary.Trials(), m.Baseline.Failures(), m.Baseline.Trials())})
 	}
-	if a.Latency == nil {
+	rule := m.latency(a)
+	if rule == nil {
 		return out
 	}
-	bar.tolerance = margin(*a.Latency)
+	bar.tolerance = margin(*rule)
 	if !bar.reached(m.Latency.Test) {
 		out = append(out, Judgement{Need: bar.need(m.Latency.Test), Reason: m.slowness("no evidence yet that it is no slower: ")})
 	}

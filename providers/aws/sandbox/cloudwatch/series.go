@@ -111,7 +111,38 @@ func (s *slot) merge(x *slot) {
 // statistic is a function of a period's data.
 type statistic func(slot) float64
 
-// parseStatistic reads Sum, Average, Minimum, Maximum, SampleCount and pNN.N.
+// trimmedCount reads TC(low:high) with values for bounds, either of which may
+// be left out: how many values are above the lower and not above the upper.
+func trimmedCount(name string) (statistic, bool) {
+	bounds, ok := strings.CutPrefix(strings.ToUpper(name), "TC(")
+	bounds, closed := strings.CutSuffix(bounds, ")")
+	from, to, both := strings.Cut(bounds, ":")
+	if !ok || !closed || !both || from == "" && to == "" {
+		return nil, false
+	}
+	low, high := math.Inf(-1), math.Inf(1)
+	for text, into := range map[string]*float64{from: &low, to: &high} {
+		v, err := strconv.ParseFloat(text, 64)
+		if text != "" && err != nil {
+			return nil, false
+		}
+		if text != "" {
+			*into = v
+		}
+	}
+	return func(s slot) float64 {
+		n := 0.0
+		for _, v := range s.values {
+			if v.value > low && v.value <= high {
+				n += v.weight
+			}
+		}
+		return n
+	}, true
+}
+
+// parseStatistic reads Sum, Average, Minimum, Maximum, SampleCount, pNN.N and
+// TC(low:high).
 func parseStatistic(name string) (statistic, error) {
 	switch name {
 	case "Sum":
@@ -124,6 +155,9 @@ func parseStatistic(name string) (statistic, error) {
 		return func(s slot) float64 { return s.most }, nil
 	case "SampleCount":
 		return func(s slot) float64 { return s.n }, nil
+	}
+	if count, ok := trimmedCount(name); ok {
+		return count, nil
 	}
 	percent, err := strconv.ParseFloat(strings.TrimPrefix(name, "p"), 64)
 	if !strings.HasPrefix(name, "p") || err != nil || percent < 0 || percent > 100 {

@@ -1,0 +1,61 @@
+package aws
+
+import (
+	"math"
+	"strconv"
+	"testing"
+	"time"
+
+	"mooring.dev/providers"
+)
+
+// What CloudWatch's answers make: a series that is missing, late, no number or
+// below zero is unknown, never 0; only failures without any word of them are
+// none.
+func TestSampleOfAnswers(t *testing.T) {
+	metrics := append([]metric{{counts: countsCalls}, {counts: countsErrors}, {counts: countsThrottles}},
+		metric{counts: countsTimed}, metric{counts: isQuantile}, metric{counts: countsSlow})
+	at := func(values ...float64) points {
+		out := points{}
+		for i, v := range values {
+			if v != skipped {
+				out[time.Unix(int64(60*i), 0)] = v
+			}
+		}
+		return out
+	}
+	latency := func(calls, above int64) providers.Latency {
+		return providers.Latency{Known: true, Calls: calls, Above: above, Threshold: time.Second, Quantile: 20 * time.Millisecond}
+	}
+	for name, tc := range map[string]struct {
+		answers []points
+		want    providers.Sample
+	}{
+		"all there":                        {[]points{at(5, 5), at(1, 0), at(0, 2), at(5, 5), at(10, 30), at(1, 0)}, providers.Sample{Known: true, Calls: 10, Errors: 1, Throttles: 2, Latency: latency(10, 1)}},
+		"nothing":                          {nil, providers.Sample{}},
+		"no calls, and 0 failures":         {[]points{at(), at(0, 0)}, providers.Sample{}},
+		"calls, and no word of failures":   {[]points{at(5, 5)}, providers.Sample{Known: true, Calls: 10}},
+		"only failures are told":           {[]points{at(5, 5), at(2)}, providers.Sample{Known: true, Calls: 10, Errors: 2}},
+		"a minute's failures are late":     {[]points{at(5, 5), at(0)}, providers.Sample{}},
+		"0 calls need no word of failures": {[]points{at(5, 0), at(0)}, providers.Sample{Known: true, Calls: 5}},
+		"calls are no number":              {[]points{at(math.NaN(), 5), at(0, 0)}, providers.Sample{}},
+		"failures are no number":           {[]points{at(5, 5), at(0, math.NaN())}, providers.Sample{}},
+		"without end":                      {[]points{at(math.Inf(1)), at(0)}, providers.Sample{}},
+		"below zero":                       {[]points{at(5, -5), at(0, 0)}, providers.Sample{}},
+		"durations are late":               {[]points{at(5, 5), at(0, 0), at(), at(5), at(20), at(0)}, providers.Sample{Known: true, Calls: 10}},
+		"no word of slow calls":            {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20)}, providers.Sample{Known: true, Calls: 10}},
+		"one minute's slow calls are late": {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20), at(skipped, 1)}, providers.Sample{Known: true, Calls: 10}},
+	} {
+		seen := map[string]points{}
+		for i, p := range tc.answers {
+			seen["m"+strconv.Itoa(i)] = p
+		}
+		q := providers.Asked{Percentile: 90, Threshold: time.Second}
+		if got := sampleOf(metrics, seen, q); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// skipped stands for a datapoint that is missing.
+const skipped = -99
