@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,11 +78,28 @@ spec:
 
 func newKillStage(t *testing.T) *killStage {
 	t.Helper()
+	s := openStage(t)
 	b, err := builds()
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.furnish()
+	s.repository(killStages, func(work string) {
+		if err := copyShop("shop/environment", work); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []string{"checkout", "fulfil", "catalog"} {
+			s.point(b, f, "1.0")
+		}
+	})
+	return s
+}
+
+// openStage is a sandbox and a folder, nothing in them yet.
+func openStage(t *testing.T) *killStage {
+	t.Helper()
 	s := &killStage{t: t, dir: t.TempDir()}
+	var err error
 	s.box, err = sandbox.New(sandbox.Options{
 		Listen: "127.0.0.1:0", DataDir: filepath.Join(s.dir, "cloud"), Account: "111111111111", Region: "eu-west-1",
 		Period: time.Second, Updating: 50 * time.Millisecond, Records: 100_000,
@@ -95,8 +111,6 @@ func newKillStage(t *testing.T) *killStage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.end(); _ = s.box.Close() })
-	s.furnish()
-	s.repository(b)
 	return s
 }
 
@@ -126,26 +140,24 @@ func (s *killStage) call(service, target, body string) {
 	}
 }
 
-// repository has the control branch and env/preview with every first build.
-func (s *killStage) repository(b shopBuilds) {
+// killStages are the stages of a release that is not judged by its calls.
+const killStages = "stages: [{weight: 30, hold: 2s}, {weight: 100, hold: 1s}], analysis: {onUndecided: proceed, maxHold: 2s}"
+
+// repository has the control branch with these stages, and env/preview with
+// what fill writes.
+func (s *killStage) repository(stages string, fill func(work string)) {
 	s.t.Helper()
 	work := filepath.Join(s.dir, "shop")
 	for _, args := range [][]string{{"init", "-q", "--bare", "-b", "main", s.path("shop.git")}, {"init", "-q", "-b", "main", work}, {"-C", work, "remote", "add", "origin", s.path("shop.git")}} {
 		s.git(args...)
 	}
-	stages := "stages: [{weight: 30, hold: 2s}, {weight: 100, hold: 1s}], analysis: {onUndecided: proceed, maxHold: 2s}"
 	s.write("shop/mooring.yaml", strings.Replace(killPipeline, "rollout_stages", stages, 1))
 	s.git("-C", work, "add", "-A")
 	s.git("-C", work, "commit", "-qm", "pipeline")
 	s.git("-C", work, "push", "-q", "origin", "main")
 	s.git("-C", work, "checkout", "-q", "--orphan", "env/preview")
 	s.git("-C", work, "rm", "-qrf", ".")
-	if err := copyShop("shop/environment", work); err != nil {
-		s.t.Fatal(err)
-	}
-	for _, f := range []string{"checkout", "fulfil", "catalog"} {
-		s.point(b, f, "1.0")
-	}
+	fill(work)
 	s.push("The shop")
 }
 
@@ -185,7 +197,13 @@ func (s *killStage) push(message string) string {
 	s.git("-C", work, "add", "-A")
 	s.git("-C", work, "commit", "-qm", message)
 	s.git("-C", work, "push", "-q", "origin", "HEAD:refs/heads/env/preview")
-	out, err := exec.Command("git", "-C", work, "rev-parse", "HEAD").Output()
+	return s.head()
+}
+
+// head is the newest commit of the environment.
+func (s *killStage) head() string {
+	s.t.Helper()
+	out, err := exec.Command("git", "-C", s.path("shop"), "rev-parse", "HEAD").Output()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -278,11 +296,7 @@ func (s *killStage) play(p boundary) {
 		s.t.Fatal(err)
 	}
 	s.begin()
-	first, err := exec.Command("git", "-C", s.path("shop"), "rev-parse", "HEAD").Output()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.await(string(bytes.TrimSpace(first)))
+	s.await(s.head())
 	began := time.Now()
 	rule := sandbox.Rule{Operation: p.operation, Actor: "mooring", After: p.skip, Times: 1, Effect: sandbox.Effect{Status: 503, Code: "ServiceException"}}
 	if p.after {
@@ -326,11 +340,11 @@ func (s *killStage) judge(since time.Time, b shopBuilds) {
 	s.t.Helper()
 	var last wire.Call
 	for _, c := range s.box.Calls(since) {
-		if c.Actor.AccessKey != "mooring" || !strings.HasPrefix(c.Operation, "UpdateAlias") || c.Status >= 300 && c.Fault == "" {
+		if c.Actor.AccessKey != "mooring" || !strings.HasPrefix(c.Operation, "UpdateAlias") || c.Fault == "error" || c.Status >= 300 && c.Fault == "" {
 			continue
 		}
 		last = c
-		if v := fmt.Sprint(c.Params["FunctionVersion"]); v == "$LATEST" || v == "" {
+		if v := text(c.Params["functionVersion"]); v == "$LATEST" || v == "" {
 			s.t.Errorf("%s routed to %q", c.Operation, v)
 		}
 		for version, weight := range weights(s.t, c) {
@@ -355,7 +369,7 @@ func (s *killStage) judge(since time.Time, b shopBuilds) {
 // weights are the further versions an UpdateAlias names.
 func weights(t *testing.T, c wire.Call) map[string]float64 {
 	t.Helper()
-	text, err := json.Marshal(c.Params["RoutingConfig"])
+	text, err := json.Marshal(c.Params["routingConfig"])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ func (st *stage) callsBack(function string, since time.Time) (string, error) {
 	var routes []string
 	for _, c := range st.cloud.writes(keyMooring, since) {
 		if c.Operation == "UpdateAlias" && mentions(c.Params, function) {
-			routes = append(routes, fmt.Sprint(c.Params["FunctionVersion"], c.Params["RoutingConfig"]))
+			routes = append(routes, fmt.Sprint(c.Params["functionVersion"], c.Params["routingConfig"]))
 		}
 	}
 	if len(routes) < 2 {
