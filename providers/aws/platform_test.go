@@ -114,6 +114,7 @@ type world struct {
 	zips  *zips
 	also  func(time.Duration) // moves the platform's time too
 	fixed map[string]string   // "Kind path" of what this platform is known to show otherwise
+	tells *testimony          // what this platform is a witness for; nil: nobody asks
 }
 
 // options are those of a provider in front of endpoint.
@@ -345,6 +346,7 @@ func (w *world) inPlace(all []manifest.Resource) {
 			for _, path := range w.differs(res, want, l) {
 				w.t.Errorf("%s: %s", how, path)
 			}
+			w.tells.note(res, want, l)
 			if l.SeenAt.IsZero() {
 				w.t.Errorf("%s %s without a time", res.Ref, how)
 			}
