@@ -188,13 +188,16 @@ func (d *Daemon) Rollback(ctx context.Context, r web.RollbackRequest) error {
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		now := d.opts.Now()
 		st := e.state()
+		p := &pass{e: e, st: st, now: now}
+		if p.goesBack(to, by) {
+			return nil // the answer to the first asking may have been lost
+		}
 		if st.Rollout.Phase != rollout.Idle && st.Rollout.Stable.Digest == "" {
 			return fmt.Errorf("roll back %s: its first deployment is under way, there is nothing to return to", name)
 		}
 		if st.Rollout.Phase != rollout.Idle && to != "" {
 			return fmt.Errorf("roll back %s: a release is moving; roll back without --to to return to %.12s first", name, st.Rollout.Stable.Commit)
 		}
-		p := &pass{e: e, st: st, now: now}
 		if _, err := p.returnTarget(to); err != nil && (st.Rollout.Phase == "" || to != "") {
 			return fmt.Errorf("roll back: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,6 +176,28 @@ func (p *pass) beginReturn(ctx context.Context, r journal.Request) error {
 	return p.remember(ctx, journal.Record{Rollout: &state})
 }
 
+// goesBack is true when a return to a release was asked for already, by the
+// same person: it waits for its pass, is under way, or is held in force.
+func (p *pass) goesBack(to, by string) bool {
+	for _, r := range p.st.Requests {
+		if r.Kind == requestRollback && !r.Done && r.To == to && r.By == by {
+			return true
+		}
+	}
+	ro := p.st.Rollout
+	held := slices.ContainsFunc(p.holds(), func(h record.Hold) bool { return h.Kind == "rollback" && h.Owner == by })
+	if to == "" || !held || ro.Returned != rollout.ByRollback {
+		return false
+	}
+	return ro.Phase == rollout.Back && meant(ro.Stable, to) || ro.Phase == rollout.Idle && meant(ro.Release, to)
+}
+
+// meant is true for the release that a person names by its digest or commit,
+// or the beginning of either.
+func meant(rel record.Release, name string) bool {
+	return strings.HasPrefix(rel.Digest, name) || strings.HasPrefix(rel.Digest, "sha256:"+name) || strings.HasPrefix(rel.Commit, name)
+}
+
 // returnTarget is the release to go back to: the one named, else the newest
 // admitted before the one in force that did not fail.
 func (p *pass) returnTarget(digest string) (record.Release, error) {
@@ -186,12 +209,15 @@ func (p *pass) returnTarget(digest string) (record.Release, error) {
 		if _, bad := quarantined(p.st, rel.Key()); bad && digest == "" {
 			continue
 		}
-		if digest == "" || strings.HasPrefix(rel.Digest, digest) || strings.HasPrefix(rel.Digest, "sha256:"+digest) || strings.HasPrefix(rel.Commit, digest) {
+		if digest == "" || meant(rel, digest) {
 			return rel, nil
 		}
 	}
 	if digest == "" {
 		return record.Release{}, fmt.Errorf("%s has no earlier release to return to", p.e.name)
+	}
+	if meant(p.st.Rollout.Release, digest) {
+		return record.Release{}, fmt.Errorf("%s has %q in force already; `mooring hold --environment %s` keeps it there", p.e.name, digest, p.e.name)
 	}
 	return record.Release{}, fmt.Errorf("%s never released %q; `mooring history --environment %s` lists what it did", p.e.name, digest, p.e.name)
 }

@@ -187,6 +187,51 @@ func (s *simulation) back(to string) error {
 	})
 }
 
+// Whoever does not hear the answer to a rollback asks again: before its pass,
+// on the way back and after it, it is one rollback with one hold. What is in
+// force and was not returned to is no place to go back to.
+func TestARollbackIsAskedForAgain(t *testing.T) {
+	s := begin(t, memory.Options{Settle: 3 * time.Second, Activate: 3 * time.Second}, mutant{}, "production")
+	settled(t, s)
+	first := s.watch.environment("production").Rollout.Release
+	k := firstContent()
+	k.checkout, k.memory = code(9), 512
+	second := s.repo.commit("env/production", k.files())
+	if !s.until(time.Hour, s.ended("2")) {
+		t.Fatal("the second release does not end")
+	}
+	if err := s.back(second); err == nil || strings.Contains(err.Error(), "never") {
+		t.Errorf("back to what is in force: %v", err)
+	}
+	if err := s.back("0123"); err == nil || !strings.Contains(err.Error(), "never") {
+		t.Errorf("back to what never was: %v", err)
+	}
+	must(s.back(first.Commit))
+	must(s.back(first.Commit))
+	under := func() bool { return s.watch.environment("production").Rollout.Phase == rollout.Back }
+	if !s.until(time.Minute, under) {
+		t.Fatal("nothing goes back")
+	}
+	must(s.back(first.Commit))
+	if !s.until(time.Hour, s.ended("1")) {
+		t.Fatal("it does not go back")
+	}
+	s.restart()
+	s.run(time.Minute)
+	must(s.back(first.Digest))
+	s.run(time.Minute)
+	st, holds := s.watch.environment("production"), 0
+	for _, h := range st.Holds {
+		if h.Kind == "rollback" {
+			holds++
+		}
+	}
+	if holds != 1 || st.Rollout.Release != first || s.live() != (providers.Routing{Version: "1"}) {
+		t.Errorf("%d holds, in force %+v at %+v", holds, st.Rollout.Release, s.live())
+	}
+	sound(t, s)
+}
+
 // A pause stops traffic from moving on, and no write: what the release still
 // has to put in place is put in place.
 func TestAPauseStopsNoWrite(t *testing.T) {
