@@ -46,14 +46,18 @@ type environment struct {
 	verified   bool      // the account was checked
 	lastPass   time.Time // told by the clock that may go back
 	pushed     pushed
-	stale      bool      // a binding moved under what serves, by the last plan
-	cleanFrom  time.Time // when versions may be cleaned up again
-	stageSaid  string    // the last decision about a stage that was remembered
-	trail      trail
-	actors     heardActors
-	ears       ears
-	published  atomic.Pointer[published]
-	lineage    []lineage
+	offered    offered
+	// offeredUntil is when an offer that was pushed has to show.
+	offeredUntil time.Time
+	request      atomic.Pointer[request]
+	stale        bool      // a binding moved under what serves, by the last plan
+	cleanFrom    time.Time // when versions may be cleaned up again
+	stageSaid    string    // the last decision about a stage that was remembered
+	trail        trail
+	actors       heardActors
+	ears         ears
+	published    atomic.Pointer[published]
+	lineage      []lineage
 }
 
 // pushed is a move just made: until the repository is read again, the branch

@@ -26,6 +26,8 @@ type herald struct {
 	told     map[string]sources.CommitStatus // by context
 	comments map[string]string               // what was written last, by pull request and environment
 	plans    map[string]planned              // by pull request and environment
+	versions map[string][]version            // of comments, by pull request and environment
+	drafts   map[string]sources.Draft        // of pull requests as they were made, by environment
 	asked    time.Time                       // when pull requests were last listed
 	failures int
 	until    time.Time // the host is left alone
@@ -36,7 +38,8 @@ type herald struct {
 const hostEvery, hostLimit = time.Minute, 2 * time.Minute
 
 func newHerald(d *Daemon) *herald {
-	return &herald{d: d, told: map[string]sources.CommitStatus{}, comments: map[string]string{}, plans: map[string]planned{}}
+	return &herald{d: d, told: map[string]sources.CommitStatus{}, comments: map[string]string{}, plans: map[string]planned{},
+		versions: map[string][]version{}, drafts: map[string]sources.Draft{}}
 }
 
 // herald tells the host until ctx ends.
@@ -124,6 +127,8 @@ func (h *herald) open(w *world) error {
 	h.host, h.opened = host, string(of)
 	clear(h.told)
 	clear(h.comments)
+	clear(h.versions)
+	clear(h.drafts)
 	h.asked = time.Time{}
 	return nil
 }
@@ -142,6 +147,7 @@ func (h *herald) speak(ctx context.Context, w *world) error {
 		return errors.Join(err, failed)
 	}
 	maps.DeleteFunc(h.comments, func(key string, _ string) bool { return !open[key] })
+	maps.DeleteFunc(h.versions, func(key string, _ []version) bool { return !open[key] })
 	maps.DeleteFunc(h.plans, func(key string, _ planned) bool { return !open[key] })
 	return err
 }
@@ -154,6 +160,7 @@ func (h *herald) attendAll(ctx context.Context, w *world) (map[string]bool, erro
 	var errs error
 	for _, name := range h.d.names() {
 		spec, _ := w.pipeline.Environment(name)
+		errs = errors.Join(errs, h.offer(ctx, name))
 		requests, ok := listed[spec.Branch]
 		if !ok {
 			var err error

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -18,7 +19,8 @@ import (
 type planned struct {
 	basis string
 	plan  web.Plan
-	fault string // why there is none
+	key   record.Key // of what it would bring
+	fault string     // why there is none
 }
 
 // attend shows people on a pull request into an environment what merging it
@@ -38,12 +40,29 @@ func (h *herald) attend(ctx context.Context, w *world, spec manifest.Environment
 	key, text := requestKey(r.Number, spec.Name), commentText(pl, r, h.d.pageOf(spec.Name))
 	errs := []error{h.tellPlan(ctx, spec.Name, r, pl)}
 	if h.comments[key] != text {
-		_, err := h.host.Comment(ctx, sources.Comment{Number: r.Number, Marker: "mooring plan " + spec.Name, Text: text})
+		at, err := h.host.Comment(ctx, sources.Comment{Number: r.Number, Marker: "mooring plan " + spec.Name, Text: text})
 		if errs = append(errs, err); err == nil {
 			h.comments[key] = text
+			versions := append(h.versions[key], version{at: at, codes: codesShown(pl)})
+			h.versions[key] = versions[max(0, len(versions)-maxShown):]
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return h.hear(ctx, w, spec, r)
+}
+
+// codesShown are the findings a comment names.
+func codesShown(pl planned) []string {
+	out := []string{}
+	for _, f := range pl.plan.Decision.Findings[:min(len(pl.plan.Decision.Findings), maxShownFindings)] {
+		if !slices.Contains(out, f.Code) {
+			out = append(out, f.Code)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // planOf plans what the pull request brings, as often as something that the
@@ -62,7 +81,7 @@ func (h *herald) planOf(ctx context.Context, w *world, spec manifest.Environment
 	pl := planned{basis: basis}
 	var failed error
 	err := h.d.do(ctx, spec.Name, func(ctx context.Context, e *environment) error {
-		pl.plan, failed = e.previewOf(ctx, h.d.world.Load(), r.Commit)
+		pl.plan, pl.key, failed = e.previewOf(ctx, h.d.world.Load(), r.Commit)
 		return nil
 	})
 	if err != nil {
@@ -76,10 +95,14 @@ func (h *herald) planOf(ctx context.Context, w *world, spec manifest.Environment
 }
 
 // previewOf plans a commit as if the environment's branch were at it.
-func (e *environment) previewOf(ctx context.Context, w *world, commit string) (web.Plan, error) {
+func (e *environment) previewOf(ctx context.Context, w *world, commit string) (web.Plan, record.Key, error) {
 	at, err := e.imagine(ctx, w, commit)
 	if err != nil {
-		return web.Plan{}, err
+		return web.Plan{}, record.Key{}, err
+	}
+	rel, err := e.reopen(ctx, at, record.Release{Commit: commit})
+	if err != nil {
+		return web.Plan{}, record.Key{}, err
 	}
 	out, err := e.preview(ctx, at, "")
 	// How it comes onto the branch is for the merge to say.
@@ -87,7 +110,7 @@ func (e *environment) previewOf(ctx context.Context, w *world, commit string) (w
 	if out.Outcome == "held" && out.Decision.Outcome == "allow" && len(out.Holds) == 0 {
 		out.Outcome = "changes"
 	}
-	return out, err
+	return out, named(rel).Key(), err
 }
 
 // imagine is the world with the environment's branch at another commit.

@@ -31,6 +31,7 @@ type crowd struct {
 	reviews  map[int][]sources.Review
 	comments map[string][]string // every text a comment had, by number and marker
 	calls    int
+	words    int // reviews given so far
 	fault    func(ctx context.Context, op string) error
 }
 
@@ -232,7 +233,7 @@ func (s *stand) status(name string) web.EnvironmentStatus {
 func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *stand)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSimulation(1, memory.Options{}, mutant{}, "preview", "production") // for its repository only
+		sim := newSimulation(1, memory.Options{}, mutant{}, "preview", "production")                          // for its repository only
 		platform := memory.New(memory.Options{Now: time.Now, Settle: 2 * time.Second, Activate: time.Second}) // things take time
 		must(platform.Manual("admin").Add(memory.Name{Kind: manifest.KindSecret, Physical: "shop/stripe"}, nil))
 		for _, env := range []string{"preview", "production"} {

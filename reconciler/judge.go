@@ -272,7 +272,10 @@ func (p *pass) promotedFrom() string {
 	}
 	key := named(p.head.release).Key()
 	for i := len(p.st.Promotions) - 1; i >= 0; i-- {
-		if pr := p.st.Promotions[i]; pr.Key == key && (pr.Outcome == "moved" || pr.Outcome == "moving") {
+		pr := p.st.Promotions[i]
+		// An offer is allowed as long as nothing else was found since.
+		offered := pr.Outcome == record.Proposed && i == len(p.st.Promotions)-1
+		if pr.Key == key && (pr.Outcome == "moved" || pr.Outcome == "moving" || offered) {
 			return pr.From
 		}
 	}

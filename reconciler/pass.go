@@ -53,6 +53,7 @@ type pass struct {
 	// promoted: promotion into here was looked at; waits is why it waits.
 	promoted bool
 	waits    string
+	offering offer    // what people are to merge
 	relied   []string // statements about the content that is asked about
 	wrote    int
 	timers   []time.Time

@@ -51,7 +51,7 @@ func (p *pass) promote(ctx context.Context) error {
 		}
 		return p.move(ctx, move, arriving[move.From])
 	}
-	return errors.Join(p.resolve(ctx, "promotion", ""), p.nothingToPromote(ctx))
+	return errors.Join(p.arrived(ctx), p.resolve(ctx, "promotion", ""), p.nothingToPromote(ctx))
 }
 
 // nothingToPromote answers a wish that has nothing to move: it must not lie in
@@ -156,6 +156,9 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 	d, err := p.asked(ctx, policy.Promotion, question, m.Key)
 	if err != nil {
 		p.e.log.Warn("promotion could not be evaluated: held", zap.Error(err))
+	}
+	if m.Offer && (d.Outcome == policy.Allow || onlyApprovals(d)) {
+		return p.offer(ctx, m, d)
 	}
 	if d.Outcome != policy.Allow {
 		m.Held, m.Code = reason(d), "policy"

@@ -174,6 +174,14 @@ func (r *repo) Propose(_ context.Context, e sources.Edit) (sources.Proposal, err
 	if head != e.Expect {
 		return sources.Proposal{}, fmt.Errorf("%w: %s is at %.12s", sources.ErrMoved, e.Branch, head)
 	}
+	if e.Onto != "" {
+		before := map[string]bool{}
+		r.reach(head, before)
+		if before[e.Onto] && r.commits[head].TreeID == r.commits[e.Source].TreeID {
+			return sources.Proposal{SHA: head}, nil
+		}
+		head = e.Onto
+	}
 	behind := map[string]bool{}
 	r.reach(e.Source, behind)
 	p := sources.Proposal{SHA: e.Source, FastForward: true}

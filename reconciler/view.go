@@ -29,13 +29,14 @@ type published struct {
 	place    promote.Place
 	seenAll  bool // a first complete look was had
 	commit   sources.CommitStatus
+	offer    offer
 }
 
 // publish makes this pass's outcome visible.
 func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
-		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err),
+		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
 	}
 	before := p.e.published.Swap(pub)
 	if before == nil || movedOn(before.place, pub.place) {
@@ -43,6 +44,9 @@ func (p *pass) publish(ctx context.Context, err error) {
 	}
 	if before == nil || before.commit != pub.commit {
 		p.e.d.wakeHost()
+	}
+	if before == nil || before.offer != pub.offer {
+		p.e.d.wakeReviews()
 	}
 	p.count(pub)
 }

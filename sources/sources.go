@@ -93,6 +93,10 @@ type Edit struct {
 	Path   string // only this subtree, where environments share a branch
 	// SourcePath is where that subtree stands in Source; "" if it is at Path.
 	SourcePath string
+	// Onto is the commit that the content is brought onto, where that is not
+	// Expect: Branch is then one that is offered for review. It is replaced
+	// whatever it held, unless it offers the same content onto Onto already.
+	Onto string
 	Message    string // trailers included
 	Author     Identity
 }

@@ -48,6 +48,7 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 		return Move{}, false // it is there already
 	}
 	m := Move{From: from.Environment.Name, To: to.Environment.Name, Commit: from.InForce.Commit, Expect: to.Head, Key: key}
+	m.Offer = to.Environment.Promotion == "pullRequest" && !in.Requested[m.To]
 	m.Code, m.Held, m.RecheckAt = judge(in, ups, to, key, rendered)
 	return m, true
 }
@@ -183,13 +184,11 @@ func evidence(ups []*Place) (string, string) {
 	return "", ""
 }
 
-// wanted: the environment takes content by itself, or a person asked.
+// wanted: the environment takes content by itself, it is offered to people who
+// merge it, or a person asked.
 func wanted(in Input, to *Place) (string, string) {
-	switch {
-	case in.Requested[to.Environment.Name] || to.Environment.Promotion == "auto":
+	if in.Requested[to.Environment.Name] || to.Environment.Promotion == "auto" || to.Environment.Promotion == "pullRequest" {
 		return "", ""
-	case to.Environment.Promotion == "pullRequest":
-		return "pullRequest", "moves into " + to.Environment.Name + " are made by pull request, which this version does not propose yet: promote by hand or merge"
 	}
 	return "manual", to.Environment.Name + " takes content when a person asks for it"
 }

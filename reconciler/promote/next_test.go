@@ -72,7 +72,6 @@ func TestAMoveWaitsFor(t *testing.T) {
 		}},
 		{"manual", func(in *Input) { in.Places[1].Environment.Promotion = "manual" }},
 		{"manual", func(in *Input) { in.Places[1].Environment.Promotion = "" }},
-		{"pullRequest", func(in *Input) { in.Places[1].Environment.Promotion = "pullRequest" }},
 		{"invalid", func(in *Input) { delete(in.Rendered["preview"], "staging") }},
 		{"window", func(in *Input) {
 			in.Places[1].Environment.Windows.Deny = []manifest.Window{{From: "11:00", To: "13:00"}}
@@ -158,6 +157,24 @@ func TestAPersonMayAskAndSayWhichWins(t *testing.T) {
 	in.Approved = map[string]map[record.Key]bool{"staging": {{Content: "new", Overlay: "o-staging"}: true}}
 	if m := Next(in)[0]; m.Code != "" {
 		t.Errorf("approved, yet held: %+v", m)
+	}
+}
+
+// By pull request content is offered when it could move, unless a person asks
+// for the move itself.
+func TestContentIsOfferedByPullRequest(t *testing.T) {
+	in := ready()
+	in.Places[1].Environment.Promotion = "pullRequest"
+	if m := Next(in)[0]; m.Code != "" || !m.Offer {
+		t.Errorf("want it offered, got %+v", m)
+	}
+	in.Places[0].Soak = 0
+	if m := Next(in)[0]; m.Code != "soak" {
+		t.Errorf("offered before its soak: %+v", m)
+	}
+	in.Places[0].Soak, in.Requested = time.Hour, map[string]bool{"staging": true}
+	if m := Next(in)[0]; m.Code != "" || m.Offer {
+		t.Errorf("asked for, and only offered: %+v", m)
 	}
 }
 

@@ -62,6 +62,9 @@ type Move struct {
 	Commit string // the source's commit whose tree is to be taken
 	Expect string // the target's head
 	Key    record.Key
+	// Offer: people merge it. It is put to policy, and offered by a pull request
+	// where a move would be made.
+	Offer bool
 	// Held says why the move is not to be made now; "" when it may be put to
 	// policy and made. Code is a stable name for it.
 	Held string

@@ -161,6 +161,7 @@ type Approval struct {
 	Emails   []string  `json:"emails,omitempty"` // by which commits of that person are known
 	Teams    []string  `json:"teams,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
+	Review   string    `json:"review,omitempty"` // on the host, that said it
 	At       time.Time `json:"at"`
 	Until    time.Time `json:"until,omitzero"`
 	// Guard: it lifted a hold of Mooring's own (deletions, adoptions) and is no
@@ -253,12 +254,15 @@ type Promotion struct {
 	Commit   string    `json:"commit,omitempty"` // on the target, once moved
 	Source   string    `json:"source,omitempty"` // the upstream commit it is taken from
 	Flags    []string  `json:"flags,omitempty"`  // policy raised with the decision
-	Outcome  string    `json:"outcome"`          // moved | held | failed
+	Outcome  string    `json:"outcome"`          // moved | proposed | held | failed
 	Reason   string    `json:"reason,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
 	Decision string    `json:"decision,omitempty"`
 	At       time.Time `json:"at"`
 }
+
+// Proposed is the outcome of content that policy allows and people are to merge.
+const Proposed = "proposed"
 
 // Activation is an attempt to make policies active.
 type Activation struct {

@@ -20,6 +20,10 @@ import (
 // is; one that is behind is moved forward; else a merge commit of both is
 // made. A branch that does not exist is created, but not for a Path alone.
 //
+// With Onto the branch is one that is offered: it comes to hold what another
+// branch at Onto is to take, replacing what it held, if that is what the edit
+// thought. One that offers the same already stays as it is.
+//
 // On a local repository git's hooks do not run; a branch on which some work
 // tree stands is refused.
 func (r *Repository) Propose(ctx context.Context, e sources.Edit) (sources.Proposal, error) {
@@ -33,21 +37,45 @@ func (r *Repository) Propose(ctx context.Context, e sources.Edit) (sources.Propo
 		return sources.Proposal{}, fail(doing, nil, err)
 	}
 	to, err := r.compose(ctx, work)
+	if err == nil && e.Onto != "" {
+		to, err = r.offered(ctx, work, to)
+	}
 	if err != nil {
 		return sources.Proposal{}, fail(doing, nil, err)
 	}
-	if to != work.target {
-		if err := r.upstream.push(ctx, r.store, e.Branch, work.target, to); err != nil {
+	if to != work.there {
+		if err := r.upstream.push(ctx, r.store, e.Branch, work.there, to); err != nil {
 			return sources.Proposal{}, fail(doing, nil, err)
 		}
 	}
 	return sources.Proposal{SHA: to.String(), FastForward: to == work.target || to == work.source}, nil
 }
 
+// offered is what the branch holds already, if that is what to would offer.
+func (r *Repository) offered(ctx context.Context, work edit, to plumbing.Hash) (plumbing.Hash, error) {
+	if work.there.IsZero() {
+		return to, nil
+	}
+	now, err := r.store.commit(work.there)
+	if err != nil {
+		return to, err
+	}
+	wanted, err := r.store.commit(to)
+	if err != nil || now.TreeHash != wanted.TreeHash {
+		return to, err
+	}
+	onto, err := r.store.isAncestor(ctx, work.target, work.there)
+	if onto && err == nil {
+		return work.there, nil
+	}
+	return to, err
+}
+
 // edit is an Edit whose commits are known to be in the store.
 type edit struct {
 	sources.Edit
-	target plumbing.Hash // zero: the branch does not exist
+	there  plumbing.Hash // where the branch is; zero: it does not exist
+	target plumbing.Hash // that the content comes onto; zero: nothing
 	source plumbing.Hash
 }
 
@@ -75,7 +103,12 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 		return work, as(sources.ErrUnknownCommit, "%s", e.Source)
 	}
 	if e.Expect != "" {
-		if work.target, err = parseSHA(e.Expect); err != nil {
+		if work.there, err = parseSHA(e.Expect); err != nil {
+			return work, err
+		}
+	}
+	if work.target = work.there; e.Onto != "" {
+		if work.target, err = parseSHA(e.Onto); err != nil {
 			return work, err
 		}
 	}
@@ -83,11 +116,17 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 	if err != nil {
 		return work, err
 	}
-	if now.branches[e.Branch] != work.target {
+	if now.branches[e.Branch] != work.there {
 		return work, as(sources.ErrMoved, "it is at %s", now.branches[e.Branch])
 	}
-	if e.Expect != "" && !r.store.has(work.target) {
-		return work, r.upstream.bring(ctx, r.store, []plumbing.Hash{work.target})
+	var lacking []plumbing.Hash
+	for _, commit := range []plumbing.Hash{work.there, work.target} {
+		if !commit.IsZero() && !r.store.has(commit) {
+			lacking = append(lacking, commit)
+		}
+	}
+	if len(lacking) > 0 {
+		return work, r.upstream.bring(ctx, r.store, lacking)
 	}
 	return work, nil
 }

@@ -234,3 +234,55 @@ func TestMoveRespectsGitsLockAndNames(t *testing.T) {
 	}
 	g.Run(nil, "fsck", "--full")
 }
+
+// A branch that is offered for review takes the content over the target's
+// head, is left alone while it says the same, and is replaced when it does not.
+func TestContentIsOfferedOnABranchOfItsOwn(t *testing.T) {
+	for name, remote := range map[string]bool{"on this disk": false, "over HTTP": true} {
+		t.Run(name, func(t *testing.T) {
+			g := sourcetest.NewGit(t, true)
+			url := g.Dir
+			if remote {
+				url = sourcetest.Serve(t, g, false).Repository
+			}
+			r := follow(t, Options{URL: url})
+			preview, staging := diverged(g)
+			fetch(t, r)
+			offer := func(expect, source, onto string) string {
+				t.Helper()
+				p, err := r.Propose(t.Context(), sources.Edit{Branch: "mooring/promote/staging", Expect: expect, Source: source, Onto: onto, Message: "Promote\n"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at := g.Head("mooring/promote/staging"); at != p.SHA || g.Head("env/staging") != staging {
+					t.Fatalf("it offers %s at %s, and env/staging is at %s", p.SHA, at, g.Head("env/staging"))
+				}
+				return p.SHA
+			}
+			first := offer("", preview, staging)
+			if got := g.Run(nil, "rev-parse", first+"^{tree}", first+"^1", first+"^2"); got != g.Run(nil, "rev-parse", preview+"^{tree}", staging, preview) {
+				t.Errorf("tree and parents: %s", got)
+			}
+			fetch(t, r)
+			if again := offer(first, preview, staging); again != first {
+				t.Error("the same content is offered anew")
+			}
+			newer := g.Commit(sourcetest.Change{Branch: "env/preview", Files: files{"a.yaml": "3"}})
+			fetch(t, r)
+			second := offer(first, newer, staging)
+			if got := g.Run(nil, "rev-parse", second+"^1"); got != g.Run(nil, "rev-parse", staging) {
+				t.Error("other content is offered on top of what was offered before")
+			}
+			// Of what the target is an ancestor, the commit itself is offered.
+			g.Run(nil, "branch", "ahead", staging)
+			ahead := g.Commit(sourcetest.Change{Branch: "ahead", Files: files{"a.yaml": "4"}})
+			fetch(t, r)
+			if got := offer(second, ahead, staging); got != ahead {
+				t.Errorf("offered %s, want the commit itself", got)
+			}
+			if _, err := r.Propose(t.Context(), sources.Edit{Branch: "mooring/promote/staging", Expect: first, Source: preview, Onto: staging, Message: "x"}); !errors.Is(err, sources.ErrMoved) {
+				t.Errorf("with another there: %v", err)
+			}
+		})
+	}
+}
