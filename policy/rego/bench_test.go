@@ -125,11 +125,12 @@ func manyModules(n int) map[string]string {
 		p := points[i%len(points)]
 		name := fmt.Sprintf("m%03d", i)
 		body := map[policy.Point]string{
-			policy.Admission: "deny contains {\"code\": \"c\", \"msg\": sprintf(\"%s is too large\", [c.resource]), \"resource\": c.resource} if {\n\tsome c in input.changes\n\tsome f in c.fields\n\tf.path == \"memorySize\"\n\tf.after > 2048\n}\n",
-			policy.Promotion: "require contains {\"kind\": \"soak\", \"code\": \"s\", \"msg\": \"soak\"} if {\n\tsome u in input.upstream\n\tu.soak_seconds < 600\n}\n",
-			policy.Rollout:   "pause contains {\"code\": \"a\", \"msg\": a.name} if {\n\tsome a in input.alarms\n\ta.state == \"alarm\"\n}\n",
-			policy.Drift:     "action contains {\"item\": i.id, \"do\": \"hold\"} if {\n\tsome i in input.items\n\ti.rounds > 3\n}\n",
-			policy.Notify:    "route contains {\"receiver\": r} if {\n\tsome r in input.receivers\n\tinput.event.severity == \"critical\"\n}\n",
+			policy.Admission:  "deny contains {\"code\": \"c\", \"msg\": sprintf(\"%s is too large\", [c.resource]), \"resource\": c.resource} if {\n\tsome c in input.changes\n\tsome f in c.fields\n\tf.path == \"memorySize\"\n\tf.after > 2048\n}\n",
+			policy.Promotion:  "require contains {\"kind\": \"soak\", \"code\": \"s\", \"msg\": \"soak\"} if {\n\tsome u in input.upstream\n\tu.soak_seconds < 600\n}\n",
+			policy.Rollout:    "pause contains {\"code\": \"a\", \"msg\": a.name} if {\n\tsome a in input.alarms\n\ta.state == \"alarm\"\n}\n",
+			policy.Drift:      "action contains {\"item\": i.id, \"do\": \"hold\"} if {\n\tsome i in input.items\n\ti.rounds > 3\n}\n",
+			policy.Activation: "deny contains p.name if {\n\tsome p in input.activation.packages\n\tp.operation == \"removed\"\n}\n",
+			policy.Notify:     "route contains {\"receiver\": r} if {\n\tsome r in input.receivers\n\tinput.event.severity == \"critical\"\n}\n",
 		}[p]
 		files[string(p)+"/"+name+".rego"] = "package policy." + string(p) + "." + name + "\n\n" + body
 	}
@@ -172,6 +173,37 @@ func BenchmarkAdmission1000ChangesWritten(b *testing.B) {
 	for b.Loop() {
 		if d, err := e.EvaluateWritten(context.Background(), policy.Admission, doc); err != nil || d.Outcome != policy.Hold {
 			b.Fatal(d.Outcome, err)
+		}
+	}
+}
+
+// TestAllocationsOfADecision keeps decisions as cheap as they are: what they
+// allocate does not depend on how busy the machine is, as their time does.
+// (Under the race detector pools are emptied on purpose.)
+func TestAllocationsOfADecision(t *testing.T) {
+	if raced {
+		t.Skip("counted without the race detector")
+	}
+	e := New(shop(t), EvaluatorOptions{})
+	many := manyChanges(1000).Complete(policy.Admission)
+	value, err := valueOf(many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := question{input: value, now: time.Unix(0, many.Request.TimeNS)}
+	promoted := sample(policy.Promotion)
+	for _, c := range []struct {
+		what string
+		most float64
+		do   func()
+	}{
+		{"a promotion", 1500, func() { decide(t, e, policy.Promotion, promoted) }},
+		{"packages over 1,000 changes", 20_000, func() { e.ask(t.Context(), policy.Admission, q, e.facts(many)) }},
+		{"the conversion of 1,000 changes", 65_000, func() { _, _ = valueOf(many) }},
+		{"an admission of 1,000 changes", 100_000, func() { decide(t, e, policy.Admission, many) }},
+	} {
+		if got := testing.AllocsPerRun(5, c.do); got > c.most || got < c.most/3 {
+			t.Errorf("%s: %.0f allocations, at most %.0f are meant", c.what, got, c.most)
 		}
 	}
 }

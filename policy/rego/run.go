@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -125,10 +126,21 @@ func (d *desk) open() {
 	d.work, d.done = work, done
 	go func() {
 		defer close(done)
+		roomy()
 		for w := range work {
 			done <- guarded(w)
 		}
 	}()
+}
+
+// roomy grows the stack of its goroutine at once while it is empty. Evaluation is
+// deeply recursive: the stack would else be doubled, and copied, five times in
+// every decision.
+//
+//go:noinline
+func roomy() byte {
+	var room [96 << 10]byte
+	return room[len(os.Args)%len(room)]
 }
 
 func (d *desk) close() {

@@ -66,8 +66,8 @@ deny contains finding if {
 	some c in input.changes
 	c.kind == "Function"
 	some f in c.fields
-	some limit in ["memorySize", "timeout"]
-	f.path == limit
+	limit := f.path
+	limit in {"memorySize", "timeout"}
 	f.after > to_number(data.config.limits[limit]) # a limit that is no number is an error, which closes
 	finding := {
 		"code": "over_limit",
