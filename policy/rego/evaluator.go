@@ -177,6 +177,10 @@ func (e *Evaluator) evaluate(ctx context.Context, p policy.Point, doc []byte, f 
 		return e.close(p, f, doc, e.broken)
 	}
 	value, err := e.read(p, doc, f)
+	var bad *InputError
+	if errors.As(err, &bad) && bad.unkept {
+		doc = nil
+	}
 	if err != nil {
 		return e.close(p, f, doc, err)
 	}
@@ -197,11 +201,11 @@ func (e *Evaluator) read(p policy.Point, doc []byte, f facts) (ast.Value, error)
 		return nil, fmt.Errorf("unknown decision point %q", p)
 	}
 	if len(doc) > e.o.MaxInput {
-		return nil, &InputError{Faults: []string{fmt.Sprintf("larger than %d bytes", e.o.MaxInput)}}
+		return nil, &InputError{Faults: []string{fmt.Sprintf("larger than %d bytes", e.o.MaxInput)}, unkept: true}
 	}
 	value, err := f.value(doc)
 	if err != nil {
-		return nil, &InputError{Faults: []string{err.Error()}}
+		return nil, &InputError{Faults: []string{err.Error()}, unkept: true}
 	}
 	if err := e.bundle.validators[p].validate(value); err != nil {
 		return nil, err

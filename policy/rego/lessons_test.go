@@ -126,7 +126,7 @@ func TestLesson39SensitiveValuesStayOut(t *testing.T) {
 	if d.Outcome != policy.Error || err == nil {
 		t.Errorf("a value that is no token was let in: %s", d.Outcome)
 	}
-	for name, said := range map[string]string{"decision": string(must(json.Marshal(d))), "error": err.Error()} {
+	for name, said := range map[string]string{"decision": string(must(json.Marshal(d))), "record": string(d.Record), "error": err.Error()} {
 		if strings.Contains(said, secret) {
 			t.Errorf("the %s tells: %s", name, said)
 		}

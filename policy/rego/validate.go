@@ -15,7 +15,10 @@ const maxInputFaults = 20
 
 // InputError says how an input differs from its schema. It never holds a
 // value of the input.
-type InputError struct{ Faults []string }
+type InputError struct {
+	Faults []string
+	unkept bool // a sensitive value stands in it as it is, or it was not looked into: it is not recorded
+}
 
 // Is makes it a policy.ErrInput.
 func (e *InputError) Is(target error) bool { return target == policy.ErrInput }
@@ -52,7 +55,7 @@ func (v *validator) validate(value ast.Value) error {
 	c := check{validator: v}
 	c.value(v.root, value, nil)
 	if len(c.faults) > 0 {
-		return &InputError{Faults: c.faults}
+		return &InputError{Faults: c.faults, unkept: c.unkept}
 	}
 	return nil
 }
@@ -77,6 +80,7 @@ func (s *step) String() string {
 type check struct {
 	*validator
 	faults []string
+	unkept  bool
 }
 
 func (c *check) fault(at *step, format string, args ...any) {
@@ -197,6 +201,7 @@ func (c *check) tokens(f *form, object ast.Object, at *step) {
 		switch item.Value.(type) {
 		case ast.String, ast.Null:
 		default:
+			c.unkept = true
 			c.fault(&step{up: at, name: field.name}, "a sensitive value must be a token")
 		}
 	}
