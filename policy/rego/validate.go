@@ -80,7 +80,7 @@ func (s *step) String() string {
 type check struct {
 	*validator
 	faults []string
-	unkept  bool
+	unkept bool
 }
 
 func (c *check) fault(at *step, format string, args ...any) {
