@@ -133,7 +133,7 @@ func explainDecision(cmd *cobra.Command, p *policyFolder, from *records, id stri
 		p.repo = repositoryHere()
 	}
 	if p.repo == "" && p.path == "" {
-		out.notice = "name the repository with --repo to see which rule fired, and where"
+		out.notice = fmt.Sprintf("which rule fired, and where (file:line), is told with the policies at hand: run this within a clone of the repository of state, or name it with --repo PATH_OR_URL; the policies are read there as they were then, at %s", short(out.Revision))
 		return out, nil
 	}
 	rules, err := explainAgain(cmd.Context(), p, r, out.Revision)

@@ -53,9 +53,20 @@ func print(cmd *cobra.Command, format string, v any, table func(w io.Writer)) er
 func row(w io.Writer, cells ...any) {
 	texts := make([]string, len(cells))
 	for i, c := range cells {
-		texts[i] = strings.ReplaceAll(fmt.Sprint(c), "\n", " ")
+		texts[i] = inOneLine(fmt.Sprint(c))
 	}
 	fmt.Fprintln(w, strings.Join(texts, "\t"))
+}
+
+// inOneLine keeps lines apart that are several reasons.
+func inOneLine(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if line = strings.TrimRight(line, " "); line != "" && !strings.ContainsAny(line[len(line)-1:], ":;,.") {
+			lines[i] = line + ";"
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 // short is a digest or commit as people see it.

@@ -77,3 +77,13 @@ func TestScreen(t *testing.T) {
 		t.Errorf("live %q, want %q", got, want)
 	}
 }
+
+func TestReasonsAreToldApartInOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"one": "one", "one\ntwo": "one; two", "broken:\n  here\n": "broken:   here", "a;\n\nb": "a;  b", "": "",
+	} {
+		if got := inOneLine(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
