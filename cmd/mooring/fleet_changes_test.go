@@ -72,8 +72,13 @@ func layerChanges() []layerChange {
 // function has two.
 func (f *fleet) changes() map[string][]int {
 	f.t.Helper()
-	all, h := layerChanges(), newHand(f.cloud)
-	logs := cloudwatchlogs.New(cloudwatchlogs.Options{Region: "eu-west-1", BaseEndpoint: awssdk.String(f.cloud.URL()), Credentials: h.lambda.Options().Credentials})
+	all := layerChanges()
+	var h *hand
+	var logs *cloudwatchlogs.Client
+	f.outside.run(func() {
+		h = newHand(f.cloud)
+		logs = cloudwatchlogs.New(cloudwatchlogs.Options{Region: "eu-west-1", BaseEndpoint: awssdk.String(f.cloud.URL()), Credentials: h.lambda.Options().Credentials})
+	})
 	before := f.survey()
 	type made struct {
 		what   string
@@ -86,7 +91,9 @@ func (f *fleet) changes() map[string][]int {
 		for k, c := range all {
 			name := fleetName((n*f.size/times + k) % f.size)
 			ref := c.ref(name)
-			if err := c.by(context.Background(), h, logs, physicalName(name)); err != nil {
+			var err error
+			f.outside.run(func() { err = c.by(context.Background(), h, logs, physicalName(name)) })
+			if err != nil {
 				f.t.Fatalf("%s of %s: %v", c.what, name, err)
 			}
 			open = append(open, made{c.what, ref, digestOfLive(before, ref)})

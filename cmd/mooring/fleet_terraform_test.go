@@ -16,15 +16,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
+// refreshed is what one refresh by terraform took.
+type refreshed struct {
+	operations map[string]int
+	took       time.Duration
+}
+
 // terraform imports the fleet into a state of the real terraform's and
-// refreshes it once, with its own defaults: calls and time beside those of a
-// look at everything.
-func (f *fleet) terraform(t *testing.T, first, steady cost) string {
+// refreshes it once, with its own defaults; else it says why not.
+func (f *fleet) terraform(t *testing.T) (refreshed, string) {
 	t.Helper()
 	path, err := exec.LookPath("terraform")
 	plugin := terraformPlugin()
 	if err != nil || plugin == "" {
-		return "\nterraform, or its AWS provider, is not on this machine: not asked.\n"
+		return refreshed{}, "\nterraform, or its AWS provider, is not on this machine: not asked.\n"
 	}
 	dir := t.TempDir()
 	put := func(name string, content []byte) { check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600)) }
@@ -51,13 +56,13 @@ func (f *fleet) terraform(t *testing.T, first, steady cost) string {
 	run("apply", "-auto-approve", "-no-color", "-parallelism=20")
 	f.cloud.Reset()
 	took := run("plan", "-refresh-only", "-no-color")
-	return f.beside(first, steady, f.cloud.Counts().Operations, took)
+	return refreshed{maps.Clone(f.cloud.Counts().Operations), took}, ""
 }
 
 // beside is both tools' figures as Markdown.
-func (f *fleet) beside(first, steady cost, operations map[string]int, took time.Duration) string {
+func (f *fleet) beside(first, steady cost, refresh refreshed) string {
 	lanes := map[string]int64{}
-	for operation, n := range operations {
+	for operation, n := range refresh.operations {
 		lane, _, _ := strings.Cut(operation, ":")
 		if operation == "lambda:GetFunction" || operation == "lambda:GetPolicy" {
 			lane = operation // lanes of their own
@@ -78,7 +83,7 @@ func (f *fleet) beside(first, steady cost, operations map[string]int, took time.
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", lane, lanes[lane], first.calls[lane], steady.calls[lane])
 	}
 	fmt.Fprintf(&b, "| all | %d | %d | %d |\n| time here, s | %.1f | %.1f | %.2f |\n",
-		total(lanes), total(first.calls), total(steady.calls), took.Seconds(), first.took.Seconds(), steady.took.Seconds())
+		total(lanes), total(first.calls), total(steady.calls), refresh.took.Seconds(), first.took.Seconds(), steady.took.Seconds())
 	return b.String()
 }
 

@@ -60,7 +60,9 @@ type sweep struct {
 	since time.Duration // since the last survey
 	// narrow: a look at single things. Nothing is listed in bulk, and nothing
 	// is told of what nobody asked about.
-	narrow bool
+	narrow  bool
+	first   bool           // nothing was surveyed before
+	sources sync.WaitGroup // looks at what triggers are found by
 
 	bulk         map[string]*types.FunctionConfiguration // by name
 	bulkErr      error
@@ -87,7 +89,8 @@ func (p *Provider) Survey(ctx context.Context, want []manifest.Resource) (provid
 	}
 	s := p.newSweep(p.sweep, want)
 	p.memory.index(want)
-	if !p.sweeps.last.IsZero() {
+	s.first = p.sweeps.last.IsZero()
+	if !s.first {
 		s.since = s.at.Sub(p.sweeps.last)
 		s.cl.gate.class.Store(int32(quota.Background))
 	}
@@ -121,25 +124,33 @@ func (p *Provider) newSweep(cl *clients, want []manifest.Resource) *sweep {
 	return s
 }
 
-// kinds lets every kind have its part. Once all was seen they take it side by
-// side, for most have a lane of their own; what is told by others' answers
-// comes after.
+// kinds lets every kind have its part. They take it side by side, for most
+// have a lane of their own; what is told by others' answers comes after, and in
+// the first look all that is found by what others' looks leave in memory.
 func (s *sweep) kinds(ctx context.Context) {
-	one := s.narrow || s.since == 0 || s.p.o.Parallel == 1
+	one := s.narrow || s.p.o.Parallel == 1
 	var group errgroup.Group
 	if one {
 		group.SetLimit(1)
+	}
+	for name := range sourcesOfTriggers {
+		if _, ok := s.p.kinds[name].(surveyed); ok {
+			s.sources.Add(1)
+		}
 	}
 	var after []surveyed
 	for _, k := range s.p.order {
 		part, ok := k.kind.(surveyed)
 		switch {
 		case !ok:
-		case !one && toldByOthers[k.name]:
+		case !one && (toldByOthers[k.name] || s.first && !byThemselves[k.name]):
 			after = append(after, part)
 		default:
 			group.Go(func() error {
 				part.survey(ctx, s)
+				if sourcesOfTriggers[k.name] {
+					s.sources.Done()
+				}
 				return nil
 			})
 		}
@@ -153,6 +164,17 @@ func (s *sweep) kinds(ctx context.Context) {
 // toldByOthers are the kinds whose survey reads what this one saw of others.
 var toldByOthers = map[string]bool{
 	manifest.KindWorkflowAlias: true, manifest.KindNotification: true, manifest.KindSubscription: true,
+}
+
+// sourcesOfTriggers are the kinds that mappings are found by.
+var sourcesOfTriggers = map[string]bool{manifest.KindQueue: true, manifest.KindTable: true}
+
+// byThemselves are the kinds whose first look needs no other kind's. Functions
+// wait for the sources of their triggers.
+var byThemselves = map[string]bool{
+	manifest.KindQueue: true, manifest.KindTable: true, manifest.KindBucket: true, manifest.KindLayer: true, manifest.KindFunction: true,
+	manifest.KindRole: true, manifest.KindSecret: true, manifest.KindParameter: true, manifest.KindLogGroup: true, manifest.KindAlarm: true,
+	manifest.KindTopic: true,
 }
 
 // see puts an answer about a wanted resource into the inventory.

@@ -16,14 +16,9 @@ import (
 type duty struct{ state, layers, policies, settings map[string]bool }
 
 const (
-	// callsOfLayers is what lookLayers takes of Lambda's common lane: aliases,
-	// URLs and asynchronous invocation.
-	callsOfLayers = 3
-	// callsOfSettings is what lookSettings takes of it, on the whole.
-	callsOfSettings = 4
-	// partOfLayers of what the common lane can spare is theirs, where there is
-	// not enough for settings too.
-	partOfLayers = 0.8
+	// partOfSettings of what the common lane can spare is theirs at most, for
+	// layers take all that is left.
+	partOfSettings = 0.2
 	// stateShare is how many times more often than the other layers the state
 	// of a function is looked at: its lane is wide, and otherwise idle.
 	stateShare = 5
@@ -35,14 +30,26 @@ const (
 // duties picks what is due in each layer.
 func (s *sweep) duties(subjects []*subject) duty {
 	var names, watched []string
+	byName := make(map[string]*subject, len(subjects))
 	for _, sub := range subjects {
 		names = append(names, sub.physical)
+		byName[sub.physical] = sub
 		if !sub.orphan {
 			watched = append(watched, sub.physical)
 		}
 	}
+	costs := func(of func(*subject) int) func(string) int {
+		return func(name string) int { return of(byName[name]) }
+	}
 	m := &s.p.memory
 	return duty{
+		// What is declared is looked at with the layers. Of the rest, the first
+		// round is spread over its whole length.
+		settings: s.due(rotation{
+			names: watched, lookedAt: s.settingsAt, age: settingsAge * s.p.o.LayerAge,
+			service: "Lambda", operation: "GetRuntimeManagementConfig", part: partOfSettings,
+			costs: costs(s.callsOfSettings),
+		}),
 		state: s.due(rotation{
 			names: names, lookedAt: func(name string) time.Time {
 				if l, ok := recall(m, m.functions, name); ok {
@@ -50,7 +57,7 @@ func (s *sweep) duties(subjects []*subject) duty {
 				}
 				return time.Time{}
 			},
-			age: s.p.o.LayerAge / stateShare, service: "Lambda", operation: "GetFunction", cost: 2,
+			age: s.p.o.LayerAge / stateShare, service: "Lambda", operation: "GetFunction", costs: costs(callsOfState),
 		}),
 		layers: s.due(rotation{
 			names: names, lookedAt: func(name string) time.Time {
@@ -59,7 +66,7 @@ func (s *sweep) duties(subjects []*subject) duty {
 				}
 				return time.Time{}
 			},
-			service: "Lambda", operation: "ListAliases", cost: s.callsOfLayers(), part: partOfLayers,
+			service: "Lambda", operation: "ListAliases", costs: costs(s.callsOfLayers),
 		}),
 		policies: s.due(rotation{
 			names: names, lookedAt: func(name string) time.Time {
@@ -68,13 +75,7 @@ func (s *sweep) duties(subjects []*subject) duty {
 				}
 				return time.Time{}
 			},
-			service: "Lambda", operation: "GetPolicy", cost: 2,
-		}),
-		// What is declared is looked at with the layers. Of the rest, the first
-		// round is spread over its whole length.
-		settings: s.due(rotation{
-			names: watched, lookedAt: s.settingsAt, age: settingsAge * s.p.o.LayerAge,
-			service: "Lambda", operation: "GetRuntimeManagementConfig", cost: callsOfSettings,
+			service: "Lambda", operation: "GetPolicy", costs: costs(s.callsOfPolicies),
 		}),
 	}
 }
@@ -86,13 +87,6 @@ func (s *sweep) settingsAt(name string) time.Time {
 		return l.at
 	}
 	return s.p.sweeps.first
-}
-
-func (s *sweep) callsOfLayers() int {
-	if s.signedAt().IsZero() { // code signing is asked for function by function
-		return callsOfLayers + 1
-	}
-	return callsOfLayers
 }
 
 func (s *sweep) signedAt() time.Time {

@@ -18,6 +18,7 @@ type subject struct {
 	policies *policiesLook
 	settings *settingsLook // nil: not looked at yet
 	cl       *clients      // that its mappings' tags are asked for by
+	err      error         // why nothing is known of it
 }
 
 // subjects are the functions this survey is about.
@@ -51,20 +52,19 @@ func (s *sweep) subjects() []*subject {
 	return out
 }
 
-// functions looks at each function: each layer in its own rotation and lane,
-// all at once where the bulk shows something new, and once more where the bulk
-// does not show it at all.
+// functions looks at each function: each layer in its own rotation and by its
+// own lane's crew, all at once where the bulk shows something new, and once
+// more where the bulk does not show it at all. What was seen is told of when
+// what triggers are found by was looked at too.
 func (s *sweep) functions(ctx context.Context) {
 	subjects := s.subjects()
 	s.signing(ctx, subjects)
-	now := s.duties(subjects)
+	t := &tour{s: s, crews: newCrews(s.p.o.Parallel, s.p.o.Parallel == 1), now: s.duties(subjects)}
+	t.through(ctx, subjects)
+	s.sources.Wait()
 	parallel(s.p.o.Parallel, subjects, func(sub *subject) {
-		err := s.lookAt(ctx, sub, now)
-		if err == nil && sub.layers != nil {
-			err = s.lookBeside(ctx, sub, now.settings[sub.physical])
-		}
-		if err != nil {
-			s.failSubject(sub, err)
+		if sub.err != nil {
+			s.failSubject(sub, sub.err)
 			return
 		}
 		if sub.layers != nil {
@@ -84,70 +84,6 @@ func (s *sweep) failSubject(sub *subject, err error) {
 	for _, child := range sub.children {
 		s.fail(child.Ref, about("observe", child.Ref, err))
 	}
-}
-
-// lookAt brings what is remembered of a function up to date.
-func (s *sweep) lookAt(ctx context.Context, sub *subject, now duty) error {
-	if s.bulkErr != nil {
-		return s.bulkErr
-	}
-	bulk, all := s.bulk[sub.physical], false
-	if bulk == nil {
-		// Not in the listing: asked once more by name, in the lane that is idle.
-		look, err := s.p.look(ctx, s.cl, sub.physical)
-		if err != nil {
-			return err
-		}
-		sub.look = look
-		if look.absent {
-			forget(&s.p.memory, s.p.memory.layers, sub.physical)
-			return nil
-		}
-		bulk, all = &look.config, true
-	}
-	fingerprint := digestOf(bulk)
-	touches := s.p.memory.touches(manifest.KindFunction + " " + sub.physical)
-	look, known := recall(&s.p.memory, s.p.memory.functions, sub.physical)
-	layers, looked := recall(&s.p.memory, s.p.memory.layers, sub.physical)
-	changed := !known || look.absent || look.fingerprint != fingerprint
-	settling := false
-	if known && !look.absent {
-		settling, _ = functionState(&look.config)
-	}
-	written := !looked || layers.touched != touches
-	if !written {
-		sub.cl = s.lazy
-	}
-	deep := all || changed || now.layers[sub.physical] || written
-	var err error
-	if deep || settling || now.state[sub.physical] {
-		if look, err = s.p.look(ctx, s.cl, sub.physical); err != nil {
-			return err
-		}
-		if look.absent { // gone since the listing
-			sub.look = look
-			return nil
-		}
-		look.fingerprint = fingerprint
-		if !deep {
-			if deep, err = s.pointsElsewhere(ctx, sub, layers); err != nil {
-				return err
-			}
-		}
-		if err = s.p.lookVersions(ctx, s.cl, sub.physical, look, deep); err != nil {
-			return err
-		}
-	}
-	if deep {
-		if layers, err = s.lookLayers(ctx, sub, written); err != nil {
-			return err
-		}
-		layers.touched = againIf(touches, sortedValues(layers.failed)...)
-		remember(&s.p.memory, s.p.memory.layers, sub.physical, layers)
-	}
-	sub.look, sub.layers = look, layers
-	s.policiesOf(ctx, sub, touches, all || changed || now.policies[sub.physical])
-	return nil
 }
 
 // policiesOf brings what is remembered of a function's policies up to date.

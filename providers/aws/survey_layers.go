@@ -48,7 +48,7 @@ func (s *sweep) lookLayers(ctx context.Context, sub *subject, written bool) (*fu
 		l.failed[manifest.KindAsync] = err
 	}
 	if _, known := recall(&s.p.memory, s.p.memory.signing, sub.physical); known && !written && !s.signedAt().IsZero() {
-		return l, nil
+		return l, nil // all functions were asked about together
 	}
 	if err = s.p.lookSigning(ctx, s.cl, sub.physical); err != nil {
 		l.failed[manifest.KindFunction] = err

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"math"
 	"sort"
 	"time"
 
@@ -19,40 +20,81 @@ type rotation struct {
 	// look takes. Without a service nothing bounds the rotation.
 	service, operation string
 	cost               int
+	// costs is the cost where it differs from thing to thing.
+	costs func(name string) int
 	// part is how much of what the lane can spare this rotation may take, where
 	// others in the same lane would go without: zero is all of it.
 	part float64
 }
 
-// due picks what is looked at now: what never was, and of the rest what is too
-// old and as many of the oldest as keep the rotation going evenly, within what
-// the lane can spare. Where the account's rates do not allow the age, looks
+// due picks what is looked at now: what never was, and of the rest as many of
+// the oldest as let none become too old, evenly from survey to survey, within
+// what the lane can spare. Where the account's rates do not allow the age, looks
 // become older, and their layer says so. What was never looked at is not put
-// off, and counts.
+// off, and counts. Neither is the oldest one that is too old: others in the
+// lane, or a price that no survey has left, make nothing wait for ever.
 func (s *sweep) due(r rotation) map[string]bool {
 	if r.age == 0 {
 		r.age = s.p.o.LayerAge
 	}
 	sorted := oldestFirst(r.names, r.lookedAt)
-	share := int(float64(len(sorted)) * float64(s.since) / float64(r.age))
-	spare := len(sorted)
-	lane := s.laneOf(r)
+	ages := s.agesOf(sorted, r)
+	share := evenly(ages, r.age, s.since)
+	lane, spare, spent := s.laneOf(r), math.MaxInt, 0
 	if lane != nil {
-		spare = s.spare(lane, r.part) / r.cost
+		spare = s.spare(lane, r.part)
 	}
 	due := map[string]bool{}
 	for i, name := range sorted {
-		at := r.lookedAt(name)
-		if at.IsZero() || len(due) < spare && (i < share || s.at.Sub(at) >= r.age) {
-			due[name] = true
+		cost := r.costOf(name)
+		must := r.lookedAt(name).IsZero() || i == 0 && ages[i] >= r.age
+		if !must && (i >= share || spent+cost > spare) {
+			break // those after it are younger: an expensive one is not passed by
 		}
+		due[name] = true
+		spent += cost
 	}
 	if lane != nil {
 		s.mu.Lock()
-		s.spares[lane].left -= len(due) * r.cost
+		s.spares[lane].left -= spent
 		s.mu.Unlock()
 	}
 	return due
+}
+
+func (r rotation) costOf(name string) int {
+	if r.costs != nil {
+		return r.costs(name)
+	}
+	return r.cost
+}
+
+func (s *sweep) agesOf(sorted []string, r rotation) []time.Duration {
+	ages := make([]time.Duration, len(sorted))
+	for i, name := range sorted {
+		ages[i] = r.age // what never was looked at is due
+		if at := r.lookedAt(name); !at.IsZero() {
+			ages[i] = s.at.Sub(at)
+		}
+	}
+	return ages
+}
+
+// evenly is how many of those with these ages, the oldest first, are due in a
+// survey, so that each is looked at before it is older than it may be and no
+// survey has more to do than it must. since is the time between surveys.
+func evenly(ages []time.Duration, most, since time.Duration) int {
+	share := 0
+	for i, age := range ages {
+		left := most - age
+		switch {
+		case left <= 0:
+			share = i + 1
+		case since > 0: // so many within this survey and those that come in time
+			share = max(share, (i+1)/(int(left/since)+1))
+		}
+	}
+	return share
 }
 
 // patience is how long the rotations of one lane may take: code, configuration

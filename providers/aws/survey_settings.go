@@ -18,13 +18,19 @@ func (l *settingsLook) known(part string) error {
 	return nil
 }
 
-// lookBeside brings what is remembered of a function's settings up to date:
-// where some are declared along with its other layers, else in its own turn.
-func (s *sweep) lookBeside(ctx context.Context, sub *subject, due bool) error {
+// declaresSettings tells whether some of a function's settings are declared.
+func (s *sweep) declaresSettings(sub *subject) bool {
 	declared := beside(sub.function.Spec)
 	for _, child := range sub.children {
 		declared = declared || beside(child.Spec)
 	}
+	return declared
+}
+
+// lookBeside brings what is remembered of a function's settings up to date:
+// where some are declared along with its other layers, else in its own turn.
+func (s *sweep) lookBeside(ctx context.Context, sub *subject, due bool) error {
+	declared := s.declaresSettings(sub)
 	l, known := recall(&s.p.memory, s.p.memory.settings, sub.physical)
 	if !due && !(declared && (!known || sub.layers.at.Equal(s.at))) {
 		if known {

@@ -25,11 +25,7 @@ func (p *Provider) lookVersions(ctx context.Context, cl *clients, physical strin
 	config := liveConfig(&l.config)
 	wanted := config.snapshot(p.o.Tokens)
 	last, known := recall(&p.memory, p.memory.versions, physical)
-	age := p.o.LayerAge
-	if p.sweeping(cl) {
-		age *= settingsAge
-	}
-	if !known || revision == "" || last.revision != revision || anew && p.o.Now().Sub(last.at) >= age {
+	if !known || revision == "" || last.revision != revision || anew && p.versionsOld(cl, last) {
 		if err := p.listVersions(ctx, cl, physical, revision); err != nil {
 			return err
 		}
@@ -40,6 +36,14 @@ func (p *Provider) lookVersions(ctx context.Context, cl *clients, physical strin
 		}
 	}
 	return nil
+}
+
+func (p *Provider) versionsOld(cl *clients, last *versionsLook) bool {
+	age := p.o.LayerAge
+	if p.sweeping(cl) {
+		age *= settingsAge
+	}
+	return p.o.Now().Sub(last.at) >= age
 }
 
 func (p *Provider) listVersions(ctx context.Context, cl *clients, physical, revision string) error {
