@@ -52,6 +52,7 @@ type environment struct {
 	request      atomic.Pointer[request]
 	stale        bool      // a binding moved under what serves, by the last plan
 	cleanFrom    time.Time // when versions may be cleaned up again
+	measured     measured  // when the rollout's measures were asked last
 	stageSaid    string    // the last decision about a stage that was remembered
 	trail        trail
 	actors       heardActors

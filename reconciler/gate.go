@@ -297,6 +297,16 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 		addRate(facts.Metrics, f.Ref.Name+".canary.error_rate", f.Canary)
 		addRate(facts.Metrics, f.Ref.Name+".baseline.error_rate", f.Baseline)
 	}
+	for _, m := range ro.Measures {
+		if m.Alarm {
+			continue
+		}
+		told := policy.Metric{Known: m.Value != nil}
+		if m.Value != nil {
+			told.Value = *m.Value
+		}
+		facts.Metrics[m.Name] = told
+	}
 	in.RolloutFacts = facts
 	return in
 }

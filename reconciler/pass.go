@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
@@ -57,7 +58,8 @@ type pass struct {
 	relied   []string // statements about the content that is asked about
 	wrote    int
 	timers   []time.Time
-	later    []time.Time // when somebody else may have changed their mind
+	ringing  []policy.Alarm // what alarms say, once asked in this pass
+	later    []time.Time    // when somebody else may have changed their mind
 	// besides are records of decisions that were outweighed.
 	besides []journal.Record
 }

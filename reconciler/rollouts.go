@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,8 @@ func (d *Daemon) looks(ctx context.Context, environment string, r journal.Rollou
 		}
 		is := look.State
 		news := len(out) == 0 || is.Phase != before.Phase || is.Stage != before.Stage || is.Weight != before.Weight ||
-			is.Verdict != before.Verdict || is.Looks != before.Looks || is.Paused != before.Paused || is.Reason != before.Reason || is.Reached != before.Reached
+			is.Verdict != before.Verdict || is.Looks != before.Looks || is.Paused != before.Paused || is.Reason != before.Reason || is.Reached != before.Reached ||
+			!reflect.DeepEqual(is.Measures, before.Measures)
 		if before = is; news {
 			view := web.RolloutLook{At: look.At, RolloutStatus: rolloutStatus(is)}
 			if is.Phase == rollout.Idle {
@@ -95,6 +97,9 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 		s.Functions = append(s.Functions, web.RolloutFunction{
 			Resource: f.Ref.String(), Stable: f.Stable, New: f.New, Canary: countsStatus(f.Canary), Baseline: countsStatus(f.Baseline),
 		})
+	}
+	for _, m := range ro.Measures {
+		s.Measures = append(s.Measures, web.Measure{Name: m.Name, Alarm: m.Alarm, Verdict: string(m.Verdict), Detail: m.Detail, Value: m.Value, DryRun: m.DryRun, Red: m.Red})
 	}
 	return s
 }

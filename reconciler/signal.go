@@ -42,6 +42,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 			return sig, err
 		}
 	}
+	sig.Measures = p.measures(ctx)
 	switch p.st.Rollout.Phase {
 	case rollout.Check:
 		sig.Checks = p.preTraffic(ctx, &sig)
@@ -298,7 +299,7 @@ func (l looking) at(ctx context.Context, w providers.Window, latency *manifest.L
 // askRollout puts the stage to policy. Policy can stop and cap; only evidence
 // or an explicit advance moves on.
 func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.State) {
-	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput(ctx, ro))
+	d, err := p.ask(ctx, policy.Rollout, p.rolloutInput(ctx, heard(ro, sig)))
 	p.recordStage(ctx, d)
 	if err != nil {
 		sig.Unasked = "policy could not be evaluated"
@@ -319,33 +320,10 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.S
 	sig.Advance, sig.WeightCap = d.Advance, d.WeightCap
 }
 
-// alarms are those the moving release declares, and what they say now. One that
-// cannot be read is unknown: policy decides what that means.
-func (p *pass) alarms(ctx context.Context) []policy.Alarm {
-	out := []policy.Alarm{}
-	var declared []manifest.Resource
-	if p.moving == nil {
-		return out
-	}
-	for _, res := range p.moving.Resources {
-		if res.Ref.Kind == manifest.KindAlarm {
-			declared = append(declared, res)
-		}
-	}
-	if len(declared) == 0 {
-		return out
-	}
-	states := map[manifest.Ref]string{}
-	if reader, ok := p.e.provider.(providers.AlarmReader); ok {
-		var err error
-		if states, err = reader.AlarmStates(ctx, declared); err != nil {
-			p.e.log.Warn("alarms could not be read", zap.Error(err))
-		}
-	}
-	for _, res := range declared {
-		out = append(out, policy.Alarm{Name: res.Ref.Name, State: cmp.Or(states[res.Ref], "unknown")})
-	}
-	return out
+// heard is the state with what was measured since.
+func heard(ro rollout.State, sig *rollout.Signal) rollout.State {
+	ro.Measures = ro.Heard(sig.Measures)
+	return ro
 }
 
 // recordStage remembers a decision about a stage when it says something new:

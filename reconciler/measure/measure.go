@@ -5,6 +5,7 @@
 package measure
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ type Request struct {
 	URL    string
 	Method string // "" is GET
 	Header http.Header
+	Body   []byte
 }
 
 // Answer is what came back, its body cut off at 1 MiB.
@@ -88,7 +90,7 @@ func (c *Client) Ask(ctx context.Context, q Request) (Answer, error) {
 		ctx, cancel = context.WithTimeout(ctx, Timeout)
 		defer cancel()
 	}
-	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, nil)
+	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
 	if err != nil || r.URL.Host == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return Answer{}, errors.New("the URL is no http or https address")
 	}

@@ -32,7 +32,7 @@ import (
 // Advance writes to neither of its arguments and keeps no reference that it
 // would write to later; the same arguments give the same state.
 func Advance(s State, sig Signal, now time.Time) State {
-	s.Functions = slices.Clone(s.Functions)
+	s.Functions, s.Measures = slices.Clone(s.Functions), slices.Clone(s.Measures)
 	s.Done = false
 	s.tick(sig, now)
 	s.learn(sig)
@@ -233,5 +233,5 @@ func (s *State) finishBack() {
 func (s *State) end() {
 	s.Phase, s.Done = Idle, true
 	s.Stages, s.Stage, s.Weight, s.Reached, s.Elapsed = nil, 0, 0, false, 0
-	s.Paused, s.Halted, s.Need, s.Next, s.Asking = "", false, 0, nil, false
+	s.Paused, s.Halted, s.Need, s.Next, s.Asking, s.Measures = "", false, 0, nil, false, nil
 }

@@ -25,6 +25,7 @@ const (
 // learn takes in what was seen of the new versions: their numbers, the
 // results of their checks, and their calls.
 func (s *State) learn(sig Signal) {
+	s.hear(sig.Measures)
 	switch s.Phase {
 	case Expand:
 		for i, f := range s.Functions {
@@ -95,9 +96,16 @@ func (s *State) judge() {
 		s.Verdict, s.Reason = Fail, why
 		return
 	}
+	if why := s.alarmed(); why != "" {
+		s.Verdict, s.Reason = Fail, why
+		return
+	}
 	if s.Phase == Shift {
 		j := analysis.Judge(arms, s.Analysis)
 		s.Verdict, s.Reason, s.Need = j.Verdict, j.Reason, j.Need
+		if why := s.unmeasured(); why != "" && j.Verdict == Pass {
+			s.Verdict, s.Reason = Undecided, why
+		}
 	}
 }
 

@@ -77,6 +77,7 @@ func (s *State) replace(st Start, same bool) bool {
 
 // retry tries a stopped first deployment again, from where it stopped.
 func (s *State) retry() {
+	s.Measures = nil
 	s.Failed, s.Returned, s.Reason, s.Paused, s.Halted = false, "", "", "", false
 	for i, f := range s.Functions {
 		s.Functions[i] = Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable, New: f.New,
@@ -144,7 +145,7 @@ func ladder(r manifest.Rollout, whole bool) []manifest.Stage {
 // tolerance is one call in a thousand.
 func settled(a manifest.Analysis) manifest.Analysis {
 	const leastTolerance = 0.001
-	if unsaid := (manifest.Analysis{PreTraffic: a.PreTraffic, PostTraffic: a.PostTraffic, Latency: a.Latency}); a == unsaid {
+	if a.Tolerance == 0 && a.MinSamples == 0 && a.FalseRollback == 0 && a.Confidence == 0 && a.MaxHold == 0 && a.OnUndecided == "" {
 		a.Tolerance, a.MinSamples = 0.02, 50
 	}
 	a.Tolerance = max(a.Tolerance, leastTolerance)

@@ -87,6 +87,9 @@ func (s *State) enterStage(i int) {
 	for i := range s.Functions {
 		s.Functions[i].NextStage()
 	}
+	for i := range s.Measures {
+		s.Measures[i].Verdict = Unjudged
+	}
 }
 
 // shift stays in its stage or leaves it.
@@ -134,6 +137,9 @@ func (s *State) proved() bool {
 func (s *State) undecided() string {
 	if s.Asking {
 		return "undecided: no answer to the post-traffic check"
+	}
+	if why := s.unmeasured(); why != "" && s.Need == 0 {
+		return "undecided: " + why
 	}
 	if s.Need > 0 {
 		return fmt.Sprintf("undecided: needs about %d more calls", roughly(s.Need))

@@ -50,8 +50,10 @@ type State struct {
 	Need    int64         `json:"need,omitempty"`   // calls missing for a verdict; 0 unknown
 	Paused  string        `json:"paused,omitempty"` // why it does not go on; "" when it may
 	Looks   int           `json:"looks"`
-	Failed  bool          `json:"failed,omitempty"` // Back because of failure (quarantine follows)
-	Done    bool          `json:"done,omitempty"`   // this Advance ended the rollout
+	// Measures are what is asked beside the calls, as last heard.
+	Measures []Measured `json:"measures,omitempty"`
+	Failed   bool       `json:"failed,omitempty"` // Back because of failure (quarantine follows)
+	Done     bool       `json:"done,omitempty"`   // this Advance ended the rollout
 	// Blind is why a change of versions is not canaried ("role changes").
 	Blind string `json:"blind,omitempty"`
 	// Halted: paused by a hold, a policy or a foreign write rather than by
@@ -129,6 +131,8 @@ type Signal struct {
 	Foreign string
 	Checks  []CheckDone
 	Looks   []Look
+	// Measures are the answers that came since.
+	Measures []Measured
 	// Held: an active hold or manual sync stops forward motion; why.
 	Held string
 	// Policy at the rollout point. Unasked: it could not be evaluated; why.

@@ -52,6 +52,18 @@ type RolloutStatus struct {
 	ElapsedSeconds int64             `json:"elapsed_seconds"`
 	Need           int64             `json:"need,omitempty"` // calls missing for a verdict
 	Functions      []RolloutFunction `json:"functions,omitempty"`
+	Measures       []Measure         `json:"measures,omitempty"`
+}
+
+// Measure is what a metric or an alarm said last beside the calls.
+type Measure struct {
+	Name    string   `json:"name"`
+	Alarm   bool     `json:"alarm,omitempty"`
+	Verdict string   `json:"verdict"` // pass | fail | undecided; "" while it was not asked in this stage
+	Detail  string   `json:"detail,omitempty"`
+	Value   *float64 `json:"value,omitempty"`
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Red     bool     `json:"red,omitempty"` // it failed before the new version's first call, and is not held against it
 }
 
 // Rung is one stage: the share of traffic, and how long it must hold.

@@ -36,12 +36,19 @@ type analysisDoc struct {
 	MaxHold       *Duration    `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
 	OnUndecided   string       `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
 	Latency       *LatencyRule `json:"latency" doc:"How slow the new version may be. Left out, latency is not judged."`
+	Metrics       []Measure    `json:"metrics" is:"maxitems=20" doc:"What else must pass in each stage, and takes the release back when it fails. In mooring.yaml only."`
+	Alarms        []string     `json:"alarms" is:"match=alarmName,maxlen=255,maxitems=20" doc:"Alarms that take the release back when they begin to fire: Alarm/NAME of the repository, or an alarm of the account by its name."`
 	PreTraffic    *Check       `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
 	PostTraffic   *Check       `json:"postTraffic" doc:"Asked through the alias once the last stage has held. When it fails, traffic goes back."`
 }
 
 // check: before traffic moves, and once all of it has, nobody is waited for.
 func (a *analysisDoc) check(d *decoder, n *node) {
+	for i, m := range a.Metrics {
+		if slices.ContainsFunc(a.Metrics[:i], func(o Measure) bool { return o.Name == m.Name }) {
+			d.fault(n.get("metrics").pos(), "metric "+quote(m.Name)+" stands twice", "")
+		}
+	}
 	if c := a.PreTraffic; c != nil && (c.Verdict != nil || c.Every != 0) {
 		d.fault(n.get("preTraffic").pos(), "a check before traffic is asked once, and answers", "leave out verdict and every")
 	}
@@ -212,6 +219,10 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 			rule := LatencyRule{Percentile: cmp.Or(a.Latency.Percentile, 90), Tolerance: cmp.Or(a.Latency.Tolerance, 0.25)}
 			out.Analysis.Latency = &rule
 		}
+		if len(a.Metrics) > 0 {
+			out.Analysis.Metrics = a.Metrics
+		}
+		out.Analysis.Alarms = MergeAlarms(below.Analysis.Alarms, a.Alarms)
 		if a.PreTraffic != nil {
 			out.Analysis.PreTraffic = a.PreTraffic
 		}

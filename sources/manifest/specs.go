@@ -271,6 +271,10 @@ type Analysis struct {
 	PostTraffic *Check `json:"postTraffic,omitempty"`
 	// Latency says how slow the new version may be; nil: it is not judged.
 	Latency *LatencyRule `json:"latency,omitempty"`
+	// Metrics and Alarms are what else is asked while traffic moves: each has to
+	// pass in every stage, and takes the release back when it begins to fail.
+	Metrics []Measure `json:"metrics,omitempty"`
+	Alarms  []string  `json:"alarms,omitempty"`
 }
 
 // LatencyRule compares a percentile of the durations of two versions.
