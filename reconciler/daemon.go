@@ -35,6 +35,7 @@ type Daemon struct {
 	hostWake   chan struct{} // there is something to tell the host
 	reviewWake chan struct{} // people did something on the host
 	chase      chase
+	beat       beat
 }
 
 // New opens the journal and takes it over. Faults of the options are reported

@@ -29,6 +29,7 @@ type environment struct {
 
 	wake  chan struct{}
 	inbox chan act
+	peeks chan func() // reads of what is known, between two passes
 	// gathered are the statements last read for promotion.
 	gathered gathered
 
@@ -91,6 +92,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		log:       d.opts.Log.With(zap.String("environment", name)),
 		wake:      make(chan struct{}, 1),
 		inbox:     make(chan act, 16),
+		peeks:     make(chan func()),
 		releases:  map[string]*manifest.Release{},
 		specs:     map[manifest.Ref]cachedSpec{},
 		brought:   map[string]contractRead{},
@@ -170,6 +172,9 @@ func (e *environment) serve(ctx context.Context) error {
 			if len(e.inbox) == 0 {
 				e.woken() // the pass that follows is the one it was nudged for
 			}
+		case read := <-e.peeks:
+			read()
+			continue
 		case <-e.wake:
 		case <-timer.C:
 		}

@@ -30,6 +30,9 @@ type published struct {
 	seenAll  bool // a first complete look was had
 	commit   sources.CommitStatus
 	offer    offer
+	// resources are those declared, as they stand; target is what declares them.
+	resources []web.ResourceStatus
+	target    *manifest.Release
 }
 
 // publish makes this pass's outcome visible.
@@ -37,6 +40,10 @@ func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
+		resources: p.resourceList(), target: p.target,
+	}
+	for _, r := range pub.resources {
+		pub.status.Resources[r.State]++
 	}
 	before := p.e.published.Swap(pub)
 	if before == nil || movedOn(before.place, pub.place) {
@@ -47,6 +54,9 @@ func (p *pass) publish(ctx context.Context, err error) {
 	}
 	if before == nil || before.offer != pub.offer {
 		p.e.d.wakeReviews()
+	}
+	if before == nil || news(before, pub) {
+		p.e.d.beat.again()
 	}
 	p.count(pub)
 }
@@ -74,7 +84,7 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 	s := web.EnvironmentStatus{
 		Name: p.e.name, Branch: p.spec.Branch, Commit: ro.Release.Commit, Content: ro.Release.Content, Release: ro.Release.Digest,
 		Protected: p.spec.Protected, After: nonNil(p.spec.After), Rollout: rolloutStatus(ro), Drift: map[string]int{},
-		Resources: p.resourceStates(), Holds: []web.HoldStatus{}, Checks: []web.CheckStatus{},
+		Resources: map[string]int{}, Holds: []web.HoldStatus{}, Checks: []web.CheckStatus{},
 		SoakSeconds: int64(p.st.Soak.Elapsed / time.Second), OldestSeconds: p.oldest(),
 	}
 	if p.head.there {
@@ -178,34 +188,6 @@ func (p *pass) holdReason() string {
 
 func holdStatus(h record.Hold) web.HoldStatus {
 	return web.HoldStatus{ID: h.ID, Kind: h.Kind, Owner: h.Owner, Reason: h.Reason, Resource: h.Scope.Ref.String(), Since: h.Since, Until: h.Until}
-}
-
-// resourceStates counts declared resources by how they stand.
-func (p *pass) resourceStates() map[string]int {
-	out := map[string]int{}
-	if p.target == nil {
-		return out
-	}
-	for _, res := range p.target.Resources {
-		out[p.resourceState(res.Ref)]++
-	}
-	return out
-}
-
-func (p *pass) resourceState(ref manifest.Ref) string {
-	live, looked := p.e.look.inventory.Live[ref]
-	spec := p.e.specs[ref].spec
-	switch {
-	case p.e.look.inventory.Errors[ref] != nil, !looked:
-		return "unknown"
-	case !live.Exists:
-		return "missing"
-	case live.Settling:
-		return "settling"
-	case live.Spec.Digest != spec.Digest && !equalWhereSeen(live, spec):
-		return "differs"
-	}
-	return "in_place"
 }
 
 // equalWhereSeen: all that could be read is as declared. What could not is

@@ -136,17 +136,18 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
 	}
+	g, ctx := errgroup.WithContext(ctx)
 	handler, err := web.New(web.Options{
 		View: daemon, Control: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
+		Closing: ctx.Done(),
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", filepath.Join(f.state, "token")))
-	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return daemon.Run(ctx) })
 	g.Go(func() error { w.lanes(ctx); return nil })
 	g.Go(func() error {

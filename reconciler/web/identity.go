@@ -17,6 +17,7 @@ func (s *server) open(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pat
 // closed registers a route that needs somebody with a role. h returns what to
 // show, or writes by itself.
 func (s *server) closed(pattern string, h any) {
+	s.shut = append(s.shut, pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		who, ok, err := s.identify(r)
 		switch {
@@ -44,6 +45,8 @@ func (s *server) closed(pattern string, h any) {
 		case func(*http.Request, access.Person) (any, error):
 			v, err := h(r, who)
 			reply(w, v, err)
+		default:
+			refuse(w, http.StatusInternalServerError, pattern+" is answered by nothing", "this is a defect")
 		}
 	})
 }

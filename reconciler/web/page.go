@@ -8,22 +8,32 @@ import (
 	"strings"
 	"time"
 
+	"mooring.dev/policy"
 	"mooring.dev/reconciler/access"
 )
 
-//go:embed page.html environment.html style.css
+//go:embed *.html style.css live.js
 var assets embed.FS
 
-// templates of the page. They are part of the binary: a fault in them shows in
-// every test.
-func templates() *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
+// templates of the page, which are part of the binary.
+func templates() (*template.Template, error) {
+	return template.New("").Funcs(template.FuncMap{
 		"short": func(s string) string {
 			s = strings.TrimPrefix(s, "sha256:")
 			return s[:min(12, len(s))]
 		},
-		"ago":  func(now, t time.Time) string { return now.Sub(t).Round(time.Second).String() },
-		"text": func(v any) string { return fmt.Sprint(v) },
+		"ago": func(now, t time.Time) string {
+			if t.IsZero() {
+				return "never"
+			}
+			return max(0, now.Sub(t)).Round(time.Second).String() + " ago"
+		},
+		"text": func(v any) string {
+			if v == nil {
+				return "–"
+			}
+			return fmt.Sprint(v)
+		},
 		"sum": func(m map[string]int) int {
 			n := 0
 			for _, v := range m {
@@ -31,38 +41,160 @@ func templates() *template.Template {
 			}
 			return n
 		},
-	}).ParseFS(assets, "*.html"))
+		"share": func(part, whole int64) string {
+			if whole == 0 {
+				return "–"
+			}
+			return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(whole))
+		},
+		"chart": chartOf, "timeline": timelineOf,
+		"dict": func(pairs ...any) map[string]any {
+			m := map[string]any{}
+			for i := 0; i+1 < len(pairs); i += 2 {
+				m[fmt.Sprint(pairs[i])] = pairs[i+1]
+			}
+			return m
+		},
+	}).ParseFS(assets, "*.html")
 }
 
-func (s *server) page(w http.ResponseWriter, _ *http.Request, who access.Person) {
-	s.show(w, "page.html", map[string]any{
-		"Status": s.status(who), "History": s.events(who, "", 30), "Version": s.o.Version, "Now": s.o.Now(),
-	})
+// frame is what is around every page.
+type frame struct {
+	Title, Pipeline, Version string
+	Environments             []string // those that who looks may see
+	Who                      access.Person
+	Now                      time.Time
 }
 
-func (s *server) environmentPage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	status := s.o.View.Status()
+func (s *server) frame(who access.Person, title string) frame {
+	status := s.status(who)
+	f := frame{Title: title, Pipeline: status.Pipeline, Version: s.o.Version, Who: who, Now: s.o.Now()}
 	for _, e := range status.Environments {
+		f.Environments = append(f.Environments, e.Name)
+	}
+	return f
+}
+
+// Operates: who looks may hold, resume, roll back, promote and answer drift.
+func (f frame) Operates(environment string) bool { return f.Who.May(access.Operate, environment) }
+
+// Approves: who looks may say yes or no to content.
+func (f frame) Approves(environment string) bool { return f.Who.May(access.Approve, environment) }
+
+// pages registers the views.
+func (s *server) pages() {
+	s.closed("GET /{$}", s.pipelinePage)
+	s.closed("GET /environments/{name}", s.environmentPage)
+	s.closed("GET /environments/{name}/releases/{release}", s.releasePage)
+	s.closed("GET /decisions", s.decisionsPage)
+	s.closed("GET /style.css", asset("style.css", "text/css; charset=utf-8"))
+	s.closed("GET /live.js", asset("live.js", "text/javascript; charset=utf-8"))
+	s.forms()
+	if v, ok := s.o.View.(Shelf); ok {
+		s.shelf(v)
+	}
+	if n, ok := s.o.View.(Notices); ok {
+		s.stream(n)
+	}
+}
+
+func (s *server) pipelinePage(w http.ResponseWriter, _ *http.Request, who access.Person) {
+	s.show(w, "pipeline.html", map[string]any{"Frame": s.frame(who, "environments"), "Status": s.status(who), "History": s.events(who, "", 30)})
+}
+
+// perPage is how many resources a page of them shows.
+const perPage = 100
+
+func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who access.Person) {
+	name, q := r.PathValue("name"), r.URL.Query()
+	for _, e := range s.status(who).Environments {
 		if e.Name != name {
 			continue
 		}
-		drift, err := s.o.View.Drift(r.Context(), name)
-		fault := ""
-		if err != nil {
-			fault = err.Error()
+		data := map[string]any{
+			"Frame": s.frame(who, name), "Environment": e, "History": s.o.View.History(name, 60),
+			"Done": q.Get("done"), "Refused": q.Get("refused"), "Query": q, "States": []string{"in_place", "missing", "differs", "settling", "unknown", "drifted"},
 		}
-		s.show(w, "environment.html", map[string]any{
-			"Environment": e, "Pipeline": status.Pipeline, "Drift": drift, "Fault": fault, "History": s.o.View.History(name, 60), "Version": s.o.Version, "Now": s.o.Now(),
-		})
+		var faults []string
+		drift, err := s.o.View.Drift(r.Context(), name)
+		if data["Drift"] = drift; err != nil {
+			faults = append(faults, err.Error())
+		}
+		rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Limit: 10})
+		if data["Rollouts"] = rollouts; err != nil && drift.Environment != "" {
+			faults = append(faults, err.Error())
+		}
+		if v, ok := s.o.View.(Shelf); ok {
+			if all, err := v.Resources(name); err == nil {
+				data["Page"] = pageOf(all, q, perPage)
+			}
+		}
+		data["Faults"] = faults
+		s.show(w, "environment.html", data)
 		return
 	}
 	http.NotFound(w, r)
 }
 
+// releasePage is one release's way into one environment: every look at it, and
+// what policy said about it.
+func (s *server) releasePage(w http.ResponseWriter, r *http.Request, who access.Person) {
+	name, wanted := r.PathValue("name"), r.PathValue("release")
+	rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Release: wanted, Looks: true, Limit: 5})
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	if err == nil && len(rollouts) == 0 {
+		http.NotFound(w, r)
+		return
+	}
+	s.show(w, "release.html", map[string]any{"Frame": s.frame(who, "release "+wanted[:min(12, len(wanted))]+" in "+name), "Name": name, "Wanted": wanted, "Rollouts": rollouts, "Fault": fault})
+}
+
+// judged is a decision record as the page shows it.
+type judged struct {
+	RecordedDecision
+	Said  policy.Recorded
+	Fault string // it could not be read
+}
+
+func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who access.Person) {
+	q, err := decisionQuery(r.URL.Query())
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error(), "")
+		return
+	}
+	if q.Limit == 0 {
+		q.Limit = perPage
+	}
+	if q.Since.IsZero() && q.After == 0 && q.ID == "" {
+		q.Since = s.o.Now().Add(-24 * time.Hour)
+	}
+	page, err := s.o.View.Decisions(r.Context(), q)
+	data := map[string]any{"Frame": s.frame(who, "decisions"), "Next": page.Next, "Since": q.Since, "Week": s.o.Now().Add(-7 * 24 * time.Hour), "Environment": q.Environment, "Point": q.Point,
+		"Points": []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}}
+	if err != nil {
+		data["Fault"] = err.Error()
+	}
+	var shown []judged
+	for _, d := range page.Decisions {
+		if d.Environment != "" && !who.May(access.See, d.Environment) {
+			continue
+		}
+		j := judged{RecordedDecision: d}
+		if j.Said, err = policy.ParseRecorded([]byte(d.Line)); err != nil {
+			j.Fault = err.Error()
+		}
+		shown = append(shown, j)
+	}
+	data["Decisions"] = shown
+	s.show(w, "decisions.html", data)
+}
+
 func (s *server) show(w http.ResponseWriter, name string, data any) {
 	var out strings.Builder
-	if err := templates().ExecuteTemplate(&out, name, data); err != nil {
+	if err := s.templates.ExecuteTemplate(&out, name, data); err != nil {
 		refuse(w, http.StatusInternalServerError, "the page could not be made", "")
 		return
 	}
@@ -70,12 +202,15 @@ func (s *server) show(w http.ResponseWriter, name string, data any) {
 	_, _ = w.Write([]byte(out.String()))
 }
 
-func (s *server) style(w http.ResponseWriter, _ *http.Request) {
-	css, err := assets.ReadFile("style.css")
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, "the style is missing", "")
-		return
+// asset is a file of the page.
+func asset(name, kind string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		data, err := assets.ReadFile(name)
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, name+" is missing", "")
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(data)
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(css)
 }

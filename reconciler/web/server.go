@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,6 +32,8 @@ type Options struct {
 	OpenMetrics      bool // /metrics for other machines too
 	Version          string
 	Now              func() time.Time
+	// Closing is closed when the daemon stops: open streams end then. May be nil.
+	Closing <-chan struct{}
 }
 
 // maxBody is the largest request body read.
@@ -39,6 +42,9 @@ const maxBody = 1 << 20
 type server struct {
 	o   Options
 	mux *http.ServeMux
+	// shut are the patterns that need somebody with a role.
+	shut      []string
+	templates *template.Template
 }
 
 // New makes the handler of everything. Routes are closed unless opened here.
@@ -51,7 +57,11 @@ func New(o Options) (http.Handler, error) {
 	case o.InsecureLoopback && !o.Loopback:
 		return nil, errors.New("web: --insecure-loopback is for loopback addresses only; listen on 127.0.0.1, or use the token")
 	}
-	s := &server{o: o, mux: http.NewServeMux()}
+	pages, err := templates()
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &server{o: o, mux: http.NewServeMux(), templates: pages}
 	s.routes()
 	return s, nil
 }
@@ -62,9 +72,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /metrics", s.metrics)
 	s.open("GET /login", s.login)
 
-	s.closed("GET /{$}", s.page)
-	s.closed("GET /environments/{name}", s.environmentPage)
-	s.closed("GET /style.css", s.style)
+	s.pages()
 	s.closed("GET /api/v1/status", func(_ *http.Request, who access.Person) (any, error) { return s.status(who), nil })
 	s.closed("GET /api/v1/history", s.history)
 	s.closed("GET /api/v1/environments/{name}/plan", func(r *http.Request) (any, error) {
@@ -91,7 +99,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	if !strings.HasPrefix(r.URL.Path, webhookPath) { // which have a bound of their own
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	}

@@ -117,23 +117,26 @@ func ask(h http.Handler, method, target, body string, headers ...string) *httpte
 	return w
 }
 
-// routes is every route that must not answer without a token. Lesson 23.
-var routes = []struct{ method, target string }{
-	{"GET", "/"}, {"GET", "/environments/preview"}, {"GET", "/style.css"}, {"GET", "/api/v1/status"}, {"GET", "/api/v1/history"},
-	{"GET", "/api/v1/environments/preview/plan"}, {"GET", "/api/v1/environments/preview/drift"},
-	{"POST", "/api/v1/environments/preview/holds"}, {"POST", "/api/v1/environments/preview/resume"},
-	{"POST", "/api/v1/environments/preview/rollback"}, {"POST", "/api/v1/environments/preview/promote"},
-	{"POST", "/api/v1/environments/preview/sync"}, {"POST", "/api/v1/environments/preview/retry"},
-	{"POST", "/api/v1/environments/preview/rollout/abort"}, {"POST", "/api/v1/environments/preview/rollout/pause"},
-	{"POST", "/api/v1/environments/preview/rollout/resume"}, {"POST", "/api/v1/environments/preview/rollout/retry"},
-	{"POST", "/api/v1/environments/preview/approvals"}, {"POST", "/api/v1/environments/preview/drift"},
-	{"GET", "/api/v1/environments/preview/input?point=admission"}, {"GET", "/api/v1/decisions"},
+// closedRoutes is every route that must not answer without a token, as the
+// server itself registered them. Lesson 23.
+func closedRoutes(t *testing.T, h http.Handler) []struct{ method, target string } {
+	t.Helper()
+	fill := strings.NewReplacer("{$}", "", "{name}", "preview", "{resource...}", "Function/checkout", "{release}", "abc", "{act}", "sync", "{check}", "smoke", "{receiver}", "default", "{commit}", "abc")
+	var out []struct{ method, target string }
+	for _, pattern := range h.(*server).shut {
+		method, path, _ := strings.Cut(pattern, " ")
+		out = append(out, struct{ method, target string }{method, fill.Replace(path)})
+	}
+	if len(out) < 25 {
+		t.Fatalf("only %d routes: %v", len(out), out)
+	}
+	return out
 }
 
 func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {
 	f := &fake{}
-	h := serve(t, f, nil)
-	for _, r := range routes {
+	h := serve(t, f, func(o *Options) { o.View = &shelved{} })
+	for _, r := range closedRoutes(t, h) {
 		for name, headers := range map[string][]string{
 			"none": nil, "wrong": {"Authorization", "Bearer another"}, "empty": {"Authorization", "Bearer "}, "cookie": {"Cookie", cookie + "=the-token"},
 		} {
@@ -154,13 +157,19 @@ func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {
 
 func TestTheTokenOpensEverything(t *testing.T) {
 	f := &fake{status: Status{Pipeline: "shop", Environments: []EnvironmentStatus{{Name: "preview", State: "in_sync"}}}}
-	h := serve(t, f, nil)
-	for _, r := range routes {
-		if w := ask(h, r.method, r.target, "{}", "Authorization", "Bearer the-token"); w.Code != http.StatusOK {
+	h := serve(t, f, func(o *Options) { o.View = &shelved{fake: *f, resources: []ResourceStatus{{Resource: "Function/checkout"}}} })
+	for _, r := range closedRoutes(t, h) {
+		if r.target == "/api/v1/events" {
+			continue // it does not end: TestTheStream…
+		}
+		w := ask(h, r.method, r.target, "{}", "Authorization", "Bearer the-token")
+		if want := http.StatusOK; w.Code != want && (w.Code != http.StatusSeeOther || !strings.Contains(r.target, "/act/")) {
 			t.Errorf("%s %s: %d %s", r.method, r.target, w.Code, w.Body)
+		} else if want == w.Code && w.Body.Len() == 0 {
+			t.Errorf("%s %s: an empty answer", r.method, r.target)
 		}
 	}
-	if len(f.asked) != 12 {
+	if len(f.asked) < 12 {
 		t.Errorf("want twelve acts, got %v", f.asked)
 	}
 	for _, a := range f.asked {

@@ -282,14 +282,18 @@ func brokenContract(ctx context.Context, st *stage) ([]string, error) {
 		return nil, err
 	}
 	var why string
-	if err := st.wait(ctx, 60*time.Second, "the next promotion is held", func(s web.Status) error {
+	if err := st.wait(ctx, 60*time.Second, "the next release is held", func(s web.Status) error {
+		p := in(s, "preview")
+		if strings.Contains(p.Rollout.Paused, "shop/stripe") {
+			why = "preview: before its first call the release waits: " + p.Rollout.Paused
+			return nil
+		}
 		for _, name := range []string{"staging", "production"} {
 			if e := in(s, name); strings.Contains(e.Promotion, "shop/stripe") {
 				why = name + " " + e.Promotion
 				return nil
 			}
 		}
-		p := in(s, "preview")
 		return fmt.Errorf("preview is %s (%s %d%%) %s, staging waits: %q", p.State, p.Rollout.Phase, p.Rollout.Weight, p.Rollout.Paused, in(s, "staging").Promotion)
 	}); err != nil {
 		return nil, err
