@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestPage looks at the page in a real browser, without a person: the
-// pipeline, and one environment with what was changed by hand.
+// TestPage looks at every view of the page in a real browser, without a
+// person, and keeps a picture of each: go test -artifacts keeps them.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	needWitness(t, "chromium")
@@ -23,25 +23,29 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit := strings.TrimSpace(string(out))
-	s.await(commit)
+	release := s.await(commit).Release
 
-	dom := browse(t, "http://"+s.listen+"/")
-	for _, want := range []string{`<title>shop`, `class="environment in_sync"`, `href="/environments/preview"`, commit[:12], "is in force"} {
-		if !strings.Contains(dom, want) {
-			t.Errorf("the page lacks %q:\n%.3000s", want, dom)
+	views := map[string][]string{
+		"/":                     {`· shop ·`, `class="environment in_sync"`, `href="/environments/preview"`, commit[:12], "is in force"},
+		"/environments/preview": {"<title>preview", "Everything looked at is as declared", "create Function/checkout", `href="/environments/preview/resources/Function/checkout"`, `id="hold"`},
+		"/environments/preview/resources/Function/checkout": {"functions/checkout.yaml:", `<th scope="row">memorySize</th>`, "ready"},
+		"/environments/preview/releases/" + release:         {commit, "in_force", "looks"},
+		"/decisions": {"admission", "outcome-allow"},
+	}
+	for view, wants := range views {
+		dom := browse(t, "http://"+s.listen+view)
+		for _, want := range wants {
+			if !strings.Contains(dom, want) {
+				t.Errorf("%s lacks %q:\n%.3000s", view, want, dom)
+			}
+		}
+		dom = strings.Replace(dom, `<script src="/live.js" defer=""></script>`, "", 1)
+		if m := regexp.MustCompile(`<script|javascript:|style="| on[a-z]+="`).FindString(dom); m != "" {
+			t.Errorf("%q on %s, whose policy allows no scripts but its own and no inline styles", m, view)
 		}
 	}
 	if style := browse(t, "http://"+s.listen+"/style.css"); !strings.Contains(style, "color-scheme") {
 		t.Errorf("no style: %.200s", style)
-	}
-	dom = browse(t, "http://"+s.listen+"/environments/preview")
-	for _, want := range []string{"<title>preview", "Everything looked at is as declared", "create Function/checkout"} {
-		if !strings.Contains(dom, want) {
-			t.Errorf("the environment's page lacks %q:\n%.3000s", want, dom)
-		}
-	}
-	if m := regexp.MustCompile(`<script|javascript:|style="`).FindString(dom); m != "" {
-		t.Errorf("%q on a page whose policy allows no scripts and no inline styles", m)
 	}
 }
 
@@ -50,8 +54,9 @@ func browse(t *testing.T, url string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--user-data-dir="+filepath.Join(t.TempDir(), "browser"), "--virtual-time-budget=1500", "--dump-dom", url)
+	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(url[len("http://127.0.0.1"):]), "-"), "-")
+	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,1400",
+		"--user-data-dir="+filepath.Join(t.TempDir(), "browser"), "--timeout=5000", "--screenshot="+filepath.Join(t.ArtifactDir(), name+".png"), "--dump-dom", url)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	dom, err := cmd.Output()

@@ -47,8 +47,12 @@ func chartOf(looks []RolloutLook) *Chart {
 	for i, l := range looks {
 		x := chartWidth * float64(l.At.Sub(c.From)) / span
 		high := func(share float64) float64 { return chartHeight * (1 - share) }
-		fmt.Fprintf(&weight, "%.1f,%.1f %.1f,%.1f ", x, high(float64(before)/100), x, high(float64(l.Weight)/100))
-		before = l.Weight
+		share := l.Weight
+		if l.Phase == "" { // at rest: nothing moves any more
+			share = before
+		}
+		fmt.Fprintf(&weight, "%.1f,%.1f %.1f,%.1f ", x, high(float64(before)/100), x, high(float64(share)/100))
+		before = share
 		if canary[i] >= 0 {
 			fmt.Fprintf(&can, "%.1f,%.1f ", x, high(canary[i]/top))
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -47,7 +48,8 @@ func templates() (*template.Template, error) {
 			}
 			return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(whole))
 		},
-		"chart": chartOf, "timeline": timelineOf,
+		"segment": url.PathEscape, // of a path: a name may have slashes
+		"chart":   chartOf, "timeline": timelineOf,
 		"dict": func(pairs ...any) map[string]any {
 			m := map[string]any{}
 			for i := 0; i+1 < len(pairs); i += 2 {

@@ -91,6 +91,11 @@ func TestAResourceStandsSideBySide(t *testing.T) {
 	if !regexp.MustCompile(`(?s)class="differs"><th scope="row">memorySize</th>.*256.*256.*512`).MatchString(body) || strings.Count(body, `class="differs"`) != 1 {
 		t.Errorf("the page: %s", body)
 	}
+	f.resources = append(f.resources, ResourceStatus{Resource: "Parameter//shop/rates"})
+	link := regexp.MustCompile(`href="([^"]*rates)"`).FindStringSubmatch(ask(h, "GET", "/environments/preview", "", "Authorization", "Bearer the-token").Body.String())
+	if w := ask(h, "GET", link[1], "", "Authorization", "Bearer the-token"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "checkout.yaml:3") {
+		t.Errorf("a name with slashes, by %s: %d %s", link[1], w.Code, w.Body)
+	}
 	body = ask(h, "GET", "/environments/preview/resources/Function/gone", "", "Authorization", "Bearer the-token").Body.String()
 	if !strings.Contains(body, "none of this name") {
 		t.Errorf("of none: %s", body)
@@ -229,7 +234,7 @@ func TestARevokedTokenEndsItsStream(t *testing.T) {
 
 func TestARolloutIsDrawn(t *testing.T) {
 	look := func(minute, weight int, verdict string, calls, errors int64) RolloutLook {
-		return RolloutLook{At: noon.Add(time.Duration(minute) * time.Minute), RolloutStatus: RolloutStatus{Weight: weight, Verdict: verdict,
+		return RolloutLook{At: noon.Add(time.Duration(minute) * time.Minute), RolloutStatus: RolloutStatus{Phase: "shift", Weight: weight, Verdict: verdict,
 			Functions: []RolloutFunction{{Canary: CountsStatus{Calls: calls, Errors: errors}, Baseline: CountsStatus{Calls: 1000, Errors: 10}}}}}
 	}
 	c := chartOf([]RolloutLook{look(0, 0, "", 0, 0), look(5, 10, "", 100, 2), look(10, 100, "pass", 400, 8)})

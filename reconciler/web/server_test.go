@@ -157,7 +157,9 @@ func TestLesson23NothingAnswersWithoutAToken(t *testing.T) {
 
 func TestTheTokenOpensEverything(t *testing.T) {
 	f := &fake{status: Status{Pipeline: "shop", Environments: []EnvironmentStatus{{Name: "preview", State: "in_sync"}}}}
-	h := serve(t, f, func(o *Options) { o.View = &shelved{fake: *f, resources: []ResourceStatus{{Resource: "Function/checkout"}}} })
+	h := serve(t, f, func(o *Options) {
+		o.View = &shelved{fake: *f, resources: []ResourceStatus{{Resource: "Function/checkout"}}}
+	})
 	for _, r := range closedRoutes(t, h) {
 		if r.target == "/api/v1/events" {
 			continue // it does not end: TestTheStream…
