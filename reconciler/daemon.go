@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources"
 )
 
 // Daemon reconciles the environments of one pipeline.
@@ -153,6 +155,9 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	d.unread.Store(nil)
 	d.opts.Metrics.Fetch("ok", 0)
 	d.world.Store(w)
+	if before == nil || !maps.EqualFunc(before.snapshots, w.snapshots, sameCommit) {
+		d.wakeReviews() // a pull request may bring what is only seen now
+	}
 	if err := d.controlFaults(ctx, w); err != nil {
 		return nil, err
 	}
@@ -176,6 +181,8 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	}
 	return started, nil
 }
+
+func sameCommit(a, b sources.Snapshot) bool { return a.Commit.SHA == b.Commit.SHA }
 
 // changedFor: the new world says something else to an environment.
 func changedFor(before, after *world, name string) bool {

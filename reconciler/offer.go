@@ -107,9 +107,9 @@ func (p *pass) cannotOffer(m promote.Move) (code, why string) {
 	case host == nil || host.Repository() == nil:
 		return codeOffer, fmt.Sprintf("moves into %s are made by pull request, and spec.host names no host to open one on: promote by hand or merge", m.To)
 	case m.Expect == "":
-		return codeOffer, fmt.Sprintf("branch %s is not there yet, so nothing can be merged into it: `mooring promote %s` makes it", p.spec.Branch, m.To)
+		return codeOffer, fmt.Sprintf("branch %s is not there yet, so nothing can be merged into it: `mooring promote --environment %s` makes it", p.spec.Branch, m.To)
 	case r != nil && r.closed && r.key == m.Key:
-		return codeClosed, fmt.Sprintf("pull request %d was closed and not merged %s: open it again, or `mooring promote %s`; other content is offered anew", r.number, r.url, m.To)
+		return codeClosed, fmt.Sprintf("pull request %d was closed and not merged %s: open it again, or `mooring promote --environment %s`; other content is offered anew", r.number, r.url, m.To)
 	}
 	return "", ""
 }

@@ -36,7 +36,7 @@ func doctorCommand() *cobra.Command {
 		Short: "look whether everything Mooring needs is there, and say what to do where it is not",
 		Long: `Tries the repository, the policies and their tests, each environment's
 credentials and the reads that looking needs, the account's limits, the clock,
-the way hints come, the receivers, and the state folder. Nothing is written to
+the way hints come, the host that people review on, the receivers, and the state folder. Nothing is written to
 cloud or repository, and no alert is sent.
 
 Each check is ok, a warning, a fault, or skipped with the reason. Exits 1 when
@@ -116,6 +116,9 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 		out = append(out, diagnose.OfEnvironment(of, r.found.Policies)...)
 		d.noteZones(release)
 		out = append(out, diagnose.OfPlatform(e, diagnosed(ctx, look, r.pipeline, e, release))...)
+	}
+	if r.pipeline.Host != nil {
+		out = append(out, diagnose.OfHost(d.host(ctx, r.pipeline))...)
 	}
 	for _, name := range sortedNames(r.pipeline.Receivers) {
 		out = append(out, diagnose.OfReceiver(d.receiver(ctx, name, r.pipeline.Receivers[name]))...)

@@ -73,19 +73,10 @@ func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiv
 	out := diagnose.Receiver{Name: name}
 	address := ""
 	eachSecret(reflect.ValueOf(r), "", func(field string, s manifest.Secret) {
-		value, err := secret(s)()
-		from := "inline"
+		value, from, fault := tryRead(s)
 		switch {
-		case s.FromEnv != "":
-			from = "environment variable " + s.FromEnv
-		case s.FromFile != "":
-			from = "file " + s.FromFile
-		}
-		switch {
-		case err != nil:
-			out.Unread = append(out.Unread, field+": "+bareError(err))
-		case value == "":
-			out.Unread = append(out.Unread, field+": "+from+" is empty")
+		case fault != "":
+			out.Unread = append(out.Unread, field+": "+fault)
 		case from != "inline":
 			out.Secrets = append(out.Secrets, field+" from "+from)
 		}
@@ -105,6 +96,25 @@ func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiv
 		out.Unread = append(out.Unread, "url is no http or https address")
 	}
 	return out
+}
+
+// tryRead reads a secret, says where it stands, and why it is of no use.
+func tryRead(s manifest.Secret) (value, from, fault string) {
+	from = "inline"
+	switch {
+	case s.FromEnv != "":
+		from = "environment variable " + s.FromEnv
+	case s.FromFile != "":
+		from = "file " + s.FromFile
+	}
+	value, err := secret(s)()
+	switch {
+	case err != nil:
+		fault = bareError(err)
+	case value == "":
+		fault = from + " is empty"
+	}
+	return value, from, fault
 }
 
 // bareError is an error that names a file or variable, and no value.

@@ -1,29 +1,179 @@
 package main
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mooring.dev/sources/host/hosttest"
 )
 
-// cmdForge serves shop.git as a host does, by smart HTTP at $FORGE_GIT.
+// forge is a host: shop.git by smart HTTP, and people's side of it as a GitHub
+// shows it. It signs its webhooks with $HOOK_SECRET.
+type forge struct {
+	*hosttest.Repository
+	git  string // the bare repository's folder
+	sent int
+}
+
+// cmdForge starts a host, before the shop: $FORGE_GIT is its repository, and
+// FORGE_API in the script's mooring.yaml its address.
 func cmdForge(ts *testscript.TestScript, _ bool, _ []string) {
 	st := stageOf(ts)
 	libexec, err := exec.Command("git", "--exec-path").Output()
 	ts.Check(err)
 	server := httptest.NewServer(&cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(libexec)), "git-http-backend"),
-		Env:  []string{"GIT_PROJECT_ROOT=" + st.work, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + st.work, "REMOTE_USER=mooring"},
+		Env: []string{
+			"GIT_PROJECT_ROOT=" + st.work, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + st.work, "REMOTE_USER=mooring",
+			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true",
+		},
 	})
 	ts.Defer(server.Close)
-	ts.Check(ts.Exec("git", "-C", filepath.Join(st.work, "shop.git"), "config", "http.receivepack", "true"))
+	st.forge = &forge{git: filepath.Join(st.work, "shop.git")}
+	st.forge.Repository = hosttest.New(st.forge.at)
+	api := st.forge.GitHub()
+	ts.Defer(api.Close)
 	ts.Setenv("FORGE_GIT", server.URL+"/shop.git")
+	pipeline := filepath.Join(st.work, "mooring.yaml")
+	text, err := os.ReadFile(pipeline)
+	ts.Check(err)
+	ts.Check(os.WriteFile(pipeline, bytes.ReplaceAll(text, []byte("FORGE_API"), []byte(api.URL)), 0o644))
+}
+
+// at is where a branch is; "" when it is not there.
+func (f *forge) at(branch string) string {
+	out, err := exec.Command("git", "-C", f.git, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// cmdPull is what people do on the host, and what they see there:
+//
+//	pull open HEAD BASE
+//	pull approve NUMBER LOGIN
+//	pull merge NUMBER               (a squash; $COMMIT is what it made)
+//	pull pushed BRANCH              (the host tells of a push)
+//	pull status BRANCH CONTEXT STATE
+//	pull comment NUMBER REGEXP
+func cmdPull(ts *testscript.TestScript, _ bool, args []string) {
+	f := stageOf(ts).forge
+	if f == nil || len(args) < 2 {
+		ts.Fatalf("usage: forge, then pull open|approve|merge|status|comment …")
+	}
+	switch args[0] {
+	case "open":
+		f.Open(hosttest.Pull{Head: args[1], Base: args[2], Title: "bring " + args[1], Author: "dev"})
+	case "approve":
+		f.Review(count(ts, args[1]), args[2], "approved")
+	case "pushed":
+		f.hook(ts, "push", fmt.Sprintf(`{"ref":"refs/heads/%s","after":"%s","repository":{"full_name":"acme/shop"}}`, args[1], f.at(args[1])))
+		return
+	case "merge":
+		f.merge(ts, count(ts, args[1]))
+	case "status":
+		f.await(ts, strings.Join(args, " "), func() (string, bool) { return f.status(args[1], args[2], args[3]) })
+		return
+	case "comment":
+		f.await(ts, strings.Join(args, " "), func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
+		return
+	default:
+		ts.Fatalf("pull %s: want open, approve, merge, pushed, status or comment", args[0])
+	}
+	f.sent++
+	f.hook(ts, "pull_request", fmt.Sprintf(`{"number":%d,"repository":{"full_name":"acme/shop"}}`, f.sent))
+}
+
+func count(ts *testscript.TestScript, text string) int {
+	n, err := strconv.Atoi(text)
+	ts.Check(err)
+	return n
+}
+
+// merge puts the request's files onto its base as one commit.
+func (f *forge) merge(ts *testscript.TestScript, number int) {
+	p := f.Pulls()[number-1]
+	git := func(args ...string) string {
+		cmd := exec.Command("git", append([]string{"-C", f.git, "-c", "user.name=Host", "-c", "user.email=host@example.com"}, args...)...)
+		out, err := cmd.Output()
+		ts.Check(err)
+		return strings.TrimSpace(string(out))
+	}
+	made := git("commit-tree", p.Head+"^{tree}", "-p", p.Base, "-m", p.Title)
+	git("update-ref", "refs/heads/"+p.Base, made)
+	f.Close(number, "merged")
+	ts.Setenv("COMMIT", made)
+}
+
+// await waits until people see it.
+func (f *forge) await(ts *testscript.TestScript, what string, see func() (string, bool)) {
+	last := ""
+	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		var ok bool
+		if last, ok = see(); ok {
+			return
+		}
+	}
+	log := ""
+	if p := stageOf(ts).processes["daemon"]; p != nil {
+		log = p.tail()
+	}
+	ts.Fatalf("pull %s: not seen; there is %s\n%s", what, last, log)
+}
+
+func (f *forge) status(branch, context, state string) (string, bool) {
+	commit, last := f.at(branch), ""
+	for _, s := range f.Statuses() {
+		if s.Commit == commit && s.Context == context {
+			last = s.State + ": " + s.Text
+		}
+	}
+	return last, strings.HasPrefix(last, state+":")
+}
+
+func (f *forge) comment(number int, pattern string) (string, bool) {
+	pulls := f.Pulls()
+	if number > len(pulls) {
+		return fmt.Sprintf("%d pull requests", len(pulls)), false
+	}
+	for _, c := range pulls[number-1].Comments {
+		if regexp.MustCompile(pattern).MatchString(c.Text) {
+			return c.Text, len(pulls[number-1].Comments) == 1
+		}
+	}
+	return fmt.Sprintf("%+v", pulls[number-1].Comments), false
+}
+
+// hook tells the daemon that people did something.
+func (f *forge) hook(ts *testscript.TestScript, event, body string) {
+	mac := hmac.New(sha256.New, []byte(ts.Getenv("HOOK_SECRET")))
+	mac.Write([]byte(body))
+	r, err := http.NewRequest(http.MethodPost, ts.Getenv("DAEMON")+"/webhooks/github", strings.NewReader(body))
+	ts.Check(err)
+	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("X-GitHub-Event", event)
+	resp, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
+	if resp.StatusCode != http.StatusAccepted {
+		ts.Fatalf("the webhook got %s", resp.Status)
+	}
 }
 
 var postReceive = regexp.MustCompile("(?s)```sh\n(#!/bin/sh\n# Tells Mooring.*?)```")

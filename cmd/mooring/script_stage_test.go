@@ -25,6 +25,7 @@ import (
 type stage struct {
 	work      string
 	processes map[string]*process
+	forge     *forge // a host, where the script has one
 }
 
 type stageKey struct{}
