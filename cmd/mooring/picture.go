@@ -33,6 +33,9 @@ func rolloutPicture(w io.Writer, e web.EnvironmentStatus) {
 	for _, f := range r.Functions {
 		fmt.Fprintf(w, "  %s\n", functionText(f))
 	}
+	for _, m := range r.Measures {
+		fmt.Fprintf(w, "  %s\n", measureText(m))
+	}
 	if r.Verdict != "" {
 		fmt.Fprintf(w, "  %s%s\n", colour(verdictColour(r.Verdict), r.Verdict), needText(r))
 	}
@@ -124,6 +127,24 @@ func functionText(f web.RolloutFunction) string {
 	}
 	if f.Baseline.Calls+f.Baseline.Throttles > 0 {
 		text += ", beside it " + countsText(f.Baseline)
+	}
+	return text
+}
+
+func measureText(m web.Measure) string {
+	text := "metric " + m.Name
+	if m.Alarm {
+		text = "alarm " + m.Name
+	}
+	text += ": " + cmp.Or(m.Verdict, "not asked in this stage")
+	if m.Verdict != "" && m.Detail != "" {
+		text += ", " + m.Detail
+	}
+	switch {
+	case m.DryRun:
+		text += " (only told)"
+	case m.Red:
+		text += " (since before the release)"
 	}
 	return text
 }

@@ -23,6 +23,10 @@ func TestPictureOfARollout(t *testing.T) {
 			{Resource: "Function/fulfil", Stable: "5", New: "5"},
 			{Resource: "Function/new", New: "1"},
 		},
+		Measures: []web.Measure{
+			{Name: "p99", Verdict: "pass", Detail: "0.5"}, {Name: "refunds", Verdict: "fail", Detail: "the query gives 12, want at most 10", DryRun: true},
+			{Name: "Alarm/errors", Alarm: true, Verdict: "fail", Detail: "it fires", Red: true}, {Name: "orders", Detail: "of a stage before"},
+		},
 	}
 	want := `
 production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
@@ -30,6 +34,10 @@ production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
   Function/checkout 2 -> 3: 3 of 312 calls failed (1.0%), 4 throttled, beside it 2 of 2808 calls failed (0.1%)
   Function/fulfil stays at version 5
   Function/new gets version 1
+  metric p99: pass, 0.5
+  metric refunds: fail, the query gives 12, want at most 10 (only told)
+  alarm Alarm/errors: fail, it fires (since before the release)
+  metric orders: not asked in this stage
   undecided: about 200 more calls needed
   no evidence yet of no harm
   paused: held by ann
@@ -38,7 +46,7 @@ production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
 	if got := drawn(web.EnvironmentStatus{Name: "production", Commit: "469066e1086d409ec1ba", Rollout: moving}); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	moving.Stage, moving.Weight, moving.Verdict, moving.Paused, moving.Reason, moving.Functions = 2, 100, "", "", "", nil
+	moving.Stage, moving.Weight, moving.Verdict, moving.Paused, moving.Reason, moving.Functions, moving.Measures = 2, 100, "", "", "", nil, nil
 	moving.Ladder[0].Left = &web.Left{HeldSeconds: 301, Verdict: "pass", Reason: "of no interest", Canary: web.CountsStatus{Calls: 400}, Baseline: web.CountsStatus{Calls: 3600, Errors: 1}}
 	want = `
 production: 469066e1086d takes traffic, stage 2 of 2, held 2m10s of 0s

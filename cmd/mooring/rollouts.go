@@ -123,5 +123,12 @@ func rolloutTable(w io.Writer, r web.Rollout) {
 			}
 			told[f.Resource] = text
 		}
+		for _, m := range l.Measures {
+			text := measureText(m)
+			if m.Verdict != "" && told["measure "+m.Name] != text {
+				row(w, "", "", "", "", "", "", text)
+			}
+			told["measure "+m.Name] = text
+		}
 	}
 }
