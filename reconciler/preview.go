@@ -123,12 +123,35 @@ func (e *environment) preview(ctx context.Context, w *world, baseline string) (w
 		}
 		out.Steps = append(out.Steps, stepView(s))
 	}
+	if out.Traffic, err = p.plannedTraffic(rel, road); err != nil {
+		return out, err
+	}
 	d, err := p.askAdmission(ctx, road)
 	out.Decision = decisionView(d)
 	out.Holds = p.predictedHolds(rel)
 	out.Outcome = planOutcome(out, d)
 	if err != nil {
 		return out, fmt.Errorf("admission policy: %w", err)
+	}
+	return out, nil
+}
+
+// plannedTraffic is how calls get to what changes.
+func (p *pass) plannedTraffic(rel *manifest.Release, road []plan.Step) ([]web.PlannedTraffic, error) {
+	in, err := p.input(rel, p.st.Rollout)
+	if err != nil {
+		return nil, err
+	}
+	var out []web.PlannedTraffic
+	for _, s := range plan.Traffic(in, road, p.ladder(rel, plan.Changing(in)).Stages) {
+		t := web.PlannedTraffic{Resource: s.Ref.String(), Stages: []int{}, NotCanaried: s.Blind, Ways: []web.PlannedWay{}}
+		for _, stage := range s.Stages {
+			t.Stages = append(t.Stages, stage.Weight)
+		}
+		for _, w := range s.Ways {
+			t.Ways = append(t.Ways, web.PlannedWay{Resource: w.Ref.String(), Weighted: w.Weighted, How: w.How})
+		}
+		out = append(out, t)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -89,6 +90,7 @@ func planTable(w io.Writer, p web.Plan) {
 	for _, ref := range p.Adopt {
 		row(w, "  adopt", ref, "as declared; it would get the ownership tags")
 	}
+	trafficTable(w, p.Traffic)
 	for _, h := range p.Holds {
 		row(w, "hold", h.Kind, h.Resource, h.Reason)
 	}
@@ -96,6 +98,36 @@ func planTable(w io.Writer, p web.Plan) {
 	for _, f := range p.Decision.Findings {
 		row(w, "  "+f.Code, f.Resource, f.Msg)
 	}
+}
+
+// trafficTable says how calls get to what changes, and what a weight divides.
+func trafficTable(w io.Writer, traffic []web.PlannedTraffic) {
+	for _, t := range traffic {
+		how := "not canaried: " + t.NotCanaried
+		if t.NotCanaried == "" {
+			how = stages(t.Stages)
+		}
+		row(w, "  traffic", t.Resource, how)
+		for _, way := range t.Ways {
+			applies := "by weight"
+			if !way.Weighted {
+				applies = "not by weight"
+			}
+			row(w, "", "  "+way.Resource, applies, way.How)
+		}
+	}
+}
+
+// stages are weights in percent, one after the other.
+func stages(weights []int) string {
+	var b strings.Builder
+	for i, weight := range weights {
+		if i > 0 {
+			b.WriteString(" → ")
+		}
+		fmt.Fprintf(&b, "%d%%", weight)
+	}
+	return b.String()
 }
 
 // empty values are what a thing has when nothing is said.

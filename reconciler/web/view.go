@@ -315,6 +315,25 @@ type Plan struct {
 	// declared already: that is no change.
 	Adopt    []string `json:"adopt"`
 	Decision Decision `json:"decision"`
+	// Traffic is how calls get to each function whose version changes.
+	Traffic []PlannedTraffic `json:"traffic,omitempty"`
+}
+
+// PlannedTraffic is how the calls of one function, or the executions of one
+// workflow, get to the version that a plan brings.
+type PlannedTraffic struct {
+	Resource string `json:"resource"`
+	Stages   []int  `json:"stages"` // weights in percent; empty when all is moved at once
+	// NotCanaried is why, then.
+	NotCanaried string       `json:"notCanaried,omitempty"`
+	Ways        []PlannedWay `json:"ways"`
+}
+
+// PlannedWay is one thing by which calls come.
+type PlannedWay struct {
+	Resource string `json:"resource"`
+	Weighted bool   `json:"weighted"` // the weight of the alias applies
+	How      string `json:"how"`
 }
 
 // Step is one change of a plan.
