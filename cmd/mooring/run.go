@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -27,6 +28,7 @@ import (
 type runFlags struct {
 	place
 	listen       string
+	tokenFile    string
 	pageURL      string
 	environments []string
 	once         bool
@@ -54,6 +56,7 @@ func runCommand() *cobra.Command {
 	f.place.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
+	flags.StringVar(&f.tokenFile, "token-file", "", "file with the daemon's own token, 24 characters or more (default: token in the state folder, made at the first start)")
 	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page, for links in alerts (default: the address of --listen)")
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
@@ -125,10 +128,30 @@ func addressOf(listen string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// tokenSize is the least of the daemon's own token.
+const tokenSize = 24
+
+// ownToken is the daemon's own: that of a file somebody else keeps, or of the
+// state folder.
+func (f *runFlags) ownToken() ([]byte, error) {
+	if f.tokenFile == "" {
+		return keptSecret(filepath.Join(f.state, "token"), tokenSize)
+	}
+	data, err := os.ReadFile(f.tokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("--token-file: %w", err)
+	}
+	token := bytes.TrimSpace(data)
+	if len(token) < tokenSize {
+		return nil, fmt.Errorf("--token-file %s: the token has %d characters; give it %d or more", f.tokenFile, len(token), tokenSize)
+	}
+	return token, nil
+}
+
 // serve runs the daemon and its page until asked to stop.
 func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, w *watch) error {
 	log := w.log
-	token, err := keptSecret(filepath.Join(f.state, "token"), 24)
+	token, err := f.ownToken()
 	if err != nil {
 		return err
 	}
@@ -147,7 +170,8 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
-	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", filepath.Join(f.state, "token")))
+	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
+	g.Go(func() error { supervise(ctx, log, listener.Addr()); return nil })
 	g.Go(func() error { return daemon.Run(ctx) })
 	g.Go(func() error { w.lanes(ctx); return nil })
 	g.Go(func() error {
