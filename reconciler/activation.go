@@ -51,7 +51,7 @@ func (d *Daemon) readPolicies(ctx context.Context, w, before *world) error {
 	if !active {
 		before = d.former(ctx, sha)
 	}
-	a := record.Activation{Revision: sha, Author: identity(w.control.Commit.Author), Signature: w.control.Commit.Signature.Status, At: w.at}
+	a := record.Activation{Revision: sha, Author: identity(w.control.Commit.Author), Signature: w.judges(before).signature(w.control.Commit).Status, At: w.at}
 	var was fs.FS
 	if before != nil {
 		a.Before, was = before.policies, before.tree

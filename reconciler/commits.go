@@ -152,10 +152,10 @@ func names(a, b map[string]treeEntry) map[string]bool {
 }
 
 // addCommits tells policy what brings the content.
-func addCommits(in *policy.Input, l lineage) {
+func (w *world) addCommits(in *policy.Input, l lineage) {
 	in.Commits = []policy.Commit{}
 	for _, c := range l.commits {
-		in.Commits = append(in.Commits, commitInput(c))
+		in.Commits = append(in.Commits, w.commitInput(c))
 	}
 	if len(in.Commits) == 0 {
 		in.Commits = append(in.Commits, in.Commit)

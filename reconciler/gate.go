@@ -161,19 +161,11 @@ func (p *pass) baseInput() policy.Input {
 
 // addHead describes the branch's head as what is being judged.
 func (p *pass) addHead(ctx context.Context, in *policy.Input) {
-	in.Commit = commitInput(p.head.snap.Commit)
-	addCommits(in, p.e.between(ctx, p.admittedCommit(), p.head.snap.Commit.SHA))
+	in.Commit = p.w.commitInput(p.head.snap.Commit)
+	p.w.addCommits(in, p.e.between(ctx, p.admittedCommit(), p.head.snap.Commit.SHA))
 	in.Source.From, in.Source.To, in.Source.Update = p.st.Branch, p.head.snap.Commit.SHA, string(p.head.update)
 	if rel := p.head.release; rel != nil {
 		in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: p.promotedFrom() != ""}
-	}
-}
-
-func commitInput(c sources.Commit) policy.Commit {
-	return policy.Commit{
-		SHA: c.SHA, Author: identity(c.Author), Committer: identity(c.Committer), Message: c.Message,
-		Trailers: c.Trailers, TimeNS: c.Time.UnixNano(),
-		Signature: policy.Signature{Status: c.Signature.Status, Kind: c.Signature.Kind, KeyID: c.Signature.KeyID, Signer: c.Signature.Signer},
 	}
 }
 

@@ -43,7 +43,7 @@ func (p *pass) readHead(ctx context.Context) error {
 	if p.head.update, err = p.e.d.opts.Source.Classify(ctx, from, snap.Commit.SHA); err != nil {
 		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
 	}
-	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + p.w.digest
+	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + p.w.digest + p.signersID()
 	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
 	if p.head.err == nil {
 		p.head.basis += p.said(named(p.head.release).Key())
@@ -99,6 +99,11 @@ func (p *pass) judge(ctx context.Context) error {
 		if err := p.hold(ctx, hold); err != nil {
 			return err
 		}
+		return p.admit(ctx, adm, policy.Decision{})
+	}
+	if why := p.unsigned(ctx, p.head.snap.Commit); why != "" {
+		adm.Outcome, adm.Reason = "deny", why
+		adm.Findings = []record.Finding{{Code: codeSignature, Msg: why}}
 		return p.admit(ctx, adm, policy.Decision{})
 	}
 	if faults, later := p.codeFaults(ctx); faults != nil {

@@ -37,6 +37,10 @@ type Options struct {
 	// Evidence opens the keys that a pipeline names; nil: nothing signed is
 	// read.
 	Evidence func(tree fs.FS, spec manifest.Evidence) (sources.Verifier, error)
+	// Signers opens the keys that sign commits; nil: no signature is checked.
+	Signers func(tree fs.FS, spec manifest.Signatures) (sources.Signers, error)
+	// Signs: the Proposer signs the commits it makes.
+	Signs bool
 	// Closed is the evaluator that answers every question closed, naming err.
 	Closed func(err error) policy.Evaluator
 	// Contracts reads the contract that code brings with it; nil: code brings

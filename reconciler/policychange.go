@@ -138,17 +138,17 @@ func (d *Daemon) askAboutPolicies(ctx context.Context, c *policyChange, judge po
 
 // activationQuestion describes the change.
 func (d *Daemon) activationQuestion(ctx context.Context, c *policyChange, was, is policy.About) policy.Input {
-	commit := c.w.control.Commit
+	commit, judges := c.w.control.Commit, c.w.judges(c.before)
 	in := policy.Input{
 		Request:     policy.Request{TimeNS: c.w.at.UnixNano(), Trigger: c.w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
 		Environment: policy.Environment{Window: policy.Window{Open: true}},
-		Commit:      commitInput(commit),
+		Commit:      judges.commitInput(commit),
 		ActivationFacts: &policy.ActivationFacts{Activation: policy.PolicyChange{
 			From: c.a.Before, To: c.a.Revision, Tests: is.Tests, Packages: parts(was.Packages, is.Packages),
 			Replay: policy.PolicyRehearsal{Decisions: c.a.Replayed, Skipped: c.a.Skipped},
 		}},
 	}
-	addCommits(&in, d.mouth().between(ctx, c.a.Before, commit.SHA))
+	judges.addCommits(&in, d.mouth().between(ctx, c.a.Before, commit.SHA))
 	in.Source.Ref, in.Source.From, in.Source.To = "refs/heads/"+d.opts.Control, c.a.Before, commit.SHA
 	if update, err := d.opts.Source.Classify(ctx, c.a.Before, commit.SHA); err == nil {
 		in.Source.Update = string(update)

@@ -148,6 +148,10 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 	if rel == nil {
 		return nil
 	}
+	if why := p.unsignedMove(ctx, m); why != "" {
+		m.Held, m.Code = why, codeSignature
+		return p.promotionHeld(ctx, m, nil)
+	}
 	question, err := p.promotionQuestion(ctx, m, rel)
 	if err != nil {
 		m.Held, m.Code = "what it would change here is not known", codeUnknown
@@ -312,8 +316,8 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	in.Source.From, in.Source.To = m.Expect, m.Commit
 	in.Source.Update = string(sources.UpdateFastForward)
 	if snap, err := p.e.d.opts.Source.Open(ctx, m.Commit); err == nil {
-		in.Commit = commitInput(snap.Commit)
-		addCommits(&in, p.e.between(ctx, p.lastSource(m.From), m.Commit))
+		in.Commit = p.w.commitInput(snap.Commit)
+		p.w.addCommits(&in, p.e.between(ctx, p.lastSource(m.From), m.Commit))
 	}
 	in.Flags = p.flags(m.Key)
 	in.PromotionFacts = p.promotionFacts(m.Key)

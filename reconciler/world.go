@@ -24,6 +24,7 @@ type world struct {
 	policies  string           // revision of the active policies
 	tree      fs.FS            // that they were read from
 	verifier  sources.Verifier // of signed statements; nil: there are none
+	signers   sources.Signers  // of commits; nil: their signatures are not checked
 	again     time.Time        // when refused policies are tried again
 	said      int              // people's words on them that there were then
 	faults    map[string]error // what is wrong with the control branch now, by alert kind
@@ -56,7 +57,7 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 	}
 	w.control = control
 	if before != nil && before.control.Commit.SHA == control.Commit.SHA && before.control.TreeID == control.TreeID && len(before.faults) == 0 {
-		w.pipeline, w.digest, w.evaluator, w.policies, w.tree, w.verifier = before.pipeline, before.digest, before.evaluator, before.policies, before.tree, before.verifier
+		w.pipeline, w.digest, w.evaluator, w.policies, w.tree, w.verifier, w.signers = before.pipeline, before.digest, before.evaluator, before.policies, before.tree, before.verifier, before.signers
 		return w, nil
 	}
 	d.readPipeline(w, before)
@@ -66,7 +67,8 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 func (w *world) inherit(before *world, kind string, err error) {
 	w.faults[kind] = err
 	if before != nil {
-		w.control, w.pipeline, w.digest, w.evaluator, w.policies, w.tree, w.verifier = before.control, before.pipeline, before.digest, before.evaluator, before.policies, before.tree, before.verifier
+		w.control, w.pipeline, w.digest, w.evaluator, w.policies, w.tree = before.control, before.pipeline, before.digest, before.evaluator, before.policies, before.tree
+		w.verifier, w.signers = before.verifier, before.signers
 	}
 }
 
@@ -76,12 +78,15 @@ func (d *Daemon) readPipeline(w, before *world) {
 		w.verifier, err = d.opts.Evidence(w.control.Tree, p.Evidence)
 	}
 	if err == nil {
+		err = d.readSigners(w, p)
+	}
+	if err == nil {
 		w.pipeline, w.digest = p, pipelineDigest(p)
 		return
 	}
 	w.faults[faultPipeline] = err
-	if w.verifier = nil; before != nil {
-		w.pipeline, w.digest, w.verifier = before.pipeline, before.digest, before.verifier
+	if w.verifier, w.signers = nil, nil; before != nil {
+		w.pipeline, w.digest, w.verifier, w.signers = before.pipeline, before.digest, before.verifier, before.signers
 	}
 }
 

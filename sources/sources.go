@@ -20,6 +20,8 @@ type Commit struct {
 	Trailers  map[string]string // "Key: value" lines of the last paragraph
 	Time      time.Time         // the committer's; never trusted for ordering
 	Signature Signature
+	// Proof is what Signature is found from; zero where there is no signature.
+	Proof Proof
 }
 
 // Identity is who a commit says made it. It is a claim, not a proof.
@@ -31,6 +33,22 @@ type Signature struct {
 	Kind   string // ssh | pgp
 	KeyID  string
 	Signer string
+	Why    string // for people: why it is not valid
+}
+
+// Proof is a commit's signature as it was written, and what it is about.
+type Proof struct {
+	Armored string // the signature's text
+	Payload string // the commit without it; "" if that would be another commit
+}
+
+// Signers are those whose signatures of commits count.
+type Signers interface {
+	// Check finds what a commit's signature comes to at a moment: a key that
+	// has run out, or is not good yet, proves nothing.
+	Check(c Commit, now time.Time) Signature
+	// ID names the set: equal ids, equal answers.
+	ID() string
 }
 
 // Update says how a branch came to its present commit, seen from the commit

@@ -58,6 +58,7 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the daemon's own token, 24 characters or more (default: token in the state folder, made at the first start)")
 	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page, for links in alerts (default: the address of --listen)")
+	flags.StringVar(&f.signingKey, "signing-key", "", "private SSH key file, without passphrase, that signs the commits promotions make")
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")

@@ -50,14 +50,15 @@ func runScripts(t *testing.T, p testscript.Params) {
 }
 
 // prepare gives a script its own home, and nothing of this machine's AWS or
-// Git settings.
+// Git settings. The settings git writes are a file of its own: it renames a new
+// one over the old, and would do that to a device as well.
 func prepare(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
 	for _, pair := range [][2]string{
 		{"HOME", home}, {"XDG_STATE_HOME", filepath.Join(home, "state")}, {"STATE", filepath.Join(e.WorkDir, "state")},
 		{"AWS_REGION", "eu-west-1"}, {"AWS_DEFAULT_REGION", "eu-west-1"}, {"AWS_ACCESS_KEY_ID", "mooring"}, {"AWS_SECRET_ACCESS_KEY", "any"},
 		{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_CONFIG_FILE", os.DevNull}, {"AWS_SHARED_CREDENTIALS_FILE", os.DevNull}, {"AWS_PAGER", ""},
-		{"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull}, {"NO_COLOR", "1"},
+		{"GIT_CONFIG_GLOBAL", filepath.Join(home, ".gitconfig")}, {"GIT_CONFIG_SYSTEM", os.DevNull}, {"NO_COLOR", "1"},
 		{"GIT_AUTHOR_NAME", "Dev Eloper"}, {"GIT_AUTHOR_EMAIL", "dev@shop.example"},
 		{"GIT_COMMITTER_NAME", "Dev Eloper"}, {"GIT_COMMITTER_EMAIL", "dev@shop.example"},
 	} {

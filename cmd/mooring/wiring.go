@@ -34,6 +34,7 @@ import (
 	"mooring.dev/sources/evidence"
 	"mooring.dev/sources/git"
 	"mooring.dev/sources/manifest"
+	"mooring.dev/sources/signature"
 )
 
 // place says which repository is meant, and how it is reached: the flags that
@@ -47,6 +48,7 @@ type place struct {
 	poll      time.Duration
 
 	tokenFile, user, sshKey, knownHosts, caFile string
+	signingKey                                  string // of a daemon's commits
 	cloudwatch, emulator                        string
 }
 
@@ -94,7 +96,7 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 	}
 	repo, err := git.Open(git.Options{
 		URL: p.repo, Dir: cache, User: p.user, TokenEnv: "MOORING_GIT_TOKEN", TokenFile: p.tokenFile, SSHKeyFile: p.sshKey,
-		KnownHostsFile: p.knownHosts, CAFile: p.caFile, Poll: p.poll, Notice: notice,
+		KnownHostsFile: p.knownHosts, CAFile: p.caFile, SigningKeyFile: p.signingKey, Poll: p.poll, Notice: notice,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -278,7 +280,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 		return reconciler.Options{}, err
 	}
 	return reconciler.Options{
-		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier,
+		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 		Ask: measure.NewClient(nil), Secret: func(s manifest.Secret) (string, error) { return secret(s)() }, Host: openHost,
 	}, nil

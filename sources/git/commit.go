@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +49,7 @@ func describe(c *object.Commit) sources.Commit {
 		Trailers:  sources.ParseTrailers(c.Message),
 		Time:      c.Committer.When,
 		Signature: signatureOf(c.PGPSignature),
+		Proof:     proofOf(c),
 	}
 	for _, parent := range c.ParentHashes {
 		out.Parents = append(out.Parents, parent.String())
@@ -68,8 +71,51 @@ func signatureOf(armored string) sources.Signature {
 	return sources.Signature{Status: "unchecked"}
 }
 
-// newCommit writes a commit object.
-func (s *store) newCommit(c object.Commit) (plumbing.Hash, error) {
+// proofOf is a commit's signature and the bytes it was made over. A commit that
+// reads as another once the signature is taken out of it has none: else the
+// signature could carry what nobody signed.
+func proofOf(c *object.Commit) sources.Proof {
+	if c.PGPSignature == "" {
+		return sources.Proof{}
+	}
+	proof := sources.Proof{Armored: c.PGPSignature}
+	bare, read := &plumbing.MemoryObject{}, &object.Commit{}
+	if c.EncodeWithoutSignature(bare) != nil || read.Decode(bare) != nil {
+		return proof
+	}
+	same := read.TreeHash == c.TreeHash && slices.Equal(read.ParentHashes, c.ParentHashes) && read.Message == c.Message &&
+		read.Author.String() == c.Author.String() && read.Committer.String() == c.Committer.String() && read.PGPSignature == ""
+	if text, err := payload(bare); err == nil && same {
+		proof.Payload = text
+	}
+	return proof
+}
+
+func payload(o plumbing.EncodedObject) (string, error) {
+	r, err := o.Reader()
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(r)
+	return string(text), errors.Join(err, r.Close())
+}
+
+// newCommit writes a commit object, signed where there is a key.
+func (s *store) newCommit(c object.Commit, sign func([]byte) (string, error)) (plumbing.Hash, error) {
+	if sign != nil {
+		bare := &plumbing.MemoryObject{}
+		err := c.EncodeWithoutSignature(bare)
+		var text string
+		if err == nil {
+			text, err = payload(bare)
+		}
+		if err == nil {
+			c.PGPSignature, err = sign([]byte(text))
+		}
+		if err != nil {
+			return plumbing.ZeroHash, fmt.Errorf("sign commit: %w", err)
+		}
+	}
 	memory := &plumbing.MemoryObject{}
 	if err := c.Encode(memory); err != nil {
 		return plumbing.ZeroHash, fmt.Errorf("encode commit: %w", err)

@@ -6,7 +6,7 @@
 // It refuses to write a work tree, to run a program, to follow a link in a
 // tree, to send credentials to another host than the one it was told, and to
 // trust an SSH host it was not told about. It verifies no signatures: it says
-// that there is one. SHA-256 repositories, reftables and partial clones are
+// that there is one, and what it was made over. SHA-256 repositories, reftables and partial clones are
 // not read.
 package git
 
@@ -57,6 +57,9 @@ func Open(options Options) (*Repository, error) {
 	}
 	options.setDefaults()
 	r := &Repository{options: options, seen: map[plumbing.Hash]sources.Snapshot{}}
+	if err := options.checkSigning(); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
 	if err := r.connect(); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}

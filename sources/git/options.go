@@ -40,7 +40,10 @@ type Options struct {
 	MaxObject int64 // bytes of one object; 128 MiB by default
 
 	Author sources.Identity // of merge commits; "Mooring" by default
-	Now    func() time.Time // time.Now by default
+	// SigningKeyFile is a private SSH key without passphrase that signs merge
+	// commits; read at every use. Without it they are not signed.
+	SigningKeyFile string
+	Now            func() time.Time // time.Now by default
 
 	// Notice is told what goes on working less well than it should: file
 	// watching that fell back to polling. nil drops it.

@@ -10,6 +10,7 @@ type Pipeline struct {
 	Policies     PolicySource // zero: policies/ of the control branch
 	Decisions    DecisionLog
 	Evidence     Evidence
+	Signatures   Signatures
 	Host         *Host // nil: nobody is told on a host
 	Origin       Position
 }
@@ -39,6 +40,7 @@ type Environment struct {
 	Path      string            `json:"path,omitempty" is:"match=folder,maxlen=255" doc:"The folder of the branch, where environments share one."`
 	After     []string          `json:"after,omitempty" doc:"The environments that must have released a content before it comes here."`
 	Promotion string            `json:"promotion" is:"default=manual,enum=auto|pullRequest|manual" doc:"How content moves here."`
+	Verify    string            `json:"verify,omitempty" is:"default=none,enum=none|head|range" doc:"Whose commits must be signed by one of signatures, whatever policy says: nobody's, the head's, or that of every commit since the last one let in."`
 	Protected bool              `json:"protected,omitempty" doc:"Whether policy must positively allow."`
 	Sync      string            `json:"sync" is:"default=auto,enum=auto|manual" doc:"Whether admitted releases are applied by themselves."`
 	Labels    map[string]string `json:"labels,omitempty" is:"keys=label" doc:"Labels for policies."`

@@ -44,6 +44,7 @@ type pipelineSpec struct {
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
 	Host         *Host               `json:"host,omitempty" doc:"The service the repository is reviewed on: pull requests, reviews, statuses, webhooks."`
 	Evidence     Evidence            `json:"evidence,omitzero" doc:"Signed statements about code: who may make them, and where they are."`
+	Signatures   Signatures          `json:"signatures,omitzero" doc:"Signed commits: whose signatures count."`
 	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
 	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
 }
@@ -77,7 +78,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
 		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers,
-		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Host: spec.Host, Origin: root.pos(),
+		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Signatures: spec.Signatures, Host: spec.Host, Origin: root.pos(),
 	}
 	p.Evidence.Path = cmp.Or(p.Evidence.Path, "evidence")
 	for i := range p.Environments {
@@ -133,6 +134,7 @@ func (c *pipelineCheck) check(spec *node) {
 		}
 		places[at] = i
 		c.checkTarget(i, e)
+		c.checkVerify(i, e)
 	}
 	c.checkOrder(names)
 	c.checkNaming(spec)
