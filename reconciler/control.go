@@ -195,9 +195,6 @@ func (d *Daemon) Rollback(ctx context.Context, r web.RollbackRequest) error {
 		if st.Rollout.Phase != rollout.Idle && st.Rollout.Stable.Digest == "" {
 			return fmt.Errorf("roll back %s: its first deployment is under way, there is nothing to return to", name)
 		}
-		if st.Rollout.Phase != rollout.Idle && to != "" {
-			return fmt.Errorf("roll back %s: a release is moving; roll back without --to to return to %.12s first", name, st.Rollout.Stable.Commit)
-		}
 		if _, err := p.returnTarget(to); err != nil && (st.Rollout.Phase == "" || to != "") {
 			return fmt.Errorf("roll back: %w", err)
 		}

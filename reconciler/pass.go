@@ -100,7 +100,7 @@ func (p *pass) run(ctx context.Context) error {
 		return errors.Join(p.judge(ctx), p.promote(ctx))
 	}
 	p.watchTraffic()
-	if err := p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval()); err != nil {
+	if err := p.observe(ctx); err != nil {
 		return errors.Join(unread, err)
 	}
 	p.e.settling()
@@ -113,20 +113,6 @@ func (p *pass) run(ctx context.Context) error {
 		return errors.Join(unread, err)
 	}
 	return errors.Join(unread, p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
-}
-
-// watchTraffic asks for a direct look at every alias of a moving rollout: time
-// counts for a stage only while its weight was seen in place, and an alias
-// that somebody else moves is noticed at the next look.
-func (p *pass) watchTraffic() {
-	if p.st.Rollout.Phase == rollout.Idle {
-		return
-	}
-	for _, f := range p.st.Rollout.Functions {
-		if f.Alias != (manifest.Ref{}) {
-			p.e.look.touch(f.Alias, p.now)
-		}
-	}
 }
 
 // orphaned tells about an environment that the pipeline no longer has.

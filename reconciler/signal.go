@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,7 +11,6 @@ import (
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
@@ -23,10 +20,11 @@ import (
 // a release to start, checks, looks at metrics, policy, holds, wishes.
 func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	sig := rollout.Signal{Held: p.heldWhy()}
-	if err := p.requests(ctx, &sig); err != nil {
+	returning, err := p.requests(ctx, &sig)
+	if err != nil {
 		return sig, err
 	}
-	if sig.Rollback != "" || sig.Abort != "" {
+	if returning {
 		return sig, nil // traffic first: nothing is measured or asked before it
 	}
 	start, err := p.start()
@@ -106,31 +104,28 @@ const (
 	requestAccept   = "accept"
 )
 
-// requests carries out what people asked of the rollout.
-func (p *pass) requests(ctx context.Context, sig *rollout.Signal) error {
+// requests carries out what people asked of the rollout, and says whether
+// traffic returns because of it.
+func (p *pass) requests(ctx context.Context, sig *rollout.Signal) (returning bool, err error) {
 	for _, r := range sorted(p.st.Requests) {
-		if r.Done || r.Kind != requestRollback && r.Kind != requestAbort {
+		if !returns(r) {
 			continue
 		}
 		if r.Kind == requestAbort {
 			r.Result = p.aborted(r, sig)
-		} else if p.st.Rollout.Phase != rollout.Idle && p.st.Rollout.Stable.Digest == "" {
-			r.Result = "a first deployment has nothing to return to"
-		} else if p.st.Rollout.Phase != rollout.Idle {
-			sig.Rollback = fmt.Sprintf("%s: %s", r.By, r.Reason)
-		} else if err := p.beginReturn(ctx, r); err != nil {
-			r.Result = err.Error()
+		} else {
+			r.Result = p.rollback(ctx, r, sig)
 		}
 		r.Done = true
 		if r.Result == "" {
-			r.Result = "traffic is returned first, then the rest"
+			r.Result, returning = "traffic is returned first, then the rest", true
 		}
 		p.changed = true
 		if err := p.remember(ctx, journal.Record{Request: &r}); err != nil {
-			return err
+			return returning, err
 		}
 	}
-	return nil
+	return returning || sig.Abort != "", nil
 }
 
 // aborted sends the release back that the person meant, and says what came of
@@ -142,100 +137,6 @@ func (p *pass) aborted(r journal.Request, sig *rollout.Signal) string {
 	sig.Abort = fmt.Sprintf("aborted by %s: %s", r.By, r.Reason)
 	return "traffic is returned first, then the rest; the content is not tried again by itself"
 }
-
-// beginReturn turns an environment at rest back to an earlier release:
-// traffic first, by one routing step a function, then everything else.
-func (p *pass) beginReturn(ctx context.Context, r journal.Request) error {
-	to, err := p.returnTarget(r.To)
-	if err != nil {
-		return err
-	}
-	rel, err := p.e.reopen(ctx, p.w, to)
-	if err != nil {
-		return err
-	}
-	specs, err := p.e.canonical(rel, p.e.bindings())
-	if err != nil {
-		return fmt.Errorf("canonical form: %w", err)
-	}
-	var functions []rollout.Function
-	for _, res := range rel.Resources {
-		d, ok := rel.Functions[res.Ref]
-		if !ok || d.Alias == (manifest.Ref{}) {
-			continue
-		}
-		now := p.st.Applied[res.Ref].Version
-		back := versionOf(p.e.look.inventory.Live[res.Ref], specs[res.Ref].Snapshot)
-		if back != "" && now != "" && back != now {
-			functions = append(functions, rollout.Function{Ref: res.Ref, Alias: d.Alias, Stable: back, New: now})
-		}
-	}
-	state := rollout.State{
-		Release: p.st.Rollout.Release, Phase: rollout.Back, Cause: string(plan.Rollback), Stable: to, Functions: functions,
-		Tick: p.now, Reason: fmt.Sprintf("%s: %s", r.By, r.Reason), Returned: rollout.ByRollback,
-	}
-	return p.remember(ctx, journal.Record{Rollout: &state})
-}
-
-// goesBack is true when a return to a release was asked for already, by the
-// same person: it waits for its pass, is under way, or is held in force.
-func (p *pass) goesBack(to, by string) bool {
-	for _, r := range p.st.Requests {
-		if r.Kind == requestRollback && !r.Done && r.To == to && r.By == by {
-			return true
-		}
-	}
-	ro := p.st.Rollout
-	held := slices.ContainsFunc(p.holds(), func(h record.Hold) bool { return h.Kind == "rollback" && h.Owner == by })
-	if to == "" || !held || ro.Returned != rollout.ByRollback {
-		return false
-	}
-	return ro.Phase == rollout.Back && meant(ro.Stable, to) || ro.Phase == rollout.Idle && meant(ro.Release, to)
-}
-
-// meant is true for the release that a person names by its digest or commit,
-// or the beginning of either.
-func meant(rel record.Release, name string) bool {
-	return strings.HasPrefix(rel.Digest, name) || strings.HasPrefix(rel.Digest, "sha256:"+name) || strings.HasPrefix(rel.Commit, name)
-}
-
-// returnTarget is the release to go back to: the one named, else the newest
-// admitted before the one in force that did not fail.
-func (p *pass) returnTarget(digest string) (record.Release, error) {
-	for i := len(p.st.Known) - 1; i >= 0; i-- {
-		rel := p.st.Known[i].Release
-		if rel.Digest == p.st.Rollout.Release.Digest {
-			continue
-		}
-		if _, bad := quarantined(p.st, rel.Key()); bad && digest == "" {
-			continue
-		}
-		if digest == "" || meant(rel, digest) {
-			return rel, nil
-		}
-	}
-	if digest == "" {
-		return record.Release{}, fmt.Errorf("%s has no earlier release to return to", p.e.name)
-	}
-	if meant(p.st.Rollout.Release, digest) {
-		return record.Release{}, fmt.Errorf("%s has %q in force already; `mooring hold --environment %s` keeps it there", p.e.name, digest, p.e.name)
-	}
-	return record.Release{}, fmt.Errorf("%s never released %q; `mooring history --environment %s` lists what it did", p.e.name, digest, p.e.name)
-}
-
-// versionOf is the published version that carries a snapshot.
-func versionOf(fn providers.Live, snapshot string) string {
-	best := ""
-	for number, v := range fn.Published {
-		if v.Snapshot == snapshot && v.Failed == "" && (best == "" || newer(number, best)) {
-			best = number
-		}
-	}
-	return best
-}
-
-// newer compares version numbers.
-func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
 // looks measures every function that shares traffic between two versions.
 func (p *pass) looks(ctx context.Context) []rollout.Look {

@@ -83,6 +83,7 @@ func TestTenMoveInLockstep(t *testing.T) {
 	if len(routings) != 3*fleetOfTen {
 		t.Fatalf("%d routings, want %d", len(routings), 3*fleetOfTen)
 	}
+	t.Logf("from the last answer of metrics to ten aliases at stable: %v", routings[len(routings)-1].At.Sub(s.measured(routings[2*fleetOfTen].At)))
 	for stage, want := range []float64{0.1, 0.5, 0} {
 		s.lockstep(routings[stage*fleetOfTen:(stage+1)*fleetOfTen], want)
 	}
@@ -94,6 +95,16 @@ func TestTenMoveInLockstep(t *testing.T) {
 			t.Errorf("%s lost %d orders", tenth(i), n)
 		}
 	}
+}
+
+// measured is when metrics were last asked for before a time.
+func (s *killStage) measured(before time.Time) (at time.Time) {
+	for _, c := range s.box.Calls(time.Time{}) {
+		if c.Operation == "GetMetricData" && c.At.Before(before) {
+			at = c.At
+		}
+	}
+	return at
 }
 
 // lockstep wants one routing of each of the ten, all to the same weight; a
