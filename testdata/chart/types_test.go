@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +24,11 @@ type serviceMonitor struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
 		Selector  metav1.LabelSelector `json:"selector"`
-		Endpoints []struct{ Port, Path, Interval string }
+		Endpoints []struct {
+			Port     string `json:"port"`
+			Path     string `json:"path"`
+			Interval string `json:"interval"`
+		} `json:"endpoints"`
 	} `json:"spec"`
 }
 
@@ -60,13 +66,23 @@ func decoded(t *testing.T, set string) map[string]any {
 		if into == nil {
 			t.Fatalf("no type for %s %s", kind.APIVersion, kind.Kind)
 		}
-		if err := yaml.UnmarshalStrict([]byte(text), into); err != nil {
+		if err := strictly(text, into); err != nil {
 			t.Errorf("%s: %v:\n%s", kind.Kind, err, text)
 		}
 		checkMeta(t, into.(metav1.Object))
 		out[kind.Kind] = into
 	}
 	return out
+}
+
+// strictly reads as Kubernetes does: a name in other letters is another name.
+func strictly(text string, into any) error {
+	data, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		return err
+	}
+	faults, err := json.UnmarshalStrict(data, into)
+	return errors.Join(append(faults, err)...)
 }
 
 func typeOf(kind metav1.TypeMeta) any {
