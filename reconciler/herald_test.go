@@ -16,6 +16,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -258,6 +259,7 @@ func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *sta
 			}
 			return s.crowd, nil
 		}
+		o.Notifier = func(string, manifest.Receiver) (notify.Notifier, error) { return s.events, nil }
 		o.PageURL = "https://mooring.example"
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error

@@ -14,6 +14,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -83,6 +84,7 @@ func hooked(t *testing.T, try func(t *testing.T, d *Daemon, s *slow)) {
 		source.push("env/preview", firstContent().files())
 		o := sim.options()
 		o.Source, o.Proposer, o.Now, o.NewID = source, nil, time.Now, nil
+		o.Notifier = func(string, manifest.Receiver) (notify.Notifier, error) { return &box{}, nil }
 		o.Secret = func(s manifest.Secret) (string, error) {
 			if s.FromEnv == "HOOK" {
 				return "correct horse", nil
