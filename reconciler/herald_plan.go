@@ -68,11 +68,14 @@ func codesShown(pl planned) []string {
 // plan rests on has changed.
 func (h *herald) planOf(ctx context.Context, w *world, spec manifest.Environment, r sources.PullRequest) (planned, error) {
 	e := h.d.environment(spec.Name)
-	if e == nil || e.published.Load() == nil {
+	var pub *published
+	if e != nil {
+		pub = e.published.Load()
+	}
+	if pub == nil {
 		return planned{fault: "this environment was not looked at yet"}, nil
 	}
-	st := e.state()
-	basis := strings.Join([]string{r.Commit, w.policies, w.digest, st.Branch, st.Rollout.Release.Digest, fmt.Sprint(len(st.Approvals), len(st.Holds), len(st.Drift))}, "|")
+	basis := strings.Join([]string{r.Commit, w.policies, w.digest, pub.basis}, "|")
 	key := requestKey(r.Number, spec.Name)
 	if pl := h.plans[key]; pl.basis == basis {
 		return pl, nil

@@ -92,12 +92,16 @@ type reviewsOf struct {
 // more. What a person said since by another way is not touched.
 func (d *Daemon) heard(ctx context.Context, name string, r reviewsOf) error {
 	e := d.environment(name)
-	if e == nil || len(r.news(e.state(), d.opts.Now())) == 0 {
+	if e == nil {
+		return nil
+	}
+	pub := e.published.Load()
+	if pub == nil || len(r.news(pub.words, d.opts.Now())) == 0 {
 		return nil
 	}
 	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
 		recs := []journal.Record{}
-		for _, a := range r.news(e.state(), d.opts.Now()) {
+		for _, a := range r.news(e.state().Approvals, d.opts.Now()) {
 			recs = append(recs, journal.Record{Approval: &a})
 		}
 		if err := e.remember(ctx, recs...); err != nil {
@@ -107,12 +111,12 @@ func (d *Daemon) heard(ctx context.Context, name string, r reviewsOf) error {
 	})
 }
 
-// news is what the journal does not say yet.
-func (r reviewsOf) news(st *journal.Environment, now time.Time) []record.Approval {
+// news is what the words known so far do not say yet.
+func (r reviewsOf) news(known []record.Approval, now time.Time) []record.Approval {
 	var out []record.Approval
 	newest := map[string]record.Approval{}
 	taken := map[string]bool{}
-	for _, a := range st.Approvals {
+	for _, a := range known {
 		if a.Key == r.key && !a.Guard {
 			newest[a.By] = a
 			if a.Answer != record.Withdrawn {

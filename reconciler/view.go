@@ -33,6 +33,9 @@ type published struct {
 	// resources are those declared, as they stand; target is what declares them.
 	resources []web.ResourceStatus
 	target    *manifest.Release
+	words     []record.Approval
+	// basis is what the plan of a pull request rests on here.
+	basis string
 }
 
 // publish makes this pass's outcome visible.
@@ -40,7 +43,8 @@ func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
-		resources: p.resourceList(), target: p.target,
+		resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
+		basis: fmt.Sprint(p.st.Branch, "|", p.st.Rollout.Release.Digest, "|", len(p.st.Approvals), "|", len(p.st.Holds), "|", len(p.st.Drift)),
 	}
 	for _, r := range pub.resources {
 		pub.status.Resources[r.State]++
