@@ -114,9 +114,9 @@ type Edit struct {
 	// Onto is the commit that the content is brought onto, where that is not
 	// Expect: Branch is then one that is offered for review. It is replaced
 	// whatever it held, unless it offers the same content onto Onto already.
-	Onto string
-	Message    string // trailers included
-	Author     Identity
+	Onto    string
+	Message string // trailers included
+	Author  Identity
 }
 
 // Proposal is what became of an Edit.
