@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 
 	views := map[string][]string{
 		"/":                     {`· shop ·`, `class="environment in_sync"`, `href="/environments/preview"`, commit[:12], "is in force"},
-		"/environments/preview": {"<title>preview", "Everything looked at is as declared", "create Function/checkout", `href="/environments/preview/resources/Function/checkout"`, `id="hold"`},
+		"/environments/preview": {"<title>preview", "Everything looked at is as declared", "create Function/checkout", `href="/environments/preview/resources/Function%2Fcheckout"`, `id="hold"`},
 		"/environments/preview/resources/Function/checkout": {"functions/checkout.yaml:", `<th scope="row">memorySize</th>`, "ready"},
 		"/environments/preview/releases/" + release:         {commit, "in_force", "looks"},
 		"/decisions": {"admission", "outcome-allow"},
