@@ -17,13 +17,9 @@ import (
 // Rollouts of one environment, newest first. Looks that the journal keeps no
 // more are left out.
 func (d *Daemon) Rollouts(ctx context.Context, q web.RolloutQuery) ([]web.Rollout, error) {
-	e := d.environment(q.Environment)
-	if e == nil {
-		return nil, fmt.Errorf("environment %q: %w", q.Environment, ErrUnknown)
-	}
-	pub := e.published.Load()
-	if pub == nil {
-		return nil, fmt.Errorf("environment %s was not looked at yet", q.Environment)
+	pub, err := d.lastSeen(q.Environment)
+	if err != nil {
+		return nil, err
 	}
 	out := []web.Rollout{}
 	for _, r := range slices.Backward(pub.rollouts) {
@@ -33,7 +29,6 @@ func (d *Daemon) Rollouts(ctx context.Context, q web.RolloutQuery) ([]web.Rollou
 		view := web.Rollout{Environment: q.Environment, ID: r.First, Release: r.Release, Stable: r.Stable, Cause: r.Cause,
 			Began: r.Began, Ended: r.Ended, Outcome: r.Outcome, Reason: r.Reason}
 		if q.Looks {
-			var err error
 			if view.Looks, err = d.looks(ctx, q.Environment, r); err != nil {
 				return nil, fmt.Errorf("rollout of %s: %w", short(r.Release.Digest), err)
 			}

@@ -1,0 +1,67 @@
+package reconciler
+
+import (
+	"testing"
+	"time"
+
+	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// What somebody changed by hand shows in the list, and side by side with what
+// is declared and was applied.
+func TestResourcesAreShownAsTheyStand(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	all, err := s.d.Resources("production")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d resources: %v", len(all), err)
+	}
+	for i, r := range all {
+		if r.State != "in_place" || i > 0 && all[i-1].Resource >= r.Resource {
+			t.Errorf("%+v", r)
+		}
+	}
+	must(s.platform.Manual("alice").Set(s.function("production", "checkout"), "memorySize", "1024"))
+	ref := manifest.Ref{Kind: manifest.KindFunction, Name: "checkout"}
+	var shown web.ResourceField
+	if !s.until(5*time.Minute, func() bool {
+		e := s.d.environment("production")
+		res, _ := find(ref, e.published.Load().target)
+		for _, f := range e.detail(res).Fields {
+			if f.Path == "memorySize" && f.Differs() {
+				shown = f
+			}
+		}
+		return shown.Path != ""
+	}) {
+		t.Fatal("the change never showed")
+	}
+	if shown.Declared != 256.0 || shown.Applied != 256.0 || shown.Live != 1024.0 {
+		t.Errorf("shown as %+v", shown)
+	}
+	if _, err := s.d.Resources("nowhere"); err == nil {
+		t.Error("resources of no environment")
+	}
+}
+
+// Whoever watches is told of what changed, not that time passes.
+func TestNewsIsWhatChanged(t *testing.T) {
+	a := &published{status: web.EnvironmentStatus{State: "in_sync", OldestSeconds: 1, SoakSeconds: 5}}
+	older := &published{status: web.EnvironmentStatus{State: "in_sync", OldestSeconds: 9, SoakSeconds: 13}}
+	other := &published{status: web.EnvironmentStatus{State: "drifted", OldestSeconds: 1, SoakSeconds: 5}}
+	if news(a, older) || !news(a, other) {
+		t.Errorf("age alone: %v, another state: %v", news(a, older), news(a, other))
+	}
+	var b beat
+	first, second := b.changed(), b.changed()
+	b.again()
+	<-first
+	<-second
+	select {
+	case <-b.changed():
+		t.Error("told twice of one change")
+	default:
+	}
+}

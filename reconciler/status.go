@@ -1,0 +1,119 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mooring.dev/reconciler/web"
+	"slices"
+)
+
+// Status is where everything stands.
+func (d *Daemon) Status() web.Status {
+	s := web.Status{Environments: []web.EnvironmentStatus{}, Faults: []string{}, ObservedAt: d.opts.Now(), Outbox: len(d.ledger.pending()), Quota: []web.Lane{}}
+	if d.opts.Lanes != nil {
+		s.Quota = d.opts.Lanes()
+	}
+	if why := d.unread.Load(); why != nil {
+		s.Faults = append(s.Faults, faultSource+": "+*why)
+	}
+	if why := d.unhosted.Load(); why != nil {
+		s.Faults = append(s.Faults, "host: "+*why)
+	}
+	w := d.world.Load()
+	if w == nil {
+		return s
+	}
+	s.Control = web.ControlStatus{Branch: d.opts.Control, Commit: w.control.Commit.SHA, Policies: w.policies}
+	if all := d.ledger.activations(); len(all) > 0 {
+		s.Control.Activation = &all[len(all)-1]
+	}
+	for _, kind := range []string{faultPipeline, faultPolicy} {
+		if err := w.faults[kind]; err != nil {
+			s.Faults = append(s.Faults, kind+": "+err.Error())
+		}
+	}
+	if w.pipeline == nil {
+		return s
+	}
+	s.Pipeline = w.pipeline.Name
+	if err := d.strangers(); err != nil {
+		s.Faults = append(s.Faults, err.Error())
+	}
+	for _, name := range d.names() {
+		status := web.EnvironmentStatus{Name: name, State: "unknown"}
+		if e := d.environment(name); e != nil {
+			if pub := e.published.Load(); pub != nil {
+				status = pub.status
+			}
+		}
+		s.Environments = append(s.Environments, status)
+	}
+	return s
+}
+
+// History of one environment, or of all with "", newest first.
+func (d *Daemon) History(environment string, limit int) []web.Event {
+	out := []web.Event{}
+	for _, name := range d.names() {
+		e := d.environment(name)
+		if e == nil || environment != "" && name != environment {
+			continue
+		}
+		if pub := e.published.Load(); pub != nil {
+			for _, ev := range pub.history {
+				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref})
+			}
+		}
+	}
+	if environment == "" {
+		for _, a := range d.ledger.activations() {
+			out = append(out, web.Event{At: a.At, Kind: "policies", Text: activationText(a)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b web.Event) int { return b.At.Compare(a.At) })
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out
+}
+
+// Drift of an environment as last looked at.
+func (d *Daemon) Drift(_ context.Context, name string) (web.Drift, error) {
+	pub, err := d.lastSeen(name)
+	if err != nil {
+		return web.Drift{}, err
+	}
+	return pub.drift, nil
+}
+
+// Ready says why the daemon is not ready yet.
+func (d *Daemon) Ready() error {
+	w := d.world.Load()
+	if w == nil {
+		if why := d.unread.Load(); why != nil {
+			return errors.New("the repository was not read yet: " + *why)
+		}
+		return errors.New("the repository was not read yet")
+	}
+	if w.pipeline == nil {
+		return w.faults[faultPipeline]
+	}
+	if err := w.faults[faultPolicy]; err != nil && !errors.Is(err, errKeptOut) {
+		return fmt.Errorf("policy is not active: %w", err)
+	}
+	for _, name := range d.names() {
+		e := d.environment(name)
+		if e == nil || e.published.Load() == nil {
+			return fmt.Errorf("environment %s was not looked at yet", name)
+		}
+	}
+	return nil
+}
+
+var (
+	_ web.View     = (*Daemon)(nil)
+	_ web.Control  = (*Daemon)(nil)
+	_ web.Governor = (*Daemon)(nil)
+	_ web.Webhooks = (*Daemon)(nil)
+)
