@@ -363,17 +363,19 @@ func soakOnTheWall(s *simulation) func(*journal.Record) {
 // TestMutantsAreCaught runs the simulation against each mutant until an
 // invariant or the convergence fails.
 func TestMutantsAreCaught(t *testing.T) {
-	const limit = 150
+	if mutantSeeds == 0 {
+		t.Skip("run without the race detector")
+	}
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(1); seed <= limit; seed++ {
+			for seed := uint64(1); seed <= mutantSeeds; seed++ {
 				if s := runSeed(seed, m, nil); !s.watch.ok() {
 					t.Logf("seed %d: %s", seed, s.watch.broken[0][:min(240, len(s.watch.broken[0]))])
 					return
 				}
 			}
-			t.Errorf("lives through %d seeds", limit)
+			t.Errorf("lives through %d seeds", mutantSeeds)
 		})
 	}
 }

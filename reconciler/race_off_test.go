@@ -7,4 +7,5 @@ const (
 	simulationSeeds = 2000
 	sweepPairs      = 300
 	sweepEvery      = 1 // every single failure
+	mutantSeeds     = 150
 )

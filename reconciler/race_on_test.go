@@ -7,4 +7,5 @@ const (
 	simulationSeeds = 60
 	sweepPairs      = 10
 	sweepEvery      = 8 // every eighth single failure
+	mutantSeeds     = 0 // a mutant is looked for until it is found, which has nothing to do with races
 )

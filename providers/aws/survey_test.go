@@ -301,10 +301,10 @@ func (c *laneCount) take() map[string]int {
 	return n
 }
 
-// TestSurveyOfAThousandFunctions counts calls by lane: the first look at
+// TestSurveyOfALargeFleet counts calls by lane: the first look at
 // everything, the steady sweep, and one with a minute's share of each rotation.
-func TestSurveyOfAThousandFunctions(t *testing.T) {
-	const functions = 1000
+func TestSurveyOfALargeFleet(t *testing.T) {
+	const functions = largestFleet
 	var lanes laneCount
 	b := newBoxed(t, sandbox.Options{Records: 20000}, func(o *Options) { o.OnCall = lanes.heard })
 	all := b.plain(functions)
