@@ -133,6 +133,9 @@ func (p *Provider) Explains(a providers.Actor, ref manifest.Ref, path string) bo
 	}
 	top, _, _ := strings.Cut(path, ".")
 	switch {
+	case ref.Kind == manifest.KindSecret || ref.Kind == manifest.KindParameter:
+		// They are referred to, never declared: what differs is that they go.
+		return strings.HasPrefix(a.Event, "Delete")
 	case path == "":
 		return true
 	case ref.Kind == manifest.KindRole && path == "id":
