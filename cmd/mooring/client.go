@@ -62,25 +62,39 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 		}
 		payload = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server, "/")+path, payload)
+	req, err := c.request(ctx, method, path, payload)
 	if err != nil {
-		return fmt.Errorf("ask the daemon at %s: %w", c.server, err)
+		return err
+	}
+	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
+	if err != nil {
+		return c.unreached(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return answer(resp, into)
+}
+
+// request to the daemon, as whoever asks.
+func (c *client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server, "/")+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon at %s: %w", c.server, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Mooring-User", userName())
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
-	if err != nil {
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err // the address is said already
-		}
-		return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server or MOORING_SERVER", c.server, err)
+	return req, nil
+}
+
+// unreached is what to say when no daemon answered.
+func (c *client) unreached(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err // the address is said already
 	}
-	defer func() { _ = resp.Body.Close() }()
-	return answer(resp, into)
+	return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server or MOORING_SERVER", c.server, err)
 }
 
 // refusal is what a daemon that answers says against a request.

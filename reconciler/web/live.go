@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,9 +24,14 @@ const (
 	streamLimit = 4096
 )
 
+// streamNews is how many lines of history are looked through at a change.
+const streamNews = 200
+
 // stream tells a listener by server-sent events that there is something new
 // ("change"), and what happened since it began to listen ("happened", one
-// web.Event each), of the environments it may see.
+// web.Event each), of the environments it may see. Each message's id says how
+// far it has read: a listener that lost the connection sends the last one as
+// Last-Event-ID, and is told what it missed.
 func (s *server) stream(n Notices) {
 	slots := make(chan struct{}, streamLimit)
 	s.closed("GET /api/v1/events", func(w http.ResponseWriter, r *http.Request) {
@@ -45,27 +50,48 @@ func (s *server) stream(n Notices) {
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no")
-		l := &listener{s: s, r: r, w: w, c: c, since: s.o.Now()}
-		l.send("retry: 3000\n\n")
-		l.listen(n)
+		l := &listener{s: s, r: r, w: w, c: c}
+		changed := n.Changed() // before what is there is read: none falls between
+		l.begin()
+		l.listen(n, changed)
 	})
 }
 
 // listener is one open stream.
 type listener struct {
-	s     *server
-	w     http.ResponseWriter
-	r     *http.Request
-	c     *http.ResponseController
-	since time.Time
-	gone  bool
+	s    *server
+	w    http.ResponseWriter
+	r    *http.Request
+	c    *http.ResponseController
+	read Cursor
+	gone bool
 }
 
-func (l *listener) listen(n Notices) {
+// begin tells what was missed, or from where on it listens.
+func (l *listener) begin() {
+	const retry = "retry: 3000\n"
+	cursor, err := ParseCursor(l.r.Header.Get("Last-Event-ID"))
+	if err == nil {
+		l.read = cursor
+		l.send(retry + "\n")
+		l.tell(0)
+		return
+	}
+	who, _, err := l.s.identify(l.r)
+	if err != nil {
+		l.gone = true
+		return
+	}
+	for _, e := range l.s.events(who, "", 0) {
+		l.read.Read(e)
+	}
+	l.send(retry + "id: " + l.read.String() + "\n\n")
+}
+
+func (l *listener) listen(n Notices, changed <-chan struct{}) {
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	for !l.gone {
-		changed := n.Changed()
 		select {
 		case <-l.r.Context().Done():
 			return
@@ -76,7 +102,8 @@ func (l *listener) listen(n Notices) {
 			continue
 		case <-changed:
 		}
-		l.tell()
+		changed = n.Changed()
+		l.tell(streamNews)
 		select {
 		case <-l.r.Context().Done():
 			return
@@ -87,31 +114,24 @@ func (l *listener) listen(n Notices) {
 	}
 }
 
-// tell says what happened since the last time, the oldest first.
-func (l *listener) tell() {
+// tell says what happened since the last time, the oldest first, of so many
+// lines of history; of all with 0.
+func (l *listener) tell(lines int) {
 	who, ok, err := l.s.identify(l.r)
 	if err != nil || !ok { // a token ends or is revoked while its stream is open
 		l.gone = true
 		return
 	}
-	events := l.s.events(who, "", 200)
-	slices.Reverse(events)
-	text, newest := "", l.since
-	for _, e := range events {
-		if !e.At.After(l.since) {
-			continue
-		}
+	var text strings.Builder
+	for _, e := range l.read.New(l.s.events(who, "", lines)) {
 		data, err := json.Marshal(e)
 		if err != nil {
 			continue
 		}
-		text += fmt.Sprintf("event: happened\ndata: %s\n\n", data)
-		if e.At.After(newest) {
-			newest = e.At
-		}
+		l.read.Read(e)
+		fmt.Fprintf(&text, "id: %s\nevent: happened\ndata: %s\n\n", l.read, data)
 	}
-	l.since = newest
-	l.send(text + "event: change\ndata: {}\n\n")
+	l.send(text.String() + "event: change\ndata: {}\n\n")
 }
 
 func (l *listener) send(text string) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ type fake struct {
 	query  journal.DecisionQuery
 
 	rollouts RolloutQuery
+	news     []Event
 }
 
 func (f *fake) Status() Status {
@@ -34,6 +36,9 @@ func (f *fake) Status() Status {
 	return f.status
 }
 func (f *fake) History(string, int) []Event {
+	if f.news != nil {
+		return slices.Clone(f.news)
+	}
 	return []Event{{Environment: "preview", Kind: "step", Text: "<script>"}, {Environment: "production", Kind: "step", Text: "of production"}}
 }
 func (f *fake) Plan(_ context.Context, name string) (Plan, error) {

@@ -136,6 +136,9 @@ type Event struct {
 	Kind        string    `json:"kind"`
 	Text        string    `json:"text"`
 	Resource    string    `json:"resource,omitempty"`
+	// Seq is the journal's record it tells of: it grows within an environment. 0
+	// of what is about no environment.
+	Seq uint64 `json:"seq,omitempty"`
 }
 
 // Plan is what a commit would change.
