@@ -180,7 +180,10 @@ type Provider interface {
 
 // Sample is what was measured about one version over one window.
 type Sample struct {
-	Known     bool // false: no answer, which is not zero
+	Known bool // false: no answer, which is not zero
+	// Silent: the platform answered and shows no calls, where it cannot tell none
+	// from not heard of yet. It is no zero either.
+	Silent    bool
 	Calls     int64
 	Errors    int64
 	Throttles int64

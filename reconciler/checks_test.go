@@ -183,7 +183,7 @@ func (w *watcher) stageLeft(env string, before rollout.State) {
 		if f.New == f.Stable || f.Stable == "" {
 			continue
 		}
-		if calls := p.calls[f.Alias]; calls < int64(before.Analysis.MinSamples) {
+		if calls := p.calls[f.Alias] + p.calls[f.Ref]; calls < int64(before.Analysis.MinSamples) {
 			w.fail(4, "%s left the stage of %d%% of %s after %d calls", env, stage.Weight, f.Ref, calls)
 		}
 		versions := w.s.platform.Versions(env + "-" + f.Ref.Name)

@@ -54,6 +54,7 @@ type environment struct {
 	stale        bool      // a binding moved under what serves, by the last plan
 	cleanFrom    time.Time // when versions may be cleaned up again
 	measured     measured  // when the rollout's measures were asked last
+	probed       probed    // when its functions were called last
 	stageSaid    string    // the last decision about a stage that was remembered
 	trail        trail
 	actors       heardActors

@@ -288,6 +288,10 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 			Resource: f.Ref.String(), From: f.Stable, To: f.New, Verdict: verdict(ro.Verdict), Reason: ro.Reason})
 		addRate(facts.Metrics, f.Ref.Name+".canary.error_rate", f.Canary)
 		addRate(facts.Metrics, f.Ref.Name+".baseline.error_rate", f.Baseline)
+		if f.Probed {
+			addRate(facts.Metrics, f.Ref.Name+".canary.probe_error_rate", f.Probe.Canary)
+			addRate(facts.Metrics, f.Ref.Name+".baseline.probe_error_rate", f.Probe.Baseline)
+		}
 	}
 	for _, m := range ro.Measures {
 		if m.Alarm {

@@ -149,6 +149,9 @@ func (p *pass) plannedTraffic(rel *manifest.Release, road []plan.Step) ([]web.Pl
 		for _, stage := range s.Stages {
 			t.Stages = append(t.Stages, stage.Weight)
 		}
+		if probe := rel.Functions[s.Ref].Rollout.Analysis.Probe; probe.Of(s.Ref) && s.Alias != (manifest.Ref{}) {
+			t.ProbesPerMinute = probe.PerMinute
+		}
 		for _, w := range s.Ways {
 			t.Ways = append(t.Ways, web.PlannedWay{Resource: w.Ref.String(), Weighted: w.Weighted, How: w.How})
 		}

@@ -56,7 +56,7 @@ func (d *Daemon) looks(ctx context.Context, environment string, r journal.Rollou
 		}
 		is := look.State
 		news := len(out) == 0 || is.Phase != before.Phase || is.Stage != before.Stage || is.Weight != before.Weight ||
-			is.Verdict != before.Verdict || is.Looks != before.Looks || is.Paused != before.Paused || is.Reason != before.Reason || is.Reached != before.Reached ||
+			is.Verdict != before.Verdict || is.Looks != before.Looks || is.Probes != before.Probes || is.Paused != before.Paused || is.Reason != before.Reason || is.Reached != before.Reached ||
 			!reflect.DeepEqual(is.Measures, before.Measures)
 		if before = is; news {
 			view := web.RolloutLook{At: look.At, RolloutStatus: rolloutStatus(is)}
@@ -81,7 +81,8 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 		rung := web.Rung{Weight: stage.Weight, HoldSeconds: int64(time.Duration(stage.Hold) / time.Second)}
 		if i < len(ro.Left) {
 			l := ro.Left[i]
-			rung.Left = &web.Left{HeldSeconds: int64(l.Held / time.Second), Verdict: string(l.Verdict), Reason: l.Reason, Canary: countsStatus(l.Canary), Baseline: countsStatus(l.Baseline)}
+			rung.Left = &web.Left{HeldSeconds: int64(l.Held / time.Second), Verdict: string(l.Verdict), Reason: l.Reason, Canary: countsStatus(l.Canary), Baseline: countsStatus(l.Baseline),
+				Probes: probesStatus(l.ProbedCanary, l.ProbedBaseline)}
 		}
 		s.Ladder = append(s.Ladder, rung)
 	}
@@ -91,12 +92,21 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	for _, f := range ro.Functions {
 		s.Functions = append(s.Functions, web.RolloutFunction{
 			Resource: f.Ref.String(), Stable: f.Stable, New: f.New, Canary: countsStatus(f.Canary), Baseline: countsStatus(f.Baseline),
+			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline),
 		})
 	}
 	for _, m := range ro.Measures {
 		s.Measures = append(s.Measures, web.Measure{Name: m.Name, Alarm: m.Alarm, Verdict: string(m.Verdict), Detail: m.Detail, Value: m.Value, DryRun: m.DryRun, Red: m.Red})
 	}
 	return s
+}
+
+// probesStatus is nil where no calls of our own were made.
+func probesStatus(canary, baseline rollout.Counts) *web.ProbesStatus {
+	if canary == (rollout.Counts{}) {
+		return nil
+	}
+	return &web.ProbesStatus{Canary: countsStatus(canary), Baseline: countsStatus(baseline)}
 }
 
 func countsStatus(c rollout.Counts) web.CountsStatus {

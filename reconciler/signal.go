@@ -54,6 +54,7 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 		sig.Looks = p.looks(ctx)
 	}
 	sig.Pause = cmp.Or(p.paused(), sig.Pause)
+	sig.Probes = p.probe(ctx, &sig)
 	return sig, nil
 }
 

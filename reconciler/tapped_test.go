@@ -77,6 +77,15 @@ func keyBelow(parent, child manifest.Ref) string {
 	return ""
 }
 
+// Invoke implements providers.Invoker.
+func (t *tapped) Invoke(ctx context.Context, fn manifest.Resource, qualifier string, payload []byte) ([]byte, bool, error) {
+	response, failed, err := t.Provider.Invoke(ctx, fn, qualifier, payload)
+	if err == nil && t.generation == t.s.generation {
+		t.s.watch.invoked(t.env, fn.Ref, qualifier)
+	}
+	return response, failed, err
+}
+
 // Measure implements providers.Meter.
 func (t *tapped) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	sample, err := t.Provider.Measure(ctx, alias, version, q)

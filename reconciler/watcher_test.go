@@ -69,7 +69,7 @@ type watched struct {
 	holds    []record.Hold                   // at the beginning of the pass
 	people   map[string]record.Hold          // asked for by people
 	bad      map[record.Key]bool             // failed, not retried
-	calls    map[manifest.Ref]int64          // of the new version in this stage, by alias
+	calls    map[manifest.Ref]int64          // of the new version in this stage: users' by alias, the daemon's by function
 	stageAt  time.Time                       // the stage's weight was first truly in place
 	saved    mark                            // at the last rollout record
 	soaked   mark                            // at the last soak record
@@ -234,6 +234,15 @@ func (w *watcher) measured(env string, alias manifest.Ref, version string, sampl
 	for _, f := range w.environment(env).Rollout.Functions {
 		if f.Alias == alias && f.New == version {
 			w.at(env).calls[alias] += sample.Calls
+		}
+	}
+}
+
+// invoked is a call of the daemon's own to one version, of which two run at once.
+func (w *watcher) invoked(env string, fn manifest.Ref, version string) {
+	for _, f := range w.environment(env).Rollout.Functions {
+		if f.Ref == fn && f.New == version {
+			w.at(env).calls[fn]++
 		}
 	}
 }

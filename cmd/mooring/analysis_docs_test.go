@@ -30,7 +30,7 @@ func TestAnalysisOfTheDocs(t *testing.T) {
 			t.Errorf("%v\n%s", err, block[1])
 			continue
 		}
-		if a := p.Environments[0].Rollout.Analysis; a.Latency == nil && len(a.Metrics) < 3 && len(a.Alarms) < 2 {
+		if a := p.Environments[0].Rollout.Analysis; a.Latency == nil && a.Probe == nil && len(a.Metrics) < 3 && len(a.Alarms) < 2 {
 			t.Errorf("nothing is said by\n%s", block[1])
 		}
 	}

@@ -104,6 +104,7 @@ func leftText(l web.Left) string {
 	if l.Baseline.Calls+l.Baseline.Throttles > 0 {
 		text += ", beside it " + countsText(l.Baseline)
 	}
+	text += probesText(l.Probes)
 	if l.Verdict != "pass" && l.Reason != "" {
 		text += ": " + l.Reason
 	}
@@ -127,6 +128,18 @@ func functionText(f web.RolloutFunction) string {
 	}
 	if f.Baseline.Calls+f.Baseline.Throttles > 0 {
 		text += ", beside it " + countsText(f.Baseline)
+	}
+	return text + probesText(f.Probes)
+}
+
+// probesText is what calls of our own found, beside users'.
+func probesText(p *web.ProbesStatus) string {
+	if p == nil {
+		return ""
+	}
+	text := fmt.Sprintf("; %d of %d probes failed", p.Canary.Errors, p.Canary.Calls)
+	if p.Baseline.Calls > 0 {
+		text += fmt.Sprintf(", beside it %d of %d", p.Baseline.Errors, p.Baseline.Calls)
 	}
 	return text
 }

@@ -19,7 +19,8 @@ func TestPictureOfARollout(t *testing.T) {
 		Phase: "shift", Weight: 10, Stage: 1, Stages: 2, Ladder: []web.Rung{{Weight: 10, HoldSeconds: 300}, {Weight: 100}},
 		Verdict: "undecided", Reason: "no evidence yet of no harm", Need: 200, ElapsedSeconds: 130,
 		Functions: []web.RolloutFunction{
-			{Resource: "Function/checkout", Stable: "2", New: "3", Canary: web.CountsStatus{Calls: 312, Errors: 3, Throttles: 4}, Baseline: web.CountsStatus{Calls: 2808, Errors: 2}},
+			{Resource: "Function/checkout", Stable: "2", New: "3", Canary: web.CountsStatus{Calls: 312, Errors: 3, Throttles: 4}, Baseline: web.CountsStatus{Calls: 2808, Errors: 2},
+				Probes: &web.ProbesStatus{Canary: web.CountsStatus{Calls: 20, Errors: 1}, Baseline: web.CountsStatus{Calls: 20}}},
 			{Resource: "Function/fulfil", Stable: "5", New: "5"},
 			{Resource: "Function/new", New: "1"},
 		},
@@ -31,7 +32,7 @@ func TestPictureOfARollout(t *testing.T) {
 	want := `
 production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
   [###---------------------------]  10%   [10% for 5m0s] > 100%
-  Function/checkout 2 -> 3: 3 of 312 calls failed (1.0%), 4 throttled, beside it 2 of 2808 calls failed (0.1%)
+  Function/checkout 2 -> 3: 3 of 312 calls failed (1.0%), 4 throttled, beside it 2 of 2808 calls failed (0.1%); 1 of 20 probes failed, beside it 0 of 20
   Function/fulfil stays at version 5
   Function/new gets version 1
   metric p99: pass, 0.5
@@ -47,11 +48,12 @@ production: 469066e1086d takes traffic, stage 1 of 2, 2m10s of 5m0s
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	moving.Stage, moving.Weight, moving.Verdict, moving.Paused, moving.Reason, moving.Functions, moving.Measures = 2, 100, "", "", "", nil, nil
-	moving.Ladder[0].Left = &web.Left{HeldSeconds: 301, Verdict: "pass", Reason: "of no interest", Canary: web.CountsStatus{Calls: 400}, Baseline: web.CountsStatus{Calls: 3600, Errors: 1}}
+	moving.Ladder[0].Left = &web.Left{HeldSeconds: 301, Verdict: "pass", Reason: "of no interest", Canary: web.CountsStatus{Calls: 400}, Baseline: web.CountsStatus{Calls: 3600, Errors: 1},
+		Probes: &web.ProbesStatus{Canary: web.CountsStatus{Calls: 40}}}
 	want = `
 production: 469066e1086d takes traffic, stage 2 of 2, held 2m10s of 0s
   [##############################] 100%   10% for 5m0s > [100%]
-  stage 1 at 10%: pass after 5m1s, 0 of 400 calls failed (0.0%), beside it 1 of 3600 calls failed (0.0%)
+  stage 1 at 10%: pass after 5m1s, 0 of 400 calls failed (0.0%), beside it 1 of 3600 calls failed (0.0%); 0 of 40 probes failed
 `
 	if got := drawn(web.EnvironmentStatus{Name: "production", Commit: "469066e1086d409ec1ba", Rollout: moving}); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -107,6 +107,9 @@ func trafficTable(w io.Writer, traffic []web.PlannedTraffic) {
 		if t.NotCanaried == "" {
 			how = stages(t.Stages)
 		}
+		if t.ProbesPerMinute > 0 {
+			how += fmt.Sprintf(", both versions probed %d times a minute", t.ProbesPerMinute)
+		}
 		row(w, "  traffic", t.Resource, how)
 		for _, way := range t.Ways {
 			applies := "by weight"

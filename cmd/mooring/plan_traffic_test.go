@@ -16,11 +16,11 @@ import (
 func TestPlanTellsOfTraffic(t *testing.T) {
 	var out bytes.Buffer
 	planTable(&out, web.Plan{Environment: "production", Traffic: []web.PlannedTraffic{
-		{Resource: "Function/checkout", Stages: []int{10, 50, 100}, Ways: []web.PlannedWay{{Resource: "Url/checkout", Weighted: true, How: "each request"}}},
+		{Resource: "Function/checkout", Stages: []int{10, 50, 100}, ProbesPerMinute: 4, Ways: []web.PlannedWay{{Resource: "Url/checkout", Weighted: true, How: "each request"}}},
 		{Resource: "Function/mailer", NotCanaried: "role changes of Function/mailer", Ways: []web.PlannedWay{{Resource: "Rule/mail", How: "it calls `$LATEST`"}}},
 	}})
 	for _, want := range []string{
-		"traffic Function/checkout 10% → 50% → 100%", "Url/checkout by weight each request",
+		"traffic Function/checkout 10% → 50% → 100%, both versions probed 4 times a minute", "Url/checkout by weight each request",
 		"traffic Function/mailer not canaried: role changes of Function/mailer", "Rule/mail not by weight it calls `$LATEST`",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {

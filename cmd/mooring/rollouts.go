@@ -118,7 +118,7 @@ func rolloutTable(w io.Writer, r web.Rollout) {
 		row(w, l.At.Local().Format("15:04:05"), l.Phase, stage, fmt.Sprintf("%d%%", l.Weight), time.Duration(l.ElapsedSeconds)*time.Second, l.Verdict, why)
 		for _, f := range l.Functions {
 			text := functionText(f)
-			if f.Canary.Calls+f.Canary.Throttles+f.Baseline.Calls > 0 && told[f.Resource] != text {
+			if (f.Canary.Calls+f.Canary.Throttles+f.Baseline.Calls > 0 || f.Probes != nil) && told[f.Resource] != text {
 				row(w, "", "", "", "", "", "", text)
 			}
 			told[f.Resource] = text

@@ -124,7 +124,7 @@ func TestMeasureTellsVersionsApart(t *testing.T) {
 			put("2", "Errors", 3)
 			window := providers.Window{From: now.Add(-time.Minute), To: now.Add(time.Minute)}
 			for version, want := range map[string]providers.Sample{
-				"1": {Known: true, Calls: 90}, "2": {Known: true, Calls: 10, Errors: 3}, "3": {},
+				"1": {Known: true, Calls: 90}, "2": {Known: true, Calls: 10, Errors: 3}, "3": {Silent: true},
 			} {
 				got, err := b.Measure(b.ctx, alias, version, providers.Asked{Window: window})
 				if err != nil {

@@ -18,7 +18,7 @@ import (
 // Measure sums a version's calls through an alias, and compares their
 // durations with what was asked, in one question. CloudWatch shows nothing for
 // a version without calls and nothing for one it has not heard of yet, so that
-// without calls the sample is unknown, not zero.
+// without calls the sample is unknown, not zero, and silent.
 func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	k, err := p.frontKind(alias.Ref)
 	if err != nil {
@@ -86,6 +86,9 @@ func (p *Provider) points(ctx context.Context, in *cloudwatch.GetMetricDataInput
 			return nil, classify(err)
 		}
 		for _, r := range page.MetricDataResults {
+			if r.StatusCode == types.StatusCodeInternalError || r.StatusCode == types.StatusCodeForbidden {
+				return nil, providers.Errorf(providers.Transient, "the answer to %s is %s", awssdk.ToString(r.Id), r.StatusCode)
+			}
 			id := awssdk.ToString(r.Id)
 			if out[id] == nil {
 				out[id] = points{}
@@ -142,12 +145,13 @@ func (p points) sum() int64 {
 func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
 	var out providers.Sample
 	var invoked, timed, slow, quantile points
-	late := false
+	late, silent := false, true
 	for i, m := range metrics {
 		of := seen["m"+strconv.Itoa(i)]
 		if !of.possible() {
 			return providers.Sample{}
 		}
+		silent = silent && len(of) == 0 // a 0 of failures is told of a call
 		switch n := of.sum(); m.counts {
 		case countsCalls:
 			out.Known, out.Calls, invoked = out.Known || len(of) > 0, out.Calls+n, of
@@ -166,7 +170,7 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 		}
 	}
 	if !out.Known || late {
-		return providers.Sample{}
+		return providers.Sample{Silent: silent}
 	}
 	// A count of slow calls that is missing beside calls is not 0 of them.
 	if q.Percentile > 0 && len(timed) > 0 && timed.covers(invoked) && (q.Threshold <= 0 || slow.covers(timed)) {

@@ -32,8 +32,9 @@ func TestSampleOfAnswers(t *testing.T) {
 		want    providers.Sample
 	}{
 		"all there":                        {[]points{at(5, 5), at(1, 0), at(0, 2), at(5, 5), at(10, 30), at(1, 0)}, providers.Sample{Known: true, Calls: 10, Errors: 1, Throttles: 2, Latency: latency(10, 1)}},
-		"nothing":                          {nil, providers.Sample{}},
+		"nothing":                          {nil, providers.Sample{Silent: true}},
 		"no calls, and 0 failures":         {[]points{at(), at(0, 0)}, providers.Sample{}},
+		"no calls, and throttles":          {[]points{at(), at(), at(3)}, providers.Sample{}},
 		"calls, and no word of failures":   {[]points{at(5, 5)}, providers.Sample{Known: true, Calls: 10}},
 		"only failures are told":           {[]points{at(5, 5), at(2)}, providers.Sample{Known: true, Calls: 10, Errors: 2}},
 		"a minute's failures are late":     {[]points{at(5, 5), at(0)}, providers.Sample{}},

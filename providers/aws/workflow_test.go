@@ -304,7 +304,7 @@ func TestWorkflowIsMeasuredByItsExecutions(t *testing.T) {
 	now := f.box.Now()
 	window := providers.Window{From: now.Add(-time.Minute), To: now.Add(time.Minute)}
 	for version, want := range map[string]providers.Sample{
-		"1": {Known: true, Calls: 80}, "2": {Known: true, Calls: 20, Errors: 20}, "3": {},
+		"1": {Known: true, Calls: 80}, "2": {Known: true, Calls: 20, Errors: 20}, "3": {Silent: true},
 	} {
 		if got, err := f.Measure(f.ctx, f.alias, version, providers.Asked{Window: window}); err != nil || got != want {
 			t.Errorf("version %s measures %+v, %v; want %+v", version, got, err, want)

@@ -22,7 +22,8 @@ func Changing(in Input) []rollout.Function {
 		if delivery.Alias == (manifest.Ref{}) {
 			continue
 		}
-		f := rollout.Function{Ref: fn, Alias: delivery.Alias, Stable: stableVersion(in, fn, delivery.Alias)}
+		f := rollout.Function{Ref: fn, Alias: delivery.Alias, Stable: stableVersion(in, fn, delivery.Alias),
+			Probed: delivery.Rollout.Analysis.Probe.Of(fn)}
 		if !carried(in, f) || unsettled(in, f) {
 			list = append(list, f)
 		}

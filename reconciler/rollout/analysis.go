@@ -11,6 +11,7 @@ import (
 type (
 	Counts  = analysis.Counts
 	Look    = analysis.Look
+	Probed  = analysis.Probed
 	Verdict = analysis.Verdict
 )
 
@@ -55,6 +56,7 @@ func (s *State) learn(sig Signal) {
 		if counted {
 			s.Looks++
 		}
+		s.hearProbes(sig.Probes)
 	}
 }
 
@@ -72,13 +74,35 @@ func (s *State) count(f *Function, look Look) bool {
 	if !f.shifts() {
 		return false
 	}
-	in := analysis.Setting{Alone: s.alone(*f)}
+	return f.Count(look, s.setting(*f), s.Analysis)
+}
+
+// hearProbes takes in what our own calls found while traffic moves.
+func (s *State) hearProbes(rounds []Probed) {
+	counted := false
+	for _, round := range rounds {
+		if i := s.index(round.Ref); i >= 0 && s.Phase == Shift && s.Functions[i].shifts() && s.Functions[i].Probed {
+			f := &s.Functions[i]
+			counted = f.CountProbes(round, s.setting(*f), s.Analysis) || counted
+		}
+	}
+	if counted {
+		s.Probes++
+	}
+}
+
+// setting is the circumstances of a look at a function.
+func (s *State) setting(f Function) analysis.Setting {
+	in := analysis.Setting{Alone: s.alone(f), Weight: s.Weight}
 	for _, g := range s.Functions {
 		if g.shifts() && g.Stable != "" {
 			in.Among++
+			if g.Probed {
+				in.Among++
+			}
 		}
 	}
-	return f.Count(look, in, s.Analysis)
+	return in
 }
 
 // judge asks the analysis about all functions together.
@@ -115,7 +139,7 @@ func (s *State) arms() []analysis.Arm {
 	for _, f := range s.Functions {
 		if f.shifts() {
 			arm := analysis.Arm{Evidence: f.Evidence, Ref: f.Ref, Stable: f.Stable, New: f.New, Weight: s.Weight,
-				Untimed: f.Ref.Kind != manifest.KindFunction}
+				Untimed: f.Ref.Kind != manifest.KindFunction, Probed: f.Probed}
 			if s.Phase != Shift {
 				arm.Weight = 100
 			}

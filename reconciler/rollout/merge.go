@@ -55,8 +55,9 @@ func stricter(a, b manifest.Analysis) manifest.Analysis {
 	if out.OnUndecided == "proceed" {
 		out.MaxHold = max(a.MaxHold, b.MaxHold)
 	}
-	// Whose checks these are does not matter: each function is asked its own.
+	// Whose checks and probes these are does not matter: each function is asked its own.
 	out.PreTraffic, out.PostTraffic = cmp.Or(a.PreTraffic, b.PreTraffic), cmp.Or(a.PostTraffic, b.PostTraffic)
+	out.Probe = cmp.Or(a.Probe, b.Probe)
 	out.Metrics, out.Alarms = manifest.MergeMeasures(a.Metrics, b.Metrics), manifest.MergeAlarms(a.Alarms, b.Alarms)
 	out.Latency = cmp.Or(a.Latency, b.Latency)
 	if a.Latency != nil && b.Latency != nil && b.Latency.Tolerance < a.Latency.Tolerance {

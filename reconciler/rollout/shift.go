@@ -120,6 +120,7 @@ func (s *State) leaveStage() {
 	left := Left{Weight: s.Weight, Held: s.Elapsed, Verdict: s.Verdict, Reason: s.Reason}
 	for _, f := range s.Functions {
 		left.Canary, left.Baseline = left.Canary.Plus(f.Canary), left.Baseline.Plus(f.Baseline)
+		left.ProbedCanary, left.ProbedBaseline = left.ProbedCanary.Plus(f.Probe.Canary), left.ProbedBaseline.Plus(f.Probe.Baseline)
 	}
 	s.Left = append(slices.Clone(s.Left), left)
 	if s.Stage+1 < len(s.Stages) {

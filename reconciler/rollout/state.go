@@ -50,6 +50,8 @@ type State struct {
 	Need    int64         `json:"need,omitempty"`   // calls missing for a verdict; 0 unknown
 	Paused  string        `json:"paused,omitempty"` // why it does not go on; "" when it may
 	Looks   int           `json:"looks"`
+	// Probes are the rounds of calls of our own that were counted.
+	Probes int `json:"probes,omitempty"`
 	// Measures are what is asked beside the calls, as last heard.
 	Measures []Measured `json:"measures,omitempty"`
 	Failed   bool       `json:"failed,omitempty"` // Back because of failure (quarantine follows)
@@ -81,6 +83,9 @@ type Left struct {
 	Reason   string        `json:"reason,omitempty"`
 	Canary   Counts        `json:"canary"`   // of all functions, over the whole rollout so far
 	Baseline Counts        `json:"baseline"` // beside them
+	// What our own calls found, apart from users'.
+	ProbedCanary   Counts `json:"probedCanary,omitzero"`
+	ProbedBaseline Counts `json:"probedBaseline,omitzero"`
 }
 
 // Return is what sent a rollout back.
@@ -104,6 +109,7 @@ type Function struct {
 	New     string       `json:"new"`               // version to come; "" until published
 	Checked bool         `json:"checked,omitempty"` // pre-traffic check passed
 	Proved  bool         `json:"proved,omitempty"`  // post-traffic check passed
+	Probed  bool         `json:"probed,omitempty"`  // calls of our own are made of both versions
 	// Evidence is of the whole rollout; in JSON its fields stand among these.
 	analysis.Evidence
 }
@@ -131,6 +137,8 @@ type Signal struct {
 	Foreign string
 	Checks  []CheckDone
 	Looks   []Look
+	// Probes are rounds of our own calls.
+	Probes []Probed
 	// Measures are the answers that came since.
 	Measures []Measured
 	// Held: an active hold or manual sync stops forward motion; why.

@@ -82,6 +82,8 @@ type Left struct {
 	Reason      string       `json:"reason,omitempty"`
 	Canary      CountsStatus `json:"canary"`
 	Baseline    CountsStatus `json:"baseline"`
+	// Probes are Mooring's own calls, in neither of the two; absent without any.
+	Probes *ProbesStatus `json:"probes,omitempty"`
 }
 
 // RolloutFunction is one function's share of a rollout.
@@ -89,6 +91,15 @@ type RolloutFunction struct {
 	Resource string       `json:"resource"`
 	Stable   string       `json:"stable"`
 	New      string       `json:"new"`
+	Canary   CountsStatus `json:"canary"`
+	Baseline CountsStatus `json:"baseline"`
+	// Probes are Mooring's own calls, in neither of the two; absent without any.
+	Probes *ProbesStatus `json:"probes,omitempty"`
+}
+
+// ProbesStatus is what calls of Mooring's own found, over the whole rollout so
+// far.
+type ProbesStatus struct {
 	Canary   CountsStatus `json:"canary"`
 	Baseline CountsStatus `json:"baseline"`
 }

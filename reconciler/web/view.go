@@ -165,8 +165,10 @@ type PlannedTraffic struct {
 	Resource string `json:"resource"`
 	Stages   []int  `json:"stages"` // weights in percent; empty when all is moved at once
 	// NotCanaried is why, then.
-	NotCanaried string       `json:"notCanaried,omitempty"`
-	Ways        []PlannedWay `json:"ways"`
+	NotCanaried string `json:"notCanaried,omitempty"`
+	// ProbesPerMinute is how often Mooring calls both versions itself meanwhile.
+	ProbesPerMinute int          `json:"probesPerMinute,omitempty"`
+	Ways            []PlannedWay `json:"ways"`
 }
 
 // PlannedWay is one thing by which calls come.

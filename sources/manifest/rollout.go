@@ -38,6 +38,7 @@ type analysisDoc struct {
 	Latency       *LatencyRule `json:"latency" doc:"How slow the new version may be. Left out, latency is not judged."`
 	Metrics       []Measure    `json:"metrics" is:"maxitems=20" doc:"What else must pass in each stage, and takes the release back when it fails. In mooring.yaml only."`
 	Alarms        []string     `json:"alarms" is:"match=alarmName,maxlen=255,maxitems=20" doc:"Alarms that take the release back when they begin to fire: Alarm/NAME of the repository, or an alarm of the account by its name."`
+	Probe         *Probe       `json:"probe" doc:"Calls of Mooring's own, while traffic moves: of the new version and of the one beside it, with the same event."`
 	PreTraffic    *Check       `json:"preTraffic" doc:"Asked of the new version before it gets traffic."`
 	PostTraffic   *Check       `json:"postTraffic" doc:"Asked through the alias once the last stage has held. When it fails, traffic goes back."`
 }
@@ -223,6 +224,10 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 			out.Analysis.Metrics = a.Metrics
 		}
 		out.Analysis.Alarms = MergeAlarms(below.Analysis.Alarms, a.Alarms)
+		if a.Probe != nil {
+			probe := a.Probe.settled()
+			out.Analysis.Probe = &probe
+		}
 		if a.PreTraffic != nil {
 			out.Analysis.PreTraffic = a.PreTraffic
 		}

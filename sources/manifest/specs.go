@@ -275,6 +275,8 @@ type Analysis struct {
 	// pass in every stage, and takes the release back when it begins to fail.
 	Metrics []Measure `json:"metrics,omitempty"`
 	Alarms  []string  `json:"alarms,omitempty"`
+	// Probe calls both versions with the same event; nil: only users' calls count.
+	Probe *Probe `json:"probe,omitempty"`
 }
 
 // LatencyRule compares a percentile of the durations of two versions.

@@ -56,6 +56,13 @@
 // 1+tolerance. If the new version is at most that much slower, its share above
 // is at most the baseline's, whatever the distribution.
 //
+// Probes, calls of our own, have a test for themselves: what they fail at has
+// nothing to do with what users' calls fail at, and two arms with different
+// mixtures of both would differ without harm. Their evidence of harm is one more
+// e-process in the mean; the guard's part of α is divided once more. No harm is
+// shown by users' calls or, in their place, by probes, each of which takes 1/(half
+// of 1-confidence).
+//
 // Sources: R. Turner, A. Ly, P. Grünwald, "Generic E-variables for exact
 // sequential k-sample tests that allow for optional stopping" (2021);
 // M. Herbster, M. Warmuth, "Tracking the best expert" (1998); V. Vovk, R. Wang,

@@ -71,6 +71,11 @@ type Evidence struct {
 	Run Counts `json:"run,omitzero"`
 	// Guarded: the one look of the hard guard was taken.
 	Guarded bool `json:"guarded,omitempty"`
+	// Answered is up to where users' calls are known: counted, or known to be
+	// none. What is not known yet is no silence.
+	Answered time.Time `json:"answered,omitzero"`
+	// Probe is empty where no calls of our own are made.
+	Probe Probe `json:"probe,omitzero"`
 	// Latency is empty where it is not judged.
 	Latency Latency `json:"latency,omitzero"`
 }
@@ -78,13 +83,19 @@ type Evidence struct {
 // Setting is the circumstances of a look.
 type Setting struct {
 	Alone bool // no baseline runs beside it
-	Among int  // functions that are compared, over which the guard's part of α is divided
+	// Among is how many comparisons there are, over which the guard's part of α is
+	// divided: each function's, and that of its probes.
+	Among  int
+	Weight int // percent of users' calls on the new version
 }
 
 // Count adds one look, once: a window that overlaps what was counted and a
 // sample that is unknown or impossible add nothing, and are told by false.
 func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 	w := look.Window
+	if quiet(look, in.Weight) && w.To.After(w.From) && w.To.After(e.Answered) {
+		e.Answered = w.To
+	}
 	if !w.To.After(w.From) || w.From.Before(e.Measured) || !Possible(look.Canary) {
 		return false
 	}
@@ -95,6 +106,9 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 		look.Baseline = providers.Sample{}
 	}
 	e.Measured = w.To
+	if w.To.After(e.Answered) {
+		e.Answered = w.To
+	}
 	now := pair{canary: counts(look.Canary), baseline: counts(look.Baseline)}
 	if in.Alone {
 		e.Solo, e.Run = e.Solo.Plus(now.canary), e.Run.Plus(now.canary)
@@ -104,7 +118,7 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 	}
 	e.add(now, a.Tolerance)
 	if !in.Alone {
-		e.guard(a.FalseRollback, in.Among)
+		hardGuard(&e.Test, &e.Guarded, a.FalseRollback, in.Among)
 		e.Latency.count(look, a.Latency)
 	}
 	return true
@@ -114,6 +128,7 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 func (e *Evidence) NextStage() {
 	e.Staged, e.LogSafe = Counts{}, 0
 	e.Latency.Staged, e.Latency.LogSafe = Counts{}, 0
+	e.Probe.Staged, e.Probe.LogSafe, e.Probe.Enough = Counts{}, 0, time.Time{}
 }
 
 // Possible samples are known, and numbers that calls can have. What cannot be

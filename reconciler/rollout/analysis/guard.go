@@ -7,27 +7,27 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// guard is the hard guard: at the first look that could prove it, with at
+// hardGuard is asked of users' calls, and of probes: at the first look that could prove it, with at
 // least five calls, every call of the new version failed and the baseline's
 // did not. The chance of that arrangement, given as many failures in all and
 // no difference between versions, must be within its part of α. It is asked
 // once, at a moment that depends on the numbers of calls alone, so it needs no
 // correction for repeated looks.
-func (e *Evidence) guard(alpha float64, among int) {
+func hardGuard(t *Test, guarded *bool, alpha float64, among int) {
 	const first = 5
-	c, b := e.Canary, e.Baseline
+	c, b := t.Canary, t.Baseline
 	limit := math.Log(0.1 * alpha / float64(max(1, among)))
-	if e.Guarded || c.Trials() < first || -choose(c.Trials()+b.Trials(), c.Trials()) > limit {
+	if *guarded || c.Trials() < first || -choose(c.Trials()+b.Trials(), c.Trials()) > limit {
 		return
 	}
-	e.Guarded = true
+	*guarded = true
 	if c.Failures() < c.Trials() {
 		return
 	}
 	// All nc calls among the failures: C(N-nc, K-nc) / C(N, K), with K-nc = kb.
 	chance := choose(b.Trials(), b.Failures()) - choose(c.Trials()+b.Trials(), c.Trials()+b.Failures())
 	if chance <= limit {
-		e.LogE, e.Stakes = most, Stakes{} // whoever bets on takes this over
+		t.LogE, t.Stakes = most, Stakes{} // whoever bets on takes this over
 	}
 }
 
@@ -54,6 +54,9 @@ func (m Arm) collapsed(a manifest.Analysis) string {
 		first   = 5
 		healthy = 0.25
 	)
+	if p := m.Probe.Canary; m.Stable == "" && p.Trials() >= first && p.Failures() == p.Trials() {
+		return fmt.Sprintf("%s: the first %d probes of version %s all failed", m.Ref, p.Trials(), m.New)
+	}
 	n, k := m.Solo.Trials(), m.Solo.Failures()
 	seen := m.Baseline.Trials()
 	red := seen > 0 && float64(m.Baseline.Failures()) >= healthy*float64(seen)

@@ -30,6 +30,8 @@ type Arm struct {
 	// Untimed: the platform knows no durations by version, and latency is not
 	// judged.
 	Untimed bool
+	// Probed: calls of our own are made of both versions.
+	Probed bool
 }
 
 // latency is the rule for it, or nil.
@@ -54,14 +56,13 @@ type Judgement struct {
 // The error budget α covers all functions and the whole rollout: nine tenths
 // for the mean of their e-processes, one tenth for the hard guard.
 func Harm(arms []Arm, a manifest.Analysis) string {
-	worst := Arm{}
-	found, slow, tests, total := false, false, 0, 0.0
+	tests, total, worst := 0, 0.0, ""
 	most := math.Inf(-1)
-	take := func(m Arm, t Test, latency bool) {
+	take := func(t Test, what func() string) {
 		tests++
 		total += math.Exp(t.LogE)
 		if t.LogE > most {
-			most, worst, slow, found = t.LogE, m, latency, true
+			most, worst = t.LogE, what()
 		}
 	}
 	for _, m := range arms {
@@ -71,19 +72,24 @@ func Harm(arms []Arm, a manifest.Analysis) string {
 		if m.Stable == "" {
 			continue
 		}
-		take(m, m.Test, false)
+		take(m.Test, func() string { return m.failing("calls", m.Test) })
 		if m.latency(a) != nil {
-			take(m, m.Latency.Test, true)
+			take(m.Latency.Test, func() string { return m.slowness("") })
+		}
+		if m.Probed {
+			take(m.Probe.Test, func() string { return m.failing("probes", m.Probe.Test) })
 		}
 	}
-	if !found || math.Log(total/float64(tests)) < -math.Log(0.9*a.FalseRollback) {
+	if tests == 0 || math.Log(total/float64(tests)) < -math.Log(0.9*a.FalseRollback) {
 		return ""
 	}
-	if slow {
-		return worst.slowness("")
-	}
-	return fmt.Sprintf("%s: %d of %d calls of version %s failed, beside it %d of %d of version %s", worst.Ref,
-		worst.Canary.Failures(), worst.Canary.Trials(), worst.New, worst.Baseline.Failures(), worst.Baseline.Trials(), worst.Stable)
+	return worst
+}
+
+// failing tells what was seen of failures.
+func (m Arm) failing(what string, t Test) string {
+	return fmt.Sprintf("%s: %d of %d %s of version %s failed, beside it %d of %d of version %s", m.Ref,
+		t.Canary.Failures(), t.Canary.Trials(), what, m.New, t.Baseline.Failures(), t.Baseline.Trials(), m.Stable)
 }
 
 // slowness tells what was seen of latency.
@@ -117,7 +123,7 @@ func Judge(arms []Arm, a manifest.Analysis) Judgement {
 	if unknown {
 		out.Need = 0
 	}
-	if out.Verdict == Undecided && !slices.ContainsFunc(arms, func(m Arm) bool { return m.Staged.Trials() > 0 }) {
+	if out.Verdict == Undecided && !slices.ContainsFunc(arms, func(m Arm) bool { return m.Staged.Trials()+m.Probe.Staged.Trials() > 0 }) {
 		out.Verdict = Unjudged
 	}
 	if out.Verdict == Pass && !slices.ContainsFunc(arms, func(m Arm) bool { return !m.alone() }) {
@@ -129,15 +135,21 @@ func Judge(arms []Arm, a manifest.Analysis) Judgement {
 // open are the questions about a function that are not answered yet.
 func (m Arm) open(a manifest.Analysis) []Judgement {
 	var out []Judgement
-	bar := goal{evidence: -math.Log(1 - a.Confidence), samples: int64(a.MinSamples), tolerance: a.Tolerance, weight: m.Weight}
-	if !bar.reached(m.Test) {
-		out = append(out, Judgement{Need: bar.need(m.Test), Reason: fmt.Sprintf("%s: no evidence yet of no harm (%d of %d calls failed, beside it %d of %d)", m.Ref,
-			m.Canary.Failures(), m.Canary.Trials(), m.Baseline.Failures(), m.Baseline.Trials())})
+	bar := goal{evidence: evidenceOf(a, m.Probed), samples: int64(a.MinSamples), tolerance: a.Tolerance, weight: m.Weight}
+	vouched := m.vouched(a)
+	if !bar.reached(m.Test) && !vouched {
+		probes := ""
+		if m.Probed {
+			probes = m.unvouched(a)
+		}
+		out = append(out, Judgement{Need: m.missing(bar), Reason: fmt.Sprintf("%s: no evidence yet of no harm (%d of %d calls failed, beside it %d of %d%s)", m.Ref,
+			m.Canary.Failures(), m.Canary.Trials(), m.Baseline.Failures(), m.Baseline.Trials(), probes)})
 	}
 	rule := m.latency(a)
-	if rule == nil {
-		return out
+	if rule == nil || vouched && m.Staged.Trials() == 0 {
+		return out // nobody called it, so nobody waited
 	}
+	bar.evidence = evidenceOf(a, false)
 	bar.tolerance = margin(*rule)
 	if !bar.reached(m.Latency.Test) {
 		out = append(out, Judgement{Need: bar.need(m.Latency.Test), Reason: m.slowness("no evidence yet that it is no slower: ")})
