@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"mooring.dev/reconciler/web"
 	"slices"
 )
@@ -37,6 +38,7 @@ func (d *Daemon) Status() web.Status {
 		return s
 	}
 	s.Pipeline = w.pipeline.Name
+	s.Receivers = slices.Sorted(maps.Keys(w.pipeline.Receivers))
 	if err := d.strangers(); err != nil {
 		s.Faults = append(s.Faults, err.Error())
 	}

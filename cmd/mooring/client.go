@@ -26,22 +26,38 @@ type client struct {
 }
 
 func (c *client) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.server, "server", "http://127.0.0.1:8420", "address of the daemon")
+	cmd.Flags().StringVar(&c.server, "server", defaultServer, "address of the daemon")
 	if cmd.Flags().Lookup("state") == nil {
 		cmd.Flags().String("state", defaultState(), "state folder of a daemon on this machine, for its token")
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		state, err := cmd.Flags().GetString("state")
-		if err != nil {
-			return err
-		}
-		c.token = os.Getenv("MOORING_TOKEN")
-		if token, err := os.ReadFile(filepath.Join(state, "token")); err == nil && c.token == "" {
-			c.token = strings.TrimSpace(string(token)) // a daemon on this machine
-		}
-		return nil
-	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return c.identify(cmd) }
 }
+
+// identify takes the token of who asks.
+func (c *client) identify(cmd *cobra.Command) error {
+	state, err := cmd.Flags().GetString("state")
+	if err != nil {
+		return err
+	}
+	c.token = tokenOf(state)
+	return nil
+}
+
+// tokenOf is that of whoever asks, or of a daemon on this machine; "" when
+// there is none.
+func tokenOf(state string) string {
+	if token := os.Getenv("MOORING_TOKEN"); token != "" {
+		return token
+	}
+	token, err := os.ReadFile(filepath.Join(state, "token"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(token))
+}
+
+// defaultServer is where a daemon on this machine is.
+const defaultServer = "http://127.0.0.1:8420"
 
 func (c *client) get(ctx context.Context, path string, into any) error {
 	return c.call(ctx, http.MethodGet, path, nil, into)

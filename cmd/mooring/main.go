@@ -97,6 +97,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		approveCommand(), rejectCommand(), checkCommand(), evidenceCommand(), tokenCommand(),
 		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), schemaCommand(), doctorCommand(), versionCommand(),
 	)
+	completing(root)
 	return root
 }
 

@@ -60,6 +60,7 @@ type Status struct {
 	Outbox       int                 `json:"outbox"`
 	Faults       []string            `json:"faults"`
 	Quota        []Lane              `json:"quota"`
+	Receivers    []string            `json:"receivers,omitempty"` // of alerts, by name
 }
 
 // Lane is one rate that a platform's account allows, and what of it is used.
