@@ -22,7 +22,25 @@ type Diagnosis struct {
 	Clock   Clock
 	Reads   []Read
 	Limits  []Limit
-	Hints   *HintPath // nil: none is declared
+	Hints   *HintPath   // nil: none is declared
+	Switch  *SwitchRole // of dead man's switches; nil: none are declared
+}
+
+// SwitchRole is the role that dead man's switches act as.
+type SwitchRole struct {
+	Declared string // as in mooring.yaml
+	Found    bool   // it is there, or declared
+	ARN      string // "" while it is not there
+	Trusted  bool   // the service that acts may take it on
+	May      []SwitchRight
+	Unasked  error // why May could not be asked
+	Err      error // why it could not be looked at
+}
+
+// SwitchRight is one call that a switch makes.
+type SwitchRight struct {
+	Action, On string
+	May        bool
 }
 
 // Why a platform was not reached.

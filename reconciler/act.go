@@ -60,6 +60,10 @@ func (p *pass) due() []plan.Step {
 			p.timers = append(p.timers, b.next)
 			continue
 		}
+		if p.unguarded(s) { // the next pass writes the switch, or says why it cannot
+			p.timers = append(p.timers, p.now.Add(p.e.d.opts.Pace.Settle))
+			continue
+		}
 		out = append(out, s)
 	}
 	return out

@@ -42,7 +42,8 @@ type environment struct {
 	// answeredBy are the policies that open differences were last put to.
 	answeredBy string
 	backoff    map[manifest.Ref]backoff
-	failures   int // passes in a row that failed as a whole
+	resting    map[manifest.Ref]resting // dead man's switches that were refused
+	failures   int                      // passes in a row that failed as a whole
 	lastCheck  map[string]time.Time
 	verified   bool      // the account was checked
 	lastPass   time.Time // told by the clock that may go back
@@ -99,6 +100,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		brought:   map[string]contractRead{},
 		kept:      map[string]string{},
 		backoff:   map[manifest.Ref]backoff{},
+		resting:   map[manifest.Ref]resting{},
 		lastCheck: map[string]time.Time{},
 		actors:    heardActors{},
 	}
@@ -215,6 +217,7 @@ func (e *environment) once(ctx context.Context) (time.Time, error) {
 func (e *environment) tell(now time.Time) {
 	if now.Before(e.lastPass) {
 		clear(e.backoff)
+		clear(e.resting)
 		clear(e.lastCheck)
 		e.pushed = pushed{}
 		e.look.again()

@@ -281,7 +281,7 @@ func (p *pass) expireHolds(ctx context.Context) error {
 			continue
 		}
 		p.changed = true
-		if h.Kind == "rollback" || h.Kind == "undecided" {
+		if h.Kind == "rollback" || h.Kind == "undecided" || h.Kind == "deadman" {
 			// What people took back does not start again because a day passed.
 			h.Until = p.now.Add(mitigationHold)
 			if err := p.remember(ctx, journal.Record{Hold: &h}); err != nil {

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -34,7 +35,7 @@ func (p *pass) reconcile(ctx context.Context) error {
 	if err := p.learn(ctx, ro); err != nil {
 		return err
 	}
-	return p.act(ctx)
+	return errors.Join(p.act(ctx), p.disarm(ctx))
 }
 
 // settle lets the planner and the rollout answer each other until neither has
@@ -90,8 +91,11 @@ func (p *pass) questioned(ctx context.Context, sig *rollout.Signal, next rollout
 	if next.Phase != rollout.Shift {
 		return false
 	}
-	next.Phase, next.Weight = rollout.Check, 0
-	p.askRollout(ctx, sig, next)
+	before := next
+	before.Phase, before.Weight = rollout.Check, 0
+	if p.askRollout(ctx, sig, before); sig.Pause == "" && sig.Abort == "" && sig.Unasked == "" {
+		p.guarded(ctx, sig, next)
+	}
 	return true
 }
 
@@ -162,13 +166,26 @@ func (p *pass) consequences(ctx context.Context, before, after rollout.State) er
 		outcome = "rolled_back"
 	}
 	p.e.d.opts.Metrics.Rollout(outcome)
-	if before.Phase == rollout.Back && before.Returned == rollout.ByUndecided {
-		return p.hold(ctx, record.Hold{
-			ID: holdID("undecided", p.e.name, before.Release.Digest), Kind: "undecided", About: before.Release.Commit, Until: p.now.Add(mitigationHold),
-			Reason: "the release was neither shown to be harmless nor harmful in time: " + before.Reason,
-		})
+	return p.holdReturned(ctx, before)
+}
+
+// holdReturned keeps what was sent back without a verdict from beginning again
+// by itself.
+func (p *pass) holdReturned(ctx context.Context, ro rollout.State) error {
+	if ro.Phase != rollout.Back {
+		return nil
 	}
-	return nil
+	h := record.Hold{About: ro.Release.Commit, Until: p.now.Add(mitigationHold)}
+	switch ro.Returned {
+	case rollout.ByUndecided:
+		h.Kind, h.Reason = "undecided", "the release was neither shown to be harmless nor harmful in time: "+ro.Reason
+	case rollout.BySwitch:
+		h.Kind, h.Reason = "deadman", ro.Reason+"; see why nobody did, and then `mooring resume`"
+	default:
+		return nil
+	}
+	h.ID = holdID(h.Kind, p.e.name, ro.Release.Digest)
+	return p.hold(ctx, h)
 }
 
 // learn appends facts, drift and holds that the plan found.

@@ -27,6 +27,9 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	if returning {
 		return sig, nil // traffic first: nothing is measured or asked before it
 	}
+	if p.guarded(ctx, &sig, p.st.Rollout); sig.Switched != "" {
+		return sig, nil
+	}
 	start, err := p.start()
 	if err != nil {
 		return sig, err

@@ -72,6 +72,11 @@ func (p *pass) standing() []event {
 	for _, ref := range slices.SortedFunc(maps.Keys(p.st.Parked), manifest.Ref.Compare) {
 		out = append(out, p.parkedEvent(p.st.Parked[ref]))
 	}
+	for _, ref := range slices.SortedFunc(maps.Keys(p.st.Switches), manifest.Ref.Compare) {
+		if p.leftOver(ref) {
+			out = append(out, p.leftSwitch(p.st.Switches[ref]))
+		}
+	}
 	if j := p.st.Judged; j != nil && j.Outcome != "allow" && !p.heldFor(j.Release.Commit) {
 		out = append(out, p.admissionEvent(*j))
 	}
@@ -183,6 +188,9 @@ func (p *pass) over(kind, key string) bool {
 		ref, err := manifest.ParseRef(key)
 		_, parked := p.st.Parked[ref]
 		return err != nil || !parked
+	case "deadman":
+		ref, err := manifest.ParseRef(key)
+		return err != nil || !p.leftOver(ref)
 	case "admission":
 		return p.st.Judged != nil && (p.st.Judged.Outcome == "allow" || p.heldFor(p.st.Judged.Release.Commit))
 	case "rollout_paused":

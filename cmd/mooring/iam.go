@@ -77,7 +77,7 @@ func (g *granting) run(cmd *cobra.Command) error {
 		return fmt.Errorf("iam: %w", err)
 	}
 	if g.allKinds {
-		return g.show(cmd, aws.Grants(rights.Scope{}, "*", some), some)
+		return g.show(cmd, aws.Grants(rights.Scope{}, aws.AnySettings(), some), some)
 	}
 	control, at, done, err := g.trees(cmd.Context())
 	if err != nil {
@@ -104,7 +104,7 @@ func (g *granting) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		grants = append(grants, aws.Grants(scopeOf(pipeline, e, rel), e.Hints.Queue, some)...)
+		grants = append(grants, aws.Grants(scopeOf(pipeline, e, rel), aws.Settings{HintQueue: e.Hints.Queue, Deadman: e.Rollout.Deadman}, some)...)
 	}
 	return g.show(cmd, grants, some)
 }

@@ -36,7 +36,7 @@ func rightsTable() string {
 	var b strings.Builder
 	b.WriteString("| capability | kind | actions | narrowed to | |\n|---|---|---|---|---|\n")
 	for _, c := range rights.All() {
-		for _, g := range aws.Grants(rights.Scope{}, "*", []rights.Capability{c}) {
+		for _, g := range aws.Grants(rights.Scope{}, aws.AnySettings(), []rights.Capability{c}) {
 			kind := g.Kind
 			if kind == "" {
 				kind = "every environment"

@@ -164,7 +164,7 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 	o := aws.Options{
 		Config: cfg, Target: *e.Provider.AWS, Pipeline: p.Name, Environment: e.Name, Artifacts: store,
 		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
-		ReadOnly: f.readOnly, HintQueue: e.Hints.Queue, Hearing: f.hearing,
+		ReadOnly: f.readOnly, HintQueue: e.Hints.Queue, Hearing: f.hearing, Deadman: e.Rollout.Deadman,
 	}
 	if emulated(cfg) {
 		// An emulator on this machine has no account to share: look often.

@@ -45,6 +45,9 @@ func (p *Provider) Diagnose(ctx context.Context, want []manifest.Resource) provi
 	if p.o.HintQueue != "" {
 		d.Hints = probe.hintPath(ctx, want)
 	}
+	if p.o.Deadman != nil {
+		d.Switch = probe.switchRole(ctx, want)
+	}
 	return d
 }
 

@@ -186,7 +186,7 @@ func TestHintsMayBeAnything(t *testing.T) {
 func TestHintsComeFromTheRegionTheQueueNames(t *testing.T) {
 	arn := "arn:aws:sqs:us-east-1:" + testAccount + ":hints"
 	b, all, _ := settled(t, sandbox.Options{}, func(o *Options) { o.HintQueue = arn })
-	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, arn, rights.All()))
+	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, Settings{HintQueue: arn}, rights.All()))
 	b.survey(all)
 	fn := find(t, all, "Function/checkout")
 	urls := map[string]string{}
@@ -220,7 +220,7 @@ func TestHintsComeFromTheRegionTheQueueNames(t *testing.T) {
 // granted by the queue's own right, whether or not a queue is declared.
 func TestTheDoctorMayLookAtTheHintQueue(t *testing.T) {
 	b, _, _ := hinted(t)
-	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: []manifest.Resource{}}, "hints", []rights.Capability{rights.Observe}))
+	b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: []manifest.Resource{}}, Settings{HintQueue: "hints"}, []rights.Capability{rights.Observe}))
 	if q := b.Diagnose(b.ctx, nil).Hints.Queue; q.Err != nil || q.ARN == "" {
 		t.Errorf("%+v", q)
 	}

@@ -94,6 +94,10 @@ func TestMotoAsWitness(t *testing.T) {
 		w.converge(all)
 		w.inPlace(all)
 	})
+	t.Run("switch", func(t *testing.T) { // which it keeps, and never lets act
+		w := world(t, "preview")
+		switchTests(t, w, find(t, w.shop("preview"), "Alias/checkout.live"), newSwitchRole(t, w.o.Config, "deadman", "scheduler.amazonaws.com", mayMove))
+	})
 	t.Run("api", func(t *testing.T) { witnessAPI(world(t, "apis")) })
 	t.Run("alarm", func(t *testing.T) { witnessAlarm(world(t, "alarms")) })
 	t.Run("layer", func(t *testing.T) {

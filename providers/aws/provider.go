@@ -47,6 +47,9 @@ type Options struct {
 	// HintQueue is the name or ARN of the queue that CloudTrail's events come
 	// to; "": none do.
 	HintQueue string
+	// Deadman is what dead man's switches are made of, for Diagnose; nil: the
+	// environment has none.
+	Deadman *manifest.Deadman
 	// Hearing is shared by all providers of the process, as Quota is. nil: one
 	// of its own.
 	Hearing *Hearing

@@ -122,6 +122,31 @@ func anyVersion(layers []manifest.Value) []manifest.Value {
 	return out
 }
 
+// Settings are those of an environment that need rights of their own.
+type Settings struct {
+	HintQueue string // as Options.HintQueue; "*" stands for one of any name
+	Deadman   *manifest.Deadman
+}
+
+// AnySettings are those of an environment with everything switched on.
+func AnySettings() Settings {
+	return Settings{HintQueue: "*", Deadman: &manifest.Deadman{Group: "*", Role: "arn:{partition}:iam::{account}:role/*"}}
+}
+
+// roleIn is the ARN of the role that switches act as; one of the repository by
+// its name among what is declared.
+func (s Settings) roleIn(all []manifest.Resource) string {
+	for _, res := range all {
+		if res.Ref.String() == s.Deadman.Role {
+			return "arn:{partition}:iam::{account}:role/" + res.Physical
+		}
+	}
+	if strings.HasPrefix(s.Deadman.Role, manifest.KindRole+"/") {
+		return "arn:{partition}:iam::{account}:role/*" // not declared yet
+	}
+	return s.Deadman.Role
+}
+
 // sharedRights are what every environment needs, whatever it declares.
 func sharedRights(hintQueue string) []rights.Row {
 	rows := []rights.Row{
@@ -144,11 +169,14 @@ func sharedRights(hintQueue string) []rights.Row {
 }
 
 // Grants are what an environment in a scope needs for some capabilities, by
-// the kinds it uses. hintQueue is Options.HintQueue; "*" stands for one of any
-// name.
-func Grants(s rights.Scope, hintQueue string, some []rights.Capability) []rights.Grant {
+// the kinds it uses and its settings.
+func Grants(s rights.Scope, of Settings, some []rights.Capability) []rights.Grant {
 	s.Partition = partition(s.Region)
-	out := s.Grants("", sharedRights(hintQueue), some)
+	rows := sharedRights(of.HintQueue)
+	if of.Deadman != nil {
+		rows = append(rows, switchRights(of.Deadman, of.roleIn(s.Resources))...)
+	}
+	out := s.Grants("", rows, some)
 	for _, k := range (&Provider{}).allKinds() {
 		out = append(out, s.Grants(k.name, k.kind.rights(), some)...)
 	}

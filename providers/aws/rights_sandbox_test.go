@@ -88,7 +88,7 @@ func TestASurveyOfNothingIsAllowed(t *testing.T) {
 	all := b.shop("preview")
 	b.converge(all)
 	for _, owned := range [][]manifest.Resource{{}, all} {
-		b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: owned}, "", []rights.Capability{rights.Observe}))
+		b.allow(t, Grants(rights.Scope{Region: testRegion, Account: testAccount, Prefix: "preview-", Resources: owned}, Settings{}, []rights.Capability{rights.Observe}))
 		if len(owned) == 0 {
 			empty := testOptions(t, b.box.URL())
 			empty.Environment = "other"

@@ -92,7 +92,7 @@ func TestRightsAreWhatIsCalled(t *testing.T) {
 	for _, k := range (&Provider{}).allKinds() {
 		maps.Copy(looks, callsIn(k.kind.rights())[rights.Observe])
 	}
-	maps.Copy(looks, callsIn(sharedRights("hints"))[rights.Observe])
+	maps.Copy(looks, callsIn(everyShared())[rights.Observe])
 	for _, k := range (&Provider{}).allKinds() {
 		granted := callsIn(k.kind.rights())
 		if len(granted[rights.Observe]) == 0 {
@@ -111,6 +111,11 @@ func TestRightsAreWhatIsCalled(t *testing.T) {
 			compare(t, k.name+" "+string(c), granted[c], made)
 		}
 	}
+}
+
+// everyShared are the rows of everything switched on.
+func everyShared() []rights.Row {
+	return append(sharedRights("hints"), switchRights(AnySettings().Deadman, "*")...)
 }
 
 // compare tells what is granted and never called, and what is called and not
@@ -138,7 +143,7 @@ func TestEveryCallHasARight(t *testing.T) {
 			maps.Copy(granted, ops)
 		}
 	}
-	for _, ops := range callsIn(sharedRights("hints")) {
+	for _, ops := range callsIn(everyShared()) {
 		maps.Copy(granted, ops)
 	}
 	for _, ops := range graphOf(t, ".").ops {
@@ -192,7 +197,7 @@ func TestImportCallsAreImports(t *testing.T) {
 // TestTagsOfFunctionsAreReadable: no call has the right's name, but GetFunction
 // leaves the tags out for who lacks it.
 func TestTagsOfFunctionsAreReadable(t *testing.T) {
-	for _, g := range Grants(rights.Scope{}, "", []rights.Capability{rights.Observe}) {
+	for _, g := range Grants(rights.Scope{}, Settings{}, []rights.Capability{rights.Observe}) {
 		if g.Kind == manifest.KindFunction && slices.Contains(g.Actions, "lambda:GetFunction") && !slices.Contains(g.Actions, "lambda:ListTags") {
 			t.Errorf("%v", g.Actions)
 		}

@@ -39,7 +39,7 @@ func newBoxed(t *testing.T, o sandbox.Options, change ...func(*Options)) *boxed 
 	}
 	b := &boxed{world: newWorld(t, options), box: box}
 	b.also = box.Advance
-	b.hold(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, "*", rights.All()))
+	b.hold(t, Grants(rights.Scope{Region: testRegion, Account: testAccount}, AnySettings(), rights.All()))
 	return b
 }
 

@@ -62,6 +62,9 @@ func (k scheduleKind) schedulesInBulk(ctx context.Context, cl *clients) (map[str
 			return nil, err
 		}
 		for _, one := range page.Schedules {
+			if isSwitch(awssdk.ToString(one.Name)) {
+				continue // of a release that moves, and no resource
+			}
 			out[awssdk.ToString(one.GroupName)+"/"+awssdk.ToString(one.Name)] = one
 		}
 	}

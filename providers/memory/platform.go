@@ -52,6 +52,8 @@ type Platform struct {
 	errors  map[string]float64 // error rate by code digest
 	handler func(Invocation) ([]byte, bool)
 	request int
+	// switches are the dead man's switches, by alias.
+	switches map[Name]standing
 }
 
 // Name is how the platform itself names a thing. Physical is the function's
@@ -140,7 +142,8 @@ func New(o Options) *Platform {
 		fixed := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		o.Now = func() time.Time { return fixed }
 	}
-	return &Platform{o: o, things: map[Name]*thing{}, traffic: map[string]Traffic{}, alarms: map[string]string{}, errors: map[string]float64{}}
+	return &Platform{o: o, things: map[Name]*thing{}, traffic: map[string]Traffic{}, alarms: map[string]string{}, errors: map[string]float64{},
+		switches: map[Name]standing{}}
 }
 
 // Environment is the Provider of one environment of one pipeline.
@@ -233,6 +236,9 @@ func compareNames(a, b Name) int {
 
 // live finds a thing and lets pending settling finish.
 func (p *Platform) live(n Name) (*thing, bool) {
+	if len(p.switches) > 0 {
+		p.act(n)
+	}
 	t, ok := p.things[n]
 	if !ok || t.deleted {
 		return nil, false

@@ -24,6 +24,7 @@ var (
 	_ providers.Invoker        = (*Provider)(nil)
 	_ providers.ActorFinder    = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
+	_ providers.Switcher       = (*Provider)(nil)
 	_ providers.AccountChecker = (*Provider)(nil)
 )
 

@@ -26,6 +26,7 @@ var (
 	_ providers.Hinter         = (*Provider)(nil)
 	_ providers.Examiner       = (*Provider)(nil)
 	_ providers.Cleaner        = (*Provider)(nil)
+	_ providers.Switcher       = (*Provider)(nil)
 	_ providers.Diagnoser      = (*Provider)(nil)
 )
 
@@ -146,4 +147,22 @@ func (p *Provider) Diagnose(ctx context.Context, want []manifest.Resource) provi
 		return diagnoser.Diagnose(ctx, want)
 	}
 	return providers.Diagnosis{}
+}
+
+// Arm is Denied.
+func (p *Provider) Arm(_ context.Context, s providers.Switch) (providers.Receipt, error) {
+	return providers.Receipt{}, refuse("arm", s.Alias.Ref)
+}
+
+// Armed is the inner provider's; none is where that has no switches.
+func (p *Provider) Armed(ctx context.Context, s providers.Switch) (bool, error) {
+	if switcher, ok := p.inner.(providers.Switcher); ok {
+		return switcher.Armed(ctx, s)
+	}
+	return false, nil
+}
+
+// Disarm is Denied.
+func (p *Provider) Disarm(_ context.Context, s providers.Switch) (providers.Receipt, error) {
+	return providers.Receipt{}, refuse("disarm", s.Alias.Ref)
 }

@@ -28,14 +28,22 @@ func OfPlatform(e manifest.Environment, d providers.Diagnosis) []Check {
 		for _, name := range []string{"permissions", "limits", "hints"} {
 			out = append(out, subject{name, scope}.skipped("the account was not reached"))
 		}
-		return out
+		return append(out, switchRole(e, d)...)
 	}
 	out = append(out, permissions(scope, d.Reads))
 	out = append(out, limits(scope, d.Limits)...)
+	out = append(out, switchRole(e, d)...)
 	if d.Hints == nil {
 		return append(out, subject{"hints", scope}.skipped("no queue is named with `hints:`; changes are found by looking alone"))
 	}
 	return append(out, OfHints(scope, *d.Hints)...)
+}
+
+func switchRole(e manifest.Environment, d providers.Diagnosis) []Check {
+	if e.Rollout.Deadman == nil {
+		return nil
+	}
+	return []Check{OfSwitchRole(e, d.Switch)}
 }
 
 func reached(scope string, target manifest.AWSTarget, r providers.Reached) []Check {

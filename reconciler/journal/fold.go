@@ -71,7 +71,7 @@ func Valid(r Record) error {
 	about, of := 0, 0
 	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
 		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
-		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil} {
+		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil} {
 		if set {
 			about++
 		}
@@ -155,6 +155,7 @@ func (e *Environment) fill() {
 	fill(&e.Checks)
 	fill(&e.Soaked)
 	fill(&e.Requests)
+	fill(&e.Switches)
 }
 
 func fill[K comparable, V any](m *map[K]V) {
@@ -214,6 +215,8 @@ func (e *Environment) apply(r Record) {
 		delete(e.Requests, r.Request.ID)
 	case r.Request != nil:
 		e.Requests[r.Request.ID] = *r.Request
+	case r.Switch != nil:
+		e.turn(*r.Switch)
 	}
 }
 
@@ -258,10 +261,7 @@ func (e *Environment) fact(f record.Fact) {
 func (e *Environment) outcome(o record.Outcome) {
 	intent := e.Intents[o.Ref]
 	delete(e.Intents, o.Ref)
-	for _, id := range o.RequestIDs {
-		e.OwnRequests[id] = o.At
-	}
-	bound(e.OwnRequests, keepRequests, func(t time.Time) time.Time { return t }, cmp.Compare[string])
+	e.own(o.RequestIDs, o.At)
 	switch o.Kind {
 	case "":
 		delete(e.Parked, o.Ref)
@@ -279,6 +279,24 @@ func (e *Environment) outcome(o record.Outcome) {
 		}
 	}
 	bound(e.Rounds, keepRounds, func(r Rounds) time.Time { return r.Last }, cmp.Compare[string])
+}
+
+// own notes requests of our own.
+func (e *Environment) own(ids []string, at time.Time) {
+	for _, id := range ids {
+		e.OwnRequests[id] = at
+	}
+	bound(e.OwnRequests, keepRequests, func(t time.Time) time.Time { return t }, cmp.Compare[string])
+}
+
+// turn keeps what is known of a dead man's switch until it was taken away.
+func (e *Environment) turn(s record.Switch) {
+	e.own(s.RequestIDs, s.Since)
+	if s.State == record.SwitchGone {
+		delete(e.Switches, s.Alias)
+		return
+	}
+	e.Switches[s.Alias] = s
 }
 
 // resolved ends a difference. One that people were told of, without a name, is

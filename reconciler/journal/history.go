@@ -61,6 +61,8 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 		return "promotion", "", promotionLine(*r.Promotion)
 	case r.Request != nil:
 		return "request", "", requestLine(*r.Request)
+	case r.Switch != nil:
+		return "deadman", r.Switch.Alias.String(), e.switchLine(*r.Switch)
 	case r.Alert != nil:
 		return "alert", r.Alert.Resource, r.Alert.Status + ": " + r.Alert.Title
 	case r.Delivered != nil && r.Delivered.Dead:
@@ -136,6 +138,19 @@ func seen(canary, baseline rollout.Counts) string {
 		text += fmt.Sprintf(", beside it %d of %d", baseline.Errors, baseline.Calls)
 	}
 	return text
+}
+
+// switchLine speaks of a switch that is new or lost; that it is put off is no
+// news.
+func (e *Environment) switchLine(s record.Switch) string {
+	was := e.Switches[s.Alias]
+	switch {
+	case s.State == record.SwitchArmed && was.State != record.SwitchArmed:
+		return "armed: traffic goes back to version " + s.Version + " by itself once nobody looks after the release"
+	case s.State == record.SwitchLost && was.State != record.SwitchLost:
+		return "is not there any more: it took traffic back, or somebody removed it"
+	}
+	return ""
 }
 
 func (e *Environment) holdLine(h record.Hold) string {

@@ -52,6 +52,7 @@ type Record struct {
 	Lease      *Lease              `json:"lease,omitempty"`
 	Activation *record.Activation  `json:"activation,omitempty"`
 	PolicyWord *record.PolicyWord  `json:"policyWord,omitempty"`
+	Switch     *record.Switch      `json:"switch,omitempty"`
 }
 
 // Lift ends a hold.

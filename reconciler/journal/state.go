@@ -54,7 +54,9 @@ type Environment struct {
 	Soaked      map[string]Soak    // the longest of each release, by digest; bounded
 	Promotions  []record.Promotion // newest last, bounded to the last 50
 	Requests    map[string]Request // open ones
-	History     []Event            // what people see, bounded to the last 500
+	// Switches are the dead man's switches that stand at the platform, or may.
+	Switches map[manifest.Ref]record.Switch
+	History  []Event // what people see, bounded to the last 500
 }
 
 // Rounds counts reverts of one difference.

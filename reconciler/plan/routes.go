@@ -142,17 +142,10 @@ func (w *world) foreign(f rollout.Function, live providers.Routing) bool {
 
 // allowed is the highest weight this rollout can have asked for so far.
 func (w *world) allowed() providers.Weight {
-	s := w.in.Rollout
-	if s.Phase != rollout.Shift {
+	if w.phase() != rollout.Shift {
 		return providers.Percent(100)
 	}
-	high := s.Weight
-	for i, stage := range s.Stages {
-		if i <= s.Stage {
-			high = max(high, stage.Weight)
-		}
-	}
-	return providers.Percent(high)
+	return w.in.Rollout.Highest()
 }
 
 // unroutable says why a routing cannot be asked for: a version is not

@@ -109,7 +109,8 @@ type Hold struct {
 	Owner string    `json:"owner"` // "mooring", or local:USER (unverified)
 	// Kind tells what made it: manual, rollback, forced_update,
 	// branch_deleted, empty, deletion_guard, adoption, mitigation, fight,
-	// undecided, admission, promotion, contract, suspend, recovered, pause.
+	// undecided, admission, promotion, contract, suspend, recovered, pause,
+	// deadman.
 	Kind   string    `json:"kind"`
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`

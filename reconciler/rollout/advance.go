@@ -102,6 +102,9 @@ func (s *State) danger(sig Signal) (Return, string) {
 	if s.Verdict == Fail {
 		return ByVerdict, s.Reason
 	}
+	if sig.Switched != "" && s.Stable.Digest != "" {
+		return BySwitch, sig.Switched
+	}
 	if sig.Abort != "" {
 		return ByAbort, sig.Abort
 	}
@@ -137,7 +140,7 @@ func (s *State) refused(checks []CheckDone) string {
 // giveUp sends traffic back to stable. A first deployment has no stable: it
 // stops where it is and keeps what stands.
 func (s *State) giveUp(by Return, why string) {
-	s.Failed = by != ByRollback && by != ByUndecided && by != BySuperseded
+	s.Failed = by != ByRollback && by != ByUndecided && by != BySuperseded && by != BySwitch
 	s.Returned, s.Reason, s.Need = by, why, 0
 	if s.Stable.Digest == "" {
 		s.Paused, s.Halted = "stopped: "+why, true

@@ -71,7 +71,7 @@ type State struct {
 	Next *Start `json:"next,omitempty"`
 	// Returned is what sent the rollout Back (or, on a first deployment,
 	// stopped it), kept until the next Start: the shell quarantines Failed
-	// ones and holds for ByRollback and ByUndecided.
+	// ones and holds for ByRollback, ByUndecided and BySwitch.
 	Returned Return `json:"returned,omitempty"`
 }
 
@@ -99,6 +99,7 @@ const (
 	ByRollback   Return = "rollback"   // a person or a rule asked
 	ByUndecided  Return = "undecided"  // no verdict within the stage's limit, or no answer of policy
 	BySuperseded Return = "superseded" // a newer release came
+	BySwitch     Return = "deadman"    // the dead man's switch took traffic back while nobody looked
 )
 
 // Function is one function whose version changes in this release.
@@ -153,6 +154,8 @@ type Signal struct {
 	Rollback string
 	// Impossible: a step of this release failed for good; why.
 	Impossible string
+	// Switched: a dead man's switch took traffic back, while nobody looked; why.
+	Switched string
 }
 
 // Start is a release about to move.

@@ -36,6 +36,7 @@ func (f *functionSpec) check(d *decoder, n *node) {
 	if f.Rollout != nil && f.Rollout.Force {
 		d.fault(n.get("rollout").get("force").pos(), "force is for environments", "a function's own rollout holds unless its environment forces another")
 	}
+	refuseDeadman(d, n.get("rollout"), f.Rollout)
 	if l := f.LoggingConfig; l != nil && l.LogFormat != "JSON" && (l.ApplicationLogLevel != "" || l.SystemLogLevel != "") {
 		d.fault(n.get("loggingConfig").pos(), "log levels need logFormat: JSON", "")
 	}

@@ -81,6 +81,7 @@ func (s *workflowSpec) checkRollout(d *decoder, n *node) {
 	if s.Rollout.Force {
 		d.fault(n.get("force").pos(), "force is for environments", "a workflow's own rollout holds unless its environment forces another")
 	}
+	refuseDeadman(d, n, s.Rollout)
 }
 
 func expandWorkflow(x *expansion) {

@@ -33,6 +33,8 @@ var patterns = map[string]*pattern{
 	"label":       compilePattern(`^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$`, "letters, digits and _./- inside"),
 	"value":       compilePattern(`^[A-Za-z_][A-Za-z0-9_.-]*$`, "letters, digits and _.-, a letter first"),
 	"arn":         compilePattern(`^arn:[a-z0-9-]+:[a-z0-9-]+:[a-z0-9*-]*:[0-9*]*:.+$`, "an ARN"),
+	"deadmanRole": compilePattern(`^(Role/[A-Za-z0-9][A-Za-z0-9_-]*|arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+)$`, "Role/NAME of the repository, or a role's ARN"),
+	"schedules":   compilePattern(`^[0-9A-Za-z_.-]{1,64}$`, "letters, digits, _, . and -, at most 64"),
 	"roleArn":     compilePattern(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+$`, "a role's ARN, arn:aws:iam::ACCOUNT:role/NAME"),
 	"policyArn":   compilePattern(`^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$`, "a policy's ARN"),
 	"layerArn":    compilePattern(`^arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$`, "the ARN of a layer's version"),

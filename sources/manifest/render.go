@@ -36,6 +36,7 @@ func Render(docs *Documents, p *Pipeline, environment, commit string) (*Release,
 
 func newSettings(p *Pipeline, e Environment) *settings {
 	s := &settings{environment: e.Name, pipeline: p.Name, naming: cmp.Or(p.Naming, "${environment}-${name}"), rollout: e.Rollout}
+	s.rollout.Deadman = nil         // who looks after a release is no part of it
 	if len(s.rollout.Stages) == 0 { // a Pipeline made in Go rather than read
 		force := s.rollout.Force
 		s.rollout = defaultRollout()

@@ -26,6 +26,7 @@ type rolloutDoc struct {
 	Force    bool         `json:"force" doc:"In an environment: whether this holds against what a function says."`
 	Stages   []Stage      `json:"stages" is:"maxitems=100" doc:"Shares of traffic, rising. The last is 100."`
 	Analysis *analysisDoc `json:"analysis" doc:"How each stage is judged."`
+	Deadman  *Deadman     `json:"deadman" doc:"In an environment: traffic goes back by itself, at AWS, when nobody looks after a release that moves. Left out, it does not."`
 }
 
 type analysisDoc struct {
@@ -77,7 +78,7 @@ func (r *Rollout) decodeNode(d *decoder, n *node, _ *rule) {
 	var doc rolloutDoc
 	d.into(n, &doc)
 	*r = doc.over(defaultRollout())
-	r.Force = doc.Force
+	r.Force, r.Deadman = doc.Force, doc.Deadman
 }
 
 // strategyName is one of strategies, or a name of CodeDeploy's.

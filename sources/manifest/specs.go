@@ -254,6 +254,8 @@ type Rollout struct {
 	Force    bool     `json:"force,omitempty"`
 	Stages   []Stage  `json:"stages,omitempty"` // always ends in 100 in normal form
 	Analysis Analysis `json:"analysis,omitzero"`
+	// Deadman is an environment's alone; nil: there is none.
+	Deadman *Deadman `json:"deadman,omitempty"`
 }
 
 // Analysis says how a stage is judged. Rates are shares of calls, 0..1.

@@ -104,6 +104,8 @@ func (s *Sandbox) queuesThatLet(service, source, queue string) (*sqs.Service, er
 // before.
 func (s *Sandbox) fire(ctx context.Context, d scheduler.Delivery) error {
 	switch serviceIn(d.Target) {
+	case "scheduler":
+		return s.universal(ctx, d)
 	case "sqs":
 		return queuesFor{s}.Send(ctx, d.Target, string(d.Payload))
 	case "sns":

@@ -43,6 +43,8 @@ func Samples() []journal.Record {
 		{Activation: &record.Activation{Revision: "9a", Before: "8b", Active: true, Author: "ann", Files: []string{"admission/a.rego"}, Replayed: 2,
 			Flips: []record.Flip{{Decision: "dec-1", Environment: "production", Point: "admission", Before: "allow", After: "deny"}}, At: at}},
 		{PolicyWord: &record.PolicyWord{Force: true, Approval: record.Approval{Key: record.Key{Content: "9a"}, By: "bob", Verified: true, Reason: "the guard was wrong", At: at}}},
+		{Switch: &record.Switch{Alias: manifest.Ref{Kind: manifest.KindAlias, Name: "checkout.live"}, Version: "6", Group: "deadman", Release: release.Digest,
+			State: record.SwitchArmed, Acts: at.Add(15 * time.Minute), Since: at, RequestIDs: []string{"req-3"}}},
 	}
 	for i := range recs {
 		recs[i].Environment, recs[i].At = "production", at

@@ -120,6 +120,9 @@ func sessionAsks(c Call) []iam.Ask {
 }
 
 func roleAsks(c Call) []iam.Ask {
+	if source := c.text("PolicySourceArn"); source != "" {
+		return c.on("iam:"+c.Operation, source)
+	}
 	name := c.text("RoleName")
 	if name == "" {
 		return c.on("iam:"+c.Operation, everything)

@@ -20,6 +20,7 @@ func (s *Service) grantOperations() map[string]wire.Operation {
 		"DetachRolePolicy":               wire.Op(s.detach),
 		"ListAttachedRolePolicies":       wire.Op(s.listAttached),
 		"GetAccountAuthorizationDetails": wire.Op(s.details),
+		"SimulatePrincipalPolicy":        wire.Op(s.simulate),
 	}
 }
 

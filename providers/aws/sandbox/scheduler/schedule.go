@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -184,6 +185,8 @@ func (s *Service) buildTarget(in *target) (*target, error) {
 	switch {
 	case !strings.HasPrefix(in.Arn, "arn:aws:"):
 		return nil, invalid("Provided Arn is not in correct format.")
+	case strings.HasPrefix(in.Arn, UniversalPrefix) && !universal(in.Arn, in.Input):
+		return nil, invalid("Invalid RequestJson provided. Reason The RequestJson is not valid, or the call is not one that a schedule makes.")
 	case !roleARN.MatchString(in.RoleArn):
 		return nil, invalid("RoleArn is not in correct format.")
 	case !s.options.Roles.AssumableBy(in.RoleArn, "scheduler.amazonaws.com"):
@@ -337,6 +340,26 @@ func (s *Service) fire(ctx context.Context, one Schedule) {
 	if s.may(d) {
 		_ = s.options.Deliver(ctx, d) // what its dead-letter queue does not take is lost
 	}
+}
+
+// UniversalPrefix begins the ARN of a target that is an API call:
+// arn:aws:scheduler:::aws-sdk:lambda:updateAlias.
+const UniversalPrefix = "arn:aws:scheduler:::aws-sdk:"
+
+// universal tells whether such a target names a call that is no read, and its
+// input the call's parameters.
+func universal(arn, input string) bool {
+	service, call, ok := strings.Cut(strings.TrimPrefix(arn, UniversalPrefix), ":")
+	if !ok || service == "" || call == "" || strings.Contains(call, ":") {
+		return false
+	}
+	for _, read := range []string{"get", "describe", "list"} {
+		if strings.HasPrefix(call, read) {
+			return false
+		}
+	}
+	var members map[string]json.RawMessage
+	return json.Unmarshal([]byte(input), &members) == nil
 }
 
 // may asks whether the role allows what the target needs.

@@ -1,8 +1,9 @@
 // Package scheduler is the sandbox's EventBridge Scheduler: schedules of one
 // account in one region, in their groups, that fire within a second of their
-// time, as the role they name and only where it may. It refuses universal
-// targets and retries: what cannot be delivered goes to the dead-letter queue
-// at once.
+// time, as the role they name and only where it may. Of universal targets it
+// leaves it to whoever delivers which calls are made, and whether the role may.
+// It refuses retries: what cannot be delivered goes to the dead-letter queue at
+// once.
 package scheduler
 
 import (
