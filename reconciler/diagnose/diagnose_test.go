@@ -244,3 +244,39 @@ func TestRepository(t *testing.T) {
 	one(t, "closed", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Count: 3}), "protection"), "fault: no policy can allow")
 	one(t, "open", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Opens: []string{"policy.admission.a"}}), "protection"), "ok: policy.admission.a")
 }
+
+// TestSwitchRole: a switch that would not act is a fault, and says which part
+// is missing.
+func TestSwitchRole(t *testing.T) {
+	const arn = "arn:aws:iam::111111111111:role/deadman"
+	may := []providers.SwitchRight{{Action: "lambda:UpdateAlias", On: "arn:f", May: true}, {Action: "states:UpdateStateMachineAlias", On: "arn:m", May: true}}
+	mayNot := []providers.SwitchRight{may[0], {Action: "states:UpdateStateMachineAlias", On: "arn:m"}}
+	e := manifest.Environment{Name: "production", Rollout: manifest.Rollout{Deadman: &manifest.Deadman{Role: arn}}}
+	denied := providers.Errorf(providers.Denied, "not authorized")
+	for want, r := range map[string]*providers.SwitchRole{
+		"skipped: not reached":                          nil,
+		"fault: there is no role":                       {Declared: arn},
+		"skipped: declared, and not made yet":           {Declared: "Role/deadman", Found: true},
+		"fault: may not take on " + arn:                 {Declared: arn, Found: true, ARN: arn, May: may},
+		"fault: may not call states:UpdateStateMachine": {Declared: arn, Found: true, ARN: arn, Trusted: true, May: mayNot},
+		"warning: could not be asked":                   {Declared: arn, Found: true, ARN: arn, Trusted: true, Unasked: denied},
+		"warning: may not be looked at":                 {Declared: arn, Err: denied},
+		"warning: could not be looked at":               {Declared: arn, Err: errors.New("no answer")},
+		"ok: for 15m0s":                                 {Declared: arn, Found: true, ARN: arn, Trusted: true, May: may},
+	} {
+		one(t, want, OfSwitchRole(e, r), want)
+	}
+	for _, declared := range []bool{true, false} {
+		e.Provider.AWS = &manifest.AWSTarget{}
+		if !declared {
+			e.Rollout.Deadman = nil
+		}
+		told := false
+		for _, c := range OfPlatform(e, providers.Diagnosis{Switch: &providers.SwitchRole{Declared: arn}}) {
+			told = told || c.Name == "deadman"
+		}
+		if told != declared {
+			t.Errorf("declared %v, told %v", declared, told)
+		}
+	}
+}
