@@ -111,6 +111,39 @@ func TestLesson67LostMetricsNeverAdvance(t *testing.T) {
 	}
 }
 
+// Lesson 67 with probes: they stand in for users who are known not to call, and
+// for nobody while metrics are lost, be it from the start or since the probes
+// began; what they find on the way still takes the release back.
+func TestLesson67ProbesStandInForNoLostMetrics(t *testing.T) {
+	for name, c := range map[string]struct {
+		after    int // rounds of probes, before metrics are lost
+		broken   bool
+		returned rollout.Return
+	}{"from the start": {0, false, rollout.ByUndecided}, "on the way": {3, false, rollout.ByUndecided}, "broken": {0, true, rollout.ByVerdict}} {
+		s := analysed(t, probes)
+		s.platform.SetTraffic("production-checkout", memory.Traffic{Unknown: c.after == 0})
+		s.platform.Handle(func(in memory.Invocation) ([]byte, bool) {
+			return []byte(`{"ok":true}`), c.broken && strings.Contains(in.Code, code(9))
+		})
+		s.inject = func(string, manifest.Ref) error {
+			if c.after > 0 && s.watch.environment("production").Rollout.Probes >= c.after {
+				s.inject = func(op string, _ manifest.Ref) error {
+					if op == "measure" {
+						return providers.Errorf(providers.Transient, "no answer")
+					}
+					return nil
+				}
+			}
+			return nil
+		}
+		most, inForce := released(t, s, code(9))
+		if ro := s.watch.environment("production").Rollout; inForce || most > providers.Percent(10) || ro.Returned != c.returned {
+			t.Errorf("%s: up to %d, in force %t, returned %q: %s", name, most, inForce, ro.Returned, ro.Reason)
+		}
+		sound(t, s)
+	}
+}
+
 func TestLesson69NewRevisionInCanaryBeginsAnew(t *testing.T) {
 	s := canary(t)
 	k := firstContent()

@@ -121,7 +121,8 @@ func (s *killStage) furnish() {
 	s.call("ssm", "AmazonSSM.PutParameter", `{"Name":"/shop/rates","Type":"String","Value":"1.0"}`)
 }
 
-func (s *killStage) call(service, target, body string) {
+// call calls the cloud as somebody else, and gives its answer.
+func (s *killStage) call(service, target, body string) string {
 	s.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, s.box.URL(), strings.NewReader(body))
 	if err != nil {
@@ -138,6 +139,11 @@ func (s *killStage) call(service, target, body string) {
 	if resp.StatusCode != http.StatusOK {
 		s.t.Fatalf("%s: %s", target, resp.Status)
 	}
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(answer)
 }
 
 // killStages are the stages of a release that is not judged by its calls.

@@ -28,6 +28,11 @@ func anySignal(t *rapid.T, d *drive) Signal {
 			sig.Checks = append(sig.Checks, CheckDone{Ref: f.Ref, Passed: rapid.IntRange(0, 9).Draw(t, "check") > 0})
 		}
 		sig.Looks = append(sig.Looks, anyLook(t, d, f))
+		if rapid.Bool().Draw(t, "probed") {
+			n := int64(10)
+			failed := func(kind string) int64 { return rapid.SampledFrom([]int64{0, 0, 0, 0, 0, 0, 1, 10}).Draw(t, kind) }
+			sig.Probes = append(sig.Probes, Probed{Ref: f.Ref, At: d.now, Canary: Counts{Calls: n, Errors: failed("probes")}, Baseline: Counts{Calls: n, Errors: failed("beside")}})
+		}
 	}
 	switch rapid.IntRange(0, 40).Draw(t, "event") {
 	case 0:
@@ -51,6 +56,9 @@ func anySignal(t *rapid.T, d *drive) Signal {
 	case 12, 13, 14, 15:
 		functions := []string{"a", "b", "c"}[:rapid.IntRange(0, 3).Draw(t, "functions")]
 		sig.Start = starting(rapid.SampledFrom([]string{"r0", "r1", "r2", "r3"}).Draw(t, "start"), functions...)
+		for i := range sig.Start.Functions {
+			sig.Start.Functions[i].Probed = rapid.Bool().Draw(t, "declares probes")
+		}
 		sig.Start.Rollout.Analysis.OnUndecided = rapid.SampledFrom([]string{"hold", "proceed", "rollback"}).Draw(t, "undecided")
 	}
 	return sig
