@@ -110,7 +110,6 @@ func TestProbesStopWithTheRelease(t *testing.T) {
 	if err := s.word(web.RolloutPause, "lunch"); err != nil {
 		t.Fatal(err)
 	}
-	s.turn(true)
 	silent("paused")
 	if err := s.word(web.RolloutResume, "back"); err != nil {
 		t.Fatal(err)
@@ -123,7 +122,6 @@ func TestProbesStopWithTheRelease(t *testing.T) {
 	if err := s.word(web.RolloutAbort, "enough"); err != nil {
 		t.Fatal(err)
 	}
-	s.turn(true)
 	silent("aborted")
 	sound(t, s)
 }
@@ -198,11 +196,14 @@ func TestHangingProbe(t *testing.T) {
 			t.Fatal("nobody is called")
 		}
 		hangs.Store(true)
-		before := of()
+		before, asked := of(), time.Now()
 		s.until(time.Minute, func() bool { return of().Probe.Canary != before.Probe.Canary })
 		f := of()
 		if slow := f.Probe.Canary.Errors; slow == 0 || slow > 4 || f.Probe.Baseline.Errors != 0 || f.Probe.Baseline.Calls != f.Probe.Canary.Calls {
 			t.Errorf("slow calls are counted as %+v, beside it %+v", f.Probe.Canary, f.Probe.Baseline)
+		}
+		if took := time.Since(asked); took > probeRound+4*time.Second {
+			t.Errorf("a round of slow calls took %s", took)
 		}
 		said := make(chan error, 1)
 		go func() {

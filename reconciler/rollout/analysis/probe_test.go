@@ -201,8 +201,10 @@ func TestProbesVouchForNobodyUnseen(t *testing.T) {
 		}, false},
 		"users' calls fail": {func(m Arm, i int) (Look, bool) {
 			l := silent(m, i)
-			l.Canary, l.Baseline = providers.Sample{Known: true, Calls: 1, Errors: int64(i % 2)}, providers.Sample{Known: true, Calls: 9}
-			return l, i < 4
+			if i < 4 {
+				l.Canary, l.Baseline = providers.Sample{Known: true, Calls: 1, Errors: int64(i % 2)}, providers.Sample{Known: true, Calls: 9}
+			}
+			return l, true
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
