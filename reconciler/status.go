@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"mooring.dev/reconciler/web"
 	"slices"
+
+	"mooring.dev/reconciler/web"
 )
 
 // Status is where everything stands.

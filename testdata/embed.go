@@ -16,3 +16,8 @@ var Shop embed.FS
 //
 //go:embed policies/starter
 var Starter embed.FS
+
+// Start is what `mooring init` fills in and writes, below start/.
+//
+//go:embed start
+var Start embed.FS
