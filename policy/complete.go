@@ -51,7 +51,7 @@ func (f PromotionFacts) complete() *PromotionFacts {
 		u.Checks = filled(u.Checks)
 		return u
 	})
-	f.Evidence = filled(f.Evidence)
+	f.Evidence = each(f.Evidence, Evidence.complete)
 	f.Approvals = each(f.Approvals, Approval.complete)
 	f.Contract.Broken = filled(f.Contract.Broken)
 	return &f

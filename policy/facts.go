@@ -30,16 +30,28 @@ type Check struct {
 	TimeNS int64  `json:"time_ns"`
 }
 
-// Evidence is a verified or claimed fact about the content.
+// Evidence is a verified or claimed fact about the content: what one signer's
+// statements of one kind and name come to.
 type Evidence struct {
-	Kind          string `json:"kind"` // test_result | provenance | attestation
-	Name          string `json:"name"`
-	PredicateType string `json:"predicate_type"`
-	Verified      bool   `json:"verified"`
-	SubjectMatch  bool   `json:"subject_match"`
-	Passed        bool   `json:"passed"`
-	Signer        string `json:"signer"`
-	TimeNS        int64  `json:"time_ns"`
+	Kind          string   `json:"kind"` // test_result | provenance | attestation
+	Name          string   `json:"name"` // of the test, of the builder; of what is not verified, where it lies
+	PredicateType string   `json:"predicate_type"`
+	Verified      bool     `json:"verified"`
+	SubjectMatch  bool     `json:"subject_match"`
+	Passed        bool     `json:"passed"`
+	Signer        string   `json:"signer"`   // the name of the key
+	TimeNS        int64    `json:"time_ns"`  // 0: no time that could be believed
+	Result        string   `json:"result"`   // passed | warned | failed, the worst of a test's; "" of everything else
+	Builder       string   `json:"builder"`  // of provenance
+	Subjects      []string `json:"subjects"` // sha256:… and gitCommit:…, those of this content first; at most 100
+	Source        string   `json:"source"`   // where it lies: of several the first
+	Digests       []string `json:"digests"`  // of the envelopes
+	Why           string   `json:"why"`      // it is not verified
+}
+
+func (e Evidence) complete() Evidence {
+	e.Subjects, e.Digests = filled(e.Subjects), filled(e.Digests)
+	return e
 }
 
 // Approval is a person's yes to this content in this environment. Void ones

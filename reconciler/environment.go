@@ -38,6 +38,7 @@ type environment struct {
 	releases map[string]*manifest.Release // by commit and pipeline
 	specs    map[manifest.Ref]cachedSpec
 	brought  map[string]contractRead // what code expects, by its digest
+	beside   map[string]besideRead   // what is signed beside code, by its address
 	kept     map[string]string       // commits pinned in the source, by name
 	// answeredBy are the policies that open differences were last put to.
 	answeredBy string
@@ -98,6 +99,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		releases:  map[string]*manifest.Release{},
 		specs:     map[manifest.Ref]cachedSpec{},
 		brought:   map[string]contractRead{},
+		beside:    map[string]besideRead{},
 		kept:      map[string]string{},
 		backoff:   map[manifest.Ref]backoff{},
 		resting:   map[manifest.Ref]resting{},

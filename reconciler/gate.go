@@ -66,7 +66,9 @@ func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decis
 	}
 	in.Request.ID = p.e.d.opts.NewID("dec")
 	in.PromotionFacts = p.promotionFacts(key)
-	in.Evidence = p.evidenceFor(ctx, p.head.release)
+	if in.Evidence, err = p.evidenceFor(ctx, p.head.release); err != nil {
+		return p.withoutEvidence(d, err), nil
+	}
 	second, err := p.asked(ctx, policy.Promotion, in, key)
 	if second.Default && err == nil {
 		return d, nil

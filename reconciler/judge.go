@@ -47,6 +47,9 @@ func (p *pass) readHead(ctx context.Context) error {
 	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
 	if p.head.err == nil {
 		p.head.basis += p.said(named(p.head.release).Key())
+		if j := p.st.Judged; len(p.spec.After) > 0 && (j == nil || j.Outcome != "allow" || j.Release.Commit != snap.Commit.SHA) {
+			p.head.basis += p.evidenceBasis(ctx, p.head.release)
+		}
 	}
 	p.head.judge = p.mustJudge(snap.Commit.SHA)
 	return nil

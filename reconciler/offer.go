@@ -85,7 +85,7 @@ func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) err
 		return p.promotionHeld(ctx, m, &d)
 	}
 	p.waits = codeOffer
-	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: record.Proposed, Commit: commit, Decision: d.ID, Source: m.Commit, Flags: d.Flags, At: p.now,
+	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: record.Proposed, Commit: commit, Decision: d.ID, Source: m.Commit, Flags: d.Flags, Evidence: p.relied, At: p.now,
 		Reason: "waits for people to merge it from branch " + branch}
 	if r := p.e.request.Load(); r != nil && r.key == m.Key && r.number > 0 {
 		pr.Reason = fmt.Sprintf("waits for people to merge pull request %d %s", r.number, r.url)

@@ -47,6 +47,9 @@ type Options struct {
 	// none. Errors are classified: Invalid for code that is missing or is not
 	// what its digest says.
 	Contracts func(ctx context.Context, e manifest.Environment, a manifest.Artifact) (manifest.Expects, error)
+	// Beside reads the statements that lie beside an artifact, not verified; none
+	// is no error. nil: none are looked for.
+	Beside func(ctx context.Context, e manifest.Environment, a manifest.Artifact) ([]byte, error)
 	// Ask puts the questions of checks that leave the platform, with what
 	// Secret reads; nil: such checks are not answered.
 	Ask    *measure.Client

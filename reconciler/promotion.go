@@ -2,13 +2,10 @@ package reconciler
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -153,6 +150,10 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 		return p.promotionHeld(ctx, m, nil)
 	}
 	question, err := p.promotionQuestion(ctx, m, rel)
+	if unknown := (evidenceUnknown{}); errors.As(err, &unknown) {
+		m.Held, m.Code = unknown.Error(), codeEvidence
+		return p.promotionHeld(ctx, m, nil)
+	}
 	if err != nil {
 		m.Held, m.Code = "what it would change here is not known", codeUnknown
 		return errors.Join(fmt.Errorf("promote %s to %s: %w", short(m.Key.Content), m.To, err), p.promotionHeld(ctx, m, nil))
@@ -182,7 +183,7 @@ func (p *pass) move(ctx context.Context, m promote.Move, rel *manifest.Release) 
 // crash in between is no loss: content with an allowed move is recognised by
 // its key, whoever's commit brought it.
 func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) error {
-	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "moving", Decision: d.ID, Source: m.Commit, Flags: d.Flags, At: p.now}
+	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "moving", Decision: d.ID, Source: m.Commit, Flags: d.Flags, Evidence: p.relied, At: p.now}
 	recs := append(decisionRecords(d), journal.Record{Promotion: &pr})
 	if err := p.remember(ctx, recs...); err != nil {
 		return err
@@ -227,37 +228,6 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	return p.resolve(ctx, "promotion", "failed")
 }
 
-// promotionMessage says in trailers what was moved, by which decision, and on
-// what evidence. A fast-forward makes no commit and has no such message: the
-// journal tells the same of every move.
-func (p *pass) promotionMessage(m promote.Move, d policy.Decision) string {
-	trailers := map[string]string{
-		"Mooring-Content": m.Key.Content, "Mooring-From": m.From, "Mooring-Source": m.Commit, "Mooring-Decision": d.ID,
-	}
-	var evidence []string
-	for _, name := range p.spec.After {
-		evidence = append(evidence, evidenceOf(p.e.d.place(name))...)
-	}
-	evidence = append(evidence, p.relied...)
-	if len(evidence) > 0 {
-		trailers["Mooring-Evidence"] = strings.Join(evidence, "\n")
-	}
-	return sources.AppendTrailers(fmt.Sprintf("Promote %s from %s to %s", short(m.Key.Content), m.From, m.To), trailers)
-}
-
-// evidenceOf names each check's result upstream by the digest of its record.
-func evidenceOf(up promote.Place) []string {
-	var out []string
-	for _, c := range up.Checks {
-		text, err := json.Marshal(c)
-		if err != nil {
-			continue // plain data: cannot fail
-		}
-		out = append(out, fmt.Sprintf("%s/%s sha256:%x", up.Environment.Name, c.Name, sha256.Sum256(text)))
-	}
-	return out
-}
-
 // promotionHeld remembers why content waits, once per reason.
 func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Decision) error {
 	if !m.RecheckAt.IsZero() {
@@ -270,7 +240,7 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 	pr.Findings = []record.Finding{{Code: m.Code, Msg: m.Held}}
 	var recs []journal.Record
 	if d != nil {
-		pr.Decision, pr.Findings = d.ID, findings(d.Findings)
+		pr.Decision, pr.Findings, pr.Evidence = d.ID, findings(d.Findings), p.relied
 		recs = decisionRecords(*d)
 	}
 	if n := len(p.st.Promotions); n == 0 || !sameHeld(p.st.Promotions[n-1], pr) {
@@ -321,8 +291,10 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	}
 	in.Flags = p.flags(m.Key)
 	in.PromotionFacts = p.promotionFacts(m.Key)
-	in.Evidence = p.evidenceFor(ctx, rel)
-	p.relied = p.statementsAbout(ctx, rel)
+	if in.Evidence, err = p.evidenceFor(ctx, rel); err != nil {
+		return in, evidenceUnknown{err}
+	}
+	p.relied = reliedOn(in.Evidence)
 	in.Approvals = approvalInputs(p.verdicts(ctx, m.Key, nil))
 	return in, nil
 }

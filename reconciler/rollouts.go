@@ -28,6 +28,9 @@ func (d *Daemon) Rollouts(ctx context.Context, q web.RolloutQuery) ([]web.Rollou
 		}
 		view := web.Rollout{Environment: q.Environment, ID: r.First, Release: r.Release, Stable: r.Stable, Cause: r.Cause,
 			Began: r.Began, Ended: r.Ended, Outcome: r.Outcome, Reason: r.Reason}
+		if pr, ok := promotedBy(pub.promotions, r.Release.Key()); ok {
+			view.Promotion = &web.Promoted{From: pr.From, Decision: pr.Decision, Evidence: nonNil(pr.Evidence), At: pr.At}
+		}
 		if q.Looks {
 			if view.Looks, err = d.looks(ctx, q.Environment, r); err != nil {
 				return nil, fmt.Errorf("rollout of %s: %w", short(r.Release.Digest), err)

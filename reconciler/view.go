@@ -26,10 +26,12 @@ type published struct {
 	drift    web.Drift
 	history  []journal.Event
 	rollouts []journal.Rollout
-	place    promote.Place
-	seenAll  bool // a first complete look was had
-	commit   sources.CommitStatus
-	offer    offer
+	// promotions are those remembered, newest last.
+	promotions []record.Promotion
+	place      promote.Place
+	seenAll    bool // a first complete look was had
+	commit     sources.CommitStatus
+	offer      offer
 	// resources are those declared, as they stand; target is what declares them.
 	resources []web.ResourceStatus
 	target    *manifest.Release
@@ -41,7 +43,7 @@ type published struct {
 // publish makes this pass's outcome visible.
 func (p *pass) publish(ctx context.Context, err error) {
 	pub := &published{
-		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), place: p.place(err),
+		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), promotions: slices.Clone(p.st.Promotions), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
 		resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
 		basis: fmt.Sprint(p.st.Branch, "|", p.st.Rollout.Release.Digest, "|", len(p.st.Approvals), "|", len(p.st.Holds), "|", len(p.st.Drift)),

@@ -27,6 +27,7 @@ type Statement struct {
 	Name          string // of a test; of a builder
 	PredicateType string
 	Passed        bool     // a test that passed; no other kind of statement does
+	Result        string   // of a test: "passed" | "warned" | "failed"; "" where it says none of these
 	Subjects      []string // "sha256:…" and "gitCommit:…", sorted
 	// Time is when it was made, as it says itself, else when it came.
 	Time time.Time

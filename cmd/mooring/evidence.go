@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"mooring.dev/policy"
 	"mooring.dev/reconciler/web"
 )
 
@@ -57,4 +60,37 @@ func readFileOr(in io.Reader, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read a statement: %w", err)
 	}
 	return text, nil
+}
+
+// evidenceIn is what policy was told of signed statements, as far as the record
+// of the decision kept it.
+func evidenceIn(input json.RawMessage) []policy.Evidence {
+	told := struct{ Evidence []policy.Evidence }{}
+	if json.Unmarshal(input, &told) != nil || told.Evidence == nil {
+		return []policy.Evidence{}
+	}
+	return told.Evidence
+}
+
+// evidenceText is one line of what somebody says.
+func evidenceText(w io.Writer, e policy.Evidence) {
+	if !e.Verified {
+		fmt.Fprintf(w, "evidence %s proves nothing: %s\n", e.Source, e.Why)
+		return
+	}
+	said := e.Kind
+	if e.Name != "" {
+		said += " " + e.Name
+	}
+	if e.Result != "" {
+		said += " " + e.Result
+	}
+	if !e.SubjectMatch {
+		said += ", about a part only"
+	}
+	digests := make([]string, len(e.Digests))
+	for i, d := range e.Digests {
+		digests[i] = short(d)
+	}
+	fmt.Fprintf(w, "evidence of %s: %s (%s %s)\n", e.Signer, said, e.Source, strings.Join(digests, " "))
 }

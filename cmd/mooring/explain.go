@@ -92,20 +92,21 @@ func readRecord(line []byte) (decisionRecord, error) {
 
 // explainedDecision is a decision with all that is known of how it came about.
 type explainedDecision struct {
-	Decision    string           `json:"decision"`
-	Environment string           `json:"environment"`
-	Point       policy.Point     `json:"point"`
-	At          time.Time        `json:"at"`
-	Outcome     policy.Outcome   `json:"outcome"`
-	People      *peoplesWord     `json:"people,omitempty"`
-	RecheckAt   string           `json:"recheck_at,omitempty"`
-	Revision    string           `json:"revision"`
-	Findings    []policy.Finding `json:"findings"`
-	Packages    json.RawMessage  `json:"packages"`
-	Rules       []rego.Explained `json:"rules"`
-	InputDigest string           `json:"input_digest"`
-	Hash        string           `json:"hash"`
-	Prev        string           `json:"prev"`
+	Decision    string            `json:"decision"`
+	Environment string            `json:"environment"`
+	Point       policy.Point      `json:"point"`
+	At          time.Time         `json:"at"`
+	Outcome     policy.Outcome    `json:"outcome"`
+	People      *peoplesWord      `json:"people,omitempty"`
+	RecheckAt   string            `json:"recheck_at,omitempty"`
+	Revision    string            `json:"revision"`
+	Findings    []policy.Finding  `json:"findings"`
+	Evidence    []policy.Evidence `json:"evidence"` // that policy was told of
+	Packages    json.RawMessage   `json:"packages"`
+	Rules       []rego.Explained  `json:"rules"`
+	InputDigest string            `json:"input_digest"`
+	Hash        string            `json:"hash"`
+	Prev        string            `json:"prev"`
 
 	result policy.Decision
 	notice string // why no rule is told
@@ -123,7 +124,7 @@ func explainDecision(cmd *cobra.Command, p *policyFolder, from *records, id stri
 	out := explainedDecision{
 		Decision: r.ID, Environment: r.Labels["environment"], Point: r.Result.Point, At: r.Timestamp, Outcome: r.Result.Outcome, People: r.People,
 		Revision: r.Bundles["policies"].Revision, Findings: r.Result.Findings, Packages: r.Packages, Rules: []rego.Explained{},
-		InputDigest: r.InputDigest, Hash: hash, Prev: r.Prev, result: r.Result,
+		InputDigest: r.InputDigest, Hash: hash, Prev: r.Prev, result: r.Result, Evidence: evidenceIn(r.Input),
 	}
 	if r.Result.RecheckNS > 0 {
 		out.RecheckAt = time.Unix(0, r.Result.RecheckNS).UTC().Format(time.RFC3339Nano)
@@ -201,6 +202,9 @@ func (d explainedDecision) table(w io.Writer) {
 	decisionText(w, d.result)
 	if d.People != nil {
 		fmt.Fprintf(w, "%s by the word of %s\n", d.People.Outcome, strings.Join(d.People.By, ", "))
+	}
+	for _, e := range d.Evidence {
+		evidenceText(w, e)
 	}
 	for _, x := range d.Rules {
 		explainedText(w, x)

@@ -280,7 +280,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 		return reconciler.Options{}, err
 	}
 	return reconciler.Options{
-		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
+		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Beside: f.beside, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 		Ask: measure.NewClient(nil), Secret: func(s manifest.Secret) (string, error) { return secret(s)() }, Host: openHost,
 	}, nil

@@ -88,7 +88,7 @@ func passRole(service string, roles func(manifest.Resource) []manifest.Value) ri
 func artifacts() rights.Row {
 	return rights.Row{
 		For: rights.Observe, Also: []string{"s3:GetObject", "s3:GetObjectVersion"}, On: []string{"arn:{partition}:s3:::{name}/*"}, Of: artifactsOf,
-		Why: "code, and the contract in it",
+		Why: "code, the contract in it, and the statements beside it",
 	}
 }
 

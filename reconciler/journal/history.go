@@ -208,7 +208,26 @@ func (e *Environment) checkLine(c record.CheckResult) string {
 }
 
 func promotionLine(p record.Promotion) string {
-	return said(fmt.Sprintf("%s from %s to %s: %s", short(p.Key.Content), p.From, p.To, p.Outcome), p.Reason)
+	text := said(fmt.Sprintf("%s from %s to %s: %s", short(p.Key.Content), p.From, p.To, p.Outcome), p.Reason)
+	if p.Outcome != "moved" || len(p.Evidence) == 0 {
+		return text
+	}
+	return text + ", on evidence of " + statementNames(p.Evidence)
+}
+
+// statementNames are the first of some statements, as people find them again.
+func statementNames(all []string) string {
+	const told = 3
+	var names []string
+	for _, one := range all[:min(len(all), told)] {
+		whose, digest, _ := strings.Cut(one, " ")
+		names = append(names, whose+" "+short(digest))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(all) - told; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func requestLine(r Request) string {

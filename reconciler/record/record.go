@@ -249,13 +249,16 @@ type CheckResult struct {
 
 // Promotion is content moved, or held, between environments.
 type Promotion struct {
-	From     string    `json:"from"`
-	To       string    `json:"to"`
-	Key      Key       `json:"key"`
-	Commit   string    `json:"commit,omitempty"` // on the target, once moved
-	Source   string    `json:"source,omitempty"` // the upstream commit it is taken from
-	Flags    []string  `json:"flags,omitempty"`  // policy raised with the decision
-	Outcome  string    `json:"outcome"`          // moved | proposed | held | failed
+	From   string   `json:"from"`
+	To     string   `json:"to"`
+	Key    Key      `json:"key"`
+	Commit string   `json:"commit,omitempty"` // on the target, once moved
+	Source string   `json:"source,omitempty"` // the upstream commit it is taken from
+	Flags  []string `json:"flags,omitempty"`  // policy raised with the decision
+	// Evidence names the signed statements that policy was told of, each by whose
+	// it is, its kind and the digest of its envelope; the first 100.
+	Evidence []string  `json:"evidence,omitempty"`
+	Outcome  string    `json:"outcome"` // moved | proposed | held | failed
 	Reason   string    `json:"reason,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
 	Decision string    `json:"decision,omitempty"`

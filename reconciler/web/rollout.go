@@ -31,6 +31,16 @@ type Rollout struct {
 	Outcome string        `json:"outcome"`
 	Reason  string        `json:"reason,omitempty"`
 	Looks   []RolloutLook `json:"looks,omitempty"` // oldest first
+	// Promotion is how the content came in; absent where people brought it.
+	Promotion *Promoted `json:"promotion,omitempty"`
+}
+
+// Promoted is the move that brought a content in.
+type Promoted struct {
+	From     string    `json:"from"`
+	Decision string    `json:"decision"` // its id
+	Evidence []string  `json:"evidence"` // signed statements policy was told of: signer/kind digest
+	At       time.Time `json:"at"`
 }
 
 // RolloutLook is what a rollout was at one moment.

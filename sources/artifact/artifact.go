@@ -29,6 +29,9 @@ import (
 var (
 	// ErrMissing: there is nothing at the artifact's address.
 	ErrMissing = errors.New("artifact is missing")
+	// ErrDenied: it may not be read, or is not there: S3 tells these apart only
+	// to whoever may list the bucket.
+	ErrDenied = errors.New("artifact may not be read")
 	// ErrMismatch: what is there is not what was tested.
 	ErrMismatch = errors.New("artifact has another digest")
 	// ErrTooLarge: it is larger than Options allow.

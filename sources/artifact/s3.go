@@ -15,8 +15,8 @@ import (
 type S3 struct{ Client *s3.Client }
 
 // Get opens an object. One that is not there is ErrMissing; other errors are
-// the SDK's, wrapped. (S3 says AccessDenied for a missing object where the
-// bucket may not be listed.)
+// the SDK's, wrapped. S3 says AccessDenied for a missing object where the
+// bucket may not be listed: ErrDenied.
 func (g S3) Get(ctx context.Context, bucket, key, version string) (io.ReadCloser, error) {
 	input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}
 	if version != "" {
@@ -26,12 +26,19 @@ func (g S3) Get(ctx context.Context, bucket, key, version string) (io.ReadCloser
 	if err == nil {
 		return output.Body, nil
 	}
+	return nil, named(err)
+}
+
+// named classifies what S3 answered.
+func named(err error) error {
 	var answer interface{ ErrorCode() string }
 	if errors.As(err, &answer) {
 		switch answer.ErrorCode() {
 		case "NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound":
-			return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+			return fmt.Errorf("%w: %w", ErrMissing, err)
+		case "AccessDenied", "Forbidden":
+			return fmt.Errorf("%w: %w", ErrDenied, err)
 		}
 	}
-	return nil, fmt.Errorf("read object: %w", err)
+	return fmt.Errorf("read object: %w", err)
 }

@@ -172,6 +172,9 @@ func digest(algorithm, value string) string {
 	return algorithm + ":" + value
 }
 
+// results are what a test may come to, as policy is told.
+var results = map[string]string{"PASSED": "passed", "WARNED": "warned", "FAILED": "failed"}
+
 // predicate reads what the kinds that are understood say. A test that does not
 // say that it passed has not.
 func predicate(s *sources.Statement, raw json.RawMessage) error {
@@ -187,7 +190,7 @@ func predicate(s *sources.Statement, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return errors.New("the predicate is no test result")
 		}
-		s.Kind, s.Passed = sources.TestResult, p.Result == "PASSED"
+		s.Kind, s.Passed, s.Result = sources.TestResult, p.Result == "PASSED", results[p.Result]
 		if len(p.Configuration) > 0 {
 			s.Name = p.Configuration[0].Name
 		}
@@ -211,11 +214,14 @@ func predicate(s *sources.Statement, raw json.RawMessage) error {
 			Builder struct {
 				ID string `json:"id"`
 			} `json:"builder"`
+			Metadata struct {
+				FinishedOn time.Time `json:"buildFinishedOn"`
+			} `json:"metadata"`
 		}
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return errors.New("the predicate is no SLSA provenance")
 		}
-		s.Kind, s.Name = sources.Provenance, p.Builder.ID
+		s.Kind, s.Name, s.Time = sources.Provenance, p.Builder.ID, p.Metadata.FinishedOn
 	default:
 		s.Kind = sources.Attestation
 	}

@@ -7,7 +7,7 @@ import (
 
 // Evidence says whose signed statements count, and where they are.
 type Evidence struct {
-	Path string        `json:"path" is:"match=folder,default=evidence,maxlen=255" doc:"The folder with statements, of the control branch and of every environment's: *.json and *.jsonl."`
+	Path string        `json:"path" is:"match=folder,default=evidence,maxlen=255" doc:"The folder with statements, of the control branch and of every environment's: *.json, *.jsonl and *.dsse."`
 	Keys []EvidenceKey `json:"keys,omitempty" is:"maxitems=50" doc:"Whose statements count."`
 }
 

@@ -62,9 +62,21 @@ failed(evidence) := {finding |
 	finding := {"code": "test_failed", "msg": sprintf("test %s failed", [name])}
 }
 
-_lacks(evidence, name) := "has no verified result for this content" if {
+_lacks(evidence, name) := sprintf("has no verified result for this content%s", [_unproved(evidence)]) if {
 	count(_latest(evidence, name)) == 0
 } else := "has not passed"
+
+# What lies about and proves nothing: whose statement was meant to be this one
+# wants to know why.
+_unproved(evidence) := sprintf("; not verified: %s", [concat(", ", array.slice(_refused(evidence), 0, 3))]) if {
+	count(_refused(evidence)) > 0
+} else := ""
+
+_refused(evidence) := sort([sprintf("%s (%s)", [e.source, e.why]) |
+	some e in evidence
+	e.verified == false
+	object.get(e, "source", "") != ""
+])
 
 _latest(evidence, name) := {e |
 	some e in _of(evidence, name)

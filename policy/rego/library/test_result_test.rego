@@ -42,3 +42,9 @@ test_names_that_are_no_list_hold if {
 	some item in test_result.require([_result], "unit")
 	item.kind == "manual"
 }
+
+test_what_proves_nothing_says_why if {
+	evidence := [object.union(_result, {"verified": false, "source": "env/staging:evidence/unit.json", "why": "signed by none of the known keys"})]
+	some item in test_result.require(evidence, ["unit"])
+	contains(item.msg, "env/staging:evidence/unit.json (signed by none of the known keys)")
+}
