@@ -5,11 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -21,12 +19,14 @@ import (
 
 // client speaks to the daemon.
 type client struct {
-	server string
-	token  string
+	server    string
+	authority string // PEM file, "" : the system's
+	token     string
 }
 
 func (c *client) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.server, "server", defaultServer, "address of the daemon")
+	cmd.Flags().StringVar(&c.authority, "server-ca", "", "PEM file with the authority of the daemon's certificate, where this machine does not know it")
 	if cmd.Flags().Lookup("state") == nil {
 		cmd.Flags().String("state", defaultState(), "state folder of a daemon on this machine, for its token")
 	}
@@ -82,9 +82,9 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	if err != nil {
 		return err
 	}
-	resp, err := (&http.Client{Timeout: 2 * time.Minute}).Do(req)
+	resp, err := c.send(req, 2*time.Minute)
 	if err != nil {
-		return c.unreached(err)
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return answer(resp, into)
@@ -104,13 +104,17 @@ func (c *client) request(ctx context.Context, method, path string, body io.Reade
 	return req, nil
 }
 
-// unreached is what to say when no daemon answered.
-func (c *client) unreached(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err // the address is said already
+// send asks the daemon, for at most so long; 0: without an end.
+func (c *client) send(req *http.Request, most time.Duration) (*http.Response, error) {
+	speaker, err := speaks(c.authority, most)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server or MOORING_SERVER", c.server, err)
+	resp, err := speaker.Do(req)
+	if err != nil {
+		return nil, unreached(c.server, err)
+	}
+	return resp, nil
 }
 
 // refusal is what a daemon that answers says against a request.
@@ -131,6 +135,9 @@ func answer(resp *http.Response, into any) error {
 		var said struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint"`
+		}
+		if bytes.Contains(data, []byte("HTTP request to an HTTPS server")) {
+			return &refusal{resp.StatusCode, "the daemon has a certificate; name it with --server https://…"}
 		}
 		if json.Unmarshal(data, &said) != nil || said.Error == "" {
 			return &refusal{resp.StatusCode, "the daemon answers " + resp.Status}

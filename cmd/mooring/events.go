@@ -208,9 +208,9 @@ func (t *tail) listen(ctx context.Context) (heard bool, err error) {
 		return false, err
 	}
 	req.Header.Set("Last-Event-ID", t.id)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := t.send(req, 0)
 	if err != nil {
-		return false, t.unreached(err)
+		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ import (
 type runFlags struct {
 	place
 	listen       string
+	tls          tlsFlags
 	tokenFile    string
 	pageURL      string
 	environments []string
@@ -56,6 +58,7 @@ func runCommand() *cobra.Command {
 	f.place.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
+	f.tls.flags(flags)
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the daemon's own token, 24 characters or more (default: token in the state folder, made at the first start)")
 	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page, for links in alerts (default: the address of --listen)")
 	flags.StringVar(&f.signingKey, "signing-key", "", "private SSH key file, without passphrase, that signs the commits promotions make")
@@ -107,7 +110,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer workers.Close()
-	opts.PageURL = cmp.Or(f.pageURL, addressOf(f.listen))
+	opts.PageURL = cmp.Or(f.pageURL, f.address())
 	opts.Store, opts.Environments, opts.Metrics, opts.Policies = store, f.environments, metrics, within(cmd.Context(), workers)
 	daemon, err := reconciler.New(cmd.Context(), opts)
 	if err != nil {
@@ -119,14 +122,13 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log})
 }
 
-// addressOf is where a page is that listens there; "" where only the listener
-// will know.
-func addressOf(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
+// address is where the page will be; "" where only the listener will know.
+func (f *runFlags) address() string {
+	host, port, err := net.SplitHostPort(f.listen)
 	if err != nil || port == "0" || host == "" || net.ParseIP(host).IsUnspecified() {
 		return ""
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return f.tls.scheme() + "://" + net.JoinHostPort(host, port)
 }
 
 // tokenSize is the least of the daemon's own token.
@@ -156,6 +158,10 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	if err != nil {
 		return err
 	}
+	config, err := f.tls.config(log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
@@ -165,18 +171,22 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		View: daemon, Control: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
-		Closing: ctx.Done(),
+		Closing: ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
-	log.Info("serving", zap.String("address", "http://"+listener.Addr().String()), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
-	g.Go(func() error { supervise(ctx, log, listener.Addr()); return nil })
+	server := &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	log.Info("serving", zap.String("address", f.tls.listened(listener.Addr())), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
+	g.Go(func() error { supervise(ctx, log, f.tls.listened(listener.Addr())); return nil })
 	g.Go(func() error { return daemon.Run(ctx) })
 	g.Go(func() error { w.lanes(ctx); return nil })
 	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := server.Serve
+		if config != nil {
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", f.listen, err)
 		}
 		return nil

@@ -65,7 +65,7 @@ func TestSystemdHearsADaemon(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { supervise(ctx, zap.NewNop(), listener.Addr()); close(ended) }()
+	go func() { supervise(ctx, zap.NewNop(), "http://"+listener.Addr().String()); close(ended) }()
 	if got := heard(); !strings.HasPrefix(got, "READY=1\n") || !strings.Contains(got, listener.Addr().String()) {
 		t.Errorf("first heard: %q", got)
 	}

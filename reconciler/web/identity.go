@@ -163,6 +163,6 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "no valid token", "open /login?token=… with the token in the daemon's state folder, or one of your own")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.session(id), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 12 * 3600})
+	http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.session(id), Path: "/", HttpOnly: true, Secure: s.o.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: 12 * 3600})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

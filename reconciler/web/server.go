@@ -30,6 +30,7 @@ type Options struct {
 	// InsecureLoopback needs Loopback, and then asks nobody for a token.
 	InsecureLoopback bool
 	OpenMetrics      bool // /metrics for other machines too
+	HTTPS            bool // people reach the page by https
 	Version          string
 	Now              func() time.Time
 	// Closing is closed when the daemon stops: open streams end then. May be nil.
@@ -100,6 +101,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	if s.o.HTTPS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	if !strings.HasPrefix(r.URL.Path, webhookPath) { // which have a bound of their own
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	}

@@ -186,6 +186,17 @@ func TestTheTokenOpensEverything(t *testing.T) {
 	}
 }
 
+// TestHTTPSStaysHTTPS: where people come by https, the session is kept from
+// plain http.
+func TestHTTPSStaysHTTPS(t *testing.T) {
+	for _, https := range []bool{false, true} {
+		w := ask(serve(t, &fake{}, func(o *Options) { o.HTTPS = https }), "GET", "/login?token=the-token", "")
+		if c := w.Result().Cookies(); len(c) != 1 || c[0].Secure != https || (w.Header().Get("Strict-Transport-Security") != "") != https {
+			t.Errorf("https %v: %v, %v", https, c, w.Header())
+		}
+	}
+}
+
 func TestABrowserGetsInByItsCookie(t *testing.T) {
 	h := serve(t, &fake{}, nil)
 	if w := ask(h, "GET", "/login?token=wrong", ""); w.Code != http.StatusUnauthorized {

@@ -38,6 +38,10 @@
 {{- with .Values.token }}{{ if .secret }}
 - --token-file=/etc/mooring/token/{{ .key }}
 {{- end }}{{ end }}
+{{- with .Values.tls }}{{ if .secret }}
+- --tls-cert=/etc/mooring/tls/{{ .certKey }}
+- --tls-key=/etc/mooring/tls/{{ .keyKey }}
+{{- end }}{{ end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -14,6 +14,9 @@
 {{- if .Values.token.secret }}
 - {name: token, mountPath: /etc/mooring/token, readOnly: true}
 {{- end }}
+{{- if .Values.tls.secret }}
+- {name: tls, mountPath: /etc/mooring/tls, readOnly: true}
+{{- end }}
 {{- range $i, $secret := .Values.secretMounts }}
 - {name: secret-{{ $i }}, mountPath: /etc/mooring/secrets/{{ $secret }}, readOnly: true}
 {{- end }}
@@ -46,6 +49,10 @@
 {{- end }}
 {{- with .Values.token.secret }}
 - name: token
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.tls.secret }}
+- name: tls
   secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end }}
 {{- range $i, $secret := .Values.secretMounts }}

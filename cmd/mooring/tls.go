@@ -1,0 +1,157 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+)
+
+// tlsFlags name the daemon's certificate. Without it the daemon speaks plain
+// http, for loopback or behind a proxy.
+type tlsFlags struct{ cert, key string }
+
+func (f *tlsFlags) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cert, "tls-cert", "", "PEM file with the certificate of the page and the API, and those between it and its authority; read anew when it changes")
+	flags.StringVar(&f.key, "tls-key", "", "PEM file with the certificate's private key")
+}
+
+// config is what the daemon serves with; nil without a certificate.
+func (f tlsFlags) config(log *zap.Logger) (*tls.Config, error) {
+	switch {
+	case f.cert == "" && f.key == "":
+		return nil, nil
+	case f.cert == "":
+		return nil, errors.New("--tls-key without a certificate: name it with --tls-cert")
+	case f.key == "":
+		return nil, errors.New("--tls-cert without its private key: name it with --tls-key")
+	}
+	c := &certificate{files: f, log: log, now: time.Now}
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
+}
+
+// scheme of the addresses that people are told.
+func (f tlsFlags) scheme() string {
+	if f.cert != "" {
+		return "https"
+	}
+	return "http"
+}
+
+// certificate is the daemon's, read anew when one of its files was replaced,
+// also behind a symbolic link. A pair that cannot be used, or is half written,
+// leaves the one before in use.
+type certificate struct {
+	files tlsFlags
+	log   *zap.Logger
+	now   func() time.Time
+
+	mu    sync.Mutex
+	pair  *tls.Certificate
+	stamp string // of the files when they were read last
+}
+
+// endsSoon is when a certificate's end is warned of.
+const endsSoon = 14 * 24 * time.Hour
+
+// get looks at the files at each handshake: two stats beside a signature.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stamp := c.files.stamp(); stamp != c.stamp {
+		if err := c.read(); err != nil {
+			c.log.Error("the new certificate cannot be used; the one before stays", zap.Error(err))
+		} else {
+			c.log.Info("certificate read anew", zap.Time("ends", c.pair.Leaf.NotAfter))
+		}
+	}
+	return c.pair, nil
+}
+
+// read takes the files as they are now. The stamp is taken before, so that
+// what is written meanwhile is read the next time.
+func (c *certificate) read() error {
+	c.stamp = c.files.stamp()
+	pair, err := tls.LoadX509KeyPair(c.files.cert, c.files.key)
+	if err != nil {
+		return fmt.Errorf("read --tls-cert %s and --tls-key %s: %w", c.files.cert, c.files.key, err)
+	}
+	if left := pair.Leaf.NotAfter.Sub(c.now()); left < endsSoon {
+		c.log.Warn("the certificate ends soon, or has ended", zap.String("file", c.files.cert), zap.Time("ends", pair.Leaf.NotAfter))
+	}
+	c.pair = &pair
+	return nil
+}
+
+// stamp differs when a file was replaced or written to, also behind a link.
+func (f tlsFlags) stamp() string {
+	var b strings.Builder
+	for _, name := range []string{f.cert, f.key} {
+		if info, err := os.Stat(name); err == nil {
+			fmt.Fprintf(&b, "%d %d ", info.ModTime().UnixNano(), info.Size())
+		}
+		b.WriteByte(';')
+	}
+	return b.String()
+}
+
+// listened is a server's address as people may open it.
+func (f tlsFlags) listened(addr net.Addr) string { return f.scheme() + "://" + addr.String() }
+
+// speaks is how a client reaches a daemon with a certificate of an authority
+// of its own.
+func speaks(authority string, timeout time.Duration) (*http.Client, error) {
+	if authority == "" {
+		return &http.Client{Timeout: timeout}, nil
+	}
+	text, err := os.ReadFile(authority)
+	if err != nil {
+		return nil, fmt.Errorf("--server-ca: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without authorities of its own
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--server-ca %s: there is no PEM certificate in it", authority)
+	}
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, errors.New("--server-ca: the process has another transport than Go's") // nobody replaces it here
+	}
+	transport := base.Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	return &http.Client{Timeout: timeout, Transport: transport}, nil
+}
+
+// unreached says what to do about a daemon that does not answer.
+func unreached(server string, err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err // the address is said already
+	}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the daemon at %s is not trusted: %w; name its authority with --server-ca or MOORING_SERVER_CA", server, err)
+	case errors.As(err, &name):
+		return fmt.Errorf("the daemon at %s is not trusted: %w; name it with --server as its certificate does", server, err)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("the daemon at %s speaks http without a certificate; name it with http://, or give the daemon --tls-cert", server)
+	}
+	return fmt.Errorf("no daemon answers at %s: %w; start one with `mooring run`, or name it with --server or MOORING_SERVER", server, err)
+}
