@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
 
-.PHONY: help build demo test lint bench fuzz clean
+.PHONY: help build man demo test lint bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ help: ## list the targets
 build: ## compile bin/mooring
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/mooring
+
+man: build ## a manual page for each command, into bin/man
+	./$(BIN) man --to bin/man
 
 demo: build ## play the main job on the embedded sandbox (AUTO=1 plays and verifies it alone)
 	./$(BIN) demo $(if $(AUTO),--auto) $(DEMO_FLAGS)
