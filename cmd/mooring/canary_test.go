@@ -195,7 +195,9 @@ func TestAlarmsOfTheProgram(t *testing.T) {
 
 	s.declareFew(b, few, "1.3", false)
 	fix := s.push("the fix, under the red alarm")
-	s.until("red", func(e web.EnvironmentStatus) bool { return e.Rollout.Phase == "shift" && alarm(e).Verdict == "fail" && alarm(e).Red })
+	s.until("red", func(e web.EnvironmentStatus) bool {
+		return e.Rollout.Phase == "shift" && alarm(e).Verdict == "fail" && alarm(e).Red
+	})
 	s.await(fix)
 
 	metric.value.Store(-1)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/analysis.md anew (with -bench Canaries)")
+var update = flag.Bool("update", false, "write the tables of docs/analysis.md anew (with -bench .)")
 
 const page = "../../../docs/analysis.md"
 
@@ -95,25 +95,144 @@ func (c cell) String() string {
 	return fmt.Sprintf("%s | %.1f %% | %d", kind, 100*c.base, c.perMinute)
 }
 
-const head = "| New version | Baseline fails | Calls a minute | Mooring | z-test each minute | Alarm at 5 % |\n|---|---|---|---|---|---|\n"
+// row is a line of a table in docs: its first columns, and how the rules did in
+// so many runs, ours first.
+type row struct {
+	name string
+	same bool // a rollback is a false one
+	play func(r *rand.Rand, runs int) []outcome
+}
 
-// table is the table of docs, 10% of the traffic on the new version.
-func table(runs int) string {
+// figures are a table of docs.
+type figures struct {
+	head string
+	runs int
+	few  int // runs of the test that holds docs against the code
+	rows []row
+}
+
+func (f figures) table() string {
 	var out strings.Builder
-	out.WriteString(head)
-	for i, c := range cells() {
-		got := c.play(seeded(uint64(100+i)), runs)
-		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", c, got[0], got[1], got[2])
+	out.WriteString(f.head)
+	for i, row := range f.rows {
+		out.WriteString("| " + row.name)
+		for _, o := range row.play(seeded(uint64(100+i)), f.runs) {
+			out.WriteString(" | " + o.String())
+		}
+		out.WriteString(" |\n")
 	}
 	return out.String()
 }
 
-// BenchmarkCanaries prints the table of docs/analysis.md: 2,000 simulated
-// hours a row.
-func BenchmarkCanaries(b *testing.B) {
+// canaries: calls fail.
+func canaries() figures {
+	f := figures{runs: 2000, few: 60,
+		head: "| New version | Baseline fails | Calls a minute | Mooring | z-test each minute | Alarm at 5 % |\n|---|---|---|---|---|---|\n"}
+	for _, c := range cells() {
+		f.rows = append(f.rows, row{c.String(), c.worse == 1, func(r *rand.Rand, runs int) []outcome {
+			got := c.play(r, runs)
+			return got[:]
+		}})
+	}
+	return f
+}
+
+// slowness: calls are slow.
+func slowness() figures {
+	f := figures{runs: 500, few: 30, head: "| New version | Calls a minute | Mooring | z-test each minute |\n|---|---|---|---|\n"}
+	for _, slower := range []float64{1, 1.25, 1.5, 2, 5} {
+		for _, perMinute := range []int{60, 300, 600} {
+			kind := fmt.Sprintf("%g× as slow", slower)
+			switch slower {
+			case 1:
+				kind = "the same"
+			case 1.25:
+				kind = "1.25× as slow, as is allowed"
+			}
+			c := clocked{perMinute: perMinute, slower: slower}
+			f.rows = append(f.rows, row{fmt.Sprintf("%s | %d", kind, perMinute), slower <= 1.25, func(r *rand.Rand, runs int) []outcome {
+				var ours, theirs []int
+				for range runs {
+					minute, peeked := c.both(r)
+					ours, theirs = append(ours, minute), append(theirs, peeked)
+				}
+				return []outcome{outcomeOf(ours), outcomeOf(theirs)}
+			}})
+		}
+	}
+	return f
+}
+
+// both is when our rule and the z-test fail one and the same hour.
+func (c clocked) both(r *rand.Rand) (ours, theirs int) {
+	m := Arm{Ref: fn("a"), Stable: "1", New: "2", Weight: 10}
+	for minute := 1; minute <= 60 && (ours == 0 || theirs == 0); minute++ {
+		m.Count(c.look(r, m, minute), Setting{Among: 1}, timed)
+		if ours == 0 && tooSlow(m) {
+			ours = minute
+		}
+		if theirs == 0 && peeksAtLatency(m) {
+			theirs = minute
+		}
+	}
+	return ours, theirs
+}
+
+// drills: nobody calls, and probes are all there is.
+func drills() figures {
+	f := figures{runs: 2000, few: 100, head: "| Probes of the new version fail | Beside it | Probes a minute | Mooring | Passes the stage |\n|---|---|---|---|---|\n"}
+	for _, rates := range [][2]float64{{0, 0}, {0.01, 0.01}, {0.05, 0.05}, {0.05, 0.01}, {0.1, 0.01}, {0.2, 0.01}, {0.5, 0.01}, {1, 0.01}, {1, 0.5}} {
+		for _, perMinute := range []int64{10, 60} {
+			dr := drill{trial{weight: 10, minutes: 60}, perMinute, rates[0], rates[1]}
+			name := fmt.Sprintf("%.0f %% | %.0f %% | %d", 100*rates[0], 100*rates[1], perMinute)
+			f.rows = append(f.rows, row{name, rates[0] == rates[1], func(r *rand.Rand, runs int) []outcome {
+				var back, passed []int
+				for range runs {
+					fails, passes := dr.hour(r)
+					back, passed = append(back, fails), append(passed, passes)
+				}
+				return []outcome{outcomeOf(back), outcomeOf(passed)}
+			}})
+		}
+	}
+	return f
+}
+
+// hour is when the stage is failed, and when it first may be left; 0 for never.
+func (dr drill) hour(r *rand.Rand) (fails, passes int) {
+	s := dr.state()
+	for minute := 1; minute <= dr.minutes; minute++ {
+		dr.round(r, &s, minute)
+		s.learn([]Look{silent(s.arms[0], minute)})
+		switch s.judge(); {
+		case s.Verdict == Fail:
+			return minute, passes
+		case s.Verdict == Pass && passes == 0:
+			passes = minute
+		}
+	}
+	return 0, passes
+}
+
+func outcomeOf(minutes []int) (o outcome) {
+	when := slices.DeleteFunc(slices.Clone(minutes), func(m int) bool { return m == 0 })
+	slices.Sort(when)
+	if o.share = float64(len(when)) / float64(len(minutes)); len(when) > 0 {
+		o.median = when[len(when)/2]
+	}
+	return o
+}
+
+// BenchmarkCanaries, BenchmarkLatency and BenchmarkProbes print the tables of
+// docs/analysis.md.
+func BenchmarkCanaries(b *testing.B) { canaries().bench(b) }
+func BenchmarkLatency(b *testing.B)  { slowness().bench(b) }
+func BenchmarkProbes(b *testing.B)   { drills().bench(b) }
+
+func (f figures) bench(b *testing.B) {
 	var got string
 	for b.Loop() {
-		got = table(2000)
+		got = f.table()
 	}
 	fmt.Printf("\n%s\n", got) // a benchmark's log is cut short
 	if !*update {
@@ -123,44 +242,56 @@ func BenchmarkCanaries(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	before, old, ok := strings.Cut(string(text), head)
+	before, old, ok := strings.Cut(string(text), f.head)
 	if !ok {
-		b.Fatal("docs/analysis.md has no table")
+		b.Fatal("docs/analysis.md has no such table")
 	}
-	rest := old[strings.LastIndex(old, "|\n")+2:]
-	if err := os.WriteFile(page, []byte(before+got+rest), 0o644); err != nil {
+	for strings.HasPrefix(old, "|") {
+		_, old, _ = strings.Cut(old, "\n")
+	}
+	if err := os.WriteFile(page, []byte(before+got+old), 0o644); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// The table that stands in docs has every row, keeps what it promises, and is
+// The tables that stand in docs have every row, keep what they promise, and are
 // what a smaller run with other draws comes to.
-func TestTableOfDocs(t *testing.T) {
+func TestTablesOfDocs(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range cells() {
-		_, row, ok := strings.Cut(string(text), "| "+c.String()+" | ")
+	for name, f := range map[string]figures{"canaries": canaries(), "latency": slowness(), "probes": drills()} {
+		_, table, ok := strings.Cut(string(text), f.head)
 		if !ok {
-			t.Errorf("docs have no row for %s", c)
+			t.Errorf("docs have no table of %s", name)
 			continue
 		}
-		var said outcome
-		if _, err := fmt.Sscanf(row, "%f %%, %d min", &said.share, &said.median); err != nil && !strings.HasPrefix(row, "0.0 %") {
-			t.Errorf("%s: %v", c, err)
+		for i, row := range f.rows {
+			_, line, ok := strings.Cut(table, "| "+row.name+" | ")
+			if !ok {
+				t.Errorf("docs have no row for %s", row.name)
+				continue
+			}
+			row.holds(t, line, row.play(seeded(uint64(1+i)), f.few)[0], f.few)
 		}
-		said.share /= 100
-		if c.worse == 1 && said.share > 0.01 {
-			t.Errorf("%s: %.2f%% false rollbacks in docs", c, 100*said.share)
-		}
-		const runs = 60
-		got := c.play(seeded(uint64(1+i)), runs)[0]
-		if spread := 4*math.Sqrt(said.share*(1-said.share)/runs) + 2.0/runs; math.Abs(got.share-said.share) > spread {
-			t.Errorf("%s: rolled back %.1f%% of the time, docs say %.1f%%", c, 100*got.share, 100*said.share)
-		}
-		if said.share > 0.5 && (2*got.median < said.median-2 || got.median > 2*said.median+2) {
-			t.Errorf("%s: after %d minutes, docs say %d", c, got.median, said.median)
-		}
+	}
+}
+
+// holds compares what docs say with a run.
+func (row row) holds(t *testing.T, line string, got outcome, runs int) {
+	var said outcome
+	if _, err := fmt.Sscanf(line, "%f %%, %d min", &said.share, &said.median); err != nil && !strings.HasPrefix(line, "0.0 %") {
+		t.Errorf("%s: %v", row.name, err)
+	}
+	said.share /= 100
+	if row.same && said.share > 0.01 {
+		t.Errorf("%s: %.2f%% false rollbacks in docs", row.name, 100*said.share)
+	}
+	if spread := 4*math.Sqrt(said.share*(1-said.share)/float64(runs)) + 2/float64(runs); math.Abs(got.share-said.share) > spread {
+		t.Errorf("%s: rolled back %.1f%% of the time, docs say %.1f%%", row.name, 100*got.share, 100*said.share)
+	}
+	if said.share > 0.5 && (2*got.median < said.median-2 || got.median > 2*said.median+2) {
+		t.Errorf("%s: after %d minutes, docs say %d", row.name, got.median, said.median)
 	}
 }
