@@ -4,16 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
-	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
@@ -110,53 +107,4 @@ func BenchmarkOneChangedFile(b *testing.B) {
 			b.Fatalf("%d steps: %v", len(road), err)
 		}
 	}
-}
-
-// BenchmarkRollback is from a person's word in mid-canary to the aliases of ten
-// functions back at stable: what Mooring itself takes beside the platform's
-// answers, and what it asks of it. docs/operations.md has the figures.
-func BenchmarkRollback(b *testing.B) {
-	const functions = 10
-	ops := &[]string{}
-	s := newSimulation(1, memory.Options{}, mutant{provider: func(t *tapped) providers.Provider { return listed{t, ops} }}, "production")
-	declare := func(n int) {
-		files := map[string]string{}
-		for i := range functions {
-			name := fmt.Sprintf("f%d", i)
-			s.platform.SetTraffic("production-"+name, memory.Traffic{PerSecond: 100})
-			files[name+".yaml"] = functionYAML(name, code(n)) + "  role: {arn: \"arn:aws:iam::111111111111:role/f\"}\n"
-		}
-		s.repo.commit("env/production", files)
-	}
-	declare(1)
-	s.restart()
-	settled(b, s)
-	asked, routed, n := 0, 0, 1
-	for b.Loop() {
-		b.StopTimer()
-		n++
-		declare(n)
-		if !s.until(time.Hour, func() bool { return s.watch.environment("production").Rollout.Reached }) {
-			b.Fatalf("no canary: %v", s.open())
-		}
-		must(s.back(""))
-		*ops = nil
-		b.StartTimer()
-		s.pass("production")
-		b.StopTimer()
-		for _, op := range *ops {
-			if strings.HasPrefix(op, "route") {
-				routed++
-			}
-			asked++
-		}
-		for _, h := range s.watch.environment("production").Holds {
-			must(s.ask("production", func(ctx context.Context, d *Daemon) error {
-				return d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: h.ID, By: access.Stated("ann")})
-			}))
-		}
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(routed)/float64(b.N*functions), "routings/function")
-	b.ReportMetric(float64(asked-routed)/float64(b.N*functions), "reads/function")
 }
