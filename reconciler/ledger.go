@@ -172,6 +172,13 @@ func (l *ledger) policyWords(commit string) []record.PolicyWord {
 	return slices.DeleteFunc(slices.Clone(l.state.PolicyWords), func(w record.PolicyWord) bool { return w.Key.Content != commit })
 }
 
+// audit is who did what and was refused what, oldest first.
+func (l *ledger) audit() []record.Audit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.state.Audit)
+}
+
 // pending is the outbox, oldest first.
 func (l *ledger) pending() []journal.Pending {
 	l.mu.Lock()

@@ -92,7 +92,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 	root.AddCommand(
 		runCommand(), demoCommand(), sandboxCommand(),
 		validateCommand(), renderCommand(), planCommand(), driftCommand(),
-		statusCommand(), historyCommand(), eventsCommand(), rolloutCommand(), explainCommand(),
+		statusCommand(), historyCommand(), auditCommand(), eventsCommand(), rolloutCommand(), explainCommand(),
 		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
 		approveCommand(), rejectCommand(), checkCommand(), evidenceCommand(), tokenCommand(),
 		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), schemaCommand(), doctorCommand(), versionCommand(), initCommand(), manCommand(),

@@ -168,7 +168,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	handler, err := web.New(web.Options{
-		View: daemon, Control: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
+		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
 		Closing: ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),

@@ -95,9 +95,12 @@ type Person struct {
 	// unverified one may act where its grants let it, but never counts as
 	// somebody's yes in a protected environment.
 	Verified bool
-	Emails   []string // by which commits of this person are known
-	Teams    []string
-	Grants   []Grant
+	// Proof is by what: token:ID, own_token (the daemon's) or loopback. It is for
+	// the records; nothing is decided by it.
+	Proof  string
+	Emails []string // by which commits of this person are known
+	Teams  []string
+	Grants []Grant
 }
 
 // Stated is a person with every right whose name is only a claim: whoever holds

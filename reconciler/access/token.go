@@ -126,7 +126,7 @@ func (ts Tokens) ID(secret string, now time.Time) (id string, ok bool) {
 func (ts Tokens) ByID(id string, now time.Time) (Person, bool) {
 	for _, t := range ts {
 		if t.ID == id && t.Good(now) {
-			return Person{Name: t.Name, Verified: true, Emails: t.Emails, Teams: t.Teams, Grants: t.Grants}, true
+			return Person{Name: t.Name, Verified: true, Proof: "token:" + t.ID, Emails: t.Emails, Teams: t.Teams, Grants: t.Grants}, true
 		}
 	}
 	return Person{}, false

@@ -22,6 +22,7 @@ func (s State) Clone() State {
 	s.Activations = slices.Clone(s.Activations)
 	s.PolicyWords = slices.Clone(s.PolicyWords)
 	s.Evidence = slices.Clone(s.Evidence)
+	s.Audit = slices.Clone(s.Audit)
 	return s
 }
 

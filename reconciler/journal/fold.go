@@ -21,6 +21,7 @@ const (
 
 	keepActivations = 50
 	keepEvidence    = 200
+	keepAudit       = 1000
 	keepHistory     = 500
 	keepRollouts    = 50
 	keepChecks      = 64   // contents with check results
@@ -76,7 +77,7 @@ func Valid(r Record) error {
 			about++
 		}
 	}
-	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil, r.PolicyWord != nil, r.Evidence != nil} {
+	for _, set := range []bool{r.Decision != nil, r.Alert != nil, r.Delivered != nil, r.Lease != nil, r.Activation != nil, r.PolicyWord != nil, r.Evidence != nil, r.Audit != nil} {
 		if set {
 			of++
 		}
@@ -106,6 +107,8 @@ func (s *State) apply(r Record) {
 		s.activation(*r.Activation)
 	case r.PolicyWord != nil:
 		s.PolicyWords = newest(append(s.PolicyWords, *r.PolicyWord), keepApprovals)
+	case r.Audit != nil:
+		s.Audit = newest(append(s.Audit, *r.Audit), keepAudit)
 	}
 	if r.Environment == "" {
 		return

@@ -53,6 +53,7 @@ type Record struct {
 	Activation *record.Activation  `json:"activation,omitempty"`
 	PolicyWord *record.PolicyWord  `json:"policyWord,omitempty"`
 	Switch     *record.Switch      `json:"switch,omitempty"`
+	Audit      *record.Audit       `json:"audit,omitempty"`
 }
 
 // Lift ends a hold.

@@ -19,6 +19,7 @@ type State struct {
 	Evidence     []Evidence          // posted, newest last, bounded
 	Activations  []record.Activation // of policies, newest last, bounded
 	PolicyWords  []record.PolicyWord // people's, on policies, newest last, bounded
+	Audit        []record.Audit      // acts and refusals, newest last, bounded
 }
 
 // Environment is what is remembered of one environment.

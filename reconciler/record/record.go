@@ -315,3 +315,33 @@ type Flip struct {
 	Before      string `json:"before"`
 	After       string `json:"after"`
 }
+
+// The outcomes of an Audit.
+const (
+	AuditDone    = "done"
+	AuditRefused = "refused"
+)
+
+// Audit is one act that somebody asked for through the API or the page and what
+// came of it, or something that somebody was refused. It holds no secret.
+type Audit struct {
+	Request string    `json:"request"` // the request's id, which its answer told
+	At      time.Time `json:"at"`
+	// Who is the name, proved or stated (which it says); "" when nobody was known.
+	Who   string `json:"who,omitempty"`
+	Proof string `json:"proof"` // token:ID | own_token | loopback | none
+	From  string `json:"from"`  // the caller's address
+	// Act is named as the API's path names it: holds, rollout/abort; for what was
+	// only to be looked at, "see".
+	Act         string `json:"act"`
+	Environment string `json:"environment,omitempty"`
+	Target      string `json:"target,omitempty"` // what of it: resource=Function/checkout
+	Reason      string `json:"reason,omitempty"` // as given
+	Outcome     string `json:"outcome"`          // done | refused
+	// Code of a refusal: unauthenticated | forbidden | foreign_site | invalid | refused | fault.
+	Code   string `json:"code,omitempty"`
+	Detail string `json:"detail,omitempty"` // the refusal's words
+	// More is how many refusals of the same proof were not recorded before this
+	// one, because they were too many.
+	More int `json:"more,omitempty"`
+}

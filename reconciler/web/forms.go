@@ -16,20 +16,24 @@ import (
 // as the API's, which check by themselves who may.
 func (s *server) forms() {
 	s.closed("POST /environments/{name}/act/{act}", func(w http.ResponseWriter, r *http.Request, by access.Person) {
-		name := r.PathValue("name")
+		name, n := r.PathValue("name"), noteOf(r)
 		do := s.deeds()[r.PathValue("act")]
 		if do == nil {
+			n.refused(auditInvalid, fmt.Errorf("act %s: unknown", r.PathValue("act")))
 			refuse(w, http.StatusNotFound, "act "+r.PathValue("act")+": unknown", "")
 			return
 		}
 		if err := r.ParseForm(); err != nil {
+			n.refused(auditInvalid, err)
 			refuse(w, http.StatusBadRequest, "the form could not be read", "")
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 		defer cancel()
 		said := url.Values{}
-		if err := do(ctx, deed{name: name, by: by, form: r.PostForm}); err != nil {
+		n.asksForm(r.PathValue("act"), r.PostForm)
+		err := do(ctx, deed{name: name, by: by, form: r.PostForm})
+		if n.ended(err); err != nil {
 			said.Set("refused", err.Error())
 		} else {
 			said.Set("done", r.PathValue("act"))

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,36 +21,64 @@ func (s *server) open(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pat
 func (s *server) closed(pattern string, h any) {
 	s.shut = append(s.shut, pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		who, ok, err := s.identify(r)
-		switch {
-		case err != nil:
-			refuse(w, http.StatusInternalServerError, "the tokens could not be read", "look into the daemon's log, and at tokens.json in its state folder")
-			return
-		case !ok:
-			refuse(w, http.StatusUnauthorized, "no valid token", "send one as Authorization: Bearer …; the daemon wrote its own to the file token in its state folder, and `mooring token create` makes personal ones")
-			return
-		case !who.May(access.See, r.PathValue("name")):
-			reply(w, nil, who.Check(access.See, r.PathValue("name")))
-			return
-		case r.Method != http.MethodGet && foreign(r):
-			refuse(w, http.StatusForbidden, "the request comes from another site", "use the page or the command line of this daemon")
+		n := newNote(pattern, r)
+		n.Request = w.Header().Get(requestID)
+		r = r.WithContext(context.WithValue(r.Context(), noteKey{}, n))
+		defer s.keep(r, n) // a fault in the handler is noted too
+		who, barred := s.admit(r)
+		n.Who, n.Proof = who.Name, who.Proof
+		if barred != nil {
+			n.refused(barred.code, barred)
+			refuse(w, barred.status, barred.Error(), barred.hint)
 			return
 		}
+		var v any
+		var err error
 		switch h := h.(type) {
 		case func(http.ResponseWriter, *http.Request):
 			h(w, r)
+			n.ended(nil)
+			return
 		case func(http.ResponseWriter, *http.Request, access.Person):
 			h(w, r, who)
+			n.ended(nil)
+			return
 		case func(*http.Request) (any, error):
-			v, err := h(r)
-			reply(w, v, err)
+			v, err = h(r)
 		case func(*http.Request, access.Person) (any, error):
-			v, err := h(r, who)
-			reply(w, v, err)
+			v, err = h(r, who)
 		default:
 			refuse(w, http.StatusInternalServerError, pattern+" is answered by nothing", "this is a defect")
+			return
 		}
+		n.ended(err)
+		reply(w, v, err)
 	})
+}
+
+// bar is why somebody is not let to a route.
+type bar struct {
+	status     int
+	code       string // in the audit record
+	text, hint string
+}
+
+func (b *bar) Error() string { return b.text }
+
+// admit says who sent a request to a closed route, and whether they may.
+func (s *server) admit(r *http.Request) (access.Person, *bar) {
+	who, ok, err := s.identify(r)
+	switch {
+	case err != nil:
+		return access.Person{}, &bar{http.StatusInternalServerError, auditFault, "the tokens could not be read", "look into the daemon's log, and at tokens.json in its state folder"}
+	case !ok:
+		return access.Person{}, &bar{http.StatusUnauthorized, auditUnknown, "no valid token", "send one as Authorization: Bearer …; the daemon wrote its own to the file token in its state folder, and `mooring token create` makes personal ones"}
+	case !who.May(access.See, r.PathValue("name")):
+		return who, &bar{http.StatusForbidden, auditForbidden, who.Check(access.See, r.PathValue("name")).Error(), ""}
+	case r.Method != http.MethodGet && foreign(r):
+		return who, &bar{http.StatusForbidden, auditForeign, "the request comes from another site", "use the page or the command line of this daemon"}
+	}
+	return who, nil
 }
 
 // cookie holds proof of a token in a browser.
@@ -65,7 +95,7 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	c, noCookie := r.Cookie(cookie)
 	switch {
 	case shown && hmac.Equal(digest(bearer), digest(s.o.Token)):
-		return access.Stated(stated(r)), true, nil
+		return somebody(r, "own_token"), true, nil
 	case shown && access.Personal(bearer):
 		// Whoever means to be known by name is not let in as anybody else.
 		p, ok := tokens.Person(bearer, s.o.Now())
@@ -78,7 +108,7 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	// What another daemon of this machine gave out does not shut its user out
 	// where nobody is asked for anything.
 	if s.o.InsecureLoopback && loopbackHost(r.Host) {
-		return access.Stated(stated(r)), true, nil
+		return somebody(r, "loopback"), true, nil
 	}
 	return access.Person{}, false, nil
 }
@@ -94,6 +124,13 @@ func (s *server) tokens() (access.Tokens, error) {
 func (s *server) mayLook(r *http.Request) bool {
 	who, ok, err := s.identify(r)
 	return err == nil && ok && who.May(access.See, "")
+}
+
+// somebody is a person whose name is only stated, let in by something else.
+func somebody(r *http.Request, proof string) access.Person {
+	p := access.Stated(stated(r))
+	p.Proof = proof
+	return p
 }
 
 // stated is the name a caller claims; it says so, wherever it is shown.
@@ -137,7 +174,7 @@ func (s *server) bySession(r *http.Request, tokens access.Tokens, value string) 
 		return access.Person{}, false
 	}
 	if id == "" {
-		return access.Stated(stated(r)), true
+		return somebody(r, "own_token"), true
 	}
 	return tokens.ByID(id, s.o.Now())
 }
@@ -159,10 +196,20 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	if !ok && err == nil {
 		id, ok = tokens.ID(secret, s.o.Now())
 	}
+	n := newNote("POST /login", r)
+	n.Request = w.Header().Get(requestID)
+	defer s.keep(r, n)
 	if !ok {
+		n.refused(auditUnknown, errors.New("no valid token"))
 		refuse(w, http.StatusUnauthorized, "no valid token", "open /login?token=… with the token in the daemon's state folder, or one of your own")
 		return
 	}
+	who := somebody(r, "own_token")
+	if id != "" {
+		who, _ = tokens.ByID(id, s.o.Now())
+	}
+	n.Who, n.Proof = who.Name, who.Proof
+	n.ended(nil)
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.session(id), Path: "/", HttpOnly: true, Secure: s.o.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: 12 * 3600})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

@@ -11,6 +11,7 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/record"
 )
 
 //go:embed *.html style.css live.js
@@ -191,6 +192,9 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 		shown = append(shown, j)
 	}
 	data["Decisions"] = shown
+	if who.May(access.Operate, q.Environment) {
+		data["Audit"] = s.audited(who, perPage, func(a record.Audit) bool { return q.Environment == "" || a.Environment == q.Environment })
+	}
 	s.show(w, "decisions.html", data)
 }
 

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,6 +21,8 @@ import (
 type Options struct {
 	View    View
 	Control Control
+	// Audit keeps what people had done, and what they were refused.
+	Audit   Audit
 	Metrics *Metrics
 	// Token lets its bearer see and do everything; who that is, is not proved.
 	Token string
@@ -43,6 +48,8 @@ const maxBody = 1 << 20
 type server struct {
 	o   Options
 	mux *http.ServeMux
+	// books are the way into the audit record.
+	books books
 	// shut are the patterns that need somebody with a role.
 	shut      []string
 	templates *template.Template
@@ -51,8 +58,8 @@ type server struct {
 // New makes the handler of everything. Routes are closed unless opened here.
 func New(o Options) (http.Handler, error) {
 	switch {
-	case o.View == nil || o.Control == nil || o.Metrics == nil || o.Now == nil:
-		return nil, errors.New("web: View, Control, Metrics and Now are needed")
+	case o.View == nil || o.Control == nil || o.Audit == nil || o.Metrics == nil || o.Now == nil:
+		return nil, errors.New("web: View, Control, Audit, Metrics and Now are needed")
 	case o.Token == "":
 		return nil, errors.New("web: a token is needed")
 	case o.InsecureLoopback && !o.Loopback:
@@ -85,6 +92,7 @@ func (s *server) routes() {
 	})
 	s.policy()
 	s.acts()
+	s.closed("GET /api/v1/audit", s.audit)
 	if s.o.Webhooks != nil { // open: each request is proved by its signature
 		s.mux.Handle("POST "+webhookPath+"{host}", newHooks(s.o))
 	}
@@ -96,6 +104,7 @@ const webhookPath = "/webhooks/"
 // ServeHTTP answers with the headers every answer has.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	h.Set(requestID, rand.Text())
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -195,7 +204,12 @@ func (s *server) has(name string) bool {
 type badRequest struct{ error }
 
 func read(r *http.Request, into any) error {
-	dec := json.NewDecoder(r.Body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return badRequest{fmt.Errorf("request body: %w", err)}
+	}
+	noteOf(r).asks(body)
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return badRequest{fmt.Errorf("request body: %w", err)}

@@ -97,7 +97,7 @@ func (f *fake) Approve(_ context.Context, a ApprovalRequest) (Approval, error) {
 
 func serve(t *testing.T, f *fake, change func(*Options)) http.Handler {
 	t.Helper()
-	o := Options{View: f, Control: f, Metrics: NewMetrics("test"), Token: "the-token", Loopback: true, Version: "test", Now: time.Now}
+	o := Options{View: f, Control: f, Audit: &shelf{}, Metrics: NewMetrics("test"), Token: "the-token", Loopback: true, Version: "test", Now: time.Now}
 	if change != nil {
 		change(&o)
 	}
@@ -223,7 +223,7 @@ func TestInsecureLoopbackIsForLoopbackAlone(t *testing.T) {
 	if w := ask(h, "GET", "/api/v1/status", "", "Host", "evil.example:8420"); w.Code != http.StatusUnauthorized {
 		t.Errorf("a rebound name: %d, want 401", w.Code)
 	}
-	if _, err := New(Options{View: &fake{}, Control: &fake{}, Metrics: NewMetrics("x"), Token: "t", Now: time.Now, InsecureLoopback: true}); err == nil {
+	if _, err := New(Options{View: &fake{}, Control: &fake{}, Audit: &shelf{}, Metrics: NewMetrics("x"), Token: "t", Now: time.Now, InsecureLoopback: true}); err == nil {
 		t.Error("insecure beyond loopback was accepted")
 	}
 }

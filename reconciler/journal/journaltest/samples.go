@@ -45,6 +45,8 @@ func Samples() []journal.Record {
 		{PolicyWord: &record.PolicyWord{Force: true, Approval: record.Approval{Key: record.Key{Content: "9a"}, By: "bob", Verified: true, Reason: "the guard was wrong", At: at}}},
 		{Switch: &record.Switch{Alias: manifest.Ref{Kind: manifest.KindAlias, Name: "checkout.live"}, Version: "6", Group: "deadman", Release: release.Digest,
 			State: record.SwitchArmed, Acts: at.Add(15 * time.Minute), Since: at, RequestIDs: []string{"req-3"}}},
+		{Audit: &record.Audit{Request: "0123456789abcdef", At: at, Who: "ann", Proof: "token:0123", From: "10.0.0.7", Act: "rollback", Environment: "production",
+			Reason: "errors", Outcome: record.AuditRefused, Code: "forbidden", Detail: "ann may not operate in production", More: 3}},
 	}
 	for i := range recs {
 		recs[i].Environment, recs[i].At = "production", at

@@ -1,0 +1,33 @@
+package reconciler
+
+import (
+	"context"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+)
+
+// AddAudit keeps what somebody had done, or was refused. It stands beside the
+// environments: a name that somebody made up makes none.
+func (d *Daemon) AddAudit(ctx context.Context, a record.Audit) {
+	if err := d.ledger.append(ctx, "", journal.Record{At: a.At, Audit: &a}); err != nil {
+		d.opts.Log.Error("an act could not be kept in the audit record", zap.String("request", a.Request), zap.String("act", a.Act), zap.String("outcome", a.Outcome), zap.Error(err))
+	}
+}
+
+// Audit is the newest of what was kept, newest first.
+func (d *Daemon) Audit(limit int, wanted func(record.Audit) bool) []record.Audit {
+	out := []record.Audit{}
+	for _, a := range slices.Backward(d.ledger.audit()) {
+		if len(out) == limit {
+			break
+		}
+		if wanted(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
