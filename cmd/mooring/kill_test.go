@@ -63,6 +63,7 @@ type killStage struct {
 	daemon *exec.Cmd
 	log    *os.File
 	listen string
+	env    []string // the daemon's own, beyond what every one has
 }
 
 const killPipeline = `apiVersion: mooring.dev/v1
@@ -237,7 +238,7 @@ func (s *killStage) begin() {
 	}
 	s.daemon = exec.Command(program, "run", "--repo", s.path("shop.git"), "--state", s.path("state"), "--artifacts", b.dir,
 		"--listen", s.listen, "--insecure-loopback", "--poll", "2s", "--log-format", "json")
-	s.daemon.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+s.box.URL(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
+	s.daemon.Env = append(append(os.Environ(), s.env...), "AWS_ENDPOINT_URL="+s.box.URL(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 	s.daemon.Stdout, s.daemon.Stderr = s.log, s.log
 	if err := s.daemon.Start(); err != nil {

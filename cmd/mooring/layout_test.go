@@ -66,6 +66,7 @@ var mayImport = map[string][]string{
 	"reconciler/diagnose":            {"providers", "sources/manifest"},
 	"reconciler/access":              {},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
+	"reconciler/web/browsertest":     {},
 	"reconciler/web":                 {"reconciler/access", "reconciler/journal", "reconciler/record", "reconciler/plan", "reconciler/rollout", "policy", "providers", "sources/manifest"},
 	"reconciler": {"sources", "sources/manifest", "providers", "policy", "reconciler/access", "reconciler/approve", "reconciler/record", "reconciler/plan",
 		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/measure", "reconciler/notify", "reconciler/web"},

@@ -351,6 +351,7 @@ func TestHistoryReads(t *testing.T) {
 	was := rollout.State{Release: named(1)}
 	moving := rollout.State{Release: named(2), Stable: named(1), Phase: rollout.Shift, Weight: 10, Cause: "commit", Stages: make([]manifest.Stage, 3)}
 	held, back, done := moving, moving, was
+	key := record.Key{Content: "sha256:c2"}
 	held.Paused = "incident"
 	back.Phase, back.Reason = rollout.Back, "Function/a: 5 of 5 calls failed"
 	done.Returned, done.Reason = rollout.ByVerdict, "Function/a: 5 of 5 calls failed"
@@ -364,10 +365,14 @@ func TestHistoryReads(t *testing.T) {
 		journal.Record{Drift: &record.DriftItem{ID: "d", Ref: ref("a"), Path: "memorySize", Kind: record.Changed, Seen: 1}},
 		journal.Record{Drift: &record.DriftItem{ID: "d", Ref: ref("a"), Path: "memorySize", Kind: record.Changed, Seen: 2, Response: record.Revert}},
 		journal.Record{Resolved: &journal.Resolved{ID: "d", How: "reverted"}},
+		journal.Record{Approval: &record.Approval{Key: key, By: "ann", Reason: "read the plan"}},
+		journal.Record{Approval: &record.Approval{Key: key, By: "bob", Answer: record.Rejected, Reason: "not on Friday"}},
+		journal.Record{Approval: &record.Approval{Key: key, By: "bob", Answer: record.Withdrawn}},
 	)
 	want := []string{"commit2 admitted", "commit1 is in force", "commit2 begins: commit", "commit2: 10% of traffic wanted, stage 1 of 3", "paused: incident",
 		"returning to commit1: Function/a: 5 of 5 calls failed", "back at commit1: Function/a: 5 of 5 calls failed",
-		"update Function/a (commit) failed, denied: lambda:UpdateFunctionCode", "memorySize changed: revert", "memorySize changed: reverted"}
+		"update Function/a (commit) failed, denied: lambda:UpdateFunctionCode", "memorySize changed: revert", "memorySize changed: reverted",
+		"c2 approved by ann: read the plan", "c2 rejected by bob: not on Friday", "what bob said of c2 is withdrawn"}
 	var got []string
 	for _, event := range e.History {
 		got = append(got, event.Text)

@@ -44,7 +44,7 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 	case r.Lift != nil:
 		return "hold", "", said("hold "+r.Lift.ID+" lifted by "+r.Lift.By, r.Lift.Why)
 	case r.Approval != nil:
-		return "approval", "", fmt.Sprintf("%s approved by %s", short(r.Approval.Key.Content), r.Approval.By)
+		return "approval", "", approvalLine(*r.Approval)
 	case r.Quarantine != nil:
 		return "quarantine", "", said(short(r.Quarantine.Key.Content)+" is not tried again", r.Quarantine.Reason)
 	case r.Retry != nil:
@@ -260,4 +260,14 @@ func short(digest string) string {
 		return digest[:12]
 	}
 	return digest
+}
+
+func approvalLine(a record.Approval) string {
+	switch a.Answer {
+	case record.Rejected:
+		return said(short(a.Key.Content)+" rejected by "+a.By, a.Reason)
+	case record.Withdrawn:
+		return said("what "+a.By+" said of "+short(a.Key.Content)+" is withdrawn", a.Reason)
+	}
+	return said(short(a.Key.Content)+" approved by "+a.By, a.Reason)
 }

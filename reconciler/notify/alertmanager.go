@@ -89,17 +89,29 @@ func alertOf(e Event) alertmanagerAlert {
 	}
 	out := alertmanagerAlert{Labels: labels(e), StartsAt: starts, EndsAt: e.At.Add(firesFor), GeneratorURL: e.Link,
 		Annotations: map[string]string{"summary": e.Title, "description": e.Text}}
+	for _, name := range varying() {
+		if v := e.Labels[name]; v != "" {
+			out.Annotations[name] = v
+		}
+	}
 	if e.Status != Firing {
 		out.EndsAt = e.At
 	}
 	return out
 }
 
+// varying are the labels of an event that change while its alert lasts: who did
+// it is learned later, what is done about it is decided. As labels there they
+// would make another alert of it, and the first would never end.
+func varying() []string { return []string{"actor", "drift", "response"} }
+
 // labels never lets an event's own labels hide what the alert is.
 func labels(e Event) map[string]string {
 	out := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
-		out[labelName(name)] = e.Labels[name]
+		if !slices.Contains(varying(), name) {
+			out[labelName(name)] = e.Labels[name]
+		}
 	}
 	for name, value := range map[string]string{"alertname": e.Kind, "environment": e.Environment, "severity": e.Severity,
 		"resource": e.Resource, "fingerprint": e.Fingerprint} {

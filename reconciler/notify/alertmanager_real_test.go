@@ -41,6 +41,21 @@ func TestRealAlertmanager(t *testing.T) {
 	if got := active(t, address); len(got) != 1 || got["f2 high"] == "" {
 		t.Errorf("after f1 is resolved: %v", got)
 	}
+	// What is learned and decided meanwhile makes no other alert of it.
+	unknown, learned, done := second, second, second
+	unknown.Labels = map[string]string{"item": "i2", "actor": "unknown", "response": "waits for who did it", "drift": "changed"}
+	learned.Labels = map[string]string{"item": "i2", "actor": "user/bob", "response": "alert", "drift": "changed"}
+	done.Labels = map[string]string{"item": "i2", "actor": "user/bob", "response": "revert", "drift": "missing"}
+	unknown.Fingerprint, learned.Fingerprint, done.Fingerprint = "f3", "f3", "f3"
+	done.Status, done.At, done.Since = Resolved, time.Now(), second.At
+	for i, e := range []Event{unknown, learned, done} {
+		if err := am.Notify(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if got := active(t, address); len(got) != map[bool]int{true: 1, false: 2}[i == 2] {
+			t.Errorf("after message %d of one alert: %v", i, got)
+		}
+	}
 }
 
 // active are the alerts that fire, by fingerprint label and severity.
@@ -61,7 +76,11 @@ func active(t *testing.T, address string) map[string]string {
 	}
 	got := map[string]string{}
 	for _, a := range alerts {
-		got[a.Labels["fingerprint"]+" "+a.Labels["severity"]] = a.Labels["environment"]
+		key := a.Labels["fingerprint"] + " " + a.Labels["severity"]
+		if _, twice := got[key]; twice {
+			t.Errorf("%s fires as two alerts", key)
+		}
+		got[key] = a.Labels["environment"]
 	}
 	return got
 }
