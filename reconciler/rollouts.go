@@ -79,6 +79,7 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	}
 	if ro.Phase == rollout.Shift {
 		s.Stage = ro.Stage + 1
+		s.MaxHoldSeconds, s.OnUndecided = int64(time.Duration(ro.Analysis.MaxHold)/time.Second), ro.Analysis.OnUndecided
 	}
 	for i, stage := range ro.Stages {
 		rung := web.Rung{Weight: stage.Weight, HoldSeconds: int64(time.Duration(stage.Hold) / time.Second)}

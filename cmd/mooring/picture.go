@@ -173,11 +173,37 @@ func countsText(c web.CountsStatus) string {
 	return text
 }
 
+// needText is what an undecided stage waits for, and until when.
 func needText(r web.RolloutStatus) string {
-	if r.Need > 0 {
-		return fmt.Sprintf(": about %d more calls needed", r.Need)
+	if r.Verdict != "undecided" {
+		return ""
 	}
-	return ""
+	text := ": how many calls are missing is not known yet"
+	if r.Need > 0 {
+		text = fmt.Sprintf(": about %d more calls needed", twoDigits(r.Need))
+	}
+	what := map[string]string{"hold": "it waits for somebody", "rollback": "it goes back", "proceed": "it goes on all the same"}[r.OnUndecided]
+	if left := max(r.MaxHoldSeconds, holdSeconds(r)) - r.ElapsedSeconds; what != "" && left > 0 && r.Paused == "" {
+		text += fmt.Sprintf("; in %s %s", time.Duration(left)*time.Second, what)
+	}
+	return text
+}
+
+// holdSeconds is what the stage it stands in must hold.
+func holdSeconds(r web.RolloutStatus) int64 {
+	if r.Stage < 1 || r.Stage > len(r.Ladder) {
+		return 0
+	}
+	return r.Ladder[r.Stage-1].HoldSeconds
+}
+
+// twoDigits rounds an estimate up: the rest of it is noise.
+func twoDigits(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return (n + unit - 1) / unit * unit
 }
 
 func verdictColour(verdict string) string {

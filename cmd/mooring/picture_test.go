@@ -63,6 +63,27 @@ production: 469066e1086d takes traffic, stage 2 of 2, held 2m10s of 0s
 	}
 }
 
+// What an undecided stage waits for is said, how many calls, and what happens
+// when.
+func TestPictureOfWhatIsMissing(t *testing.T) {
+	base := web.RolloutStatus{Phase: "shift", Stage: 1, Stages: 2, Ladder: []web.Rung{{Weight: 10, HoldSeconds: 300}, {Weight: 100}}, Verdict: "undecided", ElapsedSeconds: 130, MaxHoldSeconds: 1800}
+	for want, change := range map[string]func(*web.RolloutStatus){
+		": how many calls are missing is not known yet":                                    func(*web.RolloutStatus) {},
+		": about 12000 more calls needed":                                                  func(r *web.RolloutStatus) { r.Need = 11321 },
+		": about 99 more calls needed; in 27m50s it goes back":                             func(r *web.RolloutStatus) { r.Need, r.OnUndecided = 99, "rollback" },
+		": how many calls are missing is not known yet; in 27m50s it goes on all the same": func(r *web.RolloutStatus) { r.OnUndecided = "proceed" },
+		": how many calls are missing is not known yet; in 2m50s it waits for somebody":    func(r *web.RolloutStatus) { r.OnUndecided, r.MaxHoldSeconds = "hold", 60 },
+		": about 120 more calls needed":                                                    func(r *web.RolloutStatus) { r.Need, r.OnUndecided, r.Paused = 111, "hold", "held by ann" },
+		"":                                                                                 func(r *web.RolloutStatus) { r.Verdict, r.Need = "pass", 5 },
+	} {
+		r := base
+		change(&r)
+		if got := needText(r); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestBar(t *testing.T) {
 	for percent, full := range map[int]int{0: 0, 1: 1, 10: 3, 50: 15, 99: 30, 100: 30, 140: 30, -1: 0} {
 		if got := strings.Count(bar(percent), "#"); got != full {

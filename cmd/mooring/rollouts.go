@@ -114,6 +114,8 @@ func rolloutTable(w io.Writer, r web.Rollout) {
 		why := l.Reason
 		if l.Paused != "" {
 			why = "paused: " + l.Paused
+		} else if l.Need > 0 {
+			why += fmt.Sprintf("; about %d more calls needed", twoDigits(l.Need))
 		}
 		row(w, l.At.Local().Format("15:04:05"), l.Phase, stage, fmt.Sprintf("%d%%", l.Weight), time.Duration(l.ElapsedSeconds)*time.Second, l.Verdict, why)
 		for _, f := range l.Functions {

@@ -120,7 +120,7 @@ func rolloutLine(was, is rollout.State) string {
 	case len(is.Left) > len(was.Left):
 		l := is.Left[len(is.Left)-1]
 		return fmt.Sprintf("%s: stage %d of %d at %d%% is left after %s, %s: %s", commit(is.Release), len(is.Left), len(is.Stages), l.Weight,
-			l.Held.Round(time.Second), cmp.Or(l.Verdict, "unjudged"), seen(l.Canary, l.Baseline))
+			l.Held.Round(time.Second), cmp.Or(l.Verdict, "unjudged"), seen("calls", l.Canary, l.Baseline)+probed(l))
 	case is.Phase == rollout.Shift && (is.Weight != was.Weight || was.Phase != rollout.Shift):
 		return fmt.Sprintf("%s: %d%% of traffic wanted, stage %d of %d", commit(is.Release), is.Weight, is.Stage+1, len(is.Stages))
 	case is.Phase == rollout.Shift && is.Reached && !was.Reached:
@@ -132,12 +132,20 @@ func rolloutLine(was, is rollout.State) string {
 }
 
 // seen is what was measured of a release, all functions together.
-func seen(canary, baseline rollout.Counts) string {
-	text := fmt.Sprintf("%d of %d calls failed", canary.Errors, canary.Calls)
+func seen(what string, canary, baseline rollout.Counts) string {
+	text := fmt.Sprintf("%d of %d %s failed", canary.Errors, canary.Calls, what)
 	if baseline.Calls > 0 {
 		text += fmt.Sprintf(", beside it %d of %d", baseline.Errors, baseline.Calls)
 	}
 	return text
+}
+
+// probed is what calls of our own found, where some were made.
+func probed(l rollout.Left) string {
+	if l.ProbedCanary.Calls == 0 {
+		return ""
+	}
+	return "; " + seen("probes", l.ProbedCanary, l.ProbedBaseline)
 }
 
 // switchLine speaks of a switch that is new or lost; that it is put off is no

@@ -51,16 +51,20 @@ type RolloutLook struct {
 
 // RolloutStatus is how far a release has moved.
 type RolloutStatus struct {
-	Phase          string            `json:"phase"`
-	Weight         int               `json:"weight"` // percent on the new versions
-	Stage          int               `json:"stage"`  // from 1; 0 when nothing moves
-	Stages         int               `json:"stages"`
-	Ladder         []Rung            `json:"ladder,omitempty"` // the stages themselves
-	Verdict        string            `json:"verdict"`
-	Reason         string            `json:"reason,omitempty"`
-	Paused         string            `json:"paused,omitempty"`
-	ElapsedSeconds int64             `json:"elapsed_seconds"`
-	Need           int64             `json:"need,omitempty"` // calls missing for a verdict
+	Phase          string `json:"phase"`
+	Weight         int    `json:"weight"` // percent on the new versions
+	Stage          int    `json:"stage"`  // from 1; 0 when nothing moves
+	Stages         int    `json:"stages"`
+	Ladder         []Rung `json:"ladder,omitempty"` // the stages themselves
+	Verdict        string `json:"verdict"`
+	Reason         string `json:"reason,omitempty"`
+	Paused         string `json:"paused,omitempty"`
+	ElapsedSeconds int64  `json:"elapsed_seconds"`
+	Need           int64  `json:"need,omitempty"` // calls missing for a verdict
+	// MaxHoldSeconds is how long a stage may stay undecided, and OnUndecided what
+	// is done then: hold, proceed or rollback; while traffic moves by stages.
+	MaxHoldSeconds int64             `json:"max_hold_seconds,omitempty"`
+	OnUndecided    string            `json:"on_undecided,omitempty"`
 	Functions      []RolloutFunction `json:"functions,omitempty"`
 	Measures       []Measure         `json:"measures,omitempty"`
 }
