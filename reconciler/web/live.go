@@ -34,7 +34,7 @@ const streamNews = 200
 // Last-Event-ID, and is told what it missed.
 func (s *server) stream(n Notices) {
 	slots := make(chan struct{}, streamLimit)
-	s.closed("GET /api/v1/events", func(w http.ResponseWriter, r *http.Request) {
+	s.api("GET /api/v1/events", purpose{does: "Server-sent events: change, and happened with one Event each; Last-Event-ID takes a lost stream up."}, func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()

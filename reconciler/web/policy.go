@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,11 +14,11 @@ import (
 
 // policy registers what tells about questions to policy and its answers.
 func (s *server) policy() {
-	s.closed("GET /api/v1/environments/{name}/input", func(r *http.Request) (any, error) {
+	s.api("GET /api/v1/environments/{name}/input", purpose{does: "What policy would be asked now.", answer: json.RawMessage{}, query: []string{"point", "commit"}}, func(r *http.Request) (any, error) {
 		q := r.URL.Query()
 		return s.o.View.Input(r.Context(), r.PathValue("name"), InputQuery{Point: q.Get("point"), Commit: q.Get("commit")})
 	})
-	s.closed("GET /api/v1/decisions", s.decisions)
+	s.api("GET /api/v1/decisions", purpose{does: "What policy decided, oldest first, a page at a time.", answer: DecisionPage{}, query: []string{"id", "environment", "point", "since", "after", "limit"}}, s.decisions)
 }
 
 // decisions are those of the environments who asks may see.

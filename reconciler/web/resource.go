@@ -72,7 +72,7 @@ const peekTimeout = 5 * time.Second
 
 // shelf registers what shows resources.
 func (s *server) shelf(v Shelf) {
-	s.closed("GET /api/v1/environments/{name}/resources", func(r *http.Request) (any, error) {
+	s.api("GET /api/v1/environments/{name}/resources", purpose{does: "The declared resources, a page at a time.", answer: ResourcePage{}, query: []string{"q", "state", "after", "limit"}}, func(r *http.Request) (any, error) {
 		all, err := v.Resources(r.PathValue("name"))
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (s *server) shelf(v Shelf) {
 		limit, err := limitOf(r, 1000)
 		return pageOf(all, r.URL.Query(), limit), err
 	})
-	s.closed("GET /api/v1/environments/{name}/resources/{resource...}", func(r *http.Request) (any, error) {
+	s.api("GET /api/v1/environments/{name}/resources/{resource...}", purpose{does: "One resource: declared, applied and live, field by field.", answer: ResourceDetail{}}, func(r *http.Request) (any, error) {
 		return peek(r, v)
 	})
 	s.closed("GET /environments/{name}/resources/{resource...}", func(w http.ResponseWriter, r *http.Request, who access.Person) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/record"
 )
 
 // Options of the server.
@@ -51,7 +52,9 @@ type server struct {
 	// books are the way into the audit record.
 	books books
 	// shut are the patterns that need somebody with a role.
-	shut      []string
+	shut []string
+	// described are those of the API, with what they are for.
+	described map[string]purpose
 	templates *template.Template
 }
 
@@ -81,18 +84,19 @@ func (s *server) routes() {
 	s.open("GET /login", s.login)
 
 	s.pages()
-	s.closed("GET /api/v1/status", func(_ *http.Request, who access.Person) (any, error) { return s.status(who), nil })
-	s.closed("GET /api/v1/history", s.history)
-	s.closed("GET /api/v1/environments/{name}/plan", func(r *http.Request) (any, error) {
+	s.api("GET /api/v1/status", purpose{does: "Where everything stands.", answer: Status{}}, func(_ *http.Request, who access.Person) (any, error) { return s.status(who), nil })
+	s.api("GET /api/v1/history", purpose{does: "What happened, newest first.", answer: []Event{}, query: []string{"environment", "limit"}}, s.history)
+	s.api("GET /api/v1/environments/{name}/plan", purpose{does: "What the head of the branch would change.", answer: Plan{}}, func(r *http.Request) (any, error) {
 		return s.o.View.Plan(r.Context(), r.PathValue("name"))
 	})
-	s.closed("GET /api/v1/environments/{name}/rollouts", s.rollouts)
-	s.closed("GET /api/v1/environments/{name}/drift", func(r *http.Request) (any, error) {
+	s.api("GET /api/v1/environments/{name}/rollouts", purpose{does: "How releases came into force, newest first.", answer: []Rollout{}, query: []string{"release", "looks", "limit"}}, s.rollouts)
+	s.api("GET /api/v1/environments/{name}/drift", purpose{does: "What differs without a release, as last looked at.", answer: Drift{}}, func(r *http.Request) (any, error) {
 		return s.o.View.Drift(r.Context(), r.PathValue("name"))
 	})
 	s.policy()
 	s.acts()
-	s.closed("GET /api/v1/audit", s.audit)
+	s.api("GET /api/v1/audit", purpose{does: "Who had what done and was refused what, newest first; for operators.", answer: []record.Audit{}, query: []string{"environment", "who", "outcome", "limit"}}, s.audit)
+	s.openAPI()
 	if s.o.Webhooks != nil { // open: each request is proved by its signature
 		s.mux.Handle("POST "+webhookPath+"{host}", newHooks(s.o))
 	}
@@ -241,7 +245,7 @@ func reply(w http.ResponseWriter, v any, err error) {
 }
 
 func refuse(w http.ResponseWriter, status int, message, hint string) {
-	out, err := json.Marshal(map[string]string{"error": message, "hint": hint})
+	out, err := json.Marshal(Refused{Error: message, Hint: hint})
 	if err != nil {
 		out = []byte(`{"error":"refused"}`)
 	}
