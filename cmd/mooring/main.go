@@ -95,7 +95,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		statusCommand(), historyCommand(), auditCommand(), eventsCommand(), rolloutCommand(), explainCommand(),
 		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
 		approveCommand(), rejectCommand(), checkCommand(), evidenceCommand(), tokenCommand(),
-		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), schemaCommand(), doctorCommand(), versionCommand(), initCommand(), manCommand(),
+		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), journalCommand(), schemaCommand(), doctorCommand(), versionCommand(), initCommand(), manCommand(),
 	)
 	completing(root)
 	return root

@@ -191,13 +191,8 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		}
 		return nil
 	})
-	g.Go(func() error {
-		<-ctx.Done()
-		farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		return server.Shutdown(farewell)
-	})
-	err = g.Wait()
+	g.Go(func() error { return closed(ctx, server) })
+	err = ended(ctx, stopLimit, g.Wait)
 	log.Info("stopped")
 	return err
 }

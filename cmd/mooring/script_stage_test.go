@@ -75,18 +75,21 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-func (p *process) end(sig os.Signal) {
+// end asks a process to end. One that has to be killed is an error.
+func (p *process) end(sig os.Signal) error {
 	select {
 	case <-p.ended:
-		return
+		return nil
 	default:
 	}
 	_ = p.cmd.Process.Signal(sig) // it may just have ended
 	select {
 	case <-p.ended:
-	case <-time.After(20 * time.Second):
+		return nil
+	case <-time.After(stopLimit):
 		_ = p.cmd.Process.Kill()
 		<-p.ended
+		return fmt.Errorf("%s did not end within %s of %s and was killed:\n%s", p.cmd, stopLimit, sig, p.tail())
 	}
 }
 
@@ -98,16 +101,21 @@ func (p *process) tail() string {
 	return string(data[max(0, len(data)-6000):])
 }
 
-// strike ends what still runs: daemons first.
-func (st *stage) strike() {
+// strike ends what still runs: daemons first. A mooring that has to be killed
+// fails the script; moto is not ours.
+func (st *stage) strike(fail func(error)) {
 	for _, name := range []string{"daemon", "demo", "sandbox", "moto"} {
 		if p := st.processes[name]; p != nil {
-			p.end(syscall.SIGTERM)
+			if err := p.end(syscall.SIGTERM); err != nil && name != "moto" {
+				fail(err)
+			}
 			delete(st.processes, name)
 		}
 	}
 	for _, p := range st.processes {
-		p.end(syscall.SIGTERM)
+		if err := p.end(syscall.SIGTERM); err != nil {
+			fail(err)
+		}
 	}
 }
 
@@ -227,7 +235,7 @@ func cmdDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		if args[0] == "kill" {
 			sig = syscall.SIGKILL
 		}
-		p.end(sig)
+		ts.Check(p.end(sig))
 	default:
 		ts.Fatalf("daemon %s: want start, stop or kill", args[0])
 	}

@@ -66,7 +66,7 @@ func prepare(e *testscript.Env) error {
 	}
 	st := &stage{work: e.WorkDir}
 	e.Values[stageKey{}] = st
-	e.Defer(st.strike)
+	e.Defer(func() { st.strike(func(err error) { e.T().(testing.TB).Error(err) }) })
 	return os.MkdirAll(home, 0o755)
 }
 

@@ -39,6 +39,8 @@ const (
 	Attest Verb = "attest"
 	// Govern makes policies active that those in force keep out.
 	Govern Verb = "govern"
+	// Copy takes all that is remembered away, as a backup.
+	Copy Verb = "copy"
 )
 
 // Grants a verb to whoever has the role.
@@ -51,7 +53,7 @@ func (r Role) allows(v Verb) bool {
 	case Operator:
 		return v == See || v == Operate || v == Attest
 	case Admin:
-		return v == See || v == Approve || v == Operate || v == Attest || v == Govern
+		return v == See || v == Approve || v == Operate || v == Attest || v == Govern || v == Copy
 	}
 	return false
 }

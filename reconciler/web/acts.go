@@ -70,6 +70,9 @@ func (s *server) acts() {
 			}))
 		}
 	}
+	if k, ok := s.o.Control.(Keeper); ok {
+		s.backup(k)
+	}
 	if c, ok := s.o.Control.(Collector); ok {
 		s.api("POST /api/v1/evidence", purpose{does: "Keeps signed statements.", body: "a DSSE envelope, or one on each line", answer: []Statement{}}, func(r *http.Request, by access.Person) (any, error) {
 			envelope, err := io.ReadAll(r.Body)

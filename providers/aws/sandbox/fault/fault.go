@@ -144,6 +144,18 @@ func (f *Rules) List() []Rule {
 	return out
 }
 
+// Met is how many calls a rule in force has changed so far.
+func (f *Rules) Met(id string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.rules {
+		if r.ID == id {
+			return r.met
+		}
+	}
+	return 0
+}
+
 // Meet is what happens to a call: the latencies of all rules met, and the first
 // of their other effects. params are asked for only when a rule needs them.
 func (f *Rules) Meet(c *wire.Call, params func() map[string]any) Effect {
