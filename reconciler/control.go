@@ -118,6 +118,9 @@ func (d *Daemon) Resume(ctx context.Context, r web.ResumeRequest) error {
 			recs = append(recs, journal.Record{Lift: &journal.Lift{ID: h.ID, By: by, Why: "resumed"}})
 			recs = append(recs, e.consequences(st, h, by)...)
 		}
+		if len(recs) == 0 && id == "" {
+			return fmt.Errorf("nothing is held in %s", name)
+		}
 		if len(recs) == 0 {
 			return fmt.Errorf("hold %q in %s: %w; `mooring status` lists the holds (%s)", id, name, ErrUnknown, holdNames(st))
 		}

@@ -55,6 +55,18 @@ func TestTutorial(t *testing.T) {
 	playDoc(t, "tutorial.md", "4599", "8499")
 }
 
+// TestIncidents plays every incident as written.
+func TestIncidents(t *testing.T) {
+	t.Parallel()
+	playDoc(t, "incidents.md", "4597", "8497")
+}
+
+// TestFirstWeek plays the first week as written, in a few seconds a day.
+func TestFirstWeek(t *testing.T) {
+	t.Parallel()
+	playDoc(t, "first-week.md", "4596", "8496")
+}
+
 // playDoc runs every sh block of a page of docs in one shell, with ports of
 // this run's own in the place of those it names. Nothing is left behind,
 // whatever happens.
