@@ -9,6 +9,9 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
@@ -171,9 +174,10 @@ func TestDeadmanRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := guardedBy(t, memory.Options{}, mutant{})
 			s.deadman(c.spec)
-			refused := c.op
+			refused, tries := c.op, 0
 			s.inject = func(op string, ref manifest.Ref) error {
 				if op == refused {
+					tries++
 					return providers.Errorf(providers.Denied, "denied by a test")
 				}
 				return nil
@@ -184,8 +188,11 @@ func TestDeadmanRefused(t *testing.T) {
 			if s.live() != (providers.Routing{Version: "1"}) || !strings.HasPrefix(ro.Paused, "deadman: ") || !strings.Contains(ro.Paused, c.why) {
 				t.Errorf("traffic is at %+v, paused %q", s.live(), ro.Paused)
 			}
-			if n := s.count("arm"); n > 40 {
-				t.Errorf("tried %d times in 30 minutes", n)
+			if ro.Phase == rollout.Shift {
+				t.Error("traffic is about to move")
+			}
+			if tries > 40 {
+				t.Errorf("tried %d times in 30 minutes", tries)
 			}
 			if s.alerts("rollout_paused", "firing") == 0 {
 				t.Error("nobody was told")
@@ -271,5 +278,35 @@ func TestDeadmanIsTakenAway(t *testing.T) {
 				t.Errorf("it stands: %v", s.open())
 			}
 		})
+	}
+}
+
+// Whatever a pass believes, a step that exposes callers waits for an armed
+// switch, and one that takes them back does not.
+func TestUnguardedSteps(t *testing.T) {
+	alias := manifest.Ref{Kind: manifest.KindAlias, Name: "checkout.live"}
+	now := birth
+	p := &pass{now: now, e: &environment{}, st: &journal.Environment{Switches: map[manifest.Ref]record.Switch{}, Rollout: rollout.State{Phase: rollout.Shift, Weight: 10,
+		Functions: []rollout.Function{{Ref: manifest.Ref{Kind: manifest.KindFunction, Name: "checkout"}, Alias: alias, Stable: "1", New: "2"}}}}}
+	out := plan.Step{Ref: alias, Operation: plan.Route, Routing: providers.Routing{Version: "1", Canary: "2", Weight: 1000}}
+	whole, back, other := out, out, out
+	whole.Routing, back.Routing = providers.Routing{Version: "2"}, providers.Routing{Version: "1"}
+	other.Ref.Name = "mailer.live"
+	if p.unguarded(out) {
+		t.Error("without a switch declared it waits for one")
+	}
+	p.spec.Rollout.Deadman = &manifest.Deadman{Role: switchRole}
+	for _, c := range []struct {
+		state record.SwitchState
+		acts  time.Duration
+		waits bool
+	}{{"", 0, true}, {record.SwitchAsked, time.Hour, true}, {record.SwitchLost, time.Hour, true}, {record.SwitchArmed, 0, true}, {record.SwitchArmed, time.Minute, false}, {record.SwitchArmed, 15 * time.Minute, false}} {
+		delete(p.st.Switches, alias)
+		if c.state != "" {
+			p.st.Switches[alias] = record.Switch{Alias: alias, Version: "1", State: c.state, Acts: now.Add(c.acts), Since: now}
+		}
+		if p.unguarded(out) != c.waits || p.unguarded(whole) != c.waits || p.unguarded(back) || p.unguarded(other) {
+			t.Errorf("%s for %s: to the canary %v, wholly %v, back %v, another %v", c.state, c.acts, p.unguarded(out), p.unguarded(whole), p.unguarded(back), p.unguarded(other))
+		}
 	}
 }
