@@ -77,7 +77,10 @@ type Live struct {
 	Guard     Guard
 	Settling  bool   // a change is still taking hold; writes would be refused
 	Failed    string // the last change did not take hold, and why
-	Owner     Owner
+	// Faults says which field paths Failed is about, and why each is; nil: it is
+	// about the resource as a whole.
+	Faults map[string]string
+	Owner  Owner
 	// Attributes are what references to this resource resolve to: "arn",
 	// "url", "name", "id".
 	Attributes map[string]string

@@ -117,7 +117,8 @@ func (s *killStage) awaitStatus(what string, ok func(web.EnvironmentStatus) bool
 			return e
 		}
 	}
-	s.t.Fatalf("not %s: %s, %s, paused %q, holds %+v: %v", what, e.State, e.Rollout.Phase, e.Rollout.Paused, e.Holds, err)
+	log, _ := os.ReadFile(s.path("daemon.log"))
+	s.t.Fatalf("not %s: %s, %s, paused %q, holds %+v: %v\n%s", what, e.State, e.Rollout.Phase, e.Rollout.Paused, e.Holds, err, log[max(0, len(log)-4000):])
 	panic("unreachable")
 }
 

@@ -58,6 +58,10 @@ func (k provisionedKind) live(ref manifest.Ref, l *settingsLook, parent *functio
 			live.Settling = true
 		case types.ProvisionedConcurrencyStatusEnumFailed:
 			live.Failed = "concurrency of version " + qualifier + ": " + orElse(scrub(c.reason), "failed")
+			if live.Faults == nil {
+				live.Faults = map[string]string{}
+			}
+			live.Faults[versionPath(qualifier)] = live.Failed
 		}
 	}
 	live.Guard = seen(live.Spec.Fields)

@@ -60,6 +60,14 @@ func (h Hand) Fail(n Name, why string) error {
 	})
 }
 
+// FailAt says it of one field.
+func (h Hand) FailAt(n Name, path, why string) error {
+	return h.edit(n, func(t *thing) error {
+		t.failed, t.faults = why, map[string]string{path: why}
+		return nil
+	})
+}
+
 // Address gives a thing another address, as when it was made again elsewhere:
 // what refers to this attribute ("arn", "url", "name") has to follow.
 func (h Hand) Address(n Name, attribute, value string) error {

@@ -23,8 +23,8 @@ type Options struct {
 	// Now is the platform's clock; nil: a clock that never moves from a fixed
 	// instant.
 	Now func() time.Time
-	// Settle is how long an update of a function or mapping takes to hold;
-	// meanwhile writes about it are refused.
+	// Settle is how long an update of a function, mapping or provisioned
+	// concurrency takes to hold; meanwhile writes about it are refused.
 	Settle time.Duration
 	// Activate is how long a published version takes to become ready.
 	Activate time.Duration
@@ -113,6 +113,7 @@ type thing struct {
 	settles   time.Time // until then a change is taking hold
 	bump      bool      // the second revision of an update is still to come
 	failed    string
+	faults    map[string]string // by path
 	note      string
 	open      bool
 	addresses map[string]string // attributes other than the usual

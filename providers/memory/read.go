@@ -63,7 +63,7 @@ func (p *Platform) look(n Name) providers.Live {
 	now := p.o.Now()
 	live := providers.Live{
 		Exists: true, Spec: specOf(n.Kind, t.fields, t.sensitive), Routing: t.routing, Guard: t.guard(),
-		Settling: now.Before(t.settles), Failed: t.failed, Owner: t.owner, Note: t.note, SeenAt: now,
+		Settling: now.Before(t.settles), Failed: t.failed, Faults: maps.Clone(t.faults), Owner: t.owner, Note: t.note, SeenAt: now,
 		Attributes: map[string]string{"arn": arn(n.Kind, n.Physical), "name": n.Physical},
 	}
 	switch {

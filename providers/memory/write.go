@@ -243,7 +243,7 @@ func (pr *Provider) free(t *thing, guard providers.Guard) error {
 
 // settle starts the time a change takes; it ends in a second revision.
 func (pr *Provider) settle(t *thing, changed bool) {
-	if !changed || t.name.Kind != manifest.KindFunction && t.name.Kind != manifest.KindTrigger {
+	if !changed || t.name.Kind != manifest.KindFunction && t.name.Kind != manifest.KindTrigger && t.name.Kind != manifest.KindProvisioned {
 		return
 	}
 	t.settles = pr.p.o.Now().Add(pr.p.o.Settle)

@@ -208,6 +208,8 @@ func (a *actor) hand(w []string) {
 		err = h.Explain(name, strings.Join(w[3:], " "))
 	case "fail":
 		err = h.Fail(name, strings.Join(w[3:], " "))
+	case "fail-at":
+		err = h.FailAt(name, w[3], strings.Join(w[4:], " "))
 	case "address":
 		err = h.Address(name, w[3], w[4])
 	case "own":

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 
 	"mooring.dev/reconciler/record"
@@ -118,18 +119,41 @@ func (w *world) present(l *look) {
 	switch {
 	case foreign(l.res):
 		w.checked(l)
-	case l.live.Failed != "" && len(l.diffs) == 0:
-		w.unfinished(l.res.Ref)
-		w.wait(l.res.Ref, "parked", "its last change did not take hold: "+l.live.Failed)
-		if w.in.Wrote[l.res.Ref] == w.in.Target.Digest || l.live.Owner.Release == w.in.Target.Digest {
-			w.impossible(l.res.Ref, l.live.Failed) // what failed was this release's change
-		}
+	case l.failed() != "":
+		w.failed(l)
 	case manifest.Versioned(l.res.Ref.Kind):
 		w.function(l, items, work)
 	case manifest.AliasKind(l.res.Ref.Kind):
 		w.alias(l, items, work)
 	default:
 		w.unversioned(l, items, work)
+	}
+}
+
+// failed is why what is declared did not take hold, though it is as declared.
+// What failed of a part that is to go keeps nothing.
+func (l *look) failed() string {
+	if l.live.Faults == nil {
+		if len(l.diffs) == 0 {
+			return l.live.Failed
+		}
+		return ""
+	}
+	for _, path := range slices.Sorted(maps.Keys(l.live.Faults)) {
+		_, declared := l.spec.Fields[path]
+		if declared && !slices.ContainsFunc(l.diffs, func(d diff) bool { return d.path == path }) {
+			return l.live.Faults[path]
+		}
+	}
+	return ""
+}
+
+func (w *world) failed(l *look) {
+	why := l.failed()
+	w.unfinished(l.res.Ref)
+	w.wait(l.res.Ref, "parked", "its last change did not take hold: "+why)
+	if w.in.Wrote[l.res.Ref] == w.in.Target.Digest || l.live.Owner.Release == w.in.Target.Digest {
+		w.impossible(l.res.Ref, why) // what failed was this release's change
 	}
 }
 

@@ -66,6 +66,8 @@ func (s *Service) deleteConcurrency(q *request) (reply, error) {
 // provisioned is concurrency kept ready for one version or alias.
 type provisioned struct {
 	requested int
+	function  string
+	scarce    bool // there was no room when it was asked for
 	readyAt   time.Time
 	modified  time.Time
 }
@@ -76,11 +78,21 @@ type provisionedOutput struct {
 	AvailableProvisionedConcurrentExecutions int
 	AllocatedProvisionedConcurrentExecutions int
 	Status, LastModified                     string
+	StatusReason                             string `json:",omitempty"`
 }
 
 func (s *Service) showProvisioned(p *provisioned) provisionedOutput {
 	out := provisionedOutput{RequestedProvisionedConcurrentExecutions: p.requested, Status: "IN_PROGRESS", LastModified: p.modified.UTC().Format("2006-01-02T15:04:05-0700")}
-	if !s.opts.Now().Before(p.readyAt) {
+	room := Scarce{}
+	if p.scarce {
+		room = s.opts.Outside.room(p.function)
+		p.scarce = room != Scarce{} // once it has its room, it keeps it
+	}
+	switch {
+	case room.Fails != "":
+		out.Status, out.StatusReason = "FAILED", room.Fails
+	case room.Waits:
+	case !s.opts.Now().Before(p.readyAt):
 		out.Status = "READY"
 		out.AvailableProvisionedConcurrentExecutions, out.AllocatedProvisionedConcurrentExecutions = p.requested, p.requested
 	}
@@ -106,7 +118,8 @@ func (s *Service) putProvisioned(q *request) (reply, error) {
 		return reply{}, invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
 	}
 	now := s.opts.Now()
-	p := &provisioned{requested: in.ProvisionedConcurrentExecutions, modified: now, readyAt: now.Add(s.opts.Updating)}
+	p := &provisioned{requested: in.ProvisionedConcurrentExecutions, function: f.name, modified: now, readyAt: now.Add(s.opts.Updating)}
+	p.scarce = s.opts.Outside.room(f.name) != Scarce{}
 	f.provisioned[qualifier] = p
 	return accepted(s.showProvisioned(p))
 }

@@ -10,13 +10,35 @@ import (
 )
 
 // Outside is what befalls functions without a call of Lambda: in the registry,
-// in KMS, and to the runtimes. The zero Outside is a quiet one, and may be used
+// in KMS, to the runtimes, and in AWS's own capacity. The zero Outside is a quiet one, and may be used
 // from any goroutine; do not copy it.
 type Outside struct {
 	mu       sync.RWMutex
 	pushed   map[string]string // digest by the image's URI with its tag
 	builds   map[string]string // of a runtime
 	disabled map[string]bool   // by a key's ARN
+	scarce   map[string]Scarce // by a function's name
+}
+
+// Scarce is what becomes of concurrency that AWS has no room to keep ready. The
+// zero Scarce is that there is room.
+type Scarce struct {
+	Waits bool   // it stays in progress
+	Fails string // it fails, for this reason
+}
+
+// Room says of a function what becomes of the provisioned concurrency that is
+// asked for from now on, and of what was asked for while there was no room.
+func (o *Outside) Room(function string, s Scarce) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.scarce = with(o.scarce, function, s)
+}
+
+func (o *Outside) room(function string) Scarce {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.scarce[function]
 }
 
 // Push lets a tag name another image: digest is hex, without "sha256:". What
