@@ -162,8 +162,8 @@ func TestProbesAreTold(t *testing.T) {
 	}
 }
 
-// A probe that hangs is broken off for a person's word and counts on neither
-// side; one that is only slow is a failure of the version it asks.
+// A probe that hangs is broken off for a person's word or the daemon's end, and
+// counts on neither side; one that is only slow is a failure of the version it asks.
 func TestHangingProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hangs atomic.Bool
@@ -205,13 +205,23 @@ func TestHangingProbe(t *testing.T) {
 		if took := time.Since(asked); took > probeRound+4*time.Second {
 			t.Errorf("a round of slow calls took %s", took)
 		}
+		ends, end := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, end) // the daemon is to stop
+		s.real = s.real.Add(15 * time.Second)
+		began := time.Now()
+		s.watch.begin("production")
+		_, _ = s.d.environment("production").once(ends) // what it could not write does not matter here
+		s.watch.end("production")
+		if took := time.Since(began); took != time.Second || of().Probe.Canary != f.Probe.Canary {
+			t.Errorf("the end of the daemon took %s, %+v are counted", took, of().Probe.Canary)
+		}
 		said := make(chan error, 1)
 		go func() {
 			time.Sleep(2 * time.Second)
 			said <- s.d.Rollout(t.Context(), web.RolloutRequest{Environment: "production", Act: web.RolloutAbort, Reason: "slow", By: access.Stated("ann")})
 		}()
 		s.real = s.real.Add(15 * time.Second)
-		began := time.Now()
+		began = time.Now()
 		s.pass("production")
 		if took := time.Since(began); took < 2*time.Second || took > 2*time.Second+2*pressing {
 			t.Errorf("the pass took %s", took)

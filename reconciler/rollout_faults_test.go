@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +108,35 @@ func TestLesson67LostMetricsNeverAdvance(t *testing.T) {
 		}
 		if q := s.watch.environment("production").Quarantine; len(q) != 0 {
 			t.Errorf("%s: undecided is quarantined: %v", name, q)
+		}
+		sound(t, s)
+	}
+}
+
+// Lesson 67 with a metric beside the calls: what is no number never advances,
+// however good the calls are, and after the limit traffic goes back, undecided.
+func TestLesson67NoNumberNeverAdvances(t *testing.T) {
+	for _, value := range []string{"NaN", "", "five"} {
+		var now atomic.Value
+		now.Store("0.5")
+		s, _ := asking(t, `metrics: [{name: p99, prometheus: {address: "URL", query: "max(p99)", max: 0.8, min: 0}}]`, func(*http.Request, []byte) (int, string) {
+			return http.StatusOK, fmt.Sprintf(`{"status":"success","data":{"resultType":"scalar","result":[1,%q]}}`, now.Load())
+		})
+		now.Store(value)
+		began := time.Time{}
+		s.inject = func(op string, _ manifest.Ref) error {
+			if op == "route:after" && began.IsZero() {
+				began = s.real
+			}
+			return nil
+		}
+		most, inForce := released(t, s, code(9))
+		st := s.watch.environment("production")
+		if inForce || most > providers.Percent(10) || st.Rollout.Returned != rollout.ByUndecided || len(st.Quarantine) != 0 {
+			t.Errorf("%q: up to %d, in force %t, returned %q: %s", value, most, inForce, st.Rollout.Returned, st.Rollout.Reason)
+		}
+		if held := s.real.Sub(began); held < 3*time.Minute || held > 4*time.Minute {
+			t.Errorf("%q: back after %s, want the limit of 3m", value, held)
 		}
 		sound(t, s)
 	}

@@ -86,8 +86,8 @@ func (p *Provider) points(ctx context.Context, in *cloudwatch.GetMetricDataInput
 			return nil, classify(err)
 		}
 		for _, r := range page.MetricDataResults {
-			if r.StatusCode == types.StatusCodeInternalError || r.StatusCode == types.StatusCodeForbidden {
-				return nil, providers.Errorf(providers.Transient, "the answer to %s is %s", awssdk.ToString(r.Id), r.StatusCode)
+			if err := failedQuery(r); err != nil {
+				return nil, err
 			}
 			id := awssdk.ToString(r.Id)
 			if out[id] == nil {
@@ -99,6 +99,16 @@ func (p *Provider) points(ctx context.Context, in *cloudwatch.GetMetricDataInput
 		}
 	}
 	return out, nil
+}
+
+// failedQuery: one query of several failed, which CloudWatch says with nothing but
+// a word beside its empty values.
+func failedQuery(r types.MetricDataResult) error {
+	switch r.StatusCode {
+	case types.StatusCodeInternalError, types.StatusCodeForbidden:
+		return providers.Errorf(providers.Transient, "query %s of metrics has no answer: %s", awssdk.ToString(r.Id), r.StatusCode)
+	}
+	return nil
 }
 
 // possible: no value is below zero or no number.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
 	"mooring.dev/providers"
 )
 
@@ -54,6 +56,16 @@ func TestSampleOfAnswers(t *testing.T) {
 		q := providers.Asked{Percentile: 90, Threshold: time.Second}
 		if got := sampleOf(metrics, seen, q); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// A query that failed is no silence.
+func TestFailedQueriesAreNoSilence(t *testing.T) {
+	for code, failed := range map[types.StatusCode]bool{types.StatusCodeComplete: false, types.StatusCodePartialData: false, "": false,
+		types.StatusCodeInternalError: true, types.StatusCodeForbidden: true} {
+		if err := failedQuery(types.MetricDataResult{StatusCode: code}); (err != nil) != failed {
+			t.Errorf("%q: %v", code, err)
 		}
 	}
 }
