@@ -50,6 +50,9 @@ func request(ts *testscript.TestScript, method, url, body, token string) (int, h
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
+	if err == nil && strings.Contains(url, "/api/v1/") && resp.Header.Get("Content-Type") == "application/json" {
+		ts.Check(asDescribed(stageOf(ts), req, token, resp.StatusCode, data))
+	}
 	return resp.StatusCode, resp.Header, data, err
 }
 

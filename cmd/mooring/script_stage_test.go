@@ -25,7 +25,8 @@ import (
 type stage struct {
 	work      string
 	processes map[string]*process
-	forge     *forge // a host, where the script has one
+	forge     *forge                  // a host, where the script has one
+	documents map[string]*apiDocument // of the daemons asked, by address
 }
 
 type stageKey struct{}
