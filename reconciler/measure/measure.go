@@ -13,8 +13,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 	"time"
+
+	"mooring.dev/reconciler/egress"
 )
 
 const (
@@ -36,26 +37,13 @@ type Client struct{ http *http.Client }
 // are refused whatever a name resolves to.
 func NewClient(base http.RoundTripper) *Client {
 	if base == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.DialContext = (&net.Dialer{Timeout: Timeout, Control: refuseLinkLocal}).DialContext
-		base = t
+		base = egress.Transport(Timeout)
 	}
 	return &Client{&http.Client{Transport: base, CheckRedirect: sameHost}}
 }
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsUnspecified() {
-		return errors.New("link-local addresses are not asked")
-	}
-	return nil
-}
 
 // sameHost lets a server send us on within itself only: headers with secrets
 // go nowhere the configuration does not name.

@@ -17,6 +17,8 @@ import (
 	"net/textproto"
 	"strings"
 	"time"
+
+	"mooring.dev/reconciler/egress"
 )
 
 // How an Email's connection is kept private.
@@ -135,7 +137,7 @@ func (m *Email) send(ctx context.Context, l letter) error {
 
 // dial connects and lets ctx end whatever hangs.
 func (m *Email) dial(ctx context.Context, host string) (*smtp.Client, func(), error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.o.Server)
+	conn, err := egress.Dialer(requestTimeout).DialContext(ctx, "tcp", m.o.Server)
 	if err != nil {
 		return nil, nil, err
 	}

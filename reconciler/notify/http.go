@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"mooring.dev/reconciler/egress"
 )
 
 // Secret gives a value that stays out of the configuration; it is asked at
@@ -23,8 +25,13 @@ const (
 )
 
 // client follows no redirect: a receiver's body and signature go only where
-// the configuration says.
+// the configuration says, and never to where a machine's credentials are.
 func client(base http.RoundTripper) *http.Client {
+	if base == nil {
+		t := egress.Transport(requestTimeout)
+		t.DisableKeepAlives = true // messages are rare, and receivers come and go
+		base = t
+	}
 	return &http.Client{Transport: base, Timeout: requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -49,6 +56,9 @@ func post(ctx context.Context, c *http.Client, r request) error {
 	}
 	req.Header.Set("User-Agent", "mooring")
 	response, err := c.Do(req)
+	if errors.Is(err, egress.ErrRefused) {
+		return Permanent(fmt.Errorf("notify %s: %w", req.URL.Host, egress.ErrRefused))
+	}
 	if err != nil {
 		return fmt.Errorf("notify %s: %w", req.URL.Host, bare(err))
 	}

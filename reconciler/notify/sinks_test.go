@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mooring.dev/reconciler/egress"
 )
 
 func fixed(value string) Secret { return func() (string, error) { return value, nil } }
@@ -229,5 +231,22 @@ func TestAlertmanager(t *testing.T) {
 	}
 	if end := over["high"]; !end.EndsAt.Equal(resolved.At) || !end.StartsAt.Equal(sample.At) || len(over) != 4 {
 		t.Errorf("resolved: %+v in %d severities", end, len(over))
+	}
+}
+
+// A receiver's address that leads to a machine's credentials is a mistake or an
+// attack: nothing goes there, and it is not tried again.
+func TestLesson77ReceiversAreNoMetadata(t *testing.T) {
+	for _, target := range []string{"http://169.254.169.254/latest/meta-data/iam", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.170.2]/v2"} {
+		for _, sink := range []Notifier{NewWebhook(fixed(target), nil, nil), NewAlertmanager(fixed(target), nil), NewSlack(fixed(target), nil),
+			NewTeams(fixed(target), nil), NewPagerDuty(fixed("key"), target, nil)} {
+			if err := sink.Notify(t.Context(), sample); !errors.Is(err, egress.ErrRefused) || !IsPermanent(err) {
+				t.Errorf("%s by %T: %v", target, sink, err)
+			}
+		}
+	}
+	mail := NewEmail(EmailOptions{Server: "169.254.169.254:25", TLS: NoTLS, From: "a@b.c", To: []string{"d@e.f"}})
+	if err := mail.Notify(t.Context(), sample); !errors.Is(err, egress.ErrRefused) {
+		t.Errorf("by mail: %v", err)
 	}
 }
