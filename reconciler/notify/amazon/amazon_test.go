@@ -29,8 +29,8 @@ func config(url string) aws.Config {
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
 }
 
-// listening is a small AWS with a queue, and its ARN and URL.
-func listening(t *testing.T) (cfg aws.Config, url, arn string) {
+// small is the address of a small AWS, and its account.
+func small(t *testing.T) (address, account string) {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Options{})
 	if err != nil {
@@ -38,13 +38,19 @@ func listening(t *testing.T) (cfg aws.Config, url, arn string) {
 	}
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
-	cfg = config(server.URL)
+	return server.URL, "111111111111"
+}
+
+// listening has a queue there, and its ARN and URL.
+func listening(t *testing.T, address, account string) (cfg aws.Config, url, arn string) {
+	t.Helper()
+	cfg = config(address)
 	out, err := sqs.NewFromConfig(cfg).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard"), Attributes: map[string]string{
 		"Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}`}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg, *out.QueueUrl, "arn:aws:sqs:eu-west-1:111111111111:heard"
+	return cfg, *out.QueueUrl, "arn:aws:sqs:eu-west-1:" + account + ":heard"
 }
 
 func heard(t *testing.T, cfg aws.Config, url string) sqstypes.Message {
@@ -57,7 +63,12 @@ func heard(t *testing.T, cfg aws.Config, url string) sqstypes.Message {
 }
 
 func TestTopic(t *testing.T) {
-	cfg, url, queue := listening(t)
+	address, account := small(t)
+	tellTopic(t, address, account)
+}
+
+func tellTopic(t *testing.T, address, account string) {
+	cfg, url, queue := listening(t, address, account)
 	client := sns.NewFromConfig(cfg)
 	topic, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("alerts")})
 	if err != nil {
@@ -87,7 +98,12 @@ func TestTopic(t *testing.T) {
 }
 
 func TestBus(t *testing.T) {
-	cfg, url, queue := listening(t)
+	address, account := small(t)
+	tellBus(t, address, account)
+}
+
+func tellBus(t *testing.T, address, account string) {
+	cfg, url, queue := listening(t, address, account)
 	client := eventbridge.NewFromConfig(cfg)
 	if _, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("all"), EventPattern: aws.String(`{"source":["mooring"],"detail":{"severity":["high"]}}`)}); err != nil {
 		t.Fatal(err)
