@@ -82,6 +82,12 @@ func TestNewcomersJourney(t *testing.T) {
 	tab.Await(`document.querySelector(".who").innerText === "ann"`)
 	tab.Goto("http://" + s.listen + "/environments/preview")
 	s.holdsByKeyboard(tab)
+	e, err := s.status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.looks(t, tab, map[string]string{"pipeline": "/", "environment": "/environments/preview", "resource": "/environments/preview/resources/Function/checkout",
+		"release": "/environments/preview/releases/" + e.Release, "decisions": "/decisions"})
 	s.putsBackByMouse(tab, told)
 	awaitAlert(t, alertmanager, "Function/checkout", false)
 	hook.await(t, notify.Resolved, "Function/checkout")
