@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
@@ -39,7 +38,7 @@ func (p *pass) act(ctx context.Context) error {
 		return err
 	}
 	outcomes := make([]record.Outcome, len(steps))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, s := range steps {
 		g.Go(func() error {

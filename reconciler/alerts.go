@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -182,7 +183,8 @@ func (p *pass) alertEnvironment(ctx context.Context, err error) error {
 	if err == nil {
 		return p.resolve(ctx, "environment_error", "")
 	}
-	if ctx.Err() != nil || p.e.failures < 2 && !providers.KindOf(err).Permanent() {
+	var own *defect
+	if ctx.Err() != nil || p.e.failures < 2 && !providers.KindOf(err).Permanent() && !errors.As(err, &own) {
 		return nil
 	}
 	return p.fire(ctx, event{

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/sources"
@@ -75,7 +74,7 @@ func (p *pass) readBeside(ctx context.Context, at map[string]manifest.Artifact) 
 		return known && read.keys == p.w.control.Commit.SHA && p.now.Before(read.until)
 	})
 	found := make([]besideRead, len(due))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, address := range due {
 		g.Go(func() error {

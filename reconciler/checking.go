@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/measure"
@@ -79,7 +77,7 @@ func (p *pass) runChecks(ctx context.Context, due []manifest.Check) []journal.Re
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	results := make([]record.CheckResult, len(due))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, c := range due {
 		g.Go(func() error {

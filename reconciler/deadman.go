@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
@@ -131,7 +130,7 @@ type fulfilled struct {
 
 func (p *pass) fulfilAll(ctx context.Context, spec manifest.Deadman, duties []rollout.Duty) []fulfilled {
 	done := make([]fulfilled, len(duties))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, d := range duties {
 		g.Go(func() error {

@@ -173,7 +173,7 @@ func (e *environment) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case a := <-e.inbox:
-			a.done <- a.do(ctx, e)
+			a.done <- e.contained(func() error { return a.do(ctx, e) })
 			if len(e.inbox) == 0 {
 				e.woken() // the pass that follows is the one it was nudged for
 			}
@@ -200,7 +200,8 @@ func (e *environment) once(ctx context.Context) (time.Time, error) {
 		return e.d.opts.Now().Add(e.d.opts.Pace.RetryMax), nil
 	}
 	start := e.d.opts.Now()
-	report, err := e.pass(ctx, w)
+	report := Report{Environment: e.name, Outcome: "error"}
+	err := e.contained(func() (err error) { report, err = e.pass(ctx, w); return err })
 	e.d.opts.Metrics.Pass(e.name, report.Outcome, e.d.opts.Now().Sub(start).Seconds())
 	if fatal := e.d.fatal(err); fatal != nil {
 		return time.Time{}, fatal

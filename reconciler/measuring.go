@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/policy"
 	"mooring.dev/providers"
@@ -54,7 +53,7 @@ func (p *pass) measures(ctx context.Context) []rollout.Measured {
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	out := make([]rollout.Measured, len(declared))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, m := range declared {
 		g.Go(func() error {

@@ -110,6 +110,7 @@ type Metrics interface {
 	Fetch(result string, staleSeconds float64)
 	Outbox(depth int, oldestSeconds float64)
 	Holds(environment string, n int)
+	Panic(environment string)
 }
 
 func (p Pace) withDefaults() Pace {
@@ -183,3 +184,4 @@ func (noMetrics) Bundle(string)                          {}
 func (noMetrics) Fetch(string, float64)                  {}
 func (noMetrics) Outbox(int, float64)                    {}
 func (noMetrics) Holds(string, int)                      {}
+func (noMetrics) Panic(string)                           {}

@@ -73,8 +73,8 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	e.tell(p.now)
 	e.trail.looks = trailLooks
-	err := p.run(ctx)
-	err = errors.Join(err, p.tidy(ctx))
+	err := e.contained(func() error { return p.run(ctx) })
+	err = errors.Join(err, e.contained(func() error { return p.tidy(ctx) }))
 	p.publish(ctx, err)
 	return p.report(err), errors.Join(err, p.alertEnvironment(ctx, err))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/rollout"
@@ -49,7 +48,7 @@ func (p *pass) probe(ctx context.Context, sig *rollout.Signal) []rollout.Probed 
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	found := make([]rollout.Probed, len(ro.Functions))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, f := range ro.Functions {
 		rule := p.moving.Functions[f.Ref].Rollout.Analysis.Probe
@@ -110,7 +109,7 @@ func (e *environment) probeFunction(ctx context.Context, pr prober, into *rollou
 
 // probePair calls both versions at once.
 func (e *environment) probePair(ctx context.Context, pr prober) (canary, baseline rollout.Counts, err error) {
-	var g errgroup.Group
+	var g crew
 	g.Go(func() (err error) {
 		canary, err = e.probeVersion(ctx, pr, pr.f.New)
 		return err

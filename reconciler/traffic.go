@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/rollout"
@@ -61,7 +60,7 @@ func (p *pass) traffic(ctx context.Context, ask func(rollout.Function, manifest.
 	defer stop()
 	functions := p.st.Rollout.Functions
 	results := make([]*rollout.CheckDone, len(functions))
-	var g errgroup.Group
+	var g crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, f := range functions {
 		check, qualifier := ask(f, p.moving.Functions[f.Ref].Rollout.Analysis)

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -121,7 +122,10 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 // stateWord is the environment in one word, and why.
 func (p *pass) stateWord(err error) (state, why string) {
 	j := p.st.Judged
+	var own *defect
 	switch {
+	case errors.As(err, &own):
+		return "degraded", err.Error()
 	case err != nil && p.e.look.at.IsZero():
 		return "unknown", err.Error()
 	case p.st.Rollout.Paused != "":

@@ -36,6 +36,7 @@ type Metrics struct {
 	holds        *prometheus.GaugeVec
 	leader       prometheus.Gauge
 	webhooks     *prometheus.CounterVec
+	panics       *prometheus.CounterVec
 }
 
 // NewMetrics makes the daemon's metrics.
@@ -64,6 +65,7 @@ func NewMetrics(version string) *Metrics {
 		outboxOldest: single(r, "mooring_outbox_oldest_seconds", "Age of the oldest alert not delivered."),
 		holds:        gauge(r, "mooring_holds", "Active holds.", "environment"),
 		webhooks:     counter(r, "mooring_webhook_requests_total", "Requests of git hosts.", "host", "code"),
+		panics:       counter(r, "mooring_panics_total", "Defects met and contained.", "environment"),
 		leader:       single(r, "mooring_leader", "1 when this daemon holds the journal."),
 	}
 	gauge(r, "mooring_build_info", "Which mooring this is.", "version", "go").WithLabelValues(version, runtime.Version()).Set(1)
@@ -191,3 +193,6 @@ func (m *Metrics) Holds(environment string, n int) {
 func (m *Metrics) Webhook(host string, code int) {
 	m.webhooks.WithLabelValues(host, strconv.Itoa(code)).Inc()
 }
+
+// Panic counts one defect that was contained.
+func (m *Metrics) Panic(environment string) { m.panics.WithLabelValues(environment).Inc() }
