@@ -37,7 +37,7 @@ func holdID(parts ...string) string {
 func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context, e *environment) error) error {
 	e := d.environment(name)
 	if e == nil {
-		return fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(d.names(), ", "))
+		return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(d.names(), ", "), manifest.DidYouMean(name, d.names()))
 	}
 	a := act{do: f, done: make(chan error, 1)}
 	select {

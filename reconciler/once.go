@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mooring.dev/providers"
+	"mooring.dev/sources/manifest"
 )
 
 // Once makes passes over every environment until none has a step, a fact or a
@@ -77,7 +78,7 @@ func (d *Daemon) strangers() error {
 	}
 	for _, name := range d.opts.Environments {
 		if !slices.Contains(all, name) {
-			return fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(all, ", "))
+			return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(all, ", "), manifest.DidYouMean(name, all))
 		}
 	}
 	return nil

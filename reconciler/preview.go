@@ -57,7 +57,7 @@ func alone(ctx context.Context, opts Options, name string) (*environment, *world
 	}
 	e := d.environment(name)
 	if e == nil {
-		return nil, nil, fmt.Errorf("environment %q: %w; this pipeline has %s", name, ErrUnknown, strings.Join(d.names(), ", "))
+		return nil, nil, fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(d.names(), ", "), manifest.DidYouMean(name, d.names()))
 	}
 	return e, d.world.Load(), nil
 }

@@ -92,6 +92,9 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 
 // request to the daemon, as whoever asks.
 func (c *client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	if !strings.HasPrefix(c.server, "http://") && !strings.HasPrefix(c.server, "https://") {
+		return nil, fmt.Errorf("--server %q: want an address like %s", c.server, defaultServer)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server, "/")+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon at %s: %w", c.server, err)

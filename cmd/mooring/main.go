@@ -74,21 +74,18 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), os.LookupEnv) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		return errors.Join(fromEnvironment(cmd.Flags(), os.LookupEnv), outputForm(cmd))
+	}
 	root.Args = cobra.ArbitraryArgs // so that RunE can say what to do
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			return fmt.Errorf("unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
-		}
-		return fmt.Errorf("unknown command %q; `mooring --help` lists them", args[0])
+		return commandMistake(cmd, args[0])
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagMistake)
 	root.AddCommand(
 		runCommand(), demoCommand(), sandboxCommand(),
 		validateCommand(), renderCommand(), planCommand(), driftCommand(),
@@ -98,6 +95,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), journalCommand(), schemaCommand(), doctorCommand(), versionCommand(), initCommand(), manCommand(),
 	)
 	completing(root)
+	explaining(root)
 	return root
 }
 

@@ -51,6 +51,9 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 	snapshots, err := source.Fetch(ctx)
 	if err != nil {
 		done()
+		if info, stat := os.Stat(r.repo); stat == nil && info.IsDir() {
+			err = fmt.Errorf("%w; a working folder that is none is named with --path", err)
+		}
 		return control, nil, nil, fmt.Errorf("read the repository: %w", err)
 	}
 	control, ok := snapshots[r.control]

@@ -94,5 +94,5 @@ func unknownEnvironment(name string, p *manifest.Pipeline) error {
 	if name == "" {
 		return fmt.Errorf("name the environment with --environment: one of %s", strings.Join(names, ", "))
 	}
-	return fmt.Errorf("environment %q is not in mooring.yaml; it has %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("environment %q is not in mooring.yaml; it has %s%s", name, strings.Join(names, ", "), manifest.DidYouMean(name, names))
 }

@@ -109,7 +109,7 @@ func New(o Options) (*Provider, error) {
 		o.Config.Region = o.Target.Region
 	}
 	if o.Config.Region == "" {
-		return nil, fmt.Errorf("aws provider: no region")
+		return nil, fmt.Errorf("aws provider: no region; name one with AWS_REGION, or with provider: {aws: {region: …}} in mooring.yaml")
 	}
 	switch o.CloudWatchProtocol {
 	case "", "json", "query":

@@ -66,7 +66,7 @@ func (ts Tokens) Issue(t Token, random []byte) (Tokens, string, error) {
 	case t.Name == "" || len(t.Name) > maxName || strings.ContainsFunc(t.Name, func(r rune) bool { return r <= ' ' || r == ':' || r == '(' || r == ')' }):
 		return ts, "", fmt.Errorf("name %q: want a name of at most %d characters, without spaces, colons and brackets", t.Name, maxName)
 	case len(t.Grants) == 0:
-		return ts, "", fmt.Errorf("token for %s: name at least one role", t.Name)
+		return ts, "", fmt.Errorf("token for %s: name at least one role: viewer, approver, operator or admin", t.Name)
 	case !t.Expires.After(t.Created):
 		return ts, "", fmt.Errorf("token for %s: every token ends, and not before it begins", t.Name)
 	case len(random) < 32:

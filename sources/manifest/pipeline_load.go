@@ -66,7 +66,7 @@ func LoadPipeline(tree fs.FS) (*Pipeline, error) {
 		return nil, faults.sorted()
 	}
 	if len(raws) != 1 {
-		return nil, Faults{{Position: Position{File: PipelineFile}, Message: fmt.Sprintf("holds %d documents of kind Pipeline", len(raws)), Hint: "want one"}}
+		return nil, Faults{{Position: Position{File: PipelineFile}, Message: fmt.Sprintf("holds %d documents of kind Pipeline", len(raws)), Hint: "want one, that begins with apiVersion: " + APIVersion + " and kind: " + KindPipeline}}
 	}
 	return readPipeline(raws[0].root)
 }

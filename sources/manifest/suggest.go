@@ -19,6 +19,15 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
+// DidYouMean is "; did you mean NAME?" where one of the known names is near
+// enough to what was typed, and "" otherwise.
+func DidYouMean(got string, known []string) string {
+	if hint := didYouMean(got, known); strings.HasPrefix(hint, "did you mean") {
+		return "; " + hint
+	}
+	return ""
+}
+
 // didYouMean suggests the nearest of known, or lists them when there are few.
 func didYouMean(got string, known []string) string {
 	best, distance := "", 1+max(1, len(got)/3)
