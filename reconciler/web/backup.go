@@ -20,7 +20,7 @@ const backupPause = 30 * time.Second
 
 // backup answers with a copy of the journal.
 func (s *server) backup(k Keeper) {
-	s.closed("GET /api/v1/journal", func(w http.ResponseWriter, r *http.Request, by access.Person) {
+	s.api("GET /api/v1/journal", purpose{does: "A copy of the journal as of one moment, as a file; for an admin of everything."}, func(w http.ResponseWriter, r *http.Request, by access.Person) {
 		n := noteOf(r)
 		n.looks, n.Act, n.Target = false, "journal/backup", "" // it takes everything away: an act
 		from, err := k.Backup(r.Context(), by)

@@ -54,6 +54,9 @@ func TestBackup(t *testing.T) {
 			t.Errorf("%s got %d bytes", name, w.Body.Len())
 		}
 	}
+	if w := ask(h, "GET", "/api/v1/openapi.json", "", "Authorization", "Bearer the-token"); !strings.Contains(w.Body.String(), "/api/v1/journal") {
+		t.Error("the OpenAPI document does not name the journal")
+	}
 	if n := len(kept.kept); n != len(bearer) || kept.kept[0].Act != "journal/backup" {
 		t.Errorf("%d of %d copies and refusals are in the audit record", n, len(bearer))
 	}
