@@ -8,7 +8,18 @@ import (
 
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
 )
+
+// Issuers are those whose signed tokens prove who asks, as the control branch
+// says; none before it was read.
+func (d *Daemon) Issuers() []manifest.Issuer {
+	w := d.world.Load()
+	if w == nil || w.pipeline == nil {
+		return nil
+	}
+	return w.pipeline.Identity.Issuers
+}
 
 // AddAudit keeps what somebody had done, or was refused. It stands beside the
 // environments: a name that somebody made up makes none.

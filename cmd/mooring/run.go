@@ -22,6 +22,7 @@ import (
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/identity"
 	"mooring.dev/reconciler/journal/bolt"
 	"mooring.dev/reconciler/web"
 )
@@ -167,7 +168,11 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", f.listen, err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	issued := identity.New(time.Now, nil)
 	handler, err := web.New(web.Options{
+		Federated: func(ctx context.Context, token string) (access.Person, error) {
+			return issued.Person(ctx, daemon.Issuers(), token)
+		},
 		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,

@@ -97,7 +97,7 @@ type Person struct {
 	// unverified one may act where its grants let it, but never counts as
 	// somebody's yes in a protected environment.
 	Verified bool
-	// Proof is by what: token:ID, own_token (the daemon's) or loopback. It is for
+	// Proof is by what: token:ID, oidc:ISSUER|SUBJECT, own_token (the daemon's) or loopback. It is for
 	// the records; nothing is decided by it.
 	Proof  string
 	Emails []string // by which commits of this person are known

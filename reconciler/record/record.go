@@ -329,7 +329,7 @@ type Audit struct {
 	At      time.Time `json:"at"`
 	// Who is the name, proved or stated (which it says); "" when nobody was known.
 	Who   string `json:"who,omitempty"`
-	Proof string `json:"proof"` // token:ID | own_token | loopback | none
+	Proof string `json:"proof"` // token:ID | oidc:ISSUER|SUBJECT | own_token | loopback | none
 	From  string `json:"from"`  // the caller's address
 	// Act is named as the API's path names it: holds, rollout/abort; for what was
 	// only to be looked at, "see".

@@ -54,7 +54,8 @@ type noteKey struct{}
 // of a fault.
 type note struct {
 	record.Audit
-	looks bool // nothing changes: only a refusal is kept
+	looks bool   // nothing changes: only a refusal is kept
+	why   string // a signed token proved nobody, which its sender is not told
 }
 
 func newNote(pattern string, r *http.Request) *note {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -29,6 +30,7 @@ func (s *server) closed(pattern string, h any) {
 		n.Who, n.Proof = who.Name, who.Proof
 		if barred != nil {
 			n.refused(barred.code, barred)
+			n.Detail = cmp.Or(n.why, n.Detail)
 			refuse(w, barred.status, barred.Error(), barred.hint)
 			return
 		}
@@ -100,6 +102,9 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 		// Whoever means to be known by name is not let in as anybody else.
 		p, ok := tokens.Person(bearer, s.o.Now())
 		return p, ok, nil
+	case shown && strings.Count(bearer, ".") == 2:
+		p, ok := s.federated(r, bearer)
+		return p, ok, nil
 	case !shown && noCookie == nil:
 		if p, ok := s.bySession(r, tokens, c.Value); ok {
 			return p, true, nil
@@ -111,6 +116,20 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 		return somebody(r, "loopback"), true, nil
 	}
 	return access.Person{}, false, nil
+}
+
+// federated is whom a token proves that an issuer signed. Why it does not is told
+// to those who see the audit record, not to who sent it.
+func (s *server) federated(r *http.Request, bearer string) (access.Person, bool) {
+	if s.o.Federated == nil {
+		return access.Person{}, false
+	}
+	p, err := s.o.Federated(r.Context(), bearer)
+	if err != nil {
+		noteOf(r).why = err.Error()
+		return access.Person{}, false
+	}
+	return p, true
 }
 
 func (s *server) tokens() (access.Tokens, error) {

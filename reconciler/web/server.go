@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type Options struct {
 	Token string
 	// Tokens are those of single people, read anew at each request; may be nil.
 	Tokens func() (access.Tokens, error)
+	// Federated is whom a token proves that an issuer signed; nil: nobody.
+	Federated func(ctx context.Context, token string) (access.Person, error)
 	// Webhooks hears git hosts; nil: none is heard.
 	Webhooks Webhooks
 	// Loopback: the server listens on this machine only.

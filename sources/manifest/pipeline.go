@@ -11,6 +11,7 @@ type Pipeline struct {
 	Decisions    DecisionLog
 	Evidence     Evidence
 	Signatures   Signatures
+	Identity     Identity
 	Host         *Host // nil: nobody is told on a host
 	Origin       Position
 }

@@ -45,6 +45,7 @@ type pipelineSpec struct {
 	Host         *Host               `json:"host,omitempty" doc:"The service the repository is reviewed on: pull requests, reviews, statuses, webhooks."`
 	Evidence     Evidence            `json:"evidence,omitzero" doc:"Signed statements about code: who may make them, and where they are."`
 	Signatures   Signatures          `json:"signatures,omitzero" doc:"Signed commits: whose signatures count."`
+	Identity     Identity            `json:"identity,omitzero" doc:"Who is known beside personal tokens."`
 	Policies     PolicySource        `json:"policies,omitzero" doc:"Where policies are, if not in the folder policies of this branch."`
 	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
 }
@@ -78,7 +79,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
 		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers,
-		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Signatures: spec.Signatures, Host: spec.Host, Origin: root.pos(),
+		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Signatures: spec.Signatures, Identity: spec.Identity, Host: spec.Host, Origin: root.pos(),
 	}
 	p.Evidence.Path = cmp.Or(p.Evidence.Path, "evidence")
 	for i := range p.Environments {
@@ -140,6 +141,7 @@ func (c *pipelineCheck) check(spec *node) {
 	c.checkNaming(spec)
 	c.checkPolicies(spec.get("policies"))
 	c.checkPeople(spec.get("host"), names)
+	c.checkIdentity(spec.get("identity"), names)
 }
 
 func (c *pipelineCheck) checkTarget(i int, e Environment) {

@@ -1,0 +1,226 @@
+// Package identity proves people and robots by tokens that an OpenID Connect
+// issuer signed. It refuses whatever is not signed by a key of the issuer that
+// it names, for this daemon, now; and knows nobody whom the control branch does
+// not give a role.
+package identity
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"mooring.dev/reconciler/access"
+	"mooring.dev/sources/manifest"
+)
+
+// Bounds.
+const (
+	maxToken  = 16 << 10 // bytes
+	maxName   = 200
+	fetchTime = 10 * time.Second
+	// fetchPause is the least time between two requests to one address of an
+	// issuer: whoever sends tokens with unknown keys does not make us ask more.
+	fetchPause = 10 * time.Second
+	maxAnswer  = 1 << 20 // bytes of an issuer's answer
+)
+
+// algorithms are those of key pairs: what verifies cannot sign.
+var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
+
+// ErrUnknown: a token proves nobody.
+var ErrUnknown = errors.New("token proves nobody")
+
+// Verifier proves people by tokens. Issuers' keys are kept: while an issuer is
+// away, tokens signed by keys that are known go on being good. Safe for
+// concurrent use.
+type Verifier struct {
+	now    func() time.Time
+	client *http.Client
+
+	mu      sync.Mutex
+	issuers map[string]*issuer
+}
+
+// issuer is what is known of one.
+type issuer struct {
+	mu       sync.Mutex
+	provider *oidc.Provider
+}
+
+// New makes a verifier; through is how issuers are reached, nil for the usual.
+func New(now func() time.Time, through http.RoundTripper) *Verifier {
+	if through == nil {
+		through = http.DefaultTransport
+	}
+	p := &paced{now: now, through: through, asked: map[string]time.Time{}}
+	return &Verifier{now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, issuers: map[string]*issuer{}}
+}
+
+// Looks tells whether a bearer has the form of a signed token.
+func Looks(bearer string) bool { return strings.Count(bearer, ".") == 2 }
+
+// Person whom a token proves, by those issuers; ErrUnknown and why otherwise.
+func (v *Verifier) Person(ctx context.Context, issuers []manifest.Issuer, raw string) (access.Person, error) {
+	if len(raw) > maxToken {
+		return access.Person{}, fmt.Errorf("%w: it has more than %d bytes", ErrUnknown, maxToken)
+	}
+	named, err := issuerOf(raw)
+	if err != nil {
+		return access.Person{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	fault := errors.New("its issuer is not one of mooring.yaml")
+	for _, of := range issuers {
+		if of.URL != named {
+			continue
+		}
+		claims, err := v.verify(ctx, of, raw)
+		if err != nil {
+			fault = err
+			continue
+		}
+		return person(of, claims)
+	}
+	return access.Person{}, fmt.Errorf("%w: %w", ErrUnknown, fault)
+}
+
+// issuerOf is what a token says of itself, which proves nothing yet.
+func issuerOf(raw string) (string, error) {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return "", errors.New("it is no signed token")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", errors.New("its claims cannot be read")
+	}
+	var said struct {
+		Issuer string `json:"iss"`
+	}
+	if json.Unmarshal(payload, &said) != nil {
+		return "", errors.New("its claims cannot be read")
+	}
+	return said.Issuer, nil
+}
+
+// verify holds a token against its issuer's keys, audience and times.
+func (v *Verifier) verify(ctx context.Context, of manifest.Issuer, raw string) (map[string]any, error) {
+	if of.Audience == "" {
+		return nil, errors.New("no audience is configured")
+	}
+	provider, err := v.provider(ctx, of.URL)
+	if err != nil {
+		return nil, err
+	}
+	verifier := provider.Verifier(&oidc.Config{ClientID: of.Audience, SupportedSigningAlgs: algorithms, Now: v.now})
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	token, err := verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	claims := map[string]any{}
+	if err := token.Claims(&claims); err != nil {
+		return nil, fmt.Errorf("read claims: %w", err)
+	}
+	return claims, nil
+}
+
+// provider of an issuer, found once; its keys are kept with it.
+func (v *Verifier) provider(ctx context.Context, url string) (*oidc.Provider, error) {
+	v.mu.Lock()
+	i := v.issuers[url]
+	if i == nil {
+		i = &issuer{}
+		v.issuers[url] = i
+	}
+	v.mu.Unlock()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.provider != nil {
+		return i.provider, nil
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, v.client), fetchTime)
+	defer cancel()
+	provider, err := oidc.NewProvider(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("ask issuer %s: %w", url, err)
+	}
+	i.provider = provider
+	return provider, nil
+}
+
+// Reach asks an issuer for its keys' place, as the first token of it would.
+func (v *Verifier) Reach(ctx context.Context, of manifest.Issuer) error {
+	_, err := v.provider(ctx, of.URL)
+	return err
+}
+
+// person is who has those claims, with what they give.
+func person(of manifest.Issuer, claims map[string]any) (access.Person, error) {
+	name, _ := claims[of.Name].(string)
+	subject, _ := claims["sub"].(string)
+	switch {
+	case subject == "":
+		return access.Person{}, fmt.Errorf("%w: it has no subject", ErrUnknown)
+	case name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '(' || r == ')' }):
+		return access.Person{}, fmt.Errorf("%w: claim %s is no name of at most %d characters, without spaces and brackets", ErrUnknown, of.Name, maxName)
+	case strings.HasPrefix(name, "local:"), strings.HasPrefix(name, "token:"):
+		return access.Person{}, fmt.Errorf("%w: claim %s looks like a name that nobody proved", ErrUnknown, of.Name)
+	}
+	p := access.Person{Name: name, Verified: true, Proof: "oidc:" + of.URL + "|" + subject, Teams: texts(claims[of.Teams])}
+	if verified, _ := claims["email_verified"].(bool); verified {
+		p.Emails = texts(claims["email"])
+	}
+	for _, r := range of.Roles {
+		if gives(r, claims) {
+			p.Grants = append(p.Grants, access.Grant{Role: access.Role(r.Role), Environments: r.Environments})
+		}
+	}
+	if len(p.Grants) == 0 {
+		return access.Person{}, fmt.Errorf("%w: %s has none of the claims that give a role", ErrUnknown, name)
+	}
+	return p, nil
+}
+
+// gives: the claims have all that a role wants; a role that wants nothing gives
+// nothing.
+func gives(r manifest.IssuerRole, claims map[string]any) bool {
+	for name, want := range r.Claims {
+		found := false
+		for _, has := range texts(claims[name]) {
+			rest, open := strings.CutSuffix(want, "*")
+			found = found || has == want || open && strings.HasPrefix(has, rest)
+		}
+		if !found {
+			return false
+		}
+	}
+	return len(r.Claims) > 0
+}
+
+// texts of a claim: itself, or those of a list.
+func texts(claim any) []string {
+	switch c := claim.(type) {
+	case string:
+		return []string{c}
+	case bool:
+		return []string{fmt.Sprint(c)}
+	case []any:
+		var out []string
+		for _, v := range c {
+			if s, ok := v.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package identity
+
+import (
+	"testing"
+
+	"mooring.dev/sources/manifest"
+)
+
+// Who has a name and a role is still nobody without a subject, and an address
+// counts only where the issuer says that it was proved.
+func TestPersonOfClaims(t *testing.T) {
+	of := manifest.Issuer{URL: "https://issuer.example", Name: "login", Teams: "groups", Roles: []manifest.IssuerRole{
+		{Role: "approver", Claims: map[string]string{"groups": "shop"}}, {Role: "admin"},
+	}}
+	claims := map[string]any{"sub": "17", "login": "ann", "groups": []any{"shop", 4, "ops"}, "email": "ann@shop.example"}
+	p, err := person(of, claims)
+	if err != nil || p.Name != "ann" || !p.Verified || len(p.Emails) != 0 || len(p.Teams) != 2 || p.Proof != "oidc:https://issuer.example|17" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if len(p.Grants) != 1 || p.Grants[0].Role != "approver" {
+		t.Errorf("a role that wants no claim was given: %+v", p.Grants)
+	}
+	claims["email_verified"] = true
+	if p, err = person(of, claims); err != nil || len(p.Emails) != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for name, value := range map[string]any{"sub": nil, "login": 17, "groups": "shopping"} {
+		was := claims[name]
+		claims[name] = value
+		if p, err := person(of, claims); err == nil || len(p.Grants) > 0 {
+			t.Errorf("%s=%v: %+v", name, value, p)
+		}
+		claims[name] = was
+	}
+}

@@ -1,0 +1,72 @@
+package manifest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const identityPipeline = `apiVersion: mooring.dev/v1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  environments:
+    - name: preview
+      provider: {memory: {}}
+  identity:
+    issuers:
+      - issuer: https://token.actions.githubusercontent.com
+        audience: mooring
+        roles:
+          - {role: operator, environments: [preview], claims: {repository: shop/checkout}}
+`
+
+func TestIdentityOfAPipeline(t *testing.T) {
+	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(identityPipeline)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Identity.Issuers; len(got) != 1 || got[0].Name != "sub" || got[0].Roles[0].Claims["repository"] != "shop/checkout" {
+		t.Errorf("%+v", got)
+	}
+	for name, c := range map[string]struct{ old, new, at string }{
+		"everybody the issuer knows": {"{repository: shop/checkout}", "{}", "13:"},
+		"no claims":                  {", claims: {repository: shop/checkout}", "", "13:"},
+		"unknown environment":        {"environments: [preview]", "environments: [previw]", "13:"},
+		"keys on the way":            {"https://token", "http://token", "10:"},
+		"another address in it":      {"https://token", "https://you@token", "10:"},
+		"no audience":                {"        audience: mooring\n", "", "10:"},
+		"unknown role":               {"role: operator", "role: owner", "13:"},
+		"no roles":                   {"- {role: operator, environments: [preview], claims: {repository: shop/checkout}}", "[]", "1"},
+	} {
+		_, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(strings.Replace(identityPipeline, c.old, c.new, 1))}})
+		if err == nil || !strings.Contains(err.Error(), PipelineFile+":"+c.at) {
+			t.Errorf("%s: %v, want a fault at %s", name, err, c.at)
+		}
+	}
+	local := strings.Replace(identityPipeline, "https://token.actions.githubusercontent.com", "http://127.0.0.1:9000", 1)
+	if _, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(local)}}); err != nil {
+		t.Errorf("an issuer on this machine: %v", err)
+	}
+}
+
+// What docs/security.md shows is a pipeline's.
+func TestIdentityOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "<!-- identity -->\n```yaml\n")
+	block, _, ends := strings.Cut(rest, "```")
+	if !ok || !ends {
+		t.Fatal("docs/security.md shows no identity")
+	}
+	before, _, _ := strings.Cut(identityPipeline, "  identity:\n")
+	before += "    - {name: production, provider: {memory: {}}}\n"
+	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(before + "  " + strings.ReplaceAll(block, "\n", "\n  "))}})
+	if err != nil || len(p.Identity.Issuers) != 2 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
