@@ -26,6 +26,7 @@ type waiting struct {
 	key   record.Key
 	codes []string
 	what  string // for people
+	turn  bool   // it waits in turn, behind others or for what time brings
 }
 
 // waits lists what is held for reasons a person may answer: a promotion that
@@ -35,6 +36,11 @@ func waits(st *journal.Environment) []waiting {
 	if n := len(st.Promotions); n > 0 {
 		if pr := st.Promotions[n-1]; pr.Outcome == "held" && (pr.Decision != "" || answerable(pr.Findings)) {
 			out = append(out, waiting{key: pr.Key, codes: codesOf(pr.Findings), what: "promotion from " + pr.From})
+		}
+	}
+	for _, q := range st.Queue {
+		if !slices.ContainsFunc(out, func(w waiting) bool { return w.key == q.Key }) {
+			out = append(out, waiting{key: q.Key, codes: []string{}, what: "in turn from " + q.From, turn: true})
 		}
 	}
 	if j := st.Judged; j != nil && j.Outcome == string(policy.Hold) && j.Decision != "" {
@@ -106,6 +112,9 @@ func (e *environment) meant(st *journal.Environment, r web.ApprovalRequest) (wai
 	digest := strings.TrimPrefix(r.Content, "sha256:")
 	var found []waiting
 	for _, w := range all {
+		if w.turn && digest == "" {
+			continue // it asks for nobody's word yet
+		}
 		if strings.HasPrefix(strings.TrimPrefix(w.key.Content, "sha256:"), digest) && !slices.ContainsFunc(found, func(o waiting) bool { return o.key == w.key }) {
 			found = append(found, w)
 		}

@@ -54,8 +54,9 @@ type pass struct {
 	// promoted: promotion into here was looked at; waits is why it waits.
 	promoted bool
 	waits    string
-	offering offer    // what people are to merge
-	relied   []string // statements about the content that is asked about
+	offering offer         // what people are to merge
+	relied   []string      // statements about the content that is asked about
+	ahead    record.Queued // the first of the queue; zero: none waits
 	wrote    int
 	timers   []time.Time
 	ringing  []policy.Alarm // what alarms say, once asked in this pass

@@ -93,11 +93,15 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 		arriving[spec.Name] = rel
 		in.Rendered[spec.Name] = map[string]record.Key{p.e.name: named(rel).Key()}
 	}
+	if err := p.turn(ctx, &in, arriving); err != nil {
+		return in, nil, err
+	}
 	p.addContract(ctx, &in, arriving)
-	in.Approved = p.preferred(ctx, in.Rendered)
+	in.Approved = map[string]map[record.Key]bool{p.e.name: {}}
 	in.Outside = map[string]map[record.Key]bool{p.e.name: {}}
-	for _, to := range in.Rendered {
-		in.Outside[p.e.name][to[p.e.name]] = p.outside(ctx, to[p.e.name])
+	for _, key := range append(p.arrivingKeys(in.Rendered), p.ahead.Key) {
+		in.Approved[p.e.name][key] = len(approve.Names(p.verdicts(ctx, key, []string{codeDiverged}))) > 0
+		in.Outside[p.e.name][key] = p.outside(ctx, key)
 	}
 	if next := p.spec.Windows.Set().NextChange(p.now); !next.IsZero() {
 		p.later = append(p.later, next)
@@ -105,15 +109,13 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 	return in, arriving, nil
 }
 
-// preferred are the contents that people want here although this environment
-// has gone another way.
-func (p *pass) preferred(ctx context.Context, rendered map[string]map[string]record.Key) map[string]map[record.Key]bool {
-	mine := map[record.Key]bool{}
+// arrivingKeys are the contents that could come in here.
+func (p *pass) arrivingKeys(rendered map[string]map[string]record.Key) []record.Key {
+	var out []record.Key
 	for _, to := range rendered {
-		key := to[p.e.name]
-		mine[key] = len(approve.Names(p.verdicts(ctx, key, []string{codeDiverged}))) > 0
+		out = append(out, to[p.e.name])
 	}
-	return map[string]map[record.Key]bool{p.e.name: mine}
+	return out
 }
 
 // addContract looks whether this environment has what the arriving content's
@@ -211,6 +213,9 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	}
 	p.e.d.opts.Metrics.Promotion(m.From, m.To, done.Outcome)
 	recs = []journal.Record{{Promotion: &done}}
+	if done.Outcome == "moved" {
+		recs = append(recs, p.taken(m.Key)...)
+	}
 	for _, r := range sorted(p.st.Requests) {
 		if r.Kind == requestPromote && !r.Done {
 			r.Done, r.Result = true, done.Outcome
@@ -306,6 +311,10 @@ func (p *pass) promotionFacts(key record.Key) *policy.PromotionFacts {
 	for _, b := range p.broken {
 		facts.Contract.Satisfied = false
 		facts.Contract.Broken = append(facts.Contract.Broken, policy.BrokenContract{Resource: b.function.String(), Expects: b.expects, Why: b.why})
+	}
+	if p.ahead.Key == key && key != (record.Key{}) {
+		facts.Upstream = p.upstreamOf(p.ahead)
+		return facts
 	}
 	for _, name := range p.spec.After {
 		facts.Upstream = append(facts.Upstream, p.upstream(name, key.Content))

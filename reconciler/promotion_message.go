@@ -19,8 +19,8 @@ func (p *pass) promotionMessage(m promote.Move, d policy.Decision) string {
 		"Mooring-Content": m.Key.Content, "Mooring-From": m.From, "Mooring-Source": m.Commit, "Mooring-Decision": d.ID,
 	}
 	var evidence []string
-	for _, name := range p.spec.After {
-		evidence = append(evidence, evidenceOf(p.e.d.place(name))...)
+	for _, up := range p.beforePlaces(m.Key) {
+		evidence = append(evidence, evidenceOf(up)...)
 	}
 	evidence = append(evidence, p.relied...)
 	if len(evidence) > 0 {

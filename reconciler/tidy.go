@@ -42,6 +42,7 @@ func (p *pass) keepAdmitted(ctx context.Context) error {
 	if p.st.Admitted != nil {
 		want[p.e.name] = p.st.Admitted.Release.Commit
 	}
+	p.queuePins(want)
 	// What traffic returns to is pinned before anything takes the place of
 	// its former pin, and no pin is let go before the others hold.
 	names := slices.Sorted(maps.Keys(want))

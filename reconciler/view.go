@@ -111,6 +111,7 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
 		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
 	}
+	s.Queue = p.queueStatus()
 	s.Approvals = p.approvals(ctx)
 	if err != nil {
 		s.LastError = err.Error()

@@ -88,6 +88,9 @@ func statusTable(w io.Writer, s web.Status) {
 		for _, h := range e.Holds {
 			row(w, "", "hold", h.ID, h.Kind, h.Resource, "", h.Reason)
 		}
+		if len(e.Queue) > 0 {
+			row(w, "", "queue", "", "", "", "", queueText(e.Queue))
+		}
 		if e.Promotion != "" {
 			row(w, "", "waits", "", "", "", "", e.Promotion)
 		}
@@ -136,4 +139,13 @@ func stateColour(state string) string {
 		return "33"
 	}
 	return "31"
+}
+
+// queueText is what waits in turn, first in first.
+func queueText(queue []web.QueuedStatus) string {
+	names := make([]string, len(queue))
+	for i, q := range queue {
+		names[i] = short(q.Content)
+	}
+	return fmt.Sprintf("%d wait in turn: %s", len(queue), strings.Join(names, ", "))
 }

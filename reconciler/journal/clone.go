@@ -48,6 +48,7 @@ func (e *Environment) clone() *Environment {
 	}
 	c.Rollouts = slices.Clone(e.Rollouts)
 	c.Promotions = slices.Clone(e.Promotions)
+	c.Queue = slices.Clone(e.Queue)
 	c.Requests = maps.Clone(e.Requests)
 	c.Switches = maps.Clone(e.Switches)
 	c.History = slices.Clone(e.History)

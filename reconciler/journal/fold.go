@@ -72,7 +72,7 @@ func Valid(r Record) error {
 	about, of := 0, 0
 	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
 		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
-		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil} {
+		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil, r.Queued != nil} {
 		if set {
 			about++
 		}
@@ -220,6 +220,8 @@ func (e *Environment) apply(r Record) {
 		e.Requests[r.Request.ID] = *r.Request
 	case r.Switch != nil:
 		e.turn(*r.Switch)
+	case r.Queued != nil:
+		e.queued(*r.Queued)
 	}
 }
 
@@ -290,6 +292,14 @@ func (e *Environment) own(ids []string, at time.Time) {
 		e.OwnRequests[id] = at
 	}
 	bound(e.OwnRequests, keepRequests, func(t time.Time) time.Time { return t }, cmp.Compare[string])
+}
+
+// queued keeps what waits in turn, in the order it joined.
+func (e *Environment) queued(q record.Queued) {
+	e.Queue = slices.DeleteFunc(slices.Clone(e.Queue), func(o record.Queued) bool { return o.N == q.N })
+	if q.Outcome == "" {
+		e.Queue, e.LastQueued = append(e.Queue, q), q
+	}
 }
 
 // turn keeps what is known of a dead man's switch until it was taken away.

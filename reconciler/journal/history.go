@@ -61,6 +61,8 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 		return "promotion", "", promotionLine(*r.Promotion)
 	case r.Request != nil:
 		return "request", "", requestLine(*r.Request)
+	case r.Queued != nil:
+		return "promotion", "", queuedLine(*r.Queued)
 	case r.Switch != nil:
 		return "deadman", r.Switch.Alias.String(), e.switchLine(*r.Switch)
 	case r.Alert != nil:
@@ -221,6 +223,17 @@ func promotionLine(p record.Promotion) string {
 		return text
 	}
 	return text + ", on evidence of " + statementNames(p.Evidence)
+}
+
+func queuedLine(q record.Queued) string {
+	text := fmt.Sprintf("%s from %s waits in turn", short(q.Key.Content), q.From)
+	switch q.Outcome {
+	case "":
+		return text
+	case "moved":
+		return "" // the move says so
+	}
+	return said(fmt.Sprintf("%s from %s is out of the queue, %s", short(q.Key.Content), q.From, q.Outcome), q.Reason)
 }
 
 // statementNames are the first of some statements, as people find them again.

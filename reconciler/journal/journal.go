@@ -54,6 +54,7 @@ type Record struct {
 	PolicyWord *record.PolicyWord  `json:"policyWord,omitempty"`
 	Switch     *record.Switch      `json:"switch,omitempty"`
 	Audit      *record.Audit       `json:"audit,omitempty"`
+	Queued     *record.Queued      `json:"queued,omitempty"`
 }
 
 // Lift ends a hold.

@@ -53,6 +53,8 @@ type Environment struct {
 	Checks      map[record.Key]map[string]record.CheckResult
 	Soak        Soak
 	Soaked      map[string]Soak    // the longest of each release, by digest; bounded
+	Queue       []record.Queued    // content that waits in turn, first in first
+	LastQueued  record.Queued      // what joined last, waiting or not
 	Promotions  []record.Promotion // newest last, bounded to the last 50
 	Requests    map[string]Request // open ones
 	// Switches are the dead man's switches that stand at the platform, or may.

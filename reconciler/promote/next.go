@@ -39,6 +39,9 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 	if !ok {
 		return Move{}, false
 	}
+	if queue := in.Queues[to.Environment.Name]; len(queue) > 0 && to.Environment.Take == TakeQueue {
+		return first(in, ups, to, queue[0]), true
+	}
 	from := ups[0]
 	if from.InForce.Content == "" {
 		return Move{}, false // nothing is in force there to be moved
@@ -50,7 +53,18 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 	m := Move{From: from.Environment.Name, To: to.Environment.Name, Commit: from.InForce.Commit, Expect: to.Head, Key: key}
 	m.Offer = to.Environment.Promotion == "pullRequest" && !in.Requested[m.To]
 	m.Code, m.Held, m.RecheckAt = judge(in, ups, to, key, rendered)
+	if m.Code == "" && to.Environment.Take == TakeQueue {
+		return Move{}, false // it went through the queue before
+	}
 	return m, true
+}
+
+// first is the move of what is first in a queue.
+func first(in Input, ups []*Place, to *Place, q record.Queued) Move {
+	m := Move{From: q.From, To: to.Environment.Name, Commit: q.Release.Commit, Expect: to.Head, Key: q.Key}
+	m.Offer = to.Environment.Promotion == "pullRequest" && !in.Requested[m.To]
+	m.Code, m.Held, m.RecheckAt = inTurn(in, ups, to, q)
+	return m
 }
 
 // upstream finds every environment a target comes after, in the order the
@@ -148,7 +162,11 @@ func diverged(ups []*Place, to *Place) bool {
 
 // held: an active hold on either side stops it.
 func held(now time.Time, ups []*Place, to *Place) (string, string) {
-	for _, p := range append(slices.Clone(ups), to) {
+	all := slices.Clone(ups)
+	if to != nil {
+		all = append(all, to)
+	}
+	for _, p := range all {
 		for _, h := range p.Holds {
 			if h.Active(now) && h.Scope.Item == "" && h.Scope.Ref == (manifest.Ref{}) {
 				return "hold", fmt.Sprintf("%s is held by %s: %s", p.Environment.Name, h.Owner, h.Reason)

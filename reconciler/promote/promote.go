@@ -51,6 +51,10 @@ type Input struct {
 	Requested map[string]bool
 	// Approved holds keys with standing approvals, by target environment.
 	Approved map[string]map[record.Key]bool
+	// Queues are what waits in turn, first in first, by target environment; Last
+	// is what joined each last. A zero key of a first one: it does not render.
+	Queues map[string][]record.Queued
+	Last   map[string]record.Key
 	// Outside holds keys that people let in outside of windows.
 	Outside map[string]map[record.Key]bool
 }

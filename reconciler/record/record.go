@@ -265,6 +265,31 @@ type Promotion struct {
 	At       time.Time `json:"at"`
 }
 
+// Queued is content that waits in turn for an environment that takes one after
+// another, or that does so no more.
+type Queued struct {
+	N       int     `json:"n"` // counts all that ever joined this queue
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Key     Key     `json:"key"`     // as the target would carry it
+	Release Release `json:"release"` // upstream, that it is taken from
+	Slot    int     `json:"slot"`    // of the queue; its commit is pinned by it
+	// Upstream is what was known of it there when it joined.
+	Upstream []QueuedUpstream `json:"upstream"`
+	At       time.Time        `json:"at"`
+	// Outcome is "" while it waits, else moved | rejected | failed | dropped, with
+	// Reason.
+	Outcome string `json:"outcome,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// QueuedUpstream is what one environment knew of content that joined a queue.
+type QueuedUpstream struct {
+	Environment string        `json:"environment"`
+	Soaked      time.Duration `json:"soaked"`
+	Checks      []CheckResult `json:"checks,omitempty"`
+}
+
 // Proposed is the outcome of content that policy allows and people are to merge.
 const Proposed = "proposed"
 

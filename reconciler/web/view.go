@@ -99,6 +99,7 @@ type EnvironmentStatus struct {
 	Holds     []HoldStatus   `json:"holds"`
 	Checks    []CheckStatus  `json:"checks"`
 	Promotion string         `json:"promotion,omitempty"` // why content waits to come in
+	Queue     []QueuedStatus `json:"queue,omitempty"`     // content that waits in turn, first in first
 	// Approvals are the words people gave on what waits.
 	Approvals     []Approval `json:"approvals,omitempty"`
 	SoakSeconds   int64      `json:"soak_seconds"`
@@ -106,6 +107,14 @@ type EnvironmentStatus struct {
 	OldestSeconds int64      `json:"oldest_seconds"` // age of the oldest look
 	Protected     bool       `json:"protected"`
 	After         []string   `json:"after"`
+}
+
+// QueuedStatus is content that waits in turn.
+type QueuedStatus struct {
+	Content string    `json:"content"`
+	From    string    `json:"from"`
+	Commit  string    `json:"commit"` // upstream
+	Since   time.Time `json:"since"`
 }
 
 // HoldStatus is one stop.

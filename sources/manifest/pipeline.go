@@ -41,6 +41,7 @@ type Environment struct {
 	Path      string            `json:"path,omitempty" is:"match=folder,maxlen=255" doc:"The folder of the branch, where environments share one."`
 	After     []string          `json:"after,omitempty" doc:"The environments that must have released a content before it comes here."`
 	Promotion string            `json:"promotion" is:"default=manual,enum=auto|pullRequest|manual" doc:"How content moves here."`
+	Take      string            `json:"take,omitempty" is:"default=latest,enum=latest|queue" doc:"Whether the latest content comes here and what lies between is skipped, or every one in turn."`
 	Verify    string            `json:"verify,omitempty" is:"default=none,enum=none|head|range" doc:"Whose commits must be signed by one of signatures, whatever policy says: nobody's, the head's, or that of every commit since the last one let in."`
 	Protected bool              `json:"protected,omitempty" doc:"Whether policy must positively allow."`
 	Sync      string            `json:"sync" is:"default=auto,enum=auto|manual" doc:"Whether admitted releases are applied by themselves."`
