@@ -62,7 +62,12 @@ func (p *pass) beginReturn(ctx context.Context, r journal.Request, to record.Rel
 			continue
 		}
 		back := versionOf(p.e.look.inventory.Live[res.Ref], specs[res.Ref].Snapshot)
-		if now := p.servingBeside(res.Ref, back); back != "" && now != "" {
+		now := p.servingBeside(res.Ref, back)
+		if back == "" && now != "" && len(p.e.look.inventory.Live[res.Ref].Published) > 0 {
+			return fmt.Errorf("no version of %s carries release %s any more: those in use and the newest %d are kept; commit it again, and it comes in as any other",
+				res.Ref, short(to.Digest), keepVersions)
+		}
+		if back != "" && now != "" {
 			functions = append(functions, rollout.Function{Ref: res.Ref, Alias: d.Alias, Stable: back, New: now})
 		}
 	}

@@ -11,7 +11,10 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
@@ -77,6 +80,56 @@ func (s *simulation) bring(version int) string {
 	k := firstContent()
 	k.checkout = code(7 + version)
 	return s.repo.commit("env/production", k.files())
+}
+
+// Whatever was rewritten upstream, a release can be returned to as long as its
+// versions are kept: its commit is pinned. One whose version was cleaned up is
+// refused, and why is said; it is never told to be in force while another
+// version serves.
+func TestRollbackToOldReleases(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	const releases = keepVersions + 7
+	commits := []string{s.repo.branches["env/production"]}
+	for n := 2; n <= releases; n++ {
+		k := firstContent()
+		k.checkout = code(7 + n)
+		commits = append(commits, s.repo.rewrite("env/production", k.files()))
+		s.run(time.Minute)
+		for id, h := range s.watch.environment("production").Holds {
+			if h.Kind == "forced_update" {
+				must(s.ask("production", func(ctx context.Context, d *Daemon) error {
+					return d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: id, By: access.Stated("ann")})
+				}))
+			}
+		}
+		if !s.until(time.Hour, s.ended(fmt.Sprint(n))) {
+			t.Fatalf("release %d: %v", n, s.open())
+		}
+	}
+	s.run(10 * time.Minute)
+	s.repo.collect()
+	if _, there := s.platform.Versions("production-checkout")["1"]; there {
+		t.Fatal("the first version was not cleaned up: nothing is tried")
+	}
+	s.restart()
+	s.turn(true)
+	must(s.back(commits[0][:12]))
+	s.run(10 * time.Minute)
+	st := s.watch.environment("production")
+	if s.live() != (providers.Routing{Version: fmt.Sprint(releases)}) || st.Rollout.Release.Commit != commits[releases-1] {
+		t.Errorf("traffic is at %+v, said to be at %.12s", s.live(), st.Rollout.Release.Commit)
+	}
+	if !slices.ContainsFunc(st.History, func(e journal.Event) bool {
+		return strings.Contains(e.Text, "no version of Function/checkout carries release")
+	}) {
+		t.Error("nobody is told why")
+	}
+	must(s.back(commits[releases-keepVersions][:12]))
+	if want := fmt.Sprint(releases - keepVersions + 1); !s.until(time.Hour, s.ended(want)) {
+		t.Errorf("to version %s: traffic is at %+v: %v", want, s.live(), s.open())
+	}
+	sound(t, s)
 }
 
 // deaf takes Git, policy and metrics away.

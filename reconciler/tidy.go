@@ -33,8 +33,8 @@ func (p *pass) tidy(ctx context.Context) error {
 }
 
 // keepAdmitted pins what must outlive anything that happens upstream: the
-// release last admitted, the one that moves or is in force, and the one that
-// traffic would return to.
+// release last admitted, the one that moves or is in force, the one that
+// traffic would return to, and every one that a person may return to.
 func (p *pass) keepAdmitted(ctx context.Context) error {
 	want := map[string]string{
 		p.e.name: "", p.e.name + ".moving": p.st.Rollout.Release.Commit, p.e.name + ".stable": p.st.Rollout.Stable.Commit,
@@ -43,6 +43,14 @@ func (p *pass) keepAdmitted(ctx context.Context) error {
 		want[p.e.name] = p.st.Admitted.Release.Commit
 	}
 	p.queuePins(want)
+	for _, known := range p.st.Known {
+		want[p.pinOf(known.Release.Commit)] = known.Release.Commit
+	}
+	for name := range p.e.kept {
+		if _, wanted := want[name]; !wanted {
+			want[name] = "" // nobody can return to it any more
+		}
+	}
 	// What traffic returns to is pinned before anything takes the place of
 	// its former pin, and no pin is let go before the others hold.
 	names := slices.Sorted(maps.Keys(want))
@@ -61,6 +69,8 @@ func (p *pass) keepAdmitted(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (p *pass) pinOf(commit string) string { return p.e.name + ".release." + commit }
 
 // standing is everything that is wrong by what is remembered, beside drift.
 func (p *pass) standing() []event {
