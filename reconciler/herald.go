@@ -30,12 +30,17 @@ type herald struct {
 	drafts   map[string]sources.Draft        // of pull requests as they were made, by environment
 	asked    time.Time                       // when pull requests were last listed
 	failures int
+	since    time.Time // of the first of them
 	until    time.Time // the host is left alone
 }
 
 // hostEvery is how often pull requests and reviews are asked for where no
 // webhook tells of them, and hostLimit how long one round may take.
 const hostEvery, hostLimit = time.Minute, 2 * time.Minute
+
+// hostFault is the kind of alert about a host, and hostPatience how long it
+// fails before people are told: a restart of it wakes nobody.
+const hostFault, hostPatience = "host_error", 5 * time.Minute
 
 func newHerald(d *Daemon) *herald {
 	return &herald{d: d, told: map[string]sources.CommitStatus{}, comments: map[string]string{}, plans: map[string]planned{},
@@ -86,11 +91,11 @@ func (h *herald) round(ctx context.Context, reviewed bool) time.Duration {
 		cancel()
 	}
 	if err == nil || ctx.Err() != nil {
-		h.failures = 0
-		h.d.unhosted.Store(nil)
-		return hostEvery
+		return h.well(ctx, w)
 	}
-	h.failures++
+	if h.failures++; h.failures == 1 {
+		h.since = now
+	}
 	h.until = now.Add(doubled(h.d.opts.Pace.Retry, h.failures, h.d.opts.Pace.RetryMax))
 	var limited *sources.LimitedError
 	if errors.As(err, &limited) && limited.Until.After(h.until) {
@@ -99,7 +104,38 @@ func (h *herald) round(ctx context.Context, reviewed bool) time.Duration {
 	why := err.Error()
 	h.d.unhosted.Store(&why)
 	h.d.opts.Log.Warn("host", zap.Error(err), zap.Int("failures", h.failures), zap.Time("until", h.until))
+	h.complain(ctx, w, err)
 	return h.until.Sub(now)
+}
+
+// well: the host did what it was asked for.
+func (h *herald) well(ctx context.Context, w *world) time.Duration {
+	h.failures = 0
+	h.d.unhosted.Store(nil)
+	if ctx.Err() == nil {
+		h.alert(ctx, w, event{kind: hostFault}, "resolved")
+	}
+	return hostEvery
+}
+
+// complain tells people of a host that stays broken. One that asks to be left
+// alone is not.
+func (h *herald) complain(ctx context.Context, w *world, err error) {
+	if h.d.opts.Now().Sub(h.since) < hostPatience || leftAlone(err) {
+		return
+	}
+	h.alert(ctx, w, event{
+		kind: hostFault, severity: "medium", title: "the host that people review on does not do what it is asked for",
+		text: err.Error() + "\nReleases, rollouts and drift go on; statuses, comments, reviews and pull requests wait. `mooring doctor` asks what the token may do.",
+	}, "firing")
+}
+
+// alert puts an alert about the host into the outbox; where the journal takes
+// none, the passes end by that.
+func (h *herald) alert(ctx context.Context, w *world, ev event, status string) {
+	if err := h.d.mouth().alert(ctx, w, ev, status); err != nil {
+		h.d.opts.Log.Error("alert about the host", zap.Error(err))
+	}
 }
 
 // open makes sure the host is the one that the pipeline names now.

@@ -414,8 +414,22 @@ func TestASickHostDelaysNothing(t *testing.T) {
 				} else if n > 30 {
 					t.Errorf("asked %d times in five minutes", n)
 				}
+				want := 1
+				if name == "limits" {
+					want = 0 // that is no fault
+				}
+				if n := s.events.count(hostFault, "firing"); n != 0 {
+					t.Errorf("%d alerts before it was broken for %s", n, hostPatience)
+				}
+				s.wait(10 * time.Minute)
+				if n := s.events.count(hostFault, "firing"); n != want {
+					t.Errorf("%d alerts about the host, want %d", n, want)
+				}
 				s.crowd.breaks(nil)
 				s.wait(30 * time.Minute)
+				if n := s.events.count(hostFault, "resolved"); n != want {
+					t.Errorf("%d alerts resolved, want %d", n, want)
+				}
 				if got := s.crowd.last(sha, "mooring/preview"); got.State != sources.StatusSuccess {
 					t.Errorf("well again, and told %+v", got)
 				}

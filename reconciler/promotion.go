@@ -201,7 +201,7 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	case errors.Is(err, sources.ErrMoved):
 		done.Outcome, done.Reason = "held", "the branch moved meanwhile; looking again"
 	case err != nil:
-		done.Outcome, done.Reason = "failed", err.Error()
+		done.Outcome, done.Reason = "failed", untaken(err)
 		tries := p.e.pushed.tries + 1
 		p.e.pushed = pushed{from: m.Expect, tries: tries, waits: "failed", until: p.now.Add(doubled(p.e.d.opts.Pace.Retry, tries, p.e.d.opts.Pace.RetryMax))}
 		p.waits = "failed"
@@ -231,6 +231,15 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 	p.changed = true
 	p.e.d.nudgeFetch()
 	return p.resolve(ctx, "promotion", "failed")
+}
+
+// untaken is why the repository did not take a push, and where that is its own
+// will what people can do about it.
+func untaken(err error) string {
+	if errors.Is(err, sources.ErrRefused) {
+		return err.Error() + ": let Mooring's credentials past the protection or hook, or set promotion: pullRequest"
+	}
+	return err.Error()
 }
 
 // promotionHeld remembers why content waits, once per reason.

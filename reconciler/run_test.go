@@ -81,6 +81,19 @@ func (b *box) Notify(_ context.Context, e notify.Event) error {
 	return nil
 }
 
+// count is how many events of a kind and a status were told.
+func (b *box) count(kind, status string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, e := range b.seen {
+		if e.Kind == kind && e.Status == status {
+			n++
+		}
+	}
+	return n
+}
+
 // TestRun lets the daemon run as it does in production: a goroutine for each
 // environment, four steps at a time, its own timers; in a bubble of time.
 func TestRun(t *testing.T) {

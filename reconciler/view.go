@@ -59,8 +59,8 @@ func (p *pass) publish(ctx context.Context, err error) {
 	if before == nil || before.commit != pub.commit {
 		p.e.d.wakeHost()
 	}
-	if before == nil || before.offer != pub.offer {
-		p.e.d.wakeReviews()
+	if before == nil || before.offer != pub.offer || len(before.words) != len(pub.words) {
+		p.e.d.wakeReviews() // there is one to open, or a comment that knows no approval yet
 	}
 	if before == nil || news(before, pub) {
 		p.e.d.beat.again()
