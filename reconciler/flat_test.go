@@ -28,7 +28,7 @@ func TestQuietPassesKeepNothing(t *testing.T) {
 	later, more := held()
 	runtime.KeepAlive(s)
 	t.Logf("after 100 passes %d bytes, %d goroutines; after 3,000 %d, %d", heap, routines, later, more)
-	if later > heap+heap/20 || more != routines {
+	if later > heap+heap/20 || more > routines {
 		t.Errorf("after 100 passes %d bytes and %d goroutines, after 3,000 %d and %d", heap, routines, later, more)
 	}
 }
