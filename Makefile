@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
 
-.PHONY: help build man demo test lint bench fuzz clean
+.PHONY: help build man demo test gitea lint bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: build ## play the main job on the embedded sandbox (AUTO=1 plays and verif
 
 test: ## vet, every test with the race detector, and the demo's acts verified
 	./.ci/test
+
+gitea: ## build the real Gitea that TestGitea speaks with, into bin/gitea (some minutes)
+	./.ci/gitea
 
 lint: ## gofmt, vet, staticcheck
 	./.ci/lint

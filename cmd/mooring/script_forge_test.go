@@ -88,10 +88,10 @@ func cmdPull(ts *testscript.TestScript, _ bool, args []string) {
 	case "merge":
 		f.merge(ts, count(ts, args[1]))
 	case "status":
-		f.await(ts, strings.Join(args, " "), func() (string, bool) { return f.status(args[1], args[2], args[3]) })
+		await(ts, "pull "+strings.Join(args, " "), func() (string, bool) { return f.status(args[1], args[2], args[3]) })
 		return
 	case "comment":
-		f.await(ts, strings.Join(args, " "), func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
+		await(ts, "pull "+strings.Join(args, " "), func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
 		return
 	default:
 		ts.Fatalf("pull %s: want open, approve, merge, pushed, status or comment", args[0])
@@ -121,10 +121,11 @@ func (f *forge) merge(ts *testscript.TestScript, number int) {
 	ts.Setenv("COMMIT", made)
 }
 
-// await waits until people see it.
-func (f *forge) await(ts *testscript.TestScript, what string, see func() (string, bool)) {
+// await waits until people see it: more than the minute after which a host is
+// asked without having told.
+func await(ts *testscript.TestScript, what string, see func() (string, bool)) {
 	last := ""
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		var ok bool
 		if last, ok = see(); ok {
 			return
@@ -134,7 +135,7 @@ func (f *forge) await(ts *testscript.TestScript, what string, see func() (string
 	if p := stageOf(ts).processes["daemon"]; p != nil {
 		log = p.tail()
 	}
-	ts.Fatalf("pull %s: not seen; there is %s\n%s", what, last, log)
+	ts.Fatalf("%s: not seen; there is %s\n%s", what, last, log)
 }
 
 func (f *forge) status(branch, context, state string) (string, bool) {

@@ -26,6 +26,7 @@ type stage struct {
 	work      string
 	processes map[string]*process
 	forge     *forge                  // a host, where the script has one
+	gitea     *giteaHost              // or a real Gitea
 	documents map[string]*apiDocument // of the daemons asked, by address
 }
 

@@ -44,7 +44,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"shop": cmdShop, "point": cmdPoint, "push": cmdPush, "sandbox": cmdSandbox, "moto": cmdMoto, "daemon": cmdDaemon,
 		"asuser": cmdAsUser, "exit": cmdExit, "waitfor": cmdWaitFor, "httpget": cmdHTTPGet, "json": cmdJSON, "shape": cmdShape,
 		"freeport": cmdFreePort, "nosecret": cmdNoSecret, "append": cmdAppend, "setenv": cmdSetEnv,
-		"forge": cmdForge, "posthook": cmdPostHook, "pull": cmdPull,
+		"forge": cmdForge, "gitea": cmdGitea, "posthook": cmdPostHook, "pull": cmdPull,
 	}
 	testscript.Run(t, p)
 }
