@@ -61,7 +61,7 @@ type certificate struct {
 
 	mu    sync.Mutex
 	pair  *tls.Certificate
-	stamp string // of the files when they were read last
+	stamp stamp // of the files when they were read last
 }
 
 // endsSoon is when a certificate's end is warned of.
@@ -71,7 +71,7 @@ const endsSoon = 14 * 24 * time.Hour
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if stamp := c.files.stamp(); stamp != c.stamp {
+	if !c.files.stamp().same(c.stamp) {
 		if err := c.read(); err != nil {
 			c.log.Error("the new certificate cannot be used; the one before stays", zap.Error(err))
 		} else {
@@ -96,16 +96,29 @@ func (c *certificate) read() error {
 	return nil
 }
 
-// stamp differs when a file was replaced or written to, also behind a link.
-func (f tlsFlags) stamp() string {
-	var b strings.Builder
-	for _, name := range []string{f.cert, f.key} {
+// stamp is what tells one state of the files from another, also behind a link;
+// a file that is not there is nil.
+type stamp [2]os.FileInfo
+
+func (f tlsFlags) stamp() (s stamp) {
+	for i, name := range []string{f.cert, f.key} {
 		if info, err := os.Stat(name); err == nil {
-			fmt.Fprintf(&b, "%d %d ", info.ModTime().UnixNano(), info.Size())
+			s[i] = info
 		}
-		b.WriteByte(';')
 	}
-	return b.String()
+	return s
+}
+
+// same: no file was replaced or written to. A clock that is too coarse for two
+// files in a row leaves their identity.
+func (s stamp) same(other stamp) bool {
+	for i, a := range s {
+		b := other[i]
+		if (a == nil) != (b == nil) || a != nil && (!os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())) {
+			return false
+		}
+	}
+	return true
 }
 
 // listened is a server's address as people may open it.
