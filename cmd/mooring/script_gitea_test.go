@@ -225,8 +225,18 @@ func (g *giteaHost) merge(ts *testscript.TestScript, neg bool, number string) {
 func (g *giteaHost) see(ts *testscript.TestScript, args []string) {
 	looks := map[string]func() (string, bool){
 		"status": func() (string, bool) {
-			var all []struct{ Context, Status, Description string }
-			g.into(ts, "/commits/"+args[1]+"/statuses?sort=highestindex", &all)
+			// Gitea's sort=highestindex is lowest first, and times are of a second.
+			var all []struct {
+				ID                           int
+				Context, Status, Description string
+			}
+			g.into(ts, "/commits/"+args[1]+"/statuses?limit=50", &all)
+			slices.SortFunc(all, func(a, b struct {
+				ID                           int
+				Context, Status, Description string
+			}) int {
+				return b.ID - a.ID
+			})
 			for _, s := range all {
 				if s.Context == args[2] {
 					return s.Status + ": " + s.Description, s.Status == args[3]
