@@ -30,7 +30,7 @@ type herald struct {
 	drafts   map[string]sources.Draft        // of pull requests as they were made, by environment
 	asked    time.Time                       // when pull requests were last listed
 	failures int
-	since    time.Time // of the first of them
+	since    time.Time // of the first of them that is a fault
 	until    time.Time // the host is left alone
 }
 
@@ -93,7 +93,7 @@ func (h *herald) round(ctx context.Context, reviewed bool) time.Duration {
 	if err == nil || ctx.Err() != nil {
 		return h.well(ctx, w)
 	}
-	if h.failures++; h.failures == 1 {
+	if h.failures++; h.failures == 1 || leftAlone(err) { // who asks for patience is not broken
 		h.since = now
 	}
 	h.until = now.Add(doubled(h.d.opts.Pace.Retry, h.failures, h.d.opts.Pace.RetryMax))
@@ -118,10 +118,9 @@ func (h *herald) well(ctx context.Context, w *world) time.Duration {
 	return hostEvery
 }
 
-// complain tells people of a host that stays broken. One that asks to be left
-// alone is not.
+// complain tells people of a host that stays broken.
 func (h *herald) complain(ctx context.Context, w *world, err error) {
-	if h.d.opts.Now().Sub(h.since) < hostPatience || leftAlone(err) {
+	if h.d.opts.Now().Sub(h.since) < hostPatience {
 		return
 	}
 	h.alert(ctx, w, event{

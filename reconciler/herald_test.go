@@ -441,6 +441,27 @@ func TestASickHostDelaysNothing(t *testing.T) {
 	}
 }
 
+// A host that asks to be left alone, however often, is not broken, and what
+// fails afterwards has its own patience.
+func TestWhoAsksForPatienceIsNotBroken(t *testing.T) {
+	onHost(t, hostedFiles(onGitHub, "preview", "production"), func(t *testing.T, s *stand) {
+		s.crowd.breaks(func(context.Context, string) error {
+			return fmt.Errorf("status: %w", &sources.LimitedError{Until: time.Now().Add(time.Minute)})
+		})
+		s.push("env/preview", firstContent().files())
+		s.wait(20 * time.Minute)
+		s.crowd.breaks(func(context.Context, string) error { return sources.ErrUnreachable })
+		s.wait(4 * time.Minute)
+		if n := s.events.count(hostFault, "firing"); n != 0 {
+			t.Errorf("%d alerts about a host that was slow, and has failed for four minutes", n)
+		}
+		s.wait(20 * time.Minute)
+		if n := s.events.count(hostFault, "firing"); n != 1 {
+			t.Errorf("%d alerts about one that failed for 24 minutes", n)
+		}
+	})
+}
+
 // Foreign text formats nothing and calls nobody, and a large plan stays within
 // what hosts take.
 func TestCommentsAreBoundedAndQuoteWhatIsForeign(t *testing.T) {

@@ -230,6 +230,34 @@ func TestReviewsAreApprovals(t *testing.T) {
 	})
 }
 
+// An approval shows on its pull request when it is heard, not at the next look.
+func TestAnApprovalShowsAtOnce(t *testing.T) {
+	onHost(t, byPullRequest(map[string]string{"policies/promotion/two.rego": twoPeople, "policies/admission/one.rego": onePerson}), func(t *testing.T, s *stand) {
+		s.push("env/preview", firstContent().files())
+		s.wait(5 * time.Minute)
+		s.push("env/production", firstContent().files())
+		s.bring(512)
+		before, written := s.crowd.comment(1, "production")
+		if written == 0 {
+			t.Fatal("the pull request has no plan")
+		}
+		s.crowd.review(1, sources.Review{Login: "zoe", Verdict: sources.Approves})
+		for range 120 {
+			if approving(s) > 0 {
+				break
+			}
+			s.wait(time.Second)
+		}
+		if approving(s) != 1 {
+			t.Fatalf("%d approvals count", approving(s))
+		}
+		s.wait(10 * time.Second)
+		if after, again := s.crowd.comment(1, "production"); again == written {
+			t.Errorf("ten seconds later the plan says what it said:\n%s\nbefore:\n%s", after, before)
+		}
+	})
+}
+
 // approving is how many yeses count for what waits in production.
 func approving(s *stand) (n int) {
 	for _, a := range s.status("production").Approvals {

@@ -12,45 +12,15 @@ import (
 	"mooring.dev/reconciler/web"
 )
 
-// declareFew writes so many functions of one build, each called tenth(i); lame
-// ones lack what their code needs, so that every call of them fails.
+// declareFew writes so many functions of one build, all of them lame or none.
 func (s *killStage) declareFew(b shopBuilds, n int, version string, lame bool) {
 	s.t.Helper()
 	if err := os.MkdirAll(s.path("shop/functions"), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	key := ", STRIPE_KEY: none"
-	if lame {
-		key = ""
-	}
 	for i := range n {
-		s.write("shop/functions/"+tenth(i)+".yaml", fmt.Sprintf(`apiVersion: mooring.dev/v1
-kind: Function
-metadata: {name: %s}
-spec:
-  artifact: {uri: "file:checkout-%s.zip", digest: "%s"}
-  runtime: provided.al2023
-  handler: bootstrap
-  timeout: 5
-  environment: {ORDERS_URL: none%s}
-  role: {statements: []}
-`, tenth(i), version, b.digests["checkout-"+version], key))
+		s.declareTenth(b, i, version, lame)
 	}
-}
-
-// until polls the daemon's status.
-func (s *killStage) until(what string, ok func(web.EnvironmentStatus) bool) web.EnvironmentStatus {
-	s.t.Helper()
-	var e web.EnvironmentStatus
-	var err error
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
-		if e, err = s.status(); err == nil && ok(e) {
-			return e
-		}
-	}
-	log, _ := os.ReadFile(s.path("daemon.log"))
-	s.t.Fatalf("%s: %v, %+v\n%s", what, err, e.Rollout, log[max(0, len(log)-4000):])
-	panic("unreachable")
 }
 
 // TestProbesOfTheProgram releases to a function that nobody calls, with the real

@@ -58,7 +58,7 @@ func TestDeadDaemon(t *testing.T) {
 	s.point(b, "checkout", "1.1")
 	s.push("checkout 1.1")
 	s.awaitRoutings(began, 1)
-	s.awaitStatus("the weight in place", func(e web.EnvironmentStatus) bool { return e.Rollout.Weight == 30 && e.Rollout.ElapsedSeconds > 0 })
+	s.until("the weight in place", func(e web.EnvironmentStatus) bool { return e.Rollout.Weight == 30 && e.Rollout.ElapsedSeconds > 0 })
 	s.end()
 	if created, pushed := s.counted("CreateSchedule", began), s.counted("UpdateSchedule", began); created != 1 || pushed != 0 {
 		t.Errorf("%d switches written, %d put off within seconds", created, pushed)
@@ -73,7 +73,7 @@ func TestDeadDaemon(t *testing.T) {
 		t.Errorf("%s moved traffic: %v", c.Actor.Name, c.Params)
 	}
 	s.begin()
-	e := s.awaitStatus("at rest", func(e web.EnvironmentStatus) bool { return e.Rollout.Phase == "" && len(e.Holds) > 0 })
+	e := s.until("at rest", func(e web.EnvironmentStatus) bool { return e.Rollout.Phase == "" && len(e.Holds) > 0 })
 	if len(e.Holds) != 1 || e.Holds[0].Kind != "deadman" || !strings.Contains(e.Holds[0].Reason, "nobody looked after the release for 5m") || len(e.Drift) != 0 {
 		t.Errorf("holds %+v, differences %v", e.Holds, e.Drift)
 	}
@@ -105,21 +105,6 @@ func (s *killStage) counted(operation string, since time.Time) (n int) {
 		}
 	}
 	return n
-}
-
-// awaitStatus polls until the environment is as wanted.
-func (s *killStage) awaitStatus(what string, ok func(web.EnvironmentStatus) bool) web.EnvironmentStatus {
-	s.t.Helper()
-	var e web.EnvironmentStatus
-	var err error
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if e, err = s.status(); err == nil && ok(e) {
-			return e
-		}
-	}
-	log, _ := os.ReadFile(s.path("daemon.log"))
-	s.t.Fatalf("not %s: %s, %s, paused %q, holds %+v: %v\n%s", what, e.State, e.Rollout.Phase, e.Rollout.Paused, e.Holds, err, log[max(0, len(log)-4000):])
-	panic("unreachable")
 }
 
 // told is what the program says to a person.

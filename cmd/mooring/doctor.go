@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/aws/quota"
 	"mooring.dev/reconciler/diagnose"
+	"mooring.dev/reconciler/identity"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
@@ -120,10 +122,20 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 	if r.pipeline.Host != nil {
 		out = append(out, diagnose.OfHost(d.host(ctx, r.pipeline))...)
 	}
+	out = append(out, ofIssuers(ctx, r.pipeline.Identity.Issuers)...)
 	for _, name := range sortedNames(r.pipeline.Receivers) {
 		out = append(out, diagnose.OfReceiver(d.receiver(ctx, name, r.pipeline.Receivers[name]))...)
 	}
 	return out, nil
+}
+
+// ofIssuers asks those whose tokens prove people for the place of their keys.
+func ofIssuers(ctx context.Context, issuers []manifest.Issuer) (out []diagnose.Check) {
+	verifier := identity.New(time.Now, nil)
+	for _, of := range issuers {
+		out = append(out, diagnose.OfIssuer(diagnose.Issuer{URL: of.URL, Err: verifier.Reach(ctx, of)}))
+	}
+	return out
 }
 
 // platforms opens providers that only look.

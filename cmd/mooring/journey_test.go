@@ -98,20 +98,7 @@ func TestNewcomersJourney(t *testing.T) {
 // openJourney is a shop with a guarded production and two receivers.
 func openJourney(t *testing.T) *killStage {
 	t.Helper()
-	s := openStage(t)
-	b, err := builds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.furnish()
-	s.repository(killStages, func(work string) {
-		if err := copyShop("shop/environment", work); err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range []string{"checkout", "fulfil", "catalog"} {
-			s.point(b, f, "1.0")
-		}
-	})
+	s := newKillStage(t)
 	work := s.path("shop")
 	s.git("-C", work, "checkout", "-q", "main")
 	s.write("shop/mooring.yaml", journeyPipeline)

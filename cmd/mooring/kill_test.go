@@ -260,19 +260,21 @@ func (s *killStage) end() {
 // await polls until the environment runs a commit, at rest.
 func (s *killStage) await(commit string) web.EnvironmentStatus {
 	s.t.Helper()
-	var last error
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		var e web.EnvironmentStatus
-		if e, last = s.status(); last != nil {
-			continue
-		}
-		if e.Commit == commit && e.State == "in_sync" {
+	return s.until(fmt.Sprintf("commit %.12s in force", commit), func(e web.EnvironmentStatus) bool { return e.Commit == commit && e.State == "in_sync" })
+}
+
+// until polls the daemon's status until the environment is as wanted.
+func (s *killStage) until(what string, ok func(web.EnvironmentStatus) bool) web.EnvironmentStatus {
+	s.t.Helper()
+	var e web.EnvironmentStatus
+	var err error
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if e, err = s.status(); err == nil && ok(e) {
 			return e
 		}
-		last = fmt.Errorf("commit %.12s, state %s %s, phase %s, error %s", e.Commit, e.State, e.Reason, e.Rollout.Phase, e.LastError)
 	}
-	log, err := os.ReadFile(s.path("daemon.log"))
-	s.t.Fatalf("commit %.12s is not in force: %v\n%s %v", commit, last, log[max(0, len(log)-5000):], err)
+	log, _ := os.ReadFile(s.path("daemon.log")) // it is only told
+	s.t.Fatalf("not %s: commit %.12s, state %s %s, rollout %+v, holds %+v, error %q: %v\n%s", what, e.Commit, e.State, e.Reason, e.Rollout, e.Holds, e.LastError, err, log[max(0, len(log)-5000):])
 	panic("unreachable")
 }
 

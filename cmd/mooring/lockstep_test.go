@@ -23,19 +23,26 @@ const tenStages = "stages: [{weight: 10, hold: 1s}, {weight: 50, hold: 10m}, {we
 
 func tenth(i int) string { return fmt.Sprintf("f%d", i) }
 
-// declareTen writes ten functions of one build; the one that is lame lacks
-// what its code needs, so that every call of it fails.
+// declareTen writes ten functions of one build, one of them lame.
 func (s *killStage) declareTen(b shopBuilds, version string, lame int) {
 	s.t.Helper()
 	if err := os.MkdirAll(s.path("shop/functions"), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
 	for i := range fleetOfTen {
-		key := ", STRIPE_KEY: none"
-		if i == lame {
-			key = ""
-		}
-		s.write(filepath.Join("shop/functions", tenth(i)+".yaml"), fmt.Sprintf(`apiVersion: mooring.dev/v1
+		s.declareTenth(b, i, version, i == lame)
+	}
+}
+
+// declareTenth writes one function called tenth(i); a lame one lacks what its
+// code needs, so that every call of it fails.
+func (s *killStage) declareTenth(b shopBuilds, i int, version string, lame bool) {
+	s.t.Helper()
+	key := ", STRIPE_KEY: none"
+	if lame {
+		key = ""
+	}
+	s.write(filepath.Join("shop/functions", tenth(i)+".yaml"), fmt.Sprintf(`apiVersion: mooring.dev/v1
 kind: Function
 metadata: {name: %s}
 spec:
@@ -46,7 +53,6 @@ spec:
   environment: {ORDERS_URL: none%s}
   role: {statements: []}
 `, tenth(i), version, b.digests["checkout-"+version], key))
-	}
 }
 
 // TestTenMoveInLockstep releases ten functions to the real program with real

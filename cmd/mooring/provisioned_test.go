@@ -28,9 +28,9 @@ func TestProvisionedBeforeTraffic(t *testing.T) {
 	s.box.Outside.Room("preview-checkout", lambda.Scarce{Waits: true})
 	s.point(b, "checkout", "1.1")
 	commit := s.push("checkout 1.1")
-	s.awaitStatus("preparing", func(web.EnvironmentStatus) bool { return s.counted("PutProvisionedConcurrencyConfig", began) == 1 })
+	s.until("preparing", func(web.EnvironmentStatus) bool { return s.counted("PutProvisionedConcurrencyConfig", began) == 1 })
 	prepared := time.Now()
-	e := s.awaitStatus("looked at", func(web.EnvironmentStatus) bool { return s.counted("ListProvisionedConcurrencyConfigs", prepared) >= 5 })
+	e := s.until("looked at", func(web.EnvironmentStatus) bool { return s.counted("ListProvisionedConcurrencyConfigs", prepared) >= 5 })
 	if n := len(s.moves(began)); n != 0 || e.Rollout.Phase != "expand" {
 		t.Errorf("%d moves of traffic in %q while the concurrency is prepared", n, e.Rollout.Phase)
 	}
@@ -44,7 +44,7 @@ func TestProvisionedBeforeTraffic(t *testing.T) {
 	s.box.Outside.Room("preview-checkout", lambda.Scarce{Fails: "the account has no more room"})
 	s.amend("shop/functions/checkout.yaml", "  description: again")
 	s.push("again")
-	e = s.awaitStatus("back", func(e web.EnvironmentStatus) bool {
+	e = s.until("back", func(e web.EnvironmentStatus) bool {
 		return e.Commit == commit && e.Rollout.Phase == "" && strings.Contains(e.Reason+e.Rollout.Reason, "room")
 	})
 	if n := len(s.moves(began)); n != 0 {

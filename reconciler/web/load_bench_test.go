@@ -14,7 +14,7 @@ import (
 // BenchmarkBesideIdleListeners is what an answer of the API and a view of the
 // page cost beside nobody, and beside a thousand open streams:
 //
-//	go test ./reconciler/web -run XXX -bench BesideIdleListeners -benchtime 500x -count 5
+//	go test ./reconciler/web -run '^$' -bench BesideIdleListeners -benchtime 500x -count 5
 func BenchmarkBesideIdleListeners(b *testing.B) {
 	for _, listeners := range []int{0, 1000} {
 		for _, target := range []string{"/api/v1/status", "/environments/preview"} {
