@@ -67,7 +67,7 @@ func (s *simulation) function(env, fn string) memory.Name {
 	return memory.Name{Kind: manifest.KindFunction, Physical: env + "-" + fn}
 }
 
-func TestFault01ForcePushIsHeld(t *testing.T) {
+func TestLesson01ForcePushIsHeld(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	calls, told := s.mutations(), len(s.received["default"])
@@ -103,7 +103,7 @@ func TestFault01ForcePushIsHeld(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault02DeletedBranchDelaysNobody(t *testing.T) {
+func TestLesson02DeletedBranchDelaysNobody(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview", "production")
 	settled(t, s)
 	names := len(s.platform.Names())
@@ -131,7 +131,7 @@ func TestFault02DeletedBranchDelaysNobody(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault16EmptyBranchDeletesNothing(t *testing.T) {
+func TestLesson16EmptyBranchDeletesNothing(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	calls := s.mutations()
@@ -216,7 +216,7 @@ func (s *simulation) startWith(t *testing.T, o Options) {
 	s.d, s.fetchAt = d, s.real
 }
 
-func TestFault42CrashBetweenAliasAndJournal(t *testing.T) {
+func TestLesson42CrashBetweenAliasAndJournal(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "production")
 	settled(t, s)
 	k := firstContent()
@@ -248,7 +248,7 @@ func TestFault42CrashBetweenAliasAndJournal(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault44TheSecondDaemonFencesTheFirst(t *testing.T) {
+func TestLesson44TheSecondDaemonFencesTheFirst(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	first := s.d
@@ -271,7 +271,7 @@ func TestFault44TheSecondDaemonFencesTheFirst(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault46ClockJumpsShortenNothing(t *testing.T) {
+func TestLesson46ClockJumpsShortenNothing(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(jump.String(), func(t *testing.T) {
 			s := begin(t, memory.Options{}, mutant{}, "production")
@@ -296,7 +296,7 @@ func TestFault46ClockJumpsShortenNothing(t *testing.T) {
 	}
 }
 
-func TestFault48NewerCommitPreempts(t *testing.T) {
+func TestLesson48NewerCommitPreempts(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "production")
 	settled(t, s)
 	k := firstContent()
@@ -321,7 +321,7 @@ func TestFault48NewerCommitPreempts(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault50PermanentErrorIsTriedOnce(t *testing.T) {
+func TestLesson50PermanentErrorIsTriedOnce(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	s.repo.commit("env/preview", firstContent().files())
 	tries, refusing := 0, true

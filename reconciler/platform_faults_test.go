@@ -15,7 +15,7 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-func TestFault51QuietPassesChangeNothing(t *testing.T) {
+func TestLesson51QuietPassesChangeNothing(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview", "production")
 	settled(t, s)
 	s.run(2 * time.Minute)
@@ -27,7 +27,7 @@ func TestFault51QuietPassesChangeNothing(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault54ConflictMeansPlanAgain(t *testing.T) {
+func TestLesson54ConflictMeansPlanAgain(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	k := firstContent()
@@ -83,7 +83,7 @@ func TestARefusedRevertSaysWhy(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault55StaleReadsMakeNoDrift(t *testing.T) {
+func TestLesson55StaleReadsMakeNoDrift(t *testing.T) {
 	s := begin(t, memory.Options{Stale: 1500 * time.Millisecond}, mutant{}, "preview")
 	settled(t, s)
 	for i := range 4 {
@@ -108,7 +108,7 @@ func TestFault55StaleReadsMakeNoDrift(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault56OneEnvironmentDenied(t *testing.T) {
+func TestLesson56OneEnvironmentDenied(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview", "production")
 	settled(t, s)
 	o := s.options()
@@ -135,7 +135,7 @@ func TestFault56OneEnvironmentDenied(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault57PartialListingDeletesNothing(t *testing.T) {
+func TestLesson57PartialListingDeletesNothing(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	s.partial = func() bool { return true }
@@ -156,7 +156,7 @@ func TestFault57PartialListingDeletesNothing(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault59InvalidArtifactIsNeverPublished(t *testing.T) {
+func TestLesson59InvalidArtifactIsNeverPublished(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	s.repo.commit("env/preview", firstContent().files())
 	o := s.options()
@@ -178,7 +178,7 @@ func TestFault59InvalidArtifactIsNeverPublished(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault61DriftIsRevertedWithOneAlertAndOneResolve(t *testing.T) {
+func TestLesson61DriftIsRevertedWithOneAlertAndOneResolve(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	hand := s.platform.Manual("alice")
@@ -203,7 +203,7 @@ func TestFault61DriftIsRevertedWithOneAlertAndOneResolve(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault62FightEndsAndEscalates(t *testing.T) {
+func TestLesson62FightEndsAndEscalates(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	reverts := func() int {
@@ -233,7 +233,7 @@ func TestFault62FightEndsAndEscalates(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault63IgnoredIsNeitherRevertedNorTold(t *testing.T) {
+func TestLesson63IgnoredIsNeitherRevertedNorTold(t *testing.T) {
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	files := controlFiles("allow", "preview")
 	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "response: revert", "response: \"off\"", 1)

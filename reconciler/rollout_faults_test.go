@@ -246,7 +246,7 @@ func TestLesson70RollbackWithEverythingElseDown(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault72CrashBetweenSendAndRecord(t *testing.T) {
+func TestLesson72CrashBetweenSendAndRecord(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	if err := s.platform.Manual("alice").Set(s.function("preview", "checkout"), "handler", `"other"`); err != nil {
@@ -284,7 +284,7 @@ func TestFault72CrashBetweenSendAndRecord(t *testing.T) {
 	sound(t, s)
 }
 
-func TestFault74TextVariesAlertDoesNot(t *testing.T) {
+func TestLesson74TextVariesAlertDoesNot(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	n := 0

@@ -39,10 +39,10 @@ func readRoot(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestDockerfile: the image is built as `make build` builds, from a compiler
+// TestLesson81Dockerfile: the image is built as `make build` builds, from a compiler
 // of go.mod's version, has nothing in it but the program and what it needs,
 // and runs as the user, with the folder and on the port that the chart has.
-func TestDockerfile(t *testing.T) {
+func TestLesson81Dockerfile(t *testing.T) {
 	var stage int
 	var base, user, volume, port, entry string
 	var built bool

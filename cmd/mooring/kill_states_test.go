@@ -30,9 +30,9 @@ var killStates = []killState{
 	{name: "rolled back on its way", bring: func(s *killStage, since time.Time) { s.returning(since, "rollback") }, back: true},
 }
 
-// TestKilledInAState kills the real program with SIGKILL where it waits for
+// TestLesson41KilledInAState kills the real program with SIGKILL where it waits for
 // something, starts it again, and wants the end it would have come to.
-func TestKilledInAState(t *testing.T) {
+func TestLesson41KilledInAState(t *testing.T) {
 	t.Parallel()
 	b, err := builds()
 	if err != nil {

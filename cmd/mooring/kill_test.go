@@ -41,10 +41,10 @@ var killPoints = []boundary{
 	{operation: "GetMetricData", skip: 3},
 }
 
-// TestKilled kills the real program with SIGKILL at boundaries of a canary,
+// TestLesson41KilledAtACall kills the real program with SIGKILL at boundaries of a canary,
 // starts it again, and wants the same end and the same calls as if nothing had
 // been: one published version for one code, and only valid weights.
-func TestKilled(t *testing.T) {
+func TestLesson41KilledAtACall(t *testing.T) {
 	t.Parallel()
 	for _, p := range killPoints {
 		name := fmt.Sprintf("%s.%d.after=%v", strings.TrimSuffix(p.operation, "*"), p.skip, p.after)

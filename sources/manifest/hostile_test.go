@@ -22,7 +22,7 @@ func bomb(levels int) string {
 	return b.String()
 }
 
-func TestHostileFiles(t *testing.T) {
+func TestLesson11HostileFiles(t *testing.T) {
 	plain := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	for name, test := range map[string]struct {
 		path string

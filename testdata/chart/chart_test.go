@@ -106,8 +106,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestValuesRefused: what the schema or the templates keep out.
-func TestValuesRefused(t *testing.T) {
+// TestLesson82ValuesRefused: what the schema or the templates keep out.
+func TestLesson82ValuesRefused(t *testing.T) {
 	repo := func(more string) string { return "repo: https://git.example.com/shop.git\n" + more }
 	for name, c := range map[string]struct{ values, names string }{
 		"no repository":                  {"{}", "repo"},

@@ -132,7 +132,7 @@ func checkMeta(t *testing.T, o metav1.Object) {
 	}
 }
 
-func TestObjects(t *testing.T) {
+func TestLesson81ObjectsAreConfined(t *testing.T) {
 	kinds := map[string][]string{
 		"default":    {"NetworkPolicy", "PersistentVolumeClaim", "Service", "ServiceAccount", "StatefulSet"},
 		"minimal":    {"Service", "StatefulSet"},
