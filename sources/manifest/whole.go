@@ -116,16 +116,14 @@ func referable() []string {
 }
 
 func (w *whole) nearRef(ref Ref) string {
-	if ref.Kind == KindSecret || ref.Kind == KindParameter {
-		if near := w.nearName(ref); near != "" {
-			return near
-		}
-		return "declare it: kind: " + ref.Kind + ", metadata: {name: " + shorten(ref.Name) + "}"
-	}
 	if attributesOf(ref.Kind) == nil {
 		return didYouMean(ref.Kind, referable())
 	}
-	return w.nearName(ref)
+	near := w.nearName(ref)
+	if _, own := kinds[ref.Kind]; near == "" && own {
+		return "declare it: kind: " + ref.Kind + ", metadata: {name: " + shorten(ref.Name) + "}"
+	}
+	return near
 }
 
 func (w *whole) nearName(ref Ref) string {
