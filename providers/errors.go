@@ -49,6 +49,10 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrNoCredentials: nobody could be asked, for want of credentials. It is
+// transient: what hands them out may come back.
+var ErrNoCredentials = errors.New("there are no credentials")
+
 // Errorf makes a classified error.
 func Errorf(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}

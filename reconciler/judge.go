@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/policy"
+	"mooring.dev/providers"
 	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
@@ -265,7 +266,10 @@ func (p *pass) road(rel *manifest.Release) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Inventory.Errors[manifest.Ref{}]; err != nil {
+	switch err := in.Inventory.Errors[manifest.Ref{}]; {
+	case errors.Is(err, providers.ErrNoCredentials):
+		return nil, fmt.Errorf("the live environment could not be listed, so the plan is unknown: %w (give some by AWS_PROFILE, AWS_ACCESS_KEY_ID, a web identity or an instance role)", err)
+	case err != nil:
 		return nil, fmt.Errorf("the live environment could not be listed, so the plan is unknown: %w", err)
 	}
 	return plan.Road(in), nil

@@ -35,7 +35,7 @@ func driftCommand() *cobra.Command {
 			if len(out.Items) > 0 {
 				return exit{exitChanges}
 			}
-			return nil
+			return unseen(out)
 		},
 	}
 	r.flags(cmd)
@@ -93,6 +93,20 @@ func (r *reading) drift(ctx context.Context, c *client) (web.Drift, error) {
 	}
 	defer done()
 	return reconciler.PreviewDrift(ctx, opts, r.environment)
+}
+
+// unseen is an error where the account could not be looked at and nothing was
+// compared: "no drift" would be said of what nobody saw.
+func unseen(d web.Drift) error {
+	if d.Coverage.Compared > 0 {
+		return nil
+	}
+	for _, u := range d.Coverage.Unobservable {
+		if u.Path == "" {
+			return fmt.Errorf("drift: nothing of %s could be compared, so there may be drift: %s (`mooring doctor` tells more)", d.Environment, u.Why)
+		}
+	}
+	return nil
 }
 
 func driftTable(w io.Writer, d web.Drift) {

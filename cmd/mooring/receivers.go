@@ -9,6 +9,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go/logging"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 
@@ -68,7 +69,7 @@ func openEmail(m manifest.Email) notify.Notifier {
 
 // receiverAWS are the daemon's own credentials, for receivers of AWS.
 func receiverAWS(name, region, endpoint string) (awssdk.Config, error) {
-	var with []func(*awsconfig.LoadOptions) error
+	with := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})}
 	if region != "" {
 		with = append(with, awsconfig.WithRegion(region))
 	}

@@ -119,11 +119,8 @@ func (p *Provider) unreached(err error) providers.Reached {
 	case kindByCode[code] == providers.Denied:
 		r.Why = providers.RefusedCredentials
 	case code != "unreachable":
-	case strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "get identity"):
+	case lacksCredentials(err):
 		r.Why = providers.NoCredentials
-		if gotAnswer(err) || sent(err) {
-			r.Why = providers.Unreachable
-		}
 	default:
 		r.Why = providers.Unreachable
 	}

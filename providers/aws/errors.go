@@ -234,6 +234,9 @@ func classify(err error) error {
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
+		if lacksCredentials(err) {
+			return providers.Errorf(providers.Transient, "%w: %s", providers.ErrNoCredentials, scrub(cause(err)))
+		}
 		return providers.Errorf(providers.Transient, "%s: no answer: %s", operation, scrub(cause(err)))
 	}
 	code, message := api.ErrorCode(), scrub(api.ErrorMessage())
@@ -247,6 +250,16 @@ func classify(err error) error {
 		text += " (request " + response.ServiceRequestID() + ")"
 	}
 	return providers.Errorf(kind, "%s", text)
+}
+
+// lacksCredentials: the SDK found none to sign with. A role that could not be
+// taken, because somebody answered or a call was lost, is not that.
+func lacksCredentials(err error) bool {
+	if codeOf(err) != "unreachable" || gotAnswer(err) || sent(err) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "get credentials") || strings.Contains(text, "get identity")
 }
 
 func kindOfAnswer(code, message string) providers.Kind {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/logging"
 
 	"mooring.dev/sources/manifest"
 )
@@ -33,6 +34,7 @@ func Load(ctx context.Context, o LoadOptions) (awssdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Target.Region),
 		config.WithRetryer(newRetryer),
+		config.WithLogger(logging.Nop{}), // its errors are ours to tell
 	}
 	if o.Target.Endpoint != "" {
 		options = append(options, config.WithBaseEndpoint(o.Target.Endpoint))

@@ -192,6 +192,9 @@ func (s *sweep) fail(ref manifest.Ref, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inv.Complete = false
+	if before := s.inv.Errors[ref]; before != nil && errors.Is(err, providers.ErrNoCredentials) && errors.Is(before, providers.ErrNoCredentials) {
+		return // said once
+	}
 	s.inv.Errors[ref] = errors.Join(s.inv.Errors[ref], err)
 	delete(s.inv.Live, ref)
 }

@@ -73,7 +73,7 @@ func as(target manifest.AWSTarget, r providers.Reached) string {
 func notReached(target manifest.AWSTarget, r providers.Reached) string {
 	switch r.Why {
 	case providers.NoCredentials:
-		return "there are no credentials: " + r.Text
+		return r.Text
 	case providers.ExpiredCredentials:
 		return "the credentials have expired: " + r.Text
 	case providers.RefusedCredentials:
