@@ -355,7 +355,7 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 func (p *pass) place(err error) promote.Place {
 	ro := p.st.Rollout
 	pl := promote.Place{
-		Environment: p.spec, Moving: ro.Phase != rollout.Idle, Healthy: err == nil && p.healthy(), Holds: p.stopping(),
+		Environment: p.spec, Known: true, Moving: ro.Phase != rollout.Idle, Healthy: err == nil && p.healthy(), Holds: p.stopping(),
 		Seen: map[string]bool{}, Quarantined: map[record.Key]bool{},
 	}
 	if p.head.there {

@@ -39,6 +39,9 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 	if !ok {
 		return Move{}, false
 	}
+	if code, why := lookedAt(ups); code != "" {
+		return Move{From: ups[0].Environment.Name, To: to.Environment.Name, Expect: to.Head, Code: code, Held: why}, true
+	}
 	if queue := in.Queues[to.Environment.Name]; len(queue) > 0 && to.Environment.Take == TakeQueue {
 		return first(in, ups, to, queue[0]), true
 	}
@@ -79,6 +82,17 @@ func upstream(places map[string]*Place, to *Place) ([]*Place, bool) {
 		ups = append(ups, p)
 	}
 	return ups, true
+}
+
+// lookedAt: every upstream was. After a restart nothing is known of one that
+// was not: neither that there is nothing to move, nor that it is not held.
+func lookedAt(ups []*Place) (string, string) {
+	for _, up := range ups {
+		if !up.Known {
+			return "waiting", up.Environment.Name + " was not looked at yet"
+		}
+	}
+	return "", ""
 }
 
 // judge says why a move is not to be made now; the empty code when it may be.

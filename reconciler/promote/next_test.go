@@ -16,8 +16,8 @@ func ready() Input {
 	a, b := record.Release{Commit: "c2", Content: "new", Overlay: "o-preview", Digest: "r2"}, record.Release{Commit: "c1", Content: "old", Overlay: "o", Digest: "r1"}
 	place := func(name string, after ...string) Place {
 		return Place{
-			Environment: manifest.Environment{Name: name, After: after, Promotion: "auto"},
-			Head:        "head-" + name, Tree: "t1", HeadKey: record.Key{Content: "old", Overlay: "o-" + name},
+			Environment: manifest.Environment{Name: name, After: after, Promotion: "auto"}, Known: true,
+			Head: "head-" + name, Tree: "t1", HeadKey: record.Key{Content: "old", Overlay: "o-" + name},
 			InForce: b, InForceTree: "t1", Healthy: true, Soak: time.Hour, Seen: map[string]bool{"old": true},
 		}
 	}
@@ -77,6 +77,7 @@ func TestAMoveWaitsFor(t *testing.T) {
 			in.Places[1].Environment.Windows.Deny = []manifest.Window{{From: "11:00", To: "13:00"}}
 		}},
 		{"waiting", func(in *Input) { in.Places[0].Moving = true }},
+		{"waiting", func(in *Input) { in.Places[0] = Place{Environment: in.Places[0].Environment, Moving: true} }},
 	}
 	for _, c := range cases {
 		in := ready()

@@ -14,6 +14,9 @@ import (
 // Place is one environment as promotion sees it.
 type Place struct {
 	Environment manifest.Environment
+	// Known: it was looked at since the daemon started. Of one that was not,
+	// neither holds nor what it ever carried are known.
+	Known       bool
 	Head        string     // the branch's commit; "" when there is no branch
 	Tree        string     // the head's tree id
 	HeadKey     record.Key // content and overlay as rendered for this environment

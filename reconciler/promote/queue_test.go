@@ -24,7 +24,7 @@ type line struct {
 
 func newLine() *line {
 	l := &line{
-		up: Place{Environment: manifest.Environment{Name: "staging", Soak: manifest.Duration(30 * time.Minute), Checks: []manifest.Check{{Name: "smoke"}}}, Seen: map[string]bool{"": true}},
+		up: Place{Known: true, Environment: manifest.Environment{Name: "staging", Soak: manifest.Duration(30 * time.Minute), Checks: []manifest.Check{{Name: "smoke"}}}, Seen: map[string]bool{"": true}},
 		to: Place{Environment: manifest.Environment{Name: "production", After: []string{"staging"}, Promotion: "auto", Take: TakeQueue, Checks: []manifest.Check{{Name: "load"}}},
 			Quarantined: map[record.Key]bool{}},
 	}
@@ -234,5 +234,31 @@ func TestAQueueIsBounded(t *testing.T) {
 	l.up.Soak = 10 * time.Minute
 	if j := Joins(l.input()); len(j.Join) != 0 || !j.RecheckAt.Equal(now.Add(20*time.Minute)) {
 		t.Errorf("before its soak: %+v", j)
+	}
+}
+
+// After a restart the queue is there before anything is known of the
+// environments before: neither whether they are held, nor what they ever carried.
+func TestAQueueWaitsForALookUpstream(t *testing.T) {
+	l := newLine()
+	l.brings("a")
+	l.up.Soak = time.Hour
+	if l.look(); len(l.moved) != 1 {
+		t.Fatalf("moved %v", l.moved)
+	}
+	l.settles()
+	l.to.Holds = []record.Hold{{Owner: "ann", Reason: "freeze"}}
+	l.brings("b")
+	l.up.Soak = time.Hour
+	l.look()
+	l.to.Holds = nil
+	up := l.up
+	l.up = Place{Environment: up.Environment, Moving: true}
+	if code := l.look(); code != "waiting" || len(l.queue) != 1 {
+		t.Errorf("%q, %d wait", code, len(l.queue))
+	}
+	l.up = up
+	if code := l.look(); code != "" || len(l.moved) != 2 {
+		t.Errorf("%q, moved %v", code, l.moved)
 	}
 }
