@@ -68,10 +68,13 @@ var mayImport = map[string][]string{
 	"reconciler/access":              {},
 	"reconciler/identity":            {"reconciler/access", "sources/manifest"},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
+	"reconciler/trace":               {},
+	"reconciler/trace/otlp":          {"reconciler/trace"},
+	"reconciler/trace/collector":     {},
 	"reconciler/web/browsertest":     {},
 	"reconciler/web":                 {"reconciler/access", "reconciler/journal", "reconciler/record", "reconciler/plan", "reconciler/rollout", "policy", "providers", "sources/manifest"},
 	"reconciler": {"sources", "sources/manifest", "providers", "policy", "reconciler/access", "reconciler/approve", "reconciler/record", "reconciler/plan",
-		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/measure", "reconciler/notify", "reconciler/web"},
+		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/measure", "reconciler/notify", "reconciler/trace", "reconciler/web"},
 	"cmd/…": {"…"},
 }
 
@@ -89,6 +92,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/client_golang":               {"reconciler/web"},
 	"github.com/spf13/":                                 {"cmd/mooring"},
 	"go.etcd.io/bbolt":                                  {"reconciler/journal/bolt"},
+	"go.opentelemetry.io/":                              {"reconciler/trace/otlp", "reconciler/trace/collector"},
+	"google.golang.org/protobuf":                        {"reconciler/trace/collector"},
 	"go.uber.org/zap":                                   {"reconciler", "cmd/mooring"},
 	"go.yaml.in/yaml/v4":                                {"sources/manifest", "sources/adopt/template", "cmd/mooring", "policy/rego"},
 	"golang.org/x/sync":                                 {"reconciler", "providers/aws", "sources/git", "cmd/mooring"},
