@@ -241,8 +241,9 @@ func applyUpdate(in *Input, s Step) {
 		delete(fields, path)
 	}
 	live.Spec.Fields, live.Spec.Digest, live.Spec.Snapshot = fields, "", "changed"
-	if maps.Equal(fields, spec.Fields) {
-		live.Spec = spec
+	seen := look{live: live}
+	if same(spec.Fields, fields, seen.unseen) && same(fields, spec.Fields, seen.unseen) {
+		live.Spec = spec // what was not looked at yet is looked at once it is written
 	}
 	live.Guard += "+"
 	live.Owner = owner(*in, s.Ref)
@@ -250,6 +251,16 @@ func applyUpdate(in *Input, s Step) {
 	if traitsOf(s.Ref.Kind).published {
 		bound(in, s.Ref) // what waits for its version
 	}
+}
+
+// same: whatever a has and but does not say, b has too.
+func same(a, b map[string]string, but func(string) bool) bool {
+	for path, v := range a {
+		if w, ok := b[path]; (!ok || w != v) && !but(path) {
+			return false
+		}
+	}
+	return true
 }
 
 func applyPublish(in *Input, s Step) {

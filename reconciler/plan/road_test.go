@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 
@@ -48,6 +49,31 @@ func TestRoadIsWhatHappens(t *testing.T) {
 		if !slices.Equal(foreseen, made) {
 			t.Errorf("%s: foreseen %v\nmade %v", next.Commit, foreseen, made)
 		}
+	}
+}
+
+// What one look leaves for later, as the settings are that cost a call each,
+// keeps no version from being foreseen: before it is made, all was looked at.
+func TestRoadPastWhatWasNotLookedAtYet(t *testing.T) {
+	s := started(t)
+	fn := ref("Function/mailer")
+	var operations [2][]string
+	for i := range operations {
+		in := s.withTarget(variants(t)[1])
+		live := in.Inventory.Live[fn]
+		if i == 1 {
+			live.Spec.Fields = maps.Clone(live.Spec.Fields)
+			live.Spec.Digest, live.Unseen = "", map[string]string{"timeout": "not looked at yet"}
+			delete(live.Spec.Fields, "timeout")
+			in.Inventory.Live = maps.Clone(in.Inventory.Live)
+			in.Inventory.Live[fn] = live
+		}
+		for _, step := range Road(in) {
+			operations[i] = append(operations[i], string(step.Operation)+" "+step.Ref.String())
+		}
+	}
+	if !slices.Contains(operations[0], "publish Function/mailer") || !slices.Equal(operations[0], operations[1]) {
+		t.Errorf("all looked at: %v\none field left: %v", operations[0], operations[1])
 	}
 }
 
