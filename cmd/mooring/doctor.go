@@ -198,7 +198,8 @@ func doctorTable(w io.Writer, r diagnose.Report) {
 			row(w, "", "", "", "→ "+c.Remedy)
 		}
 	}
-	fmt.Fprintf(w, "%s: %d ok, %d warnings, %d faults, %d skipped\n", r.Outcome, counts[diagnose.OK], counts[diagnose.Warning], len(r.Checks)-counts[diagnose.OK]-counts[diagnose.Warning]-counts[diagnose.Skipped], counts[diagnose.Skipped])
+	faults := len(r.Checks) - counts[diagnose.OK] - counts[diagnose.Warning] - counts[diagnose.Skipped]
+	fmt.Fprintf(w, "%s: %d ok, %s, %s, %d skipped\n", r.Outcome, counts[diagnose.OK], counted(counts[diagnose.Warning], "warning"), counted(faults, "fault"), counts[diagnose.Skipped])
 }
 
 func journalPath(state string) string { return filepath.Join(state, "journal.db") }

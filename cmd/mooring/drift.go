@@ -110,9 +110,9 @@ func unseen(d web.Drift) error {
 }
 
 func driftTable(w io.Writer, d web.Drift) {
-	fmt.Fprintf(w, "%s: %d items, %d fields compared, oldest look %ds ago\n", d.Environment, len(d.Items), d.Coverage.Compared, d.Coverage.OldestSeconds)
-	for _, layer := range slices.Sorted(maps.Keys(d.Coverage.Layers)) {
-		row(w, "layer", layer, fmt.Sprintf("oldest look %ds ago", d.Coverage.Layers[layer]))
+	fmt.Fprintf(w, "%s: %s, %s compared, oldest look %ds ago\n", d.Environment, counted(len(d.Items), "item"), counted(d.Coverage.Compared, "field"), d.Coverage.OldestSeconds)
+	if len(d.Items) > 0 {
+		row(w, "ITEM", "SEVERITY", "RESOURCE", "FIELD", "KIND", "DECLARED → LIVE", "WHO", "SINCE", "RESPONSE")
 	}
 	for _, it := range d.Items {
 		who := "unknown"
@@ -121,7 +121,13 @@ func driftTable(w io.Writer, d web.Drift) {
 		}
 		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.Format(time.RFC3339), it.Response)
 	}
+	if len(d.Items) > 0 {
+		fmt.Fprintln(w)
+	}
 	for _, u := range d.Coverage.Unobservable {
 		row(w, "unobservable", u.Path, u.Why)
+	}
+	for _, layer := range slices.Sorted(maps.Keys(d.Coverage.Layers)) {
+		row(w, "layer", layer, fmt.Sprintf("oldest look %ds ago", d.Coverage.Layers[layer]))
 	}
 }

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ func historyCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var events []web.Event
-			if err := c.get(cmd.Context(), fmt.Sprintf("/api/v1/history?environment=%s&limit=%d", environment, limit), &events); err != nil {
+			if err := c.get(cmd.Context(), "/api/v1/history?"+url.Values{"environment": {environment}, "limit": {strconv.Itoa(limit)}}.Encode(), &events); err != nil {
 				return err
 			}
 			return print(cmd, output, events, func(w io.Writer) {

@@ -196,8 +196,8 @@ func (i *importing) table(w io.Writer, r *adopt.Result) {
 	for _, s := range r.Skipped {
 		row(w, "skipped", s.Kind+"/"+s.Name, s.Why)
 	}
-	fmt.Fprintf(w, "%d resources, %d secrets to move, %d things left, %d skipped; read %s\n",
-		len(r.Resources), len(r.Moves), len(r.Left), len(r.Skipped), filepath.Join(i.to, adopt.ReportFile))
+	fmt.Fprintf(w, "%s, %s to move, %s left, %d skipped; read %s\n",
+		counted(len(r.Resources), "resource"), counted(len(r.Moves), "secret"), counted(len(r.Left), "thing"), len(r.Skipped), filepath.Join(i.to, adopt.ReportFile))
 	next := "mooring plan --path " + i.to + " --environment " + i.environment
 	if dir, ok := strings.CutPrefix(i.artifacts, "file:"); ok {
 		next += " --artifacts " + dir

@@ -98,6 +98,7 @@ var onlyIn = map[string][]string{
 	"go.yaml.in/yaml/v4":                                {"sources/manifest", "sources/adopt/template", "cmd/mooring", "policy/rego"},
 	"golang.org/x/sync":                                 {"reconciler", "providers/aws", "sources/git", "cmd/mooring"},
 	"golang.org/x/time":                                 {"providers/aws", "providers/aws/quota"},
+	"golang.org/x/sys":                                  {"cmd/mooring"},
 	"golang.org/x/crypto":                               {"sources/git", "sources/signature"},
 	"github.com/google/go-github/v92":                   {"sources/host"},
 	"gitlab.com/gitlab-org/api/client-go/v2":            {"sources/host"},

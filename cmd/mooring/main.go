@@ -42,6 +42,7 @@ func Main() int {
 	if len(os.Args) > 1 && os.Args[1] == worker.Command {
 		return worker.Main(os.Args[2:]) // a part of another mooring, not for people
 	}
+	cobra.EnableCommandSorting = false // help lists commands in the order in which they are wanted
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return execute(ctx, os.Args[1:])
@@ -86,17 +87,27 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(
-		runCommand(), demoCommand(), sandboxCommand(),
-		validateCommand(), renderCommand(), planCommand(), driftCommand(),
-		statusCommand(), historyCommand(), auditCommand(), eventsCommand(), rolloutCommand(), explainCommand(),
-		promoteCommand(), rollbackCommand(), holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(),
-		approveCommand(), rejectCommand(), checkCommand(), evidenceCommand(), tokenCommand(),
-		importCommand(), iamCommand(), policyCommand(), alertCommand(), exportCommand(), journalCommand(), schemaCommand(), doctorCommand(), versionCommand(), initCommand(), manCommand(),
-	)
+	grouped(root, "To begin:", demoCommand(), sandboxCommand(), initCommand(), importCommand(), validateCommand(), doctorCommand(), runCommand())
+	grouped(root, "To look:", statusCommand(), planCommand(), driftCommand(), rolloutCommand(), historyCommand(), eventsCommand(), explainCommand(), auditCommand(), renderCommand())
+	grouped(root, "To act, through the daemon:", promoteCommand(), approveCommand(), rejectCommand(), checkCommand(), rollbackCommand(),
+		holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand())
+	grouped(root, "Rules, rights and proof:", policyCommand(), iamCommand(), tokenCommand(), evidenceCommand())
+	grouped(root, "Around it:", alertCommand(), journalCommand(), exportCommand(), schemaCommand(), manCommand(), versionCommand())
 	completing(root)
 	explaining(root)
 	return root
+}
+
+// grouped adds commands below a heading of the help, in the order in which
+// they are wanted.
+func grouped(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, c := range commands {
+		c.GroupID = title
+		root.AddCommand(c)
+	}
+	root.SetHelpCommandGroupID(title)
+	root.SetCompletionCommandGroupID(title)
 }
 
 // fromEnvironment sets every flag that was not given from MOORING_ and its

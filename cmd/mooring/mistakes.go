@@ -22,6 +22,7 @@ func explaining(cmd *cobra.Command) {
 		return
 	case cmd.HasSubCommands() && !cmd.HasAvailableLocalFlags(): // a name for those below it
 		cmd.SuggestionsMinimumDistance = 2
+		cmd.DisableFlagsInUseLine = true
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

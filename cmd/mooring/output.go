@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
@@ -42,8 +41,9 @@ func print(cmd *cobra.Command, format string, v any, table func(w io.Writer)) er
 		_, err = out.Write(text)
 		return err
 	case "table", "":
-		w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-		table(w)
+		width, _ := terminalSize(os.Stdout)
+		w := layout{out: out, width: width}
+		table(&w)
 		return w.Flush()
 	}
 	return fmt.Errorf("-o %q: want table, json or yaml", format)
@@ -67,6 +67,14 @@ func inOneLine(text string) string {
 		}
 	}
 	return strings.Join(lines, " ")
+}
+
+// counted is so many of a thing: 1 item, 2 items.
+func counted[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // short is a digest or commit as people see it.

@@ -31,7 +31,7 @@ func rolloutPicture(w io.Writer, e web.EnvironmentStatus) {
 		}
 	}
 	for _, f := range r.Functions {
-		fmt.Fprintf(w, "  %s\n", functionText(f))
+		fmt.Fprintf(w, "  %s\n", functionText(f, r.Phase == "back"))
 	}
 	for _, m := range r.Measures {
 		fmt.Fprintf(w, "  %s\n", measureText(m))
@@ -111,7 +111,8 @@ func leftText(l web.Left) string {
 	return text
 }
 
-func functionText(f web.RolloutFunction) string {
+// functionText is a function's versions, in the way its traffic moves.
+func functionText(f web.RolloutFunction, back bool) string {
 	text := f.Resource + " "
 	switch {
 	case f.Stable == "" && f.New == "":
@@ -120,6 +121,8 @@ func functionText(f web.RolloutFunction) string {
 		text += "stays at version " + f.Stable
 	case f.Stable == "":
 		text += "gets version " + f.New
+	case back:
+		text += f.New + " -> " + f.Stable
 	default:
 		text += f.Stable + " -> " + f.New
 	}
@@ -180,7 +183,7 @@ func needText(r web.RolloutStatus) string {
 	}
 	text := ": how many calls are missing is not known yet"
 	if r.Need > 0 {
-		text = fmt.Sprintf(": about %d more calls needed", twoDigits(r.Need))
+		text = fmt.Sprintf(": about %s needed", counted(twoDigits(r.Need), "more call"))
 	}
 	what := map[string]string{"hold": "it waits for somebody", "rollback": "it goes back", "proceed": "it goes on all the same"}[r.OnUndecided]
 	if left := max(r.MaxHoldSeconds, holdSeconds(r)) - r.ElapsedSeconds; what != "" && left > 0 && r.Paused == "" {

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"mooring.dev/reconciler/web"
 )
@@ -96,7 +101,7 @@ func TestBar(t *testing.T) {
 // where the old one stood, with nothing of it left.
 func TestScreen(t *testing.T) {
 	var plain, live bytes.Buffer
-	p, l := screen{to: &plain}, screen{to: &live, terminal: true}
+	p, l := screen{to: &plain}, screen{to: &live, terminal: true, size: func() (int, int) { return 0, 0 }}
 	for _, text := range []string{"one\ntwo\n", "one\ntwo\n", "three\n"} {
 		p.draw([]byte(text))
 		l.draw([]byte(text))
@@ -106,6 +111,68 @@ func TestScreen(t *testing.T) {
 	}
 	if got, want := live.String(), "\x1b[H"+"one\x1b[K\ntwo\x1b[K\n\x1b[J"+"\x1b[H"+"three\x1b[K\n\x1b[J"; got != want {
 		t.Errorf("live %q, want %q", got, want)
+	}
+}
+
+// A text that is larger than its terminal could not be drawn over: it is cut,
+// and says so.
+func TestScreenFits(t *testing.T) {
+	long := strings.Repeat("a word ", 30) + "\n" + strings.Repeat("line\n", 40)
+	for _, size := range [][2]int{{80, 24}, {40, 10}, {20, 5}} {
+		got := string(fitted([]byte(long), size[0], size[1]))
+		lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+		if len(lines) != size[1]-1 || !strings.Contains(lines[len(lines)-1], "more lines") {
+			t.Errorf("%v: %d lines, the last %q", size, len(lines), lines[len(lines)-1])
+		}
+		for _, line := range lines[:len(lines)-1] {
+			if visible(line) > size[0] {
+				t.Errorf("%v: a line of %d", size, visible(line))
+			}
+		}
+	}
+	if got := string(fitted([]byte("one\ntwo\n"), 80, 24)); got != "one\ntwo\n" {
+		t.Errorf("what fits became %q", got)
+	}
+}
+
+// Who watches is told that the daemon went away and sees it come back; a
+// daemon that never answered, or that lets nobody in, ends it.
+func TestWatchOutlivesTheDaemon(t *testing.T) {
+	away, shut := errors.New("no daemon answers"), &refusal{code: 401, text: "no token"}
+	for _, c := range []struct {
+		name    string
+		answers []error // of one second after another; then it is interrupted
+		want    error
+		shown   string
+	}{
+		{"comes back", []error{nil, away, away, nil}, nil, "fine\n\nno daemon answers\nasked again every second, until interrupted\n\nfine\n"},
+		{"never there", []error{away}, away, ""},
+		{"shut out", []error{nil, shut}, shut, "fine\n"},
+		{"interrupted in a request", []error{nil, context.Canceled}, nil, "fine\n"},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		s, i := screen{to: &out}, 0
+		err := s.watch(ctx, func(w io.Writer) error {
+			answer := c.answers[i]
+			i++
+			if errors.Is(answer, context.Canceled) {
+				interrupt()
+			}
+			if answer == nil {
+				fmt.Fprintln(w, "fine")
+			}
+			return answer
+		}, func(context.Context, time.Duration) error {
+			if i == len(c.answers) {
+				return context.Canceled
+			}
+			return nil
+		})
+		if !errors.Is(err, c.want) || out.String() != c.shown {
+			t.Errorf("%s: %v, shown %q", c.name, err, out.String())
+		}
+		interrupt()
 	}
 }
 

@@ -83,7 +83,7 @@ func (c checkedPolicies) table(w io.Writer) {
 			n++
 		}
 	}
-	fmt.Fprintf(w, "valid: %d packages; %d tests passed\n", n, c.Tests)
+	fmt.Fprintf(w, "valid: %s; %s passed\n", counted(n, "package"), counted(c.Tests, "test"))
 }
 
 // policyFaults takes an error of loading apart into what is wrong where.

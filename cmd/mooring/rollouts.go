@@ -115,11 +115,11 @@ func rolloutTable(w io.Writer, r web.Rollout) {
 		if l.Paused != "" {
 			why = "paused: " + l.Paused
 		} else if l.Need > 0 {
-			why += fmt.Sprintf("; about %d more calls needed", twoDigits(l.Need))
+			why += fmt.Sprintf("; about %s needed", counted(twoDigits(l.Need), "more call"))
 		}
 		row(w, l.At.Local().Format("15:04:05"), l.Phase, stage, fmt.Sprintf("%d%%", l.Weight), time.Duration(l.ElapsedSeconds)*time.Second, l.Verdict, why)
 		for _, f := range l.Functions {
-			text := functionText(f)
+			text := functionText(f, l.Phase == "back")
 			if (f.Canary.Calls+f.Canary.Throttles+f.Baseline.Calls > 0 || f.Probes != nil) && told[f.Resource] != text {
 				row(w, "", "", "", "", "", "", text)
 			}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -34,19 +37,8 @@ func statusCommand() *cobra.Command {
 			if !watch {
 				return show(cmd.OutOrStdout())
 			}
-			live := screen{to: cmd.OutOrStdout(), terminal: isTerminal(os.Stdout)}
-			for {
-				var text bytes.Buffer
-				if err := show(&text); err != nil {
-					return err
-				}
-				live.draw(text.Bytes())
-				select {
-				case <-cmd.Context().Done():
-					return nil
-				case <-time.After(time.Second):
-				}
-			}
+			live := screen{to: cmd.OutOrStdout(), terminal: isTerminal(os.Stdout), size: func() (int, int) { return terminalSize(os.Stdout) }}
+			return live.watch(cmd.Context(), show, pauseFor)
 		},
 	}
 	c.flags(cmd)
@@ -60,18 +52,47 @@ func statusCommand() *cobra.Command {
 type screen struct {
 	to       io.Writer
 	terminal bool
+	size     func() (width, height int)
 	before   []byte
 }
 
+// watch shows again and again until it is interrupted, which is no failure. A
+// daemon that goes away is asked again; one that never answered, or that
+// refuses, is not.
+func (s *screen) watch(ctx context.Context, show func(io.Writer) error, pause func(context.Context, time.Duration) error) error {
+	for {
+		var text bytes.Buffer
+		err := show(&text)
+		var refused *refusal
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && (s.before == nil || errors.As(err, &refused) && refused.code < http.StatusInternalServerError):
+			return err
+		case err != nil:
+			text.Reset()
+			fmt.Fprintf(&text, "%v\nasked again every second, until interrupted\n", err)
+		}
+		s.draw(text.Bytes())
+		if pause(ctx, time.Second) != nil {
+			return nil
+		}
+	}
+}
+
 func (s *screen) draw(text []byte) {
+	if s.terminal {
+		width, height := s.size()
+		text = fitted(text, width, height)
+	}
 	switch {
 	case bytes.Equal(text, s.before):
 		return
 	case s.terminal:
 		// Line by line over what stands there, so that nothing flickers; what
 		// is left below is cleared.
-		text := strings.ReplaceAll(string(text), "\n", "\x1b[K\n")
-		fmt.Fprint(s.to, "\x1b[H"+text+"\x1b[J")
+		lines := strings.ReplaceAll(string(text), "\n", "\x1b[K\n")
+		fmt.Fprint(s.to, "\x1b[H"+lines+"\x1b[J")
 	default:
 		if s.before != nil {
 			fmt.Fprintln(s.to)
@@ -80,6 +101,28 @@ func (s *screen) draw(text []byte) {
 	}
 	s.before = text
 }
+
+// fitted is as much of a text as a terminal shows at once: what is above its
+// first line cannot be drawn over.
+func fitted(text []byte, width, height int) []byte {
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if width == 0 || visible(line) <= width {
+			lines = append(lines, line)
+		} else {
+			lines = append(lines, wrap("", line, width, leading(line))...)
+		}
+	}
+	if most := height - 1; most > 1 && len(lines) > most { // the cursor stands below
+		rest := len(lines) - (most - 1)
+		lines = append(lines[:most-1], fmt.Sprintf("… %s: a taller window shows more", counted(rest, "more line")))
+	}
+	return []byte(strings.Join(lines, "\n") + "\n")
+}
+
+// rateShown is the share of an account's rate from which people are told.
+const rateShown = 0.1
 
 func statusTable(w io.Writer, s web.Status) {
 	row(w, "ENVIRONMENT", "STATE", "COMMIT", "CONTENT", "ROLLOUT", "DRIFT", "WHY")
@@ -105,8 +148,8 @@ func statusTable(w io.Writer, s web.Status) {
 		fmt.Fprintln(w, "fault:", f)
 	}
 	for _, l := range s.Quota {
-		if l.UsedRatio >= 0.01 || l.Throttles > 0 {
-			fmt.Fprintf(w, "rate: %s: %.0f%% of %g calls a second used, %d refused\n", l.Name, 100*l.UsedRatio, l.PerSecond, l.Throttles)
+		if l.UsedRatio >= rateShown {
+			fmt.Fprintf(w, "rate: %s: %.0f%% of %g calls a second used, %d refused since the daemon began\n", l.Name, 100*l.UsedRatio, l.PerSecond, l.Throttles)
 		}
 	}
 }

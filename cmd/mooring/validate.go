@@ -96,9 +96,9 @@ func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) err
 		switch {
 		case len(found) > 0:
 		case r.notice != "":
-			fmt.Fprintf(w, "valid: the manifests, for %d environments\n", rendered)
+			fmt.Fprintf(w, "valid: the manifests, for %s\n", counted(rendered, "environment"))
 		default:
-			fmt.Fprintf(w, "valid: the pipeline, its policies and %d environments\n", rendered)
+			fmt.Fprintf(w, "valid: the pipeline, its policies and %s\n", counted(rendered, "environment"))
 		}
 	})
 	if err == nil && len(found) > 0 {

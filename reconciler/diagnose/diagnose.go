@@ -71,6 +71,14 @@ func (s subject) fault(remedy, format string, args ...any) Check {
 	return Check{Name: s.name, Scope: s.scope, Result: Fault, Found: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
+// counted is so many of a thing: 1 zone, 2 zones.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // shown is how many of a list are named.
 const shown = 5
 

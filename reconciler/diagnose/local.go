@@ -117,7 +117,7 @@ func OfZones(zones int, unknown []string) Check {
 	if len(unknown) > 0 {
 		return s.fault("correct the name (docs of the IANA time zones), or install tzdata", "not known here: %s", strings.Join(unknown, ", "))
 	}
-	return s.ok("%d zones were looked up", zones)
+	return s.ok("%s looked up", counted(zones, "zone"))
 }
 
 // Daemon is what a running daemon said of itself.
@@ -141,5 +141,5 @@ func OfDaemon(d Daemon) Check {
 	case len(d.Troubled) > 0:
 		return s.fault("`mooring status`, and the daemon's log", "%s", some(d.Troubled, "; "))
 	}
-	return s.ok("%s answers, with %d environments", d.Server, d.Environs)
+	return s.ok("%s answers, with %s", d.Server, counted(d.Environs, "environment"))
 }

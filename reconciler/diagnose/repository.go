@@ -57,14 +57,14 @@ func OfRepository(r Repository) []Check {
 	case r.Standin:
 		return append(out, pipeline.skipped("no mooring.yaml here: read as the checkout of an environment branch"), policies.skipped("policies are on the control branch"))
 	default:
-		out = append(out, pipeline.ok("mooring.yaml on %s names %d environments", r.Control, r.Environs))
+		out = append(out, pipeline.ok("mooring.yaml on %s names %s", r.Control, counted(r.Environs, "environment")))
 	}
 	if p := r.Policies; len(p.Err) > 0 {
 		return append(out, policies.fault("correct them on branch "+r.Control+"; until then what was active stays active, and a daemon that starts anew allows nothing", "%s", some(p.Err, "; ")))
 	} else if p.Count == 0 {
 		return append(out, policies.ok("there are none: the built-in defaults decide"))
 	}
-	return append(out, policies.ok("%d packages load, %d tests pass", r.Policies.Count, r.Policies.Tests))
+	return append(out, policies.ok("%s read, %s passed", counted(r.Policies.Count, "package"), counted(r.Policies.Tests, "test")))
 }
 
 // OfEnvironment judges a branch, its manifests, and whether anything can be
@@ -83,7 +83,7 @@ func OfEnvironment(e Environment, p Policies) []Check {
 		out = append(out, branch.ok("%s is there", e.Branch),
 			manifests.warning("push manifests, or nothing is managed", "no resource is declared"))
 	default:
-		out = append(out, branch.ok("%s is there", e.Branch), manifests.ok("%d resources are declared, and valid", e.Resources))
+		out = append(out, branch.ok("%s is there", e.Branch), manifests.ok("%s declared, and valid", counted(e.Resources, "resource")))
 	}
 	protection := subject{"protection", e.Name}
 	switch {
