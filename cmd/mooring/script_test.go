@@ -22,7 +22,25 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	testscript.Main(m, map[string]func(){"mooring": main})
+	testscript.Main(tidy{m}, map[string]func(){"mooring": main})
+}
+
+// tidy runs the tests with a folder for temporary files that goes with them:
+// what scripts and builds leave behind is none of the machine's.
+type tidy struct{ tests *testing.M }
+
+func (t tidy) Run() int {
+	dir, err := os.MkdirTemp("", "mooring-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return t.tests.Run()
 }
 
 // TestScripts runs every script of testdata/scripts over the real program.
