@@ -23,7 +23,7 @@ type large struct {
 	e    *environment
 }
 
-func newLarge(b *testing.B, n int) *large {
+func newLarge(b testing.TB, n int) *large {
 	b.Helper()
 	l := &large{now: birth}
 	clock := func() time.Time { return l.now }
@@ -59,7 +59,7 @@ func newLarge(b *testing.B, n int) *large {
 	return l
 }
 
-func (l *large) pass(b *testing.B) Report {
+func (l *large) pass(b testing.TB) Report {
 	r, err := l.e.pass(b.Context(), l.d.world.Load())
 	if err != nil {
 		b.Fatal(err)

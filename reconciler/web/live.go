@@ -27,14 +27,19 @@ const (
 // streamNews is how many lines of history are looked through at a change.
 const streamNews = 200
 
+// streamPatience is how long a listener may take nothing of what it is sent: it
+// is let go then, and takes up later what it missed.
+const streamPatience = 15 * time.Second
+
 // stream tells a listener by server-sent events that there is something new
-// ("change"), and what happened since it began to listen ("happened", one
-// web.Event each), of the environments it may see. Each message's id says how
-// far it has read: a listener that lost the connection sends the last one as
-// Last-Event-ID, and is told what it missed.
+// ("change", with the environments it is about), and what happened since it
+// began to listen ("happened", one web.Event each), of the environments it may
+// see. Each message's id says how far it has read: a listener that lost the
+// connection sends the last one as Last-Event-ID, and is told what it missed.
 func (s *server) stream(n Notices) {
 	slots := make(chan struct{}, streamLimit)
-	s.api("GET /api/v1/events", purpose{does: "Server-sent events: change, and happened with one Event each; Last-Event-ID takes a lost stream up."}, func(w http.ResponseWriter, r *http.Request) {
+	room := &newsroom{view: s.o.View}
+	s.api("GET /api/v1/events", purpose{does: "Server-sent events: change, with the environments it is about, and happened with one Event each; Last-Event-ID takes a lost stream up."}, func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
@@ -50,9 +55,9 @@ func (s *server) stream(n Notices) {
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no")
-		l := &listener{s: s, r: r, w: w, c: c}
+		l := &listener{s: s, room: room, r: r, w: w, c: c}
 		changed := n.Changed() // before what is there is read: none falls between
-		l.begin()
+		l.begin(room.after(changed))
 		l.listen(n, changed)
 	})
 }
@@ -60,29 +65,31 @@ func (s *server) stream(n Notices) {
 // listener is one open stream.
 type listener struct {
 	s    *server
+	room *newsroom
 	w    http.ResponseWriter
 	r    *http.Request
 	c    *http.ResponseController
 	read Cursor
+	seen uint64 // the edition it was told of last
 	gone bool
 }
 
 // begin tells what was missed, or from where on it listens.
-func (l *listener) begin() {
+func (l *listener) begin(e edition) {
 	const retry = "retry: 3000\n"
-	cursor, err := ParseCursor(l.r.Header.Get("Last-Event-ID"))
-	if err == nil {
-		l.read = cursor
-		l.send(retry + "\n")
-		l.tell(0)
-		return
-	}
-	who, _, err := l.s.identify(l.r)
-	if err != nil {
+	l.seen = e.number
+	who, ok, err := l.s.identify(l.r)
+	if err != nil || !ok {
 		l.gone = true
 		return
 	}
-	for _, e := range l.s.events(who, "", 0) {
+	cursor, err := ParseCursor(l.r.Header.Get("Last-Event-ID"))
+	if err == nil {
+		l.read = cursor
+		l.send(retry + "\n" + l.happened(e.lines(l.read, who, 0)) + change(nil))
+		return
+	}
+	for _, e := range e.lines(Cursor{}, who, 0) {
 		l.read.Read(e)
 	}
 	l.send(retry + "id: " + l.read.String() + "\n\n")
@@ -103,7 +110,7 @@ func (l *listener) listen(n Notices, changed <-chan struct{}) {
 		case <-changed:
 		}
 		changed = n.Changed()
-		l.tell(streamNews)
+		l.tell(l.room.after(changed))
 		select {
 		case <-l.r.Context().Done():
 			return
@@ -114,16 +121,28 @@ func (l *listener) listen(n Notices, changed <-chan struct{}) {
 	}
 }
 
-// tell says what happened since the last time, the oldest first, of so many
-// lines of history; of all with 0.
-func (l *listener) tell(lines int) {
+// tell says what happened since the last time, the oldest first. Of what is
+// only about environments that it may not see it hears nothing.
+func (l *listener) tell(e edition) {
 	who, ok, err := l.s.identify(l.r)
 	if err != nil || !ok { // a token ends or is revoked while its stream is open
 		l.gone = true
 		return
 	}
+	names, all := e.since(l.seen, who)
+	l.seen = e.number
+	if all {
+		names = nil
+	} else if len(names) == 0 {
+		return
+	}
+	l.send(l.happened(e.lines(l.read, who, streamNews)) + change(names))
+}
+
+// happened is a message for each line of history.
+func (l *listener) happened(lines []Event) string {
 	var text strings.Builder
-	for _, e := range l.read.New(l.s.events(who, "", lines)) {
+	for _, e := range lines {
 		data, err := json.Marshal(e)
 		if err != nil {
 			continue
@@ -131,10 +150,26 @@ func (l *listener) tell(lines int) {
 		l.read.Read(e)
 		fmt.Fprintf(&text, "id: %s\nevent: happened\ndata: %s\n\n", l.read, data)
 	}
-	l.send(text.String() + "event: change\ndata: {}\n\n")
+	return text.String()
+}
+
+// change is the message that there is something new in these environments; with
+// none of them, anywhere.
+func change(environments []string) string {
+	data, err := json.Marshal(struct {
+		Environments []string `json:"environments,omitempty"`
+	}{environments})
+	if err != nil { // names always are JSON
+		data = []byte("{}")
+	}
+	return "event: change\ndata: " + string(data) + "\n\n"
 }
 
 func (l *listener) send(text string) {
+	if l.c.SetWriteDeadline(time.Now().Add(streamPatience)) != nil {
+		l.gone = true
+		return
+	}
 	if _, err := l.w.Write([]byte(text)); err != nil || l.c.Flush() != nil {
 		l.gone = true
 	}

@@ -15,12 +15,21 @@
     const near = e.closest("[id]");
     return near && near !== main() ? `#${CSS.escape(near.id)} ${e.localName}` : null;
   };
-  let again = false;
+  // What is drawn anew while somebody writes, looks elsewhere, or while it is
+  // being drawn already, is drawn once afterwards.
+  let again = false, drawing = false;
   const refresh = async () => {
-    if (busy()) { again = true; return; }
-    again = false;
+    again = busy() || document.hidden || drawing;
+    if (again) return;
+    drawing = true;
+    try { await draw(); } finally { drawing = false; }
+    if (again) later();
+  };
+  const later = () => refresh().catch(() => {});
+  const draw = async () => {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (!answer.ok || busy()) return;
+    if (!answer.ok) return;
+    if (busy()) { again = true; return; }
     const doc = new DOMParser().parseFromString(await answer.text(), "text/html");
     const open = new Set([...document.querySelectorAll("details[id]")].filter((d) => d.open).map((d) => d.id));
     const focus = place(document.activeElement);
@@ -33,11 +42,18 @@
     if (at) at.focus({ preventScroll: true });
   };
   const events = new EventSource("/api/v1/events");
-  events.addEventListener("change", () => refresh().catch(() => {}));
+  // A view of one environment has nothing new where only others changed.
+  const shown = (/^\/environments\/([^/]+)/.exec(location.pathname) || [])[1];
+  events.addEventListener("change", (e) => {
+    const about = JSON.parse(e.data).environments;
+    if (!about || !shown || about.includes(decodeURIComponent(shown))) later();
+  });
   // What changed between the drawing and the opening was told to nobody here.
-  events.onopen = () => { document.body.classList.remove("offline"); refresh().catch(() => {}); };
+  events.onopen = () => { document.body.classList.remove("offline"); later(); };
   events.onerror = () => document.body.classList.add("offline");
-  document.addEventListener("toggle", () => { if (again && !busy()) refresh().catch(() => {}); }, true);
+  document.addEventListener("toggle", () => { if (again) later(); }, true);
+  document.addEventListener("visibilitychange", () => { if (again) later(); });
+  document.addEventListener("focusout", () => { if (again) setTimeout(later); });
   // A link out of an alert leads to a form that is folded: it is opened.
   const unfold = () => {
     const d = document.getElementById(decodeURIComponent(location.hash.slice(1)));
