@@ -31,12 +31,12 @@ func TestProvisionedBeforeTraffic(t *testing.T) {
 	s.until("preparing", func(web.EnvironmentStatus) bool { return s.counted("PutProvisionedConcurrencyConfig", began) == 1 })
 	prepared := time.Now()
 	e := s.until("looked at", func(web.EnvironmentStatus) bool { return s.counted("ListProvisionedConcurrencyConfigs", prepared) >= 5 })
-	if n := len(s.moves(began)); n != 0 || e.Rollout.Phase != "expand" {
+	if n := len(s.moves("UpdateAlias", began)); n != 0 || e.Rollout.Phase != "expand" {
 		t.Errorf("%d moves of traffic in %q while the concurrency is prepared", n, e.Rollout.Phase)
 	}
 	s.box.Outside.Room("preview-checkout", lambda.Scarce{})
 	s.await(commit)
-	if n := len(s.moves(began)); n == 0 {
+	if n := len(s.moves("UpdateAlias", began)); n == 0 {
 		t.Error("no traffic moved")
 	}
 
@@ -47,7 +47,7 @@ func TestProvisionedBeforeTraffic(t *testing.T) {
 	e = s.until("back", func(e web.EnvironmentStatus) bool {
 		return e.Commit == commit && e.Rollout.Phase == "" && strings.Contains(e.Reason+e.Rollout.Reason, "room")
 	})
-	if n := len(s.moves(began)); n != 0 {
+	if n := len(s.moves("UpdateAlias", began)); n != 0 {
 		t.Errorf("%d moves of traffic to a version without its concurrency", n)
 	}
 	if !strings.Contains(e.Rollout.Reason, "concurrency of version 3: the account has no more room") {
