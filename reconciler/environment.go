@@ -40,6 +40,7 @@ type environment struct {
 	brought  map[string]contractRead // what code expects, by its digest
 	beside   map[string]besideRead   // what is signed beside code, by its address
 	kept     map[string]string       // commits pinned in the source, by name
+	lost     unreturnable
 	// answeredBy are the policies that open differences were last put to.
 	answeredBy string
 	backoff    map[manifest.Ref]backoff

@@ -57,18 +57,13 @@ func (p *pass) beginReturn(ctx context.Context, r journal.Request, to record.Rel
 	}
 	var functions []rollout.Function
 	for _, res := range rel.Resources {
-		d, ok := rel.Functions[res.Ref]
-		if !ok || d.Alias == (manifest.Ref{}) {
-			continue
-		}
-		back := versionOf(p.e.look.inventory.Live[res.Ref], specs[res.Ref].Snapshot)
-		now := p.servingBeside(res.Ref, back)
-		if back == "" && now != "" && len(p.e.look.inventory.Live[res.Ref].Published) > 0 {
+		back, now := p.backTo(rel, res, specs[res.Ref].Snapshot)
+		if p.cleanedUp(res.Ref, back, now) {
 			return fmt.Errorf("no version of %s carries release %s any more: those in use and the newest %d are kept; commit it again, and it comes in as any other",
 				res.Ref, short(to.Digest), keepVersions)
 		}
 		if back != "" && now != "" {
-			functions = append(functions, rollout.Function{Ref: res.Ref, Alias: d.Alias, Stable: back, New: now})
+			functions = append(functions, rollout.Function{Ref: res.Ref, Alias: rel.Functions[res.Ref].Alias, Stable: back, New: now})
 		}
 	}
 	state := rollout.State{

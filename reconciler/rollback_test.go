@@ -114,6 +114,7 @@ func TestRollbackToOldReleases(t *testing.T) {
 	}
 	s.restart()
 	s.turn(true)
+	s.marks(t, commits)
 	must(s.back(commits[0][:12]))
 	s.run(10 * time.Minute)
 	st := s.watch.environment("production")
@@ -130,6 +131,40 @@ func TestRollbackToOldReleases(t *testing.T) {
 		t.Errorf("to version %s: traffic is at %+v: %v", want, s.live(), s.open())
 	}
 	sound(t, s)
+}
+
+// marks wants that history and the list of rollouts mark the releases whose
+// version is gone, and no others.
+func (s *simulation) marks(t *testing.T, commits []string) {
+	t.Helper()
+	s.run(time.Minute)
+	var rollouts []web.Rollout
+	must(s.ask("production", func(ctx context.Context, d *Daemon) (err error) {
+		rollouts, err = d.Rollouts(ctx, web.RolloutQuery{Environment: "production"})
+		return err
+	}))
+	told, marked := map[string]string{}, 0
+	for _, ev := range s.d.History("production", 0) {
+		if ev.Release != "" {
+			told[ev.Release] = ev.NoReturn
+		}
+	}
+	there := s.platform.Versions("production-checkout")
+	for _, r := range rollouts {
+		_, kept := there[fmt.Sprint(slices.Index(commits, r.Release.Commit)+1)]
+		if kept != (r.NoReturn == "") {
+			t.Errorf("release %d: kept %v, marked %q", slices.Index(commits, r.Release.Commit)+1, kept, r.NoReturn)
+		}
+		if why, ok := told[r.Release.Digest]; ok && why != r.NoReturn {
+			t.Errorf("history says %q, the list %q", why, r.NoReturn)
+		}
+		if !kept {
+			marked++
+		}
+	}
+	if marked == 0 || marked == len(rollouts) {
+		t.Errorf("%d of %d are marked", marked, len(rollouts))
+	}
 }
 
 // deaf takes Git, policy and metrics away.

@@ -27,7 +27,7 @@ func (d *Daemon) Rollouts(ctx context.Context, q web.RolloutQuery) ([]web.Rollou
 			continue
 		}
 		view := web.Rollout{Environment: q.Environment, ID: r.First, Release: r.Release, Stable: r.Stable, Cause: r.Cause,
-			Began: r.Began, Ended: r.Ended, Outcome: r.Outcome, Reason: r.Reason}
+			Began: r.Began, Ended: r.Ended, Outcome: r.Outcome, Reason: r.Reason, NoReturn: pub.noReturn(r.Release.Digest)}
 		if pr, ok := promotedBy(pub.promotions, r.Release.Key()); ok {
 			view.Promotion = &web.Promoted{From: pr.From, Decision: pr.Decision, Evidence: nonNil(pr.Evidence), At: pr.At}
 		}

@@ -65,7 +65,7 @@ func (d *Daemon) History(environment string, limit int) []web.Event {
 		}
 		if pub := e.published.Load(); pub != nil {
 			for _, ev := range pub.history {
-				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref, Seq: uint64(ev.Seq)})
+				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref, Seq: uint64(ev.Seq), Release: ev.Release, NoReturn: pub.noReturn(ev.Release)})
 			}
 		}
 	}

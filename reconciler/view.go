@@ -39,14 +39,19 @@ type published struct {
 	words     []record.Approval
 	// basis is what the plan of a pull request rests on here.
 	basis string
+	// lost is why releases cannot be returned to, by their digest.
+	lost map[string]string
 }
 
 // publish makes this pass's outcome visible.
 func (p *pass) publish(ctx context.Context, err error) {
+	if err == nil {
+		p.lookBack(ctx)
+	}
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), promotions: slices.Clone(p.st.Promotions), place: p.place(err),
 		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
-		resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
+		lost: p.e.lost.why, resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
 		basis: fmt.Sprint(p.st.Branch, "|", p.st.Rollout.Release.Digest, "|", len(p.st.Approvals), "|", len(p.st.Holds), "|", len(p.st.Drift)),
 	}
 	for _, r := range pub.resources {

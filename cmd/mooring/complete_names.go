@@ -104,7 +104,7 @@ func (a *asking) releases(ctx context.Context) (out []string) {
 			continue
 		}
 		for _, r := range all {
-			if r.Release.Commit != "" {
+			if r.Release.Commit != "" && r.NoReturn == "" {
 				out = append(out, short(r.Release.Commit)+"\t"+e.Name+", "+r.Outcome+" "+r.Began.Local().Format("2006-01-02 15:04"))
 			}
 		}

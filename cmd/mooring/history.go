@@ -4,11 +4,20 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"mooring.dev/reconciler/web"
 )
+
+// noReturn marks what is said of a release that nobody can return to.
+func noReturn(text, why string) string {
+	if why == "" {
+		return text
+	}
+	return strings.TrimSpace(text + " [no rollback to it: " + why + "]")
+}
 
 func historyCommand() *cobra.Command {
 	var c client
@@ -26,7 +35,7 @@ func historyCommand() *cobra.Command {
 			}
 			return print(cmd, output, events, func(w io.Writer) {
 				for _, e := range events {
-					row(w, e.At.Local().Format("2006-01-02 15:04:05"), e.Environment, e.Kind, e.Resource, e.Text)
+					row(w, e.At.Local().Format("2006-01-02 15:04:05"), e.Environment, e.Kind, e.Resource, noReturn(e.Text, e.NoReturn))
 				}
 			})
 		},

@@ -36,7 +36,7 @@ func rolloutListCommand() *cobra.Command {
 			return print(cmd, output, all, func(w io.Writer) {
 				row(w, "BEGAN", "RELEASE", "COMMIT", "CAUSE", "OUTCOME", "TOOK", "WHY")
 				for _, r := range all {
-					row(w, r.Began.Local().Format("2006-01-02 15:04:05"), short(r.Release.Digest), short(r.Release.Commit), r.Cause, r.Outcome, took(r), r.Reason)
+					row(w, r.Began.Local().Format("2006-01-02 15:04:05"), short(r.Release.Digest), short(r.Release.Commit), r.Cause, r.Outcome, took(r), noReturn(r.Reason, r.NoReturn))
 				}
 			})
 		},

@@ -60,7 +60,10 @@ func (r *reading) validate(cmd *cobra.Command) error {
 			}
 			snap, err := at(e)
 			if err == nil {
-				_, err = render(snap, pipeline, e)
+				var rel *manifest.Release
+				if rel, err = render(snap, pipeline, e); rel != nil {
+					found = append(found, faultsOf(e.Name, strays(pipeline, rel))...)
+				}
 				rendered++
 			} else if r.environment == "" && r.ref == "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
@@ -73,6 +76,14 @@ func (r *reading) validate(cmd *cobra.Command) error {
 		}
 	}
 	return r.validated(cmd, found, rendered)
+}
+
+// strays are names in rules that none of a release's functions has.
+func strays(p *manifest.Pipeline, rel *manifest.Release) error {
+	if found := p.Strays(rel); len(found) > 0 {
+		return found
+	}
+	return nil
 }
 
 func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) error {

@@ -18,7 +18,7 @@ func (e *Environment) tell(r Record) {
 	if text == "" {
 		return
 	}
-	event := Event{Seq: r.Seq, At: r.At, Kind: kind, Text: text, Ref: ref}
+	event := Event{Seq: r.Seq, At: r.At, Kind: kind, Text: text, Ref: ref, Release: releaseOf(r)}
 	// What repeats (a call that fails each minute) is one line that moves.
 	const back = 32
 	recent := max(0, len(e.History)-back)
@@ -29,6 +29,17 @@ func (e *Environment) tell(r Record) {
 		e.History = slices.Delete(e.History, recent+same, recent+same+1)
 	}
 	e.History = newest(append(e.History, event), keepHistory)
+}
+
+// releaseOf is the release that a record let in or brought into force.
+func releaseOf(r Record) string {
+	switch {
+	case r.Admission != nil && r.Admission.Outcome == "allow":
+		return r.Admission.Release.Digest
+	case r.Rollout != nil && r.Rollout.Phase == rollout.Idle:
+		return r.Rollout.Release.Digest
+	}
+	return ""
 }
 
 func (e *Environment) line(r Record) (kind, ref, text string) {

@@ -75,6 +75,8 @@ type Event struct {
 	Kind string    `json:"kind"`
 	Text string    `json:"text"`
 	Ref  string    `json:"resource,omitempty"`
+	// Release is the digest of the release that was let in or came into force.
+	Release string `json:"release,omitempty"`
 }
 
 // AlertState is the newest state of one alert.

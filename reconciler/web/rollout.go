@@ -31,6 +31,9 @@ type Rollout struct {
 	Outcome string        `json:"outcome"`
 	Reason  string        `json:"reason,omitempty"`
 	Looks   []RolloutLook `json:"looks,omitempty"` // oldest first
+	// NoReturn is why a rollback to this release would be refused; absent where
+	// it would not be.
+	NoReturn string `json:"no_return,omitempty"`
 	// Promotion is how the content came in; absent where people brought it.
 	Promotion *Promoted `json:"promotion,omitempty"`
 }

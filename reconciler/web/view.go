@@ -149,6 +149,11 @@ type Event struct {
 	// Seq is the journal's record it tells of: it grows within an environment. 0
 	// of what is about no environment.
 	Seq uint64 `json:"seq,omitempty"`
+	// Release is the digest of the release that was let in or came into force.
+	Release string `json:"release,omitempty"`
+	// NoReturn is why a rollback to that release would be refused; absent where
+	// it would not be.
+	NoReturn string `json:"no_return,omitempty"`
 }
 
 // Plan is what a commit would change.

@@ -149,6 +149,8 @@ type Release struct {
 	// Functions holds what the delivery of a function, or of a workflow, needs
 	// beside its resources, by the Ref of what is versioned.
 	Functions map[Ref]Delivery
+
+	probed []probed
 }
 
 // Delivery is the part of a Function or Workflow manifest that is not

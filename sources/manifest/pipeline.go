@@ -14,6 +14,8 @@ type Pipeline struct {
 	Identity     Identity
 	Host         *Host // nil: nobody is told on a host
 	Origin       Position
+
+	probed []probed
 }
 
 // PolicySource says where policies are, when they are not in the folder

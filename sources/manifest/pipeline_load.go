@@ -137,6 +137,7 @@ func (c *pipelineCheck) check(spec *node) {
 		c.checkTarget(i, e)
 		c.checkVerify(i, e)
 	}
+	c.probes()
 	c.checkOrder(names)
 	c.checkNaming(spec)
 	c.checkPolicies(spec.get("policies"))

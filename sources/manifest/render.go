@@ -182,6 +182,7 @@ func (r *renderer) release() *Release {
 	if len(r.faults) == 0 {
 		out.Resources = w.ordered()
 		out.Digest = releaseDigest(r.expansions)
+		out.probed = r.probes()
 	}
 	return out
 }
