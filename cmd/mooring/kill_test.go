@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,8 @@ type killStage struct {
 	daemon *exec.Cmd
 	log    *os.File
 	listen string
-	env    []string // the daemon's own, beyond what every one has
+	env    []string // the daemon's own, over what every one has
+	flags  []string // the same
 }
 
 const killPipeline = `apiVersion: mooring.dev/v1
@@ -236,10 +238,10 @@ func (s *killStage) begin() {
 	if s.log, err = os.OpenFile(s.path("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	s.daemon = exec.Command(program, "run", "--repo", s.path("shop.git"), "--state", s.path("state"), "--artifacts", b.dir,
-		"--listen", s.listen, "--insecure-loopback", "--poll", "2s", "--log-format", "json")
-	s.daemon.Env = append(append(os.Environ(), s.env...), "AWS_ENDPOINT_URL="+s.box.URL(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	s.daemon = exec.Command(program, append([]string{"run", "--repo", s.path("shop.git"), "--state", s.path("state"), "--artifacts", b.dir,
+		"--listen", s.listen, "--insecure-loopback", "--poll", "2s", "--log-format", "json"}, s.flags...)...)
+	s.daemon.Env = slices.Concat(os.Environ(), []string{"AWS_ENDPOINT_URL=" + s.box.URL(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}, s.env)
 	s.daemon.Stdout, s.daemon.Stderr = s.log, s.log
 	if err := s.daemon.Start(); err != nil {
 		s.t.Fatal(err)

@@ -2,9 +2,11 @@ package aws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -216,7 +218,11 @@ func isRateRefusal(err error) bool {
 
 // classify makes a provider's error of an SDK's. What it returns holds no
 // secret: AWS echoes whole environments in one of its messages.
-func classify(err error) error {
+func classify(err error) error { return classifyHiding(err, nil) }
+
+// classifyHiding is classify for a call that sent secrets: in whatever words
+// AWS repeats them, they are not told.
+func classifyHiding(err error, secrets []string) error {
 	if err == nil {
 		return nil
 	}
@@ -237,9 +243,9 @@ func classify(err error) error {
 		if lacksCredentials(err) {
 			return providers.Errorf(providers.Transient, "%w: %s", providers.ErrNoCredentials, scrub(cause(err)))
 		}
-		return providers.Errorf(providers.Transient, "%s: no answer: %s", operation, scrub(cause(err)))
+		return providers.Errorf(providers.Transient, "%s: no answer: %s", operation, scrub(hide(cause(err), secrets)))
 	}
-	code, message := api.ErrorCode(), scrub(api.ErrorMessage())
+	code, message := api.ErrorCode(), scrub(hide(api.ErrorMessage(), secrets))
 	kind := kindOfAnswer(code, message)
 	text := fmt.Sprintf("%s: %s: %s", operation, code, message)
 	if kind == providers.Denied && !unsigned[code] {
@@ -328,6 +334,24 @@ func cause(err error) string {
 		}
 		err = inner
 	}
+}
+
+// shortestSecret is what can be hidden without making nonsense of a message.
+const shortestSecret = 4
+
+// hide takes secrets out of a message, as they are and as JSON writes them.
+func hide(message string, secrets []string) string {
+	longestFirst := slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
+	for _, secret := range longestFirst {
+		if len(secret) < shortestSecret {
+			continue
+		}
+		message = strings.ReplaceAll(message, secret, "[hidden]")
+		if quoted, err := json.Marshal(secret); err == nil {
+			message = strings.ReplaceAll(message, string(quoted[1:len(quoted)-1]), "[hidden]")
+		}
+	}
+	return message
 }
 
 // echoes start the parts of messages that repeat what was sent.

@@ -37,7 +37,7 @@ func (f *functionPut) create(ctx context.Context) (providers.Receipt, error) {
 	d.optional(in, f.c.Resource.Physical)
 	out, err := f.p.front.lambda.CreateFunction(ctx, in)
 	if err != nil {
-		return providers.Receipt{}, classify(err)
+		return providers.Receipt{}, classifyHiding(err, f.secrets(d))
 	}
 	forget(&f.p.memory, f.p.memory.signing, f.c.Resource.Physical)
 	r := receipt(out.ResultMetadata)

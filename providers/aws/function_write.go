@@ -148,6 +148,17 @@ func (f *functionPut) mergeEnvironment(desired *functionConfig) []string {
 	return changed
 }
 
+// secrets are the values of variables that are shown as tokens only.
+func (f *functionPut) secrets(sent *functionConfig) []string {
+	var out []string
+	for name, value := range sent.env {
+		if v, declared := f.spec.Environment[name]; !declared || v.Pending || manifest.SensitiveName(name) {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
 func (f *functionPut) updateConfig(ctx context.Context, desired *functionConfig, changed []string) (providers.Receipt, error) {
 	in := &lambda.UpdateFunctionConfigurationInput{FunctionName: &f.c.Resource.Physical, RevisionId: f.look.config.RevisionId}
 	for _, path := range changed {
@@ -159,7 +170,7 @@ func (f *functionPut) updateConfig(ctx context.Context, desired *functionConfig,
 	}
 	out, err := f.p.front.lambda.UpdateFunctionConfiguration(ctx, in)
 	if err != nil {
-		return providers.Receipt{}, classify(err)
+		return providers.Receipt{}, classifyHiding(err, f.secrets(desired))
 	}
 	r := receipt(out.ResultMetadata)
 	r.Guard = providers.Guard(awssdk.ToString(out.RevisionId))

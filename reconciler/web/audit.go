@@ -54,6 +54,7 @@ type noteKey struct{}
 // of a fault.
 type note struct {
 	record.Audit
+	own   string // the daemon's own token, which nobody's words may hold
 	looks bool   // nothing changes: only a refusal is kept
 	why   string // a signed token proved nobody, which its sender is not told
 }
@@ -224,9 +225,18 @@ func (s *server) keep(r *http.Request, n *note) {
 // secret is what has the form of a personal token or of a signed one.
 var secret = regexp.MustCompile(`mooring_[0-9a-fA-F]{8,}|eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){1,2}`)
 
-// blank is a caller's text without what looks like a token, and not too long.
+// tokenless is a caller's text without what looks like a token, and without the
+// daemon's own. It may be JSON: tokens have no characters that are escaped there.
+func tokenless(text, own string) string {
+	if own != "" {
+		text = strings.ReplaceAll(text, own, "[token]")
+	}
+	return secret.ReplaceAllString(text, "[token]")
+}
+
+// blank is a caller's text without tokens, and not too long.
 func (s *server) blank(text string) string {
-	text = secret.ReplaceAllString(strings.ReplaceAll(text, s.o.Token, "[token]"), "[token]")
+	text = tokenless(text, s.o.Token)
 	if len(text) > auditText {
 		text = strings.ToValidUTF8(text[:auditText], "") + "…"
 	}

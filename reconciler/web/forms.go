@@ -31,6 +31,11 @@ func (s *server) forms() {
 		ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 		defer cancel()
 		said := url.Values{}
+		for _, values := range r.PostForm {
+			for i := range values {
+				values[i] = tokenless(values[i], n.own)
+			}
+		}
 		n.asksForm(r.PathValue("act"), r.PostForm)
 		err := do(ctx, deed{name: name, by: by, form: r.PostForm})
 		if n.ended(err); err != nil {

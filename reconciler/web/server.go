@@ -215,7 +215,9 @@ func read(r *http.Request, into any) error {
 	if err != nil {
 		return badRequest{fmt.Errorf("request body: %w", err)}
 	}
-	noteOf(r).asks(body)
+	n := noteOf(r)
+	body = []byte(tokenless(string(body), n.own))
+	n.asks(body)
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
