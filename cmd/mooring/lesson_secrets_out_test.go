@@ -84,7 +84,7 @@ func (w *whispers) strangers() {
 	ask("POST", "/webhooks/github", hook, "X-GitHub-Event", "push", "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	ask("POST", "/webhooks/github", hook, "X-GitHub-Event", "push", "X-Hub-Signature-256", w.put("a wrong proof"))
 	ask("POST", "/webhooks/gitlab", hook, "X-Gitlab-Token", w.put("another host's proof"))
-	for _, receiver := range []string{"own", "chat", "office", "pager", "post"} {
+	for _, receiver := range []string{"own", "chat", "office", "pager", "gone", "post"} {
 		w.tell("alert", "test", receiver)
 	}
 	w.tells("validate of an address", nil, "validate", "--repo", "https://user:"+w.put("an address nobody answers at")+"@127.0.0.1:1/shop.git")

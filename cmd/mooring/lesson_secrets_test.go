@@ -138,6 +138,7 @@ spec:
     chat: {slack: {url: {fromFile: CHAT_FILE}}}
     office: {teams: {url: {fromEnv: TEAMS_URL}}}
     pager: {pagerduty: {routingKey: {fromEnv: PAGER_KEY}, url: BROKEN}}
+    gone: {webhook: {url: {fromEnv: GONE_URL}}}
     post: {email: {server: "127.0.0.1:1", from: a@example.com, to: [b@example.com], username: u, password: {fromEnv: MAIL_PASSWORD}}}
 `
 
@@ -194,7 +195,7 @@ func newWhispers(t *testing.T) *whispers {
 	w.env = []string{
 		"AWS_ENDPOINT_URL=" + w.cloud.url, "AWS_SECRET_ACCESS_KEY=" + w.put("AWS's secret key"), "AWS_SESSION_TOKEN=" + w.put("AWS's session token"),
 		"HOST_TOKEN=" + hosttest.Token, "OWN_URL=" + w.own.url + "/" + w.put("a receiver's address"), "OWN_KEY=" + w.put("a receiver's key"),
-		"TEAMS_URL=" + w.broken.url + "/?sig=" + w.put("a receiver's signature"), "PAGER_KEY=" + w.put("a pager's key"), "MAIL_PASSWORD=" + w.put("a mail's password"),
+		"GONE_URL=http://127.0.0.1:1/" + w.put("an address where nobody is"), "TEAMS_URL=" + w.broken.url + "/?sig=" + w.put("a receiver's signature"), "PAGER_KEY=" + w.put("a pager's key"), "MAIL_PASSWORD=" + w.put("a mail's password"),
 	}
 	address, err := url.Parse(w.remote.url)
 	if err != nil {

@@ -73,6 +73,11 @@ func TestErrorsEchoNoSecret(t *testing.T) {
 	if strings.Contains(other.Error(), "hunter2") {
 		t.Errorf("the message holds a secret: %v", other)
 	}
+	// In other words: only who sent it knows what it is.
+	said := classifyHiding(answered("UpdateFunctionConfiguration", "InvalidParameterValueException", `hunter2 and "a\"b\u003cc" and on are not taken, eu-west-1 is`), []string{"hunter2", "hunter22", `a"b<c`, "on", ""})
+	if text := said.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, `u003cc`) || !strings.Contains(text, "and on are not taken, eu-west-1 is") {
+		t.Errorf("the message is %v", said)
+	}
 }
 
 func TestDeniedNamesTheMissingAction(t *testing.T) {
