@@ -43,6 +43,7 @@ func giteaProgram() string {
 // giteaHost is a Gitea with acme/shop, and a token for each person there.
 type giteaHost struct {
 	url    string
+	log    string                      // a line for each request, with whose it was
 	run    func(args ...string) string // the program's own commands
 	tokens map[string]string
 }
@@ -63,6 +64,7 @@ type giteaHost struct {
 //	gitea status BRANCH CONTEXT STATE
 //	gitea comment NUMBER REGEXP     (of the one comment)
 //	gitea silent NUMBER             (there is no comment)
+//	gitea asked MOST                (requests of Mooring's, at most)
 func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 	st := stageOf(ts)
 	if len(args) > 0 && args[0] == "start" {
@@ -71,7 +73,7 @@ func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	g := st.gitea
 	if g == nil || len(args) == 0 {
-		ts.Fatalf("usage: gitea start, then gitea adopt|protect|webhook|open|fork|review|dismiss|merge|close|pulls|status|comment|silent …")
+		ts.Fatalf("usage: gitea start, then gitea adopt|protect|webhook|open|fork|review|dismiss|merge|close|pulls|status|comment|silent|asked …")
 	}
 	switch what := args[0]; {
 	case what == "adopt":
@@ -101,8 +103,30 @@ func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 		g.merge(ts, neg, args[1])
 	case what == "close":
 		g.must(ts, "owner", http.MethodPatch, "/pulls/"+args[1], map[string]any{"state": "closed"})
+	case what == "asked":
+		g.asked(ts, count(ts, args[1]))
 	default:
 		g.see(ts, args)
+	}
+}
+
+// asked counts what the daemon has asked for so far, by the server's own log.
+func (g *giteaHost) asked(ts *testscript.TestScript, most int) {
+	text, err := os.ReadFile(g.log)
+	ts.Check(err)
+	api, git := 0, 0
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case !strings.Contains(line, " - mooring "):
+		case strings.Contains(line, " /api/v1/"):
+			api++
+		default:
+			git++
+		}
+	}
+	ts.Logf("%d requests to the API, %d of Git", api, git)
+	if api == 0 || git == 0 || api+git > most {
+		ts.Fatalf("%d requests to the API and %d of Git, want some, and at most %d", api, git, most)
 	}
 }
 
@@ -111,7 +135,7 @@ func startGitea(ts *testscript.TestScript) *giteaHost {
 	address, err := freeAddress()
 	ts.Check(err)
 	work, port := filepath.Join(st.work, "gitea"), address[strings.LastIndexByte(address, ':')+1:]
-	g := &giteaHost{url: "http://" + address, tokens: map[string]string{}}
+	g := &giteaHost{url: "http://" + address, log: filepath.Join(work, "log", "access.log"), tokens: map[string]string{}}
 	static := ""
 	if _, err := os.Stat(filepath.Join(filepath.Dir(program), "templates")); err == nil {
 		static = "STATIC_ROOT_PATH = " + filepath.Dir(program)
@@ -175,6 +199,9 @@ DB_TYPE = sqlite3
 INSTALL_LOCK = true
 [log]
 LEVEL = Warn
+logger.access.MODE = file
+[log.file]
+LEVEL = Info
 [webhook]
 ALLOWED_HOST_LIST = *
 DELIVER_TIMEOUT = 5
