@@ -204,8 +204,14 @@ func (h *herald) attendAll(ctx context.Context, w *world) (map[string]bool, erro
 			}
 			listed[spec.Branch] = requests
 		}
+		forks := 0
 		for _, r := range requests {
 			open[requestKey(r.Number, name)] = true
+			if r.Foreign {
+				if forks++; forks > maxForks {
+					continue
+				}
+			}
 			errs = errors.Join(errs, h.attend(ctx, w, spec, r))
 		}
 		if leftAlone(errs) {

@@ -9,6 +9,10 @@ import (
 	"mooring.dev/sources"
 )
 
+// ofFork marks a plan of what strangers wrote.
+const ofFork = "**This comes from a fork.** It is shown as a plan and does nothing: policies and settings are this repository's, code was not read, " +
+	"what only the fork names was not looked up, sensitive values are hidden, and reviews here approve nothing in Mooring.\n\n"
+
 // What a comment shows at most; the rest is counted.
 const maxShownSteps, maxShownFields, maxShownFindings = 60, 12, 50
 
@@ -18,7 +22,11 @@ const maxShownSteps, maxShownFields, maxShownFindings = 60, 12, 50
 // already.
 func commentText(pl planned, r sources.PullRequest, page string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Mooring: %s\n\nWhat %s would bring", code1(r.Base), code1(short(r.Commit)))
+	fmt.Fprintf(&b, "### Mooring: %s\n\n", code1(r.Base))
+	if r.Foreign {
+		b.WriteString(ofFork)
+	}
+	fmt.Fprintf(&b, "What %s would bring", code1(short(r.Commit)))
 	if pl.fault != "" {
 		fmt.Fprintf(&b, " is not known:\n\n%s\n", codeBlock(pl.fault))
 		return b.String()

@@ -20,24 +20,31 @@ type planned struct {
 	plan  web.Plan
 	key   record.Key // of what it would bring
 	fault string     // why there is none
+	// Of a fork: later says that the repository gave no answer and is asked
+	// again, unseen that it does not show the commit.
+	later, unseen bool
 }
 
 // attend shows people on a pull request into an environment what merging it
 // would do.
 func (h *herald) attend(ctx context.Context, w *world, spec manifest.Environment, r sources.PullRequest) error {
-	if r.Foreign || r.Commit == "" {
-		return nil // its commits are not in our repository
+	if r.Commit == "" {
+		return nil
 	}
-	if w.snapshots[r.Head].Commit.SHA != r.Commit {
+	if !r.Foreign && w.snapshots[r.Head].Commit.SHA != r.Commit {
 		h.d.nudgeFetch() // pushed since we read
 		return nil
 	}
 	pl, err := h.planOf(ctx, w, spec, r)
-	if err != nil {
+	if err != nil || pl.later {
 		return err
 	}
 	key, text := requestKey(r.Number, spec.Name), commentText(pl, r, h.d.pageOf(spec.Name))
-	errs := []error{h.tellPlan(ctx, spec.Name, r, pl)}
+	tell := h.tellPlan
+	if r.Foreign {
+		tell = h.tellFork
+	}
+	errs := []error{tell(ctx, spec.Name, r, pl)}
 	if h.comments[key] != text {
 		at, err := h.host.Comment(ctx, sources.Comment{Number: r.Number, Marker: "mooring plan " + spec.Name, Text: text})
 		if errs = append(errs, err); err == nil {
@@ -46,8 +53,8 @@ func (h *herald) attend(ctx context.Context, w *world, spec manifest.Environment
 			h.versions[key] = versions[max(0, len(versions)-maxShown):]
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	if err := errors.Join(errs...); err != nil || r.Foreign {
+		return err // reviews of what was not wholly looked at approve nothing
 	}
 	return h.hear(ctx, w, spec, r)
 }
@@ -79,6 +86,9 @@ func (h *herald) planOf(ctx context.Context, w *world, spec manifest.Environment
 	key := requestKey(r.Number, spec.Name)
 	if pl := h.plans[key]; pl.basis == basis {
 		return pl, nil
+	}
+	if r.Foreign {
+		return h.planOfFork(ctx, w, spec, r, basis)
 	}
 	pl := planned{basis: basis}
 	var failed error

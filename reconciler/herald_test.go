@@ -63,7 +63,7 @@ func (c *crowd) asked() int {
 }
 
 func (c *crowd) at(r sources.PullRequest) sources.PullRequest {
-	if sha := c.head(r.Head); r.State == sources.RequestOpen && sha != "" {
+	if sha := c.head(r.Head); r.State == sources.RequestOpen && sha != "" && !r.Foreign {
 		r.Commit = sha
 	}
 	return r
@@ -200,6 +200,9 @@ type stand struct {
 	repo   *shared
 	crowd  *crowd
 	events *box
+
+	platform *memory.Platform
+	read     []string // URIs of code whose contract was read; by one goroutine a time
 }
 
 func (s *stand) push(branch string, files map[string]string) string {
@@ -241,7 +244,7 @@ func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *sta
 			platform.SetTraffic(env+"-checkout", memory.Traffic{PerSecond: 100})
 			platform.SetTraffic(env+"-mailer", memory.Traffic{PerSecond: 100})
 		}
-		s := &stand{repo: &shared{r: sim.repo}, events: &box{}}
+		s := &stand{repo: &shared{r: sim.repo}, events: &box{}, platform: platform}
 		s.crowd = &crowd{head: s.branch, reviews: map[int][]sources.Review{}, comments: map[string][]string{}}
 		s.push("main", files)
 		o := sim.options()
@@ -260,6 +263,12 @@ func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *sta
 			return s.crowd, nil
 		}
 		o.Notifier = func(string, manifest.Receiver) (notify.Notifier, error) { return s.events, nil }
+		o.Contracts = func(_ context.Context, _ manifest.Environment, a manifest.Artifact) (manifest.Expects, error) {
+			s.repo.mu.Lock()
+			defer s.repo.mu.Unlock()
+			s.read = append(s.read, a.URI)
+			return manifest.Expects{}, nil
+		}
 		o.PageURL = "https://mooring.example"
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error

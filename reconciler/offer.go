@@ -69,6 +69,9 @@ func onlyApprovals(d policy.Decision) bool {
 func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) error {
 	branch := offerBranch(m.To)
 	if code, why := p.cannotOffer(m); code != "" {
+		if o := p.e.offered; code == codeClosed && o.source == m.Commit && o.onto == m.Expect {
+			p.offering = p.offerOf(m, o.commit) // who opens it again is seen
+		}
 		m.Code, m.Held = code, why
 		return p.promotionHeld(ctx, m, nil)
 	}
@@ -77,9 +80,7 @@ func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) err
 		return p.offerFailed(ctx, m, err)
 	}
 	p.e.pushed = pushed{}
-	p.offering = offer{key: m.Key, commit: commit, draft: sources.Draft{
-		Head: branch, Base: p.spec.Branch, Title: fmt.Sprintf("Promote %s from %s to %s", short(m.Key.Content), m.From, m.To), Body: p.offerText(m),
-	}}
+	p.offering = p.offerOf(m, commit)
 	if d.Outcome != policy.Allow {
 		m.Held, m.Code = reason(d), "policy"
 		return p.promotionHeld(ctx, m, &d)
@@ -98,6 +99,13 @@ func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) err
 	return errors.Join(p.remember(ctx, append(decisionRecords(d), journal.Record{Promotion: &pr})...), p.resolve(ctx, "promotion", ""))
 }
 
+// offerOf is the pull request of a move whose content was pushed as a commit.
+func (p *pass) offerOf(m promote.Move, commit string) offer {
+	return offer{key: m.Key, commit: commit, draft: sources.Draft{
+		Head: offerBranch(m.To), Base: p.spec.Branch, Title: fmt.Sprintf("Promote %s from %s to %s", short(m.Key.Content), m.From, m.To), Body: p.offerText(m),
+	}}
+}
+
 // cannotOffer says why no pull request is opened; "" when one may be.
 func (p *pass) cannotOffer(m promote.Move) (code, why string) {
 	host := p.w.pipeline.Host
@@ -109,7 +117,11 @@ func (p *pass) cannotOffer(m promote.Move) (code, why string) {
 	case m.Expect == "":
 		return codeOffer, fmt.Sprintf("branch %s is not there yet, so nothing can be merged into it: `mooring promote --environment %s` makes it", p.spec.Branch, m.To)
 	case r != nil && r.closed && r.key == m.Key:
-		return codeClosed, fmt.Sprintf("pull request %d was closed and not merged %s: open it again, or `mooring promote --environment %s`; other content is offered anew", r.number, r.url, m.To)
+		why := fmt.Sprintf("pull request %d was closed and not merged %s: open it again, or `mooring promote --environment %s`", r.number, r.url, m.To)
+		if p.inTurn(m) {
+			return codeClosed, why + fmt.Sprintf("; what is behind it in the queue waits: `mooring reject --environment %s --content %s --reason …` takes it out and lets those go on", m.To, short(m.Key.Content))
+		}
+		return codeClosed, why + "; other content is offered anew"
 	}
 	return "", ""
 }
@@ -154,11 +166,17 @@ func (p *pass) offerFailed(ctx context.Context, m promote.Move, err error) error
 	return p.fire(ctx, event{kind: "promotion", key: "failed", severity: "medium", title: fmt.Sprintf("content could not be offered to %s", m.To), text: pr.Reason})
 }
 
+// inTurn: the move is of what is first in the queue.
+func (p *pass) inTurn(m promote.Move) bool {
+	return m.Key != (record.Key{}) && p.ahead.Key == m.Key
+}
+
 // offerText is what a pull request says of itself. The plan and the findings
 // are in the comment below it; here stands what does not change by the minute.
 func (p *pass) offerText(m promote.Move) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Content %s is in force in %s, from commit %s.\n\n", code1(m.Key.Content), code1(m.From), code1(m.Commit))
+	start, ending := p.offerEnds(m)
+	b.WriteString(start + "\n\n")
 	var lines []string
 	for _, name := range p.spec.After {
 		spec, _ := p.w.pipeline.Environment(name)
@@ -177,8 +195,20 @@ func (p *pass) offerText(m promote.Move) string {
 	for _, line := range lines {
 		b.WriteString(line + "\n")
 	}
-	fmt.Fprintf(&b, "\nMerging it lets it into %s: what arrives is recognised by its content and judged, however it is merged. Closing it keeps this content out.\n", code1(m.To))
+	fmt.Fprintf(&b, "\nMerging it lets it into %s: what arrives is recognised by its content and judged, however it is merged. %s\n", code1(m.To), ending)
 	return b.String()
+}
+
+// offerEnds are what a pull request begins with, and what closing it means.
+// What is before here may have gone on since content came to be first in turn.
+func (p *pass) offerEnds(m promote.Move) (start, ending string) {
+	content, from, commit := code1(m.Key.Content), code1(m.From), code1(m.Commit)
+	if !p.inTurn(m) {
+		return fmt.Sprintf("Content %s is in force in %s, from commit %s.", content, from, commit), "Closing it keeps this content out."
+	}
+	return fmt.Sprintf("Content %s was in force in %s, from commit %s, and was ready for %s on %s. It is first in the queue there.",
+			content, from, commit, code1(m.To), p.ahead.At.UTC().Format("2 January 2006, 15:04 MST")),
+		fmt.Sprintf("Closing it keeps this content out and all that is behind it waiting: `mooring reject --environment %s --content %s --reason …` takes it out of the queue.", m.To, short(m.Key.Content))
 }
 
 // arrived records that what was offered is on the branch: people merged it.

@@ -10,6 +10,7 @@ import (
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 )
 
@@ -158,6 +159,58 @@ func TestAClosedPullRequestKeepsContentOut(t *testing.T) {
 		}
 		if why := s.status("production").Promotion; !strings.Contains(why, "pull request 2") {
 			t.Errorf("production waits for %q", why)
+		}
+	})
+}
+
+// In a queue a closed request keeps those behind it waiting, and says so and
+// what to do: opened again it is offered as before, rejected those behind go on.
+func TestAClosedPullRequestInAQueueSaysWhatWaits(t *testing.T) {
+	files := byPullRequest(nil)
+	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "promotion: pullRequest", "promotion: pullRequest\n      take: queue", 1)
+	onHost(t, files, func(t *testing.T, s *stand) {
+		s.push("env/preview", firstContent().files())
+		s.push("env/production", firstContent().files())
+		s.wait(20 * time.Minute)
+		s.bring(512)
+		s.bring(768)
+		s.bring(1024)
+		all := s.crowd.requests()
+		if n := len(s.status("production").Queue); len(all) != 1 || n != 3 {
+			t.Fatalf("%d pull requests, %d wait: %+v", len(all), n, s.status("production"))
+		}
+		if text := all[0].Body; !strings.Contains(text, "was in force in `preview`") || !strings.Contains(text, "all that is behind it waiting") {
+			t.Errorf("the request says:\n%s", text)
+		}
+		s.crowd.end(1, sources.RequestClosed)
+		s.wait(2 * time.Hour)
+		why := s.status("production").Promotion
+		if len(s.crowd.requests()) != 1 || len(s.status("production").Queue) != 3 || !strings.Contains(why, "was closed") || !strings.Contains(why, "mooring reject --environment production --content ") {
+			t.Errorf("closed, and production waits for %q", why)
+		}
+		told := func(a journal.Alert) bool { return strings.Contains(a.Text, "what is behind it in the queue waits") }
+		if !slices.ContainsFunc(s.d.ledger.firing("production/"), told) {
+			t.Error("nobody is told")
+		}
+		s.crowd.end(1, sources.RequestOpen)
+		s.wait(3 * time.Minute)
+		if why := s.status("production").Promotion; !strings.HasPrefix(why, "proposed: ") || slices.ContainsFunc(s.d.ledger.firing("production/"), told) {
+			t.Errorf("opened again, and production waits for %q", why)
+		}
+		s.crowd.end(1, sources.RequestClosed)
+		s.wait(3 * time.Minute)
+		content := s.status("production").Queue[0].Content
+		if _, err := s.d.Approve(t.Context(), web.ApprovalRequest{Environment: "production", Answer: record.Rejected, Content: content, Reason: "not this one", By: person("boss", access.Grant{Role: access.Admin})}); err != nil {
+			t.Fatal(err)
+		}
+		s.wait(3 * time.Minute)
+		if all := s.crowd.requests(); len(all) != 2 || all[1].State != sources.RequestOpen || len(s.status("production").Queue) != 2 {
+			t.Fatalf("rejected, and there is %+v", all)
+		}
+		merged := s.merge(2, 768)
+		s.wait(20 * time.Minute)
+		if got := s.status("production"); got.Commit != merged || len(got.Queue) != 1 || len(s.crowd.requests()) != 3 {
+			t.Errorf("merged, and production is at %s, %d wait, %d requests: %s", short(got.Commit), len(got.Queue), len(s.crowd.requests()), got.Promotion)
 		}
 	})
 }

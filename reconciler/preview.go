@@ -101,8 +101,7 @@ func (p *pass) lookAround(ctx context.Context) error {
 }
 
 func (e *environment) preview(ctx context.Context, w *world, baseline string) (web.Plan, error) {
-	out := web.Plan{Environment: e.name, Outcome: "error", Baseline: baseline, Steps: []web.Step{}, Adopt: []string{}, Holds: []web.HoldStatus{},
-		Decision: web.Decision{Point: string(policy.Admission), Outcome: "error", Findings: []web.Finding{}}}
+	out := blankPlan(e.name, baseline)
 	p, err := e.glimpse(ctx, w)
 	if err != nil {
 		if p != nil {
@@ -135,6 +134,12 @@ func (e *environment) preview(ctx context.Context, w *world, baseline string) (w
 		return out, fmt.Errorf("admission policy: %w", err)
 	}
 	return out, nil
+}
+
+// blankPlan is a plan of which nothing is known yet.
+func blankPlan(environment, baseline string) web.Plan {
+	return web.Plan{Environment: environment, Outcome: "error", Baseline: baseline, Steps: []web.Step{}, Adopt: []string{}, Holds: []web.HoldStatus{},
+		Decision: web.Decision{Point: string(policy.Admission), Outcome: "error", Findings: []web.Finding{}}}
 }
 
 // plannedTraffic is how calls get to what changes.

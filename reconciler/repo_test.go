@@ -149,6 +149,19 @@ func (r *repo) Open(_ context.Context, sha string) (sources.Snapshot, error) {
 	return r.commits[sha], nil
 }
 
+// Visit implements sources.Visitor: what strangers brought stands on branches
+// that no fetch brings.
+func (r *repo) Visit(_ context.Context, sha string) (sources.Snapshot, error) {
+	if err := r.fault("visit"); err != nil {
+		return sources.Snapshot{}, err
+	}
+	snap, ok := r.commits[sha]
+	if !ok {
+		return snap, fmt.Errorf("%w %.12s", sources.ErrUnknownCommit, sha)
+	}
+	return snap, nil
+}
+
 // Keep implements sources.Source.
 func (r *repo) Keep(_ context.Context, name, sha string) error {
 	if r.kept[name] == sha {

@@ -62,6 +62,12 @@ func (s *shared) Keep(ctx context.Context, name, sha string) error {
 	return s.r.Keep(ctx, name, sha)
 }
 
+func (s *shared) Visit(ctx context.Context, sha string) (sources.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.r.Visit(ctx, sha)
+}
+
 func (s *shared) Propose(ctx context.Context, e sources.Edit) (sources.Proposal, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -103,6 +103,16 @@ type Source interface {
 	Keep(ctx context.Context, name, sha string) error
 }
 
+// Visitor is a Source that can look at a commit which stands on none of its
+// branches: one that a fork's pull request brings.
+type Visitor interface {
+	// Visit reads a commit that the repository has under whatever name, and
+	// keeps nothing of it: neither Open nor a later Fetch knows of it by that.
+	// ErrUnknownCommit where it has none, as with hosts that do not show what
+	// forks bring.
+	Visit(ctx context.Context, sha string) (Snapshot, error)
+}
+
 // Edit asks for Branch to take the whole tree of Source.
 type Edit struct {
 	Branch string

@@ -55,9 +55,17 @@ func cmdForge(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(pipeline, bytes.ReplaceAll(text, []byte("FORGE_API"), []byte(api.URL)), 0o644))
 }
 
+// ofForks begins the branches of forks: what they bring has a name here that is
+// no branch's.
+const ofForks = "fork/"
+
 // at is where a branch is; "" when it is not there.
 func (f *forge) at(branch string) string {
-	out, err := exec.Command("git", "-C", f.git, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch).Output()
+	ref := "refs/heads/" + branch
+	if number, ok := strings.CutPrefix(branch, ofForks); ok {
+		ref = "refs/pull/" + number + "/head"
+	}
+	out, err := exec.Command("git", "-C", f.git, "rev-parse", "--verify", "--quiet", ref).Output()
 	if err != nil {
 		return ""
 	}
@@ -67,6 +75,7 @@ func (f *forge) at(branch string) string {
 // cmdPull is what people do on the host, and what they see there:
 //
 //	pull open HEAD BASE
+//	pull fork BASE                  (the work tree's commit is in a fork)
 //	pull approve NUMBER LOGIN
 //	pull merge NUMBER               (a squash; $COMMIT is what it made)
 //	pull pushed BRANCH              (the host tells of a push)
@@ -75,11 +84,15 @@ func (f *forge) at(branch string) string {
 func cmdPull(ts *testscript.TestScript, _ bool, args []string) {
 	f := stageOf(ts).forge
 	if f == nil || len(args) < 2 {
-		ts.Fatalf("usage: forge, then pull open|approve|merge|status|comment …")
+		ts.Fatalf("usage: forge, then pull open|fork|approve|merge|status|comment …")
 	}
 	switch args[0] {
 	case "open":
 		f.Open(hosttest.Pull{Head: args[1], Base: args[2], Title: "bring " + args[1], Author: "dev"})
+	case "fork":
+		head := ofForks + strconv.Itoa(len(f.Pulls())+1)
+		ts.Check(ts.Exec("git", "-C", filepath.Join(stageOf(ts).work, "shop"), "push", "--quiet", f.git, "HEAD:refs/pull/"+strings.TrimPrefix(head, ofForks)+"/head"))
+		f.Open(hosttest.Pull{Head: head, Base: args[1], Title: "from outside", Author: "outsider", Foreign: true})
 	case "approve":
 		f.Review(count(ts, args[1]), args[2], "approved")
 	case "pushed":
@@ -94,7 +107,7 @@ func cmdPull(ts *testscript.TestScript, _ bool, args []string) {
 		await(ts, "pull "+strings.Join(args, " "), func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
 		return
 	default:
-		ts.Fatalf("pull %s: want open, approve, merge, pushed, status or comment", args[0])
+		ts.Fatalf("pull %s: want open, fork, approve, merge, pushed, status or comment", args[0])
 	}
 	f.sent++
 	f.hook(ts, "pull_request", fmt.Sprintf(`{"number":%d,"repository":{"full_name":"acme/shop"}}`, f.sent))

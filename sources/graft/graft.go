@@ -81,6 +81,16 @@ func (s *Source) Open(ctx context.Context, sha string) (sources.Snapshot, error)
 	return snap, nil
 }
 
+// Visit implements sources.Visitor, where what is wrapped does. What strangers
+// bring names no policies: nothing is put in place, and nothing is asked for.
+func (s *Source) Visit(ctx context.Context, sha string) (sources.Snapshot, error) {
+	visitor, ok := s.Source.(sources.Visitor)
+	if !ok {
+		return sources.Snapshot{}, fmt.Errorf("look at a commit: %w: this source shows branches alone", sources.ErrUnknownCommit)
+	}
+	return visitor.Visit(ctx, sha)
+}
+
 // graft puts in place what the tree's own mooring.yaml names. A tree without
 // one, or with one that is broken, is left as it is: that is told elsewhere.
 func (s *Source) graft(ctx context.Context, snap sources.Snapshot) sources.Snapshot {

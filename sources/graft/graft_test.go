@@ -180,3 +180,27 @@ func TestFiles(t *testing.T) {
 		t.Errorf("%v names no content", one.Sys())
 	}
 }
+
+// guest shows a commit of a fork, which names policies of its own.
+type guest struct{ fixed }
+
+func (g *guest) Visit(ctx context.Context, sha string) (sources.Snapshot, error) {
+	return g.Open(ctx, sha)
+}
+
+// What a fork brings has nobody asked for the policies it names.
+func TestForksNameNoPolicies(t *testing.T) {
+	asked := 0
+	resolve := func(context.Context, manifest.PolicySource, fs.FS) (Found, error) {
+		asked++
+		return Found{}, nil
+	}
+	g := &guest{fixed{tree: control("  policies: {path: elsewhere}\n"), id: "t"}}
+	snap, err := New(Options{Source: g, Control: "main", Resolve: resolve}).Visit(t.Context(), "c")
+	if err != nil || asked != 0 || text(t, snap.Tree, "policies/old.rego") != "old" {
+		t.Errorf("%v; the resolver was asked %d times", err, asked)
+	}
+	if _, err := New(Options{Source: &g.fixed, Control: "main", Resolve: resolve}).Visit(t.Context(), "c"); !errors.Is(err, sources.ErrUnknownCommit) {
+		t.Errorf("of a source that shows branches alone: %v", err)
+	}
+}

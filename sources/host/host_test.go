@@ -24,6 +24,7 @@ const (
 // world is a host, what it serves, and where its branches are.
 type world struct {
 	*host.Host
+	kind host.Kind
 	repo *hosttest.Repository
 
 	mu    sync.Mutex
@@ -58,7 +59,7 @@ var kinds = map[host.Kind]func(*hosttest.Repository) *httptest.Server{
 func each(t *testing.T, scenario func(t *testing.T, w *world)) {
 	for kind, serve := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			w := &world{heads: map[string]string{base: sha("0"), branch: sha("a")}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), token: hosttest.Token}
+			w := &world{kind: kind, heads: map[string]string{base: sha("0"), branch: sha("a")}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), token: hosttest.Token}
 			w.repo = hosttest.New(w.head)
 			server := serve(w.repo)
 			t.Cleanup(server.Close)
@@ -116,6 +117,10 @@ func TestAPullRequestIsFoundAndNeverDoubled(t *testing.T) {
 		open := must[[]sources.PullRequest](t)(w.Requests(ctx, base))
 		if len(open) != 2 || !open[0].Foreign || open[1].Foreign {
 			t.Errorf("open into %s: %+v", base, open)
+		}
+		// What a fork brings is told by its whole name, or not at all.
+		if theirs := open[0].Commit; theirs != sha("b") && (theirs != "" || w.kind != host.BitbucketCloud) {
+			t.Errorf("the fork's request brings %q", theirs)
 		}
 		for _, state := range []string{"closed", "merged"} {
 			w.repo.Close(got.Number, state)
