@@ -55,7 +55,7 @@ type giteaHost struct {
 //	gitea protect BRANCH            (one approval, nobody pushes)
 //	gitea webhook                   (of the daemon)
 //	gitea open HEAD BASE [OWNER]    (OWNER's fork)
-//	gitea fork OWNER BRANCH         (the work tree's commit goes to OWNER's fork)
+//	gitea fork OWNER BRANCH         (the work tree's commit, $FORK, goes to OWNER's fork)
 //	gitea review NUMBER LOGIN approve|reject
 //	gitea dismiss NUMBER
 //	gitea merge NUMBER
@@ -63,7 +63,6 @@ type giteaHost struct {
 //	gitea pulls COUNT               (so many were ever opened)
 //	gitea status BRANCH CONTEXT STATE
 //	gitea comment NUMBER REGEXP     (of the one comment)
-//	gitea silent NUMBER             (there is no comment)
 //	gitea asked MOST                (requests of Mooring's, at most)
 func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 	st := stageOf(ts)
@@ -73,7 +72,7 @@ func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	g := st.gitea
 	if g == nil || len(args) == 0 {
-		ts.Fatalf("usage: gitea start, then gitea adopt|protect|webhook|open|fork|review|dismiss|merge|close|pulls|status|comment|silent|asked …")
+		ts.Fatalf("usage: gitea start, then gitea adopt|protect|webhook|open|fork|review|dismiss|merge|close|pulls|status|comment|asked …")
 	}
 	switch what := args[0]; {
 	case what == "adopt":
@@ -223,6 +222,9 @@ func (g *giteaHost) fork(ts *testscript.TestScript, owner, branch string) {
 	}
 	url := strings.Replace(g.url, "http://", "http://"+owner+":"+g.tokens[owner]+"@", 1) + "/" + owner + "/shop.git"
 	ts.Check(ts.Exec("git", "-C", filepath.Join(stageOf(ts).work, "shop"), "push", "--quiet", url, "HEAD:refs/heads/"+branch))
+	head, err := exec.Command("git", "-C", filepath.Join(stageOf(ts).work, "shop"), "rev-parse", "HEAD").Output()
+	ts.Check(err)
+	ts.Setenv("FORK", strings.TrimSpace(string(head)))
 }
 
 // merge squashes; $COMMIT is what it made. Gitea looks at what can be merged
@@ -275,11 +277,6 @@ func (g *giteaHost) see(ts *testscript.TestScript, args []string) {
 			var all []struct{ Body string }
 			g.into(ts, "/issues/"+args[1]+"/comments", &all)
 			return fmt.Sprint(all), len(all) == 1 && regexp.MustCompile(args[2]).MatchString(all[0].Body)
-		},
-		"silent": func() (string, bool) {
-			var all []struct{ Body string }
-			g.into(ts, "/issues/"+args[1]+"/comments", &all)
-			return fmt.Sprint(all), len(all) == 0
 		},
 		"pulls": func() (string, bool) {
 			var all []struct{ Title string }
