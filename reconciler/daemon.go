@@ -277,6 +277,23 @@ func (d *Daemon) wakeDownstream(name string) {
 	}
 }
 
+// Reload has the repository read, the host asked and every environment looked at
+// now, whatever they wait for. reopen: platforms are opened anew first, as at a
+// start.
+func (d *Daemon) Reload(reopen bool) {
+	d.mu.Lock()
+	for _, e := range d.environments {
+		if reopen {
+			e.openAnew.Store(true)
+		}
+		e.nudge()
+	}
+	d.mu.Unlock()
+	d.nudgeFetch()
+	d.wakeReviews()
+	d.wakeOutbox()
+}
+
 func (d *Daemon) nudgeFetch() {
 	select {
 	case d.fetchWake <- struct{}{}:

@@ -24,7 +24,8 @@ type environment struct {
 	name     string
 	log      *zap.Logger
 	provider providers.Provider
-	target   string // digest of what the provider was opened for
+	target   string      // digest of what the provider was opened for
+	openAnew atomic.Bool // it is to be opened anew all the same
 	loader   manifest.Loader
 
 	wake  chan struct{}
@@ -138,10 +139,15 @@ func (e *environment) remember(ctx context.Context, recs ...journal.Record) erro
 // open makes sure the provider is the one the pipeline names now.
 func (e *environment) open(ctx context.Context, w *world, spec manifest.Environment) error {
 	target := fmt.Sprintf("%s|%+v|%+v|%+v", w.pipeline.Name, spec.Provider.AWS, spec.Provider.Memory, spec.Hints)
-	if e.provider != nil && e.target == target {
+	again, asked := e.provider != nil && e.target == target, e.openAnew.Swap(false)
+	if again && !asked {
 		return nil
 	}
 	p, err := e.d.opts.Provider(ctx, w.pipeline, spec)
+	if err != nil && again {
+		e.log.Error("the platform cannot be opened anew; as it was opened before it stays", zap.Error(err))
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("open provider of %s: %w", e.name, err)
 	}

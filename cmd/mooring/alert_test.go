@@ -28,12 +28,13 @@ func TestReceiversOfTheDocs(t *testing.T) {
 	if len(p.Receivers) < 8 {
 		t.Errorf("%d receivers are shown", len(p.Receivers))
 	}
+	f := &platforms{place: &place{}}
 	for name, r := range p.Receivers {
-		if n, err := openNotifier(name, r); err != nil || n == nil {
+		if n, err := f.openNotifier(name, r); err != nil || n == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := openNotifier("own", manifest.Receiver{Webhook: &manifest.Webhook{Template: "{{.Titel}}"}}); err == nil {
+	if _, err := f.openNotifier("own", manifest.Receiver{Webhook: &manifest.Webhook{Template: "{{.Titel}}"}}); err == nil {
 		t.Error("a template with a misspelt field opens")
 	}
 }

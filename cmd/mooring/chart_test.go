@@ -130,22 +130,29 @@ func TestOwnToken(t *testing.T) {
 		return file
 	}
 	f := runFlags{place: place{state: filepath.Join(dir, "state")}}
-	made, err := f.ownToken()
-	if again, err2 := f.ownToken(); err != nil || err2 != nil || len(made) < tokenSize || string(again) != string(made) {
+	own := func() (string, error) {
+		file, err := f.ownToken()
+		if err != nil {
+			return "", err
+		}
+		return file.Get()
+	}
+	made, err := own()
+	if again, err2 := own(); err != nil || err2 != nil || len(made) < tokenSize || again != made {
 		t.Errorf("the state folder's token is %d characters, then %d: %v %v", len(made), len(again), err, err2)
 	}
 	f.tokenFile = write("0123456789abcdefghijklmn\n")
-	if got, err := f.ownToken(); err != nil || string(got) != "0123456789abcdefghijklmn" {
+	if got, err := own(); err != nil || got != "0123456789abcdefghijklmn" {
 		t.Errorf("a file's token: %q, %v", got, err)
 	}
 	for _, short := range []string{"", "\n", "hunter2"} {
 		f.tokenFile = write(short)
-		if got, err := f.ownToken(); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if got, err := own(); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the token %q was taken or told: %q, %v", short, got, err)
 		}
 	}
 	f.tokenFile = filepath.Join(dir, "absent")
-	if _, err := f.ownToken(); err == nil {
+	if _, err := own(); err == nil {
 		t.Error("a file that is absent was taken")
 	}
 }

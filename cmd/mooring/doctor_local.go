@@ -107,7 +107,7 @@ func tryRead(s manifest.Secret) (value, from, fault string) {
 	case s.FromFile != "":
 		from = "file " + s.FromFile
 	}
-	value, err := secret(s)()
+	value, err := (&secrets{}).value(s)
 	switch {
 	case err != nil:
 		fault = bareError(err)

@@ -10,12 +10,12 @@ import (
 )
 
 // openHost opens the service that people review on. Nothing is asked of it yet.
-func openHost(h manifest.Host) (sources.Host, error) {
+func openHost(h manifest.Host, secrets *secrets) (sources.Host, error) {
 	r := h.Repository()
 	if r == nil {
 		return nil, errors.New("the pipeline names no host with a repository")
 	}
-	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Token: secret(*r.Token), Now: time.Now}
+	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Token: secrets.of(*r.Token), Now: time.Now}
 	switch {
 	case h.GitHub != nil:
 		o.Kind = host.GitHub

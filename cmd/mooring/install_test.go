@@ -169,7 +169,7 @@ func unit(t *testing.T) map[string][]string {
 // gives it the time it takes to stop.
 func TestUnit(t *testing.T) {
 	u := unit(t)
-	for key, want := range map[string]string{"Type": "notify", "DynamicUser": "yes", "StateDirectory": "mooring", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "CapabilityBoundingSet": ""} {
+	for key, want := range map[string]string{"Type": "notify", "DynamicUser": "yes", "StateDirectory": "mooring", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "CapabilityBoundingSet": "", "ExecReload": "/bin/kill -HUP $MAINPID"} {
 		if got := u[key]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s=%v, want %q", key, got, want)
 		}

@@ -226,6 +226,14 @@ func (s *killStage) begin() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.launch(append([]string{"--repo", s.path("shop.git"), "--artifacts", b.dir, "--insecure-loopback", "--poll", "2s"}, s.flags...),
+		slices.Concat([]string{"AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}, s.env))
+}
+
+// launch starts the daemon on this state and address.
+func (s *killStage) launch(flags, env []string) {
+	s.t.Helper()
+	var err error
 	if s.listen == "" {
 		if s.listen, err = freeAddress(); err != nil {
 			s.t.Fatal(err)
@@ -238,10 +246,8 @@ func (s *killStage) begin() {
 	if s.log, err = os.OpenFile(s.path("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	s.daemon = exec.Command(program, append([]string{"run", "--repo", s.path("shop.git"), "--state", s.path("state"), "--artifacts", b.dir,
-		"--listen", s.listen, "--insecure-loopback", "--poll", "2s", "--log-format", "json"}, s.flags...)...)
-	s.daemon.Env = slices.Concat(os.Environ(), []string{"AWS_ENDPOINT_URL=" + s.box.URL(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=mooring", "AWS_SECRET_ACCESS_KEY=any",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}, s.env)
+	s.daemon = exec.Command(program, append([]string{"run", "--state", s.path("state"), "--listen", s.listen, "--log-format", "json"}, flags...)...)
+	s.daemon.Env = append(append(os.Environ(), "AWS_ENDPOINT_URL="+s.box.URL(), "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true"), env...)
 	s.daemon.Stdout, s.daemon.Stderr = s.log, s.log
 	if err := s.daemon.Start(); err != nil {
 		s.t.Fatal(err)

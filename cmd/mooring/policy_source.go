@@ -122,7 +122,7 @@ func (f *policySources) repository(address string) (*git.Repository, error) {
 	sum := sha256.Sum256([]byte(address))
 	o := git.Options{
 		URL: address, Dir: filepath.Join(f.cache, hex.EncodeToString(sum[:8])), TokenEnv: "MOORING_POLICY_GIT_TOKEN",
-		SSHKeyFile: f.place.sshKey, KnownHostsFile: f.place.knownHosts, CAFile: f.place.caFile, Notice: f.notice,
+		SSHKeyFile: f.place.sshKey, KnownHostsFile: f.place.knownHosts, CAFile: f.place.caFile, Files: f.place.files, Notice: f.notice,
 	}
 	if sameHost(address, f.place.repo) {
 		o.User, o.TokenEnv, o.TokenFile = f.place.user, "MOORING_GIT_TOKEN", f.place.tokenFile

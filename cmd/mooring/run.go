@@ -25,6 +25,7 @@ import (
 	"mooring.dev/reconciler/identity"
 	"mooring.dev/reconciler/journal/bolt"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/reread"
 )
 
 type runFlags struct {
@@ -85,6 +86,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced; nothing to do about it
+	asked, deaf := hangups(!f.once)
+	defer deaf()
+	f.files = newFiles(cmd.Context(), log)
 	metrics := web.NewMetrics(version)
 	tokens, err := tokenKey(f.state)
 	if err != nil {
@@ -120,7 +124,8 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.once {
 		return f.runOnce(cmd, daemon)
 	}
-	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log})
+	r := &reloading{files: f.files, daemon: daemon, log: log, tell: supervised(os.LookupEnv, os.Getpid(), log).tell}
+	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log, reloads: func(ctx context.Context) { r.on(ctx, asked) }})
 }
 
 // address is where the page will be; "" where only the listener will know.
@@ -136,18 +141,24 @@ func (f *runFlags) address() string {
 const tokenSize = 24
 
 // ownToken is the daemon's own: that of a file somebody else keeps, or of the
-// state folder.
-func (f *runFlags) ownToken() ([]byte, error) {
+// state folder. It is read at each use.
+func (f *runFlags) ownToken() (*reread.File[string], error) {
+	from := reread.Spec[string]{What: "--token-file", Path: f.tokenFile, Parse: longEnough}
 	if f.tokenFile == "" {
-		return keptSecret(filepath.Join(f.state, "token"), tokenSize)
+		from.What, from.Path = "token", filepath.Join(f.state, "token")
+		if _, err := keptSecret(from.Path, tokenSize); err != nil {
+			return nil, err
+		}
 	}
-	data, err := os.ReadFile(f.tokenFile)
-	if err != nil {
-		return nil, fmt.Errorf("--token-file: %w", err)
-	}
-	token := bytes.TrimSpace(data)
+	file := reread.Open(f.files, from)
+	_, err := file.Get()
+	return file, err
+}
+
+func longEnough(data []byte) (string, error) {
+	token := string(bytes.TrimSpace(data))
 	if len(token) < tokenSize {
-		return nil, fmt.Errorf("--token-file %s: the token has %d characters; give it %d or more", f.tokenFile, len(token), tokenSize)
+		return "", fmt.Errorf("the token has %d characters; give it %d or more", len(token), tokenSize)
 	}
 	return token, nil
 }
@@ -155,11 +166,11 @@ func (f *runFlags) ownToken() ([]byte, error) {
 // serve runs the daemon and its page until asked to stop.
 func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, w *watch) error {
 	log := w.log
-	token, err := f.ownToken()
+	own, err := f.ownToken()
 	if err != nil {
 		return err
 	}
-	config, err := f.tls.config(log)
+	config, err := f.tls.config(log, f.files)
 	if err != nil {
 		return err
 	}
@@ -169,11 +180,12 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	issued := identity.New(time.Now, nil)
+	token := func() string { t, _ := own.Get(); return t } // which it was at the start at least
 	handler, err := web.New(web.Options{
 		Federated: func(ctx context.Context, token string) (access.Person, error) {
 			return issued.Person(ctx, daemon.Issuers(), token)
 		},
-		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: string(token), Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
+		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: token(), TokenNow: token, Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
 		Closing: ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),
@@ -186,6 +198,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	g.Go(func() error { supervise(ctx, log, f.tls.listened(listener.Addr())); return nil })
 	g.Go(func() error { return daemon.Run(ctx) })
 	g.Go(func() error { w.lanes(ctx); return nil })
+	g.Go(func() error { w.reloads(ctx); return nil })
 	g.Go(func() error {
 		serve := server.Serve
 		if config != nil {
@@ -202,11 +215,13 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	return err
 }
 
-// watch shows how much of the account's rates this process uses.
+// watch is what goes on beside the daemon: it shows how much of the account's
+// rates this process uses, and reloads when asked to.
 type watch struct {
 	quota   *quota.Model
 	metrics *web.Metrics
 	log     *zap.Logger
+	reloads func(ctx context.Context)
 }
 
 // lanesEvery is how often the lanes' use is shown anew.

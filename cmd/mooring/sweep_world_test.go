@@ -252,7 +252,7 @@ func (r *rig) options() reconciler.Options {
 	}
 	return reconciler.Options{
 		Source: r.repo, Store: r.store, Control: "main", Provider: p.open, Contracts: p.contract, Policies: r.policy.load, Closed: closedPolicies,
-		Notifier: openNotifier, Log: r.log, Instance: fmt.Sprintf("sweep-%d", r.started), Now: time.Now, Pace: r.pace,
+		Notifier: p.openNotifier, Log: r.log, Instance: fmt.Sprintf("sweep-%d", r.started), Now: time.Now, Pace: r.pace,
 	}
 }
 

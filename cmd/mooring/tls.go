@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+
+	"mooring.dev/sources/reread"
 )
 
 // tlsFlags name the daemon's certificate. Without it the daemon speaks plain
@@ -27,7 +30,7 @@ func (f *tlsFlags) flags(flags *pflag.FlagSet) {
 }
 
 // config is what the daemon serves with; nil without a certificate.
-func (f tlsFlags) config(log *zap.Logger) (*tls.Config, error) {
+func (f tlsFlags) config(log *zap.Logger, files *reread.Set) (*tls.Config, error) {
 	switch {
 	case f.cert == "" && f.key == "":
 		return nil, nil
@@ -40,6 +43,8 @@ func (f tlsFlags) config(log *zap.Logger) (*tls.Config, error) {
 	if err := c.read(); err != nil {
 		return nil, err
 	}
+	c.told = c.pair
+	files.Add(c)
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
 }
 
@@ -62,6 +67,24 @@ type certificate struct {
 	mu    sync.Mutex
 	pair  *tls.Certificate
 	stamp stamp // of the files when they were read last
+	told  *tls.Certificate
+	fault error // why the files as they are now cannot be used
+}
+
+// Name implements reread.Renewer.
+func (c *certificate) Name() string { return "certificate " + c.files.cert }
+
+// Renew implements reread.Renewer.
+func (c *certificate) Renew(context.Context) (changed bool, err error) {
+	now, err := c.get(nil)
+	if err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed = now != c.told
+	c.told = now
+	return changed, c.fault
 }
 
 // endsSoon is when a certificate's end is warned of.
@@ -72,8 +95,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.files.stamp().same(c.stamp) {
-		if err := c.read(); err != nil {
-			c.log.Error("the new certificate cannot be used; the one before stays", zap.Error(err))
+		if c.fault = c.read(); c.fault != nil {
+			c.log.Error("the new certificate cannot be used; the one before stays", zap.Error(c.fault))
 		} else {
 			c.log.Info("certificate read anew", zap.Time("ends", c.pair.Leaf.NotAfter))
 		}

@@ -116,11 +116,11 @@ func TestHalfACertificateIsRefused(t *testing.T) {
 		{at("tls.crt"), at("none"), "none"},
 		{at("tls.key"), at("tls.crt"), "--tls-cert"},
 	} {
-		if _, err := (tlsFlags{c.cert, c.key}).config(zap.NewNop()); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := (tlsFlags{c.cert, c.key}).config(zap.NewNop(), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q and %q: %v", c.cert, c.key, err)
 		}
 	}
-	if config, err := (tlsFlags{}).config(zap.NewNop()); config != nil || err != nil {
+	if config, err := (tlsFlags{}).config(zap.NewNop(), nil); config != nil || err != nil {
 		t.Errorf("without: %v, %v", config, err)
 	}
 }

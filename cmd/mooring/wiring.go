@@ -26,7 +26,6 @@ import (
 	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/measure"
-	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/artifact"
@@ -34,6 +33,7 @@ import (
 	"mooring.dev/sources/evidence"
 	"mooring.dev/sources/git"
 	"mooring.dev/sources/manifest"
+	"mooring.dev/sources/reread"
 	"mooring.dev/sources/signature"
 )
 
@@ -50,6 +50,8 @@ type place struct {
 	tokenFile, user, sshKey, knownHosts, caFile string
 	signingKey                                  string // of a daemon's commits
 	cloudwatch, emulator                        string
+
+	files *reread.Set // what is read anew; nil: the process ends before it matters
 }
 
 func (p *place) flags(cmd *cobra.Command) {
@@ -96,7 +98,7 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 	}
 	repo, err := git.Open(git.Options{
 		URL: p.repo, Dir: cache, User: p.user, TokenEnv: "MOORING_GIT_TOKEN", TokenFile: p.tokenFile, SSHKeyFile: p.sshKey,
-		KnownHostsFile: p.knownHosts, CAFile: p.caFile, SigningKeyFile: p.signingKey, Poll: p.poll, Notice: notice,
+		KnownHostsFile: p.knownHosts, CAFile: p.caFile, SigningKeyFile: p.signingKey, Files: p.files, Poll: p.poll, Notice: notice,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -127,10 +129,12 @@ type platforms struct {
 	onCall   func(service, operation, code string)
 	hearing  *aws.Hearing
 	readOnly bool // nothing is written, whatever is asked
+	secrets  secrets
 
 	mu     sync.Mutex
 	memory *memory.Platform
 	stores map[string]*artifact.Store
+	loaded map[string]bool // accounts that were reached once, by whom
 }
 
 // open is one environment's platform.
@@ -153,7 +157,7 @@ func (f *platforms) openAny(ctx context.Context, p *manifest.Pipeline, e manifes
 }
 
 func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
-	cfg, err := aws.Load(ctx, aws.LoadOptions{Target: *e.Provider.AWS, Instance: f.instance, AppID: "mooring-" + version})
+	cfg, err := f.load(ctx, "environment "+e.Name, *e.Provider.AWS)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +175,36 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 		o.LayerAge, o.MetricPeriod = max(time.Second, time.Duration(e.Drift.Interval)), time.Second
 	}
 	return aws.New(o)
+}
+
+// load is how an account is reached for an environment or a receiver.
+func (f *platforms) load(ctx context.Context, of string, target manifest.AWSTarget) (awssdk.Config, error) {
+	o := aws.LoadOptions{Target: target, Instance: f.instance, AppID: "mooring-" + version}
+	if f.place.files != nil {
+		o.Notice = f.place.files.Notice
+	}
+	cfg, err := aws.Load(ctx, o)
+	if err != nil {
+		return cfg, err
+	}
+	f.mu.Lock()
+	again := f.loaded[of]
+	f.mu.Unlock()
+	if again { // what was loaded before is of more use than what has no credentials
+		if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+			return cfg, fmt.Errorf("AWS credentials of %s: %w", of, err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.loaded == nil {
+		f.loaded = map[string]bool{}
+	}
+	f.loaded[of] = true
+	if credentials, ok := cfg.Credentials.(*aws.Credentials); ok {
+		f.place.files.Add(keys{of: of, credentials: credentials})
+	}
+	return cfg, nil
 }
 
 // artifacts is an environment's store of code, read with its own role.
@@ -248,27 +282,6 @@ func emulated(cfg awssdk.Config) bool {
 	return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1"
 }
 
-// secret reads a value that stays out of the repository, anew at each use.
-func secret(s manifest.Secret) notify.Secret {
-	return func() (string, error) {
-		switch {
-		case s.FromEnv != "":
-			v := os.Getenv(s.FromEnv)
-			if v == "" {
-				return "", fmt.Errorf("environment variable %s is not set", s.FromEnv)
-			}
-			return v, nil
-		case s.FromFile != "":
-			data, err := os.ReadFile(s.FromFile)
-			if err != nil {
-				return "", err
-			}
-			return strings.TrimSpace(string(data)), nil
-		}
-		return s.Inline, nil
-	}
-}
-
 // options of a reconciler over a place, without its store.
 func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, error) {
 	cache := filepath.Join(p.state, "repository")
@@ -279,10 +292,11 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 	if err != nil {
 		return reconciler.Options{}, err
 	}
+	f.secrets.files = p.files
 	return reconciler.Options{
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Beside: f.beside, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
-		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
-		Ask: measure.NewClient(nil), Secret: func(s manifest.Secret) (string, error) { return secret(s)() }, Host: openHost,
+		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: f.openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
+		Ask: measure.NewClient(nil), Secret: f.secrets.value, Host: func(h manifest.Host) (sources.Host, error) { return openHost(h, &f.secrets) },
 	}, nil
 }
 

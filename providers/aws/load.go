@@ -25,12 +25,37 @@ type LoadOptions struct {
 	Instance string
 	// AppID stands in the user agent of every call; informative only.
 	AppID string
+	// Notice is told, once, why credentials that were replaced cannot be used;
+	// may be nil.
+	Notice func(error)
+	Now    func() time.Time // time.Now by default
 }
 
 // Load reads the SDK's configuration by the SDK's own rules (environment,
 // shared files, web identity, instance role) and takes on the target's role,
-// if it names one.
+// if it names one. The configuration's Credentials are of type *Credentials.
 func Load(ctx context.Context, o LoadOptions) (awssdk.Config, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Credentials{files: credentialFiles(), now: o.Now, notice: o.Notice}
+	c.stamp = stampOf(c.files)
+	cfg, err := o.load(ctx)
+	if err != nil {
+		return awssdk.Config{}, err
+	}
+	c.current = cfg.Credentials
+	c.find = func(ctx context.Context) (awssdk.CredentialsProvider, error) {
+		again, err := o.load(ctx)
+		return again.Credentials, err
+	}
+	cfg.Credentials = c
+	cfg.APIOptions = append(cfg.APIOptions, c.register)
+	return cfg, nil
+}
+
+// load is the configuration as the files are now.
+func (o LoadOptions) load(ctx context.Context) (awssdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Target.Region),
 		config.WithRetryer(newRetryer),

@@ -236,7 +236,7 @@ func tokenless(text, own string) string {
 
 // blank is a caller's text without tokens, and not too long.
 func (s *server) blank(text string) string {
-	text = tokenless(text, s.o.Token)
+	text = tokenless(text, s.ownToken())
 	if len(text) > auditText {
 		text = strings.ToValidUTF8(text[:auditText], "") + "…"
 	}

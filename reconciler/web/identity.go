@@ -96,7 +96,7 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	bearer, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c, noCookie := r.Cookie(cookie)
 	switch {
-	case shown && hmac.Equal(digest(bearer), digest(s.o.Token)):
+	case shown && hmac.Equal(digest(bearer), digest(s.ownToken())):
 		return somebody(r, "own_token"), true, nil
 	case shown && access.Personal(bearer):
 		// Whoever means to be known by name is not let in as anybody else.
@@ -181,7 +181,7 @@ func digest(text string) []byte {
 // session is what a browser keeps instead of a token: whose it is (a token's
 // id, "" for the daemon's own), and proof that this daemon said so.
 func (s *server) session(id string) string {
-	mac := hmac.New(sha256.New, []byte(s.o.Token))
+	mac := hmac.New(sha256.New, []byte(s.ownToken()))
 	mac.Write([]byte("page session " + id))
 	return fmt.Sprintf("%s.%x", id, mac.Sum(nil))
 }
@@ -211,7 +211,7 @@ func foreign(r *http.Request) bool {
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	tokens, err := s.tokens()
 	secret := r.URL.Query().Get("token")
-	id, ok := "", hmac.Equal(digest(secret), digest(s.o.Token))
+	id, ok := "", hmac.Equal(digest(secret), digest(s.ownToken()))
 	if !ok && err == nil {
 		id, ok = tokens.ID(secret, s.o.Now())
 	}

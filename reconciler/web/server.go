@@ -28,6 +28,8 @@ type Options struct {
 	Metrics *Metrics
 	// Token lets its bearer see and do everything; who that is, is not proved.
 	Token string
+	// TokenNow is Token as it is now, where it may be replaced; nil: it is not.
+	TokenNow func() string
 	// Tokens are those of single people, read anew at each request; may be nil.
 	Tokens func() (access.Tokens, error)
 	// Federated is whom a token proves that an issuer signed; nil: nobody.
@@ -78,6 +80,14 @@ func New(o Options) (http.Handler, error) {
 	s := &server{o: o, mux: http.NewServeMux(), templates: pages}
 	s.routes()
 	return s, nil
+}
+
+// ownToken is the daemon's own, as it is now.
+func (s *server) ownToken() string {
+	if s.o.TokenNow == nil {
+		return s.o.Token
+	}
+	return s.o.TokenNow()
 }
 
 func (s *server) routes() {

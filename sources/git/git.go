@@ -23,8 +23,10 @@ import (
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"golang.org/x/crypto/ssh"
 
 	"mooring.dev/sources"
+	"mooring.dev/sources/reread"
 )
 
 // Repository follows one upstream repository. Its methods may be called at
@@ -34,6 +36,7 @@ type Repository struct {
 	upstream upstream
 	local    *local // nil unless upstream is on this disk
 	store    *store
+	signing  *reread.File[ssh.Signer] // nil: merge commits are not signed
 
 	fetching sync.Mutex // one fetch or push at a time
 	// naming is held while the store's references are written: never for as
@@ -57,7 +60,8 @@ func Open(options Options) (*Repository, error) {
 	}
 	options.setDefaults()
 	r := &Repository{options: options, seen: map[plumbing.Hash]sources.Snapshot{}}
-	if err := options.checkSigning(); err != nil {
+	var err error
+	if r.signing, err = options.signingKey(); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	if err := r.connect(); err != nil {

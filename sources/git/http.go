@@ -14,16 +14,17 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-)
 
-// maxCredential bounds a credential file, in bytes.
-const maxCredential = 64 << 10
+	"mooring.dev/sources/reread"
+)
 
 // overHTTP speaks smart HTTP.
 type overHTTP struct {
 	at      address
 	options Options
 	base    *http.Transport
+	trusted *reread.File[*x509.CertPool] // nil: the machine's own
+	secret  *reread.File[string]         // nil: of the environment, or the address
 }
 
 func newHTTP(at address, options Options) (*overHTTP, error) {
@@ -36,21 +37,44 @@ func newHTTP(at address, options Options) (*overHTTP, error) {
 		// Kept connections save little at one list a minute.
 		DisableKeepAlives: true,
 	}
-	if options.CAFile != "" {
-		pem, err := os.ReadFile(options.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CAFile: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CAFile: no certificate in %s", options.CAFile)
-		}
-		base.TLSClientConfig.RootCAs = pool
+	h := &overHTTP{at: at, options: options, base: base}
+	if options.TokenFile != "" {
+		h.secret = reread.Open(options.Files, reread.Spec[string]{What: "Git token", Path: options.TokenFile, Parse: reread.Text})
 	}
-	return &overHTTP{at: at, options: options, base: base}, nil
+	if options.CAFile != "" {
+		h.trusted = reread.Open(options.Files, reread.Spec[*x509.CertPool]{What: "CAFile", Path: options.CAFile, Parse: authorities})
+		if _, err := h.trusted.Get(); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// authorities are the machine's own and those of a PEM file.
+func authorities(pem []byte) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("no PEM certificate is in it")
+	}
+	return pool, nil
+}
+
+// transport trusts whom it is to trust now. Connections are not kept, so that
+// nothing is left of the one before.
+func (h *overHTTP) transport() (*http.Transport, error) {
+	if h.trusted == nil {
+		return h.base, nil
+	}
+	pool, err := h.trusted.Get()
+	if err != nil {
+		return nil, err
+	}
+	now := h.base.Clone()
+	now.TLSClientConfig.RootCAs = pool
+	return now, nil
 }
 
 func (h *overHTTP) dial() (link, error) {
@@ -58,9 +82,13 @@ func (h *overHTTP) dial() (link, error) {
 	if err != nil {
 		return link{}, err
 	}
+	base, err := h.transport()
+	if err != nil {
+		return link{}, err
+	}
 	status := 0
 	client := &http.Client{
-		Transport:     &guard{base: h.base, status: &status},
+		Transport:     &guard{base: base, status: &status},
 		CheckRedirect: sameHost,
 	}
 	endpoint := h.at.endpoint
@@ -76,9 +104,8 @@ func (h *overHTTP) dial() (link, error) {
 
 // token reads the credential where it stands now; "" is none.
 func (h *overHTTP) token() (string, error) {
-	if h.options.TokenFile != "" {
-		text, err := readCredential(h.options.TokenFile)
-		return strings.TrimSpace(string(text)), err
+	if h.secret != nil {
+		return h.secret.Get()
 	}
 	if h.options.TokenEnv != "" {
 		if token := strings.TrimSpace(os.Getenv(h.options.TokenEnv)); token != "" {
@@ -86,21 +113,6 @@ func (h *overHTTP) token() (string, error) {
 		}
 	}
 	return h.at.password, nil
-}
-
-func readCredential(path string) (text []byte, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("credential: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if text, err = io.ReadAll(io.LimitReader(file, maxCredential)); err != nil {
-		return nil, fmt.Errorf("credential %s: %w", path, err)
-	}
-	if len(strings.TrimSpace(string(text))) == 0 {
-		return nil, fmt.Errorf("credential %s is empty", path)
-	}
-	return text, nil
 }
 
 // sameHost refuses to be sent to another host or port, but for the step from

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mooring.dev/sources"
+	"mooring.dev/sources/reread"
 )
 
 // Options say which repository, and how to speak to it. URL and Dir are needed.
@@ -27,9 +28,12 @@ type Options struct {
 	TokenEnv  string
 
 	SSHKeyFile     string // private key without passphrase; read at every use
-	KnownHostsFile string // needed for SSH: hosts not in it are refused
-	CAFile         string // further certificate authorities for HTTPS, PEM
+	KnownHostsFile string // needed for SSH: hosts not in it are refused; read at every use
+	CAFile         string // further certificate authorities for HTTPS, PEM; read at every use
 	AllowInsecure  bool   // http:// to other machines
+	// Files are told of the files above, and tell of those that were replaced by
+	// something that cannot be used: what was before stays in use then. May be nil.
+	Files *reread.Set
 
 	Poll     time.Duration // how often Watch wakes at least; 1 minute by default
 	Jitter   time.Duration // up to this much is added at random; a fifth of Poll by default

@@ -185,7 +185,7 @@ func (r *Repository) merge(ctx context.Context, work edit, tree plumbing.Hash) (
 	}
 	return r.store.newCommit(object.Commit{
 		Author: author, Committer: committer, Message: work.Message, TreeHash: tree, ParentHashes: parents,
-	}, r.options.sign())
+	}, r.sign())
 }
 
 // graft is the tree of onto with the folder or file at the edit's path taken

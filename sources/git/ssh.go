@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"mooring.dev/sources"
+	"mooring.dev/sources/reread"
 )
 
 // overSSH speaks to git over SSH. It is our own and not go-git's, because
@@ -28,34 +28,47 @@ import (
 type overSSH struct {
 	at      address
 	options Options
+	key     *reread.File[ssh.Signer]
+	hosts   *reread.File[ssh.HostKeyCallback]
 }
 
 func newSSH(at address, options Options) (*overSSH, error) {
+	s := &overSSH{
+		at: at, options: options,
+		key: reread.Open(options.Files, reread.Spec[ssh.Signer]{What: "SSH key", Path: options.SSHKeyFile, Parse: privateKey}),
+		hosts: reread.Open(options.Files, reread.Spec[ssh.HostKeyCallback]{
+			What: "KnownHostsFile", Path: options.KnownHostsFile, Parse: func([]byte) (ssh.HostKeyCallback, error) { return knownhosts.New(options.KnownHostsFile) },
+		}),
+	}
 	var faults []error
 	if options.KnownHostsFile == "" {
 		faults = append(faults, errors.New("ssh needs a KnownHostsFile: an unknown host is never trusted"))
-	} else if _, err := knownhosts.New(options.KnownHostsFile); err != nil {
-		faults = append(faults, fmt.Errorf("KnownHostsFile: %w", err))
+	} else if _, err := s.hosts.Get(); err != nil {
+		faults = append(faults, err)
 	}
 	if options.SSHKeyFile == "" {
 		faults = append(faults, errors.New("ssh needs an SSHKeyFile"))
 	}
-	return &overSSH{at: at, options: options}, errors.Join(faults...)
+	return s, errors.Join(faults...)
+}
+
+// privateKey reads a private key. The parser's text may quote it.
+func privateKey(text []byte) (ssh.Signer, error) {
+	key, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return nil, as(sources.ErrUnauthorized, "it holds no private key without passphrase")
+	}
+	return key, nil
 }
 
 func (s *overSSH) dial() (link, error) {
-	key, err := readCredential(s.options.SSHKeyFile)
+	signer, err := s.key.Get()
 	if err != nil {
 		return link{}, err
 	}
-	signer, err := ssh.ParsePrivateKey(key)
+	trusted, err := s.hosts.Get()
 	if err != nil {
-		// The parser's text may quote the key.
-		return link{}, as(sources.ErrUnauthorized, "%s holds no private key without passphrase", s.options.SSHKeyFile)
-	}
-	trusted, err := knownhosts.New(s.options.KnownHostsFile)
-	if err != nil {
-		return link{}, fmt.Errorf("known hosts: %w", err)
+		return link{}, err
 	}
 	port := cmp.Or(s.at.endpoint.Port, 22)
 	host := net.JoinHostPort(s.at.endpoint.Host, strconv.Itoa(port))
