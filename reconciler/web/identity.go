@@ -23,7 +23,7 @@ func (s *server) closed(pattern string, h any) {
 	s.shut = append(s.shut, pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		n := newNote(pattern, r)
-		n.Request, n.own = w.Header().Get(requestID), s.o.Token
+		n.Request, n.own = w.Header().Get(requestID), s.ownToken()
 		r = r.WithContext(context.WithValue(r.Context(), noteKey{}, n))
 		defer s.keep(r, n) // a fault in the handler is noted too
 		who, barred := s.admit(r)
