@@ -129,6 +129,13 @@ func (p *pass) judge(ctx context.Context) error {
 		adm.Findings = []record.Finding{{Code: hold.Kind, Msg: hold.Reason}}
 		return errors.Join(p.hold(ctx, hold), p.admit(ctx, adm, policy.Decision{}))
 	}
+	if found, err := p.trespass(p.head.release); err != nil {
+		return err
+	} else if len(found) > 0 {
+		adm.Outcome, adm.RecheckAt = string(policy.Deny), p.now.Add(p.e.d.opts.Pace.RetryMax)
+		adm.Findings, adm.Reason = findings(found), reason(policy.Decision{Outcome: policy.Deny, Findings: found})
+		return p.admit(ctx, adm, policy.Decision{})
+	}
 	decision, err := p.askAdmission(ctx, road)
 	if err != nil {
 		p.e.log.Warn("admission could not be evaluated: closed")

@@ -126,7 +126,7 @@ func (e *environment) preview(ctx context.Context, w *world, baseline string) (w
 		return out, err
 	}
 	d, err := p.askAdmission(ctx, road)
-	d = p.withSignatures(ctx, d)
+	d = p.withTrespass(rel, p.withSignatures(ctx, d))
 	out.Decision = decisionView(d)
 	out.Holds = p.predictedHolds(rel)
 	out.Outcome = planOutcome(out, d)

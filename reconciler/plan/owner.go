@@ -30,6 +30,23 @@ func (w *world) ours(l *look) bool {
 	return true
 }
 
+// Elsewhere are resources of in.Target that live as another environment's, with
+// whose they are. Another environment may be one of this pipeline.
+func Elsewhere(in Input) map[manifest.Ref]providers.Owner {
+	if in.Target == nil {
+		return nil
+	}
+	w, out := &world{in: in}, map[manifest.Ref]providers.Owner{}
+	for i := range in.Target.Resources {
+		res := &in.Target.Resources[i]
+		owner := in.Inventory.Live[res.Ref].Owner
+		if tagged(res.Ref.Kind) && !foreign(res) && owner != (providers.Owner{}) && !w.owns(owner) {
+			out[res.Ref] = owner
+		}
+	}
+	return out
+}
+
 func (w *world) owns(o providers.Owner) bool {
 	return o.Pipeline == w.in.Pipeline && o.Environment == w.in.Environment.Name
 }
