@@ -5,8 +5,9 @@ BIN      := bin/mooring
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
+SOAKTIME ?= 30m
 
-.PHONY: help build man demo test gitea lint bench fuzz clean
+.PHONY: help build man demo test gitea lint bench fuzz soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ bench: ## the figures of the notes: ratios and counts
 
 fuzz: ## every fuzz target for FUZZTIME each
 	./.ci/fuzz $(FUZZTIME)
+
+soak: ## the real daemon under faults for SOAKTIME: memory, goroutines and files stay level
+	$(GO) test -count=1 -v -timeout 0 -run 'TestLesson83SoakWithFaults$$' ./cmd/mooring -soak $(SOAKTIME)
 
 clean: ## remove what was built
 	rm -rf bin

@@ -8,9 +8,9 @@ import (
 	awspolicy "github.com/hashicorp/awspolicyequivalence"
 )
 
-// TestPoliciesAreComparedByMeaning holds the canonical form against an
+// TestLesson66PoliciesAreComparedByMeaning holds the canonical form against an
 // independent judge of equivalence.
-func TestPoliciesAreComparedByMeaning(t *testing.T) {
+func TestLesson66PoliciesAreComparedByMeaning(t *testing.T) {
 	base := `{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Action":["sqs:SendMessage","sqs:ReceiveMessage"],"Resource":"arn:aws:sqs:eu-west-1:111111111111:q"},{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:x":"1"}}}]}`
 	for name, c := range map[string]struct {
 		text string

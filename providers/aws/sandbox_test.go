@@ -52,7 +52,7 @@ func (b *boxed) as(accessKey string) awssdk.Config {
 	}
 }
 
-func TestShopConvergesOnSandbox(t *testing.T) {
+func TestLesson66TheShopIsAsDeclaredOnceItIsDeployed(t *testing.T) {
 	b := newBoxed(t, sandbox.Options{})
 	all := b.shop("preview")
 	b.converge(all)
