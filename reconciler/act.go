@@ -13,6 +13,7 @@ import (
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources/manifest"
 )
 
@@ -75,7 +76,15 @@ func (p *pass) carryOut(ctx context.Context, s plan.Step) record.Outcome {
 		out.Kind, out.Error, out.At = providers.Transient.String(), ctx.Err().Error(), p.e.d.opts.Now()
 		return out
 	}
+	ctx, span := trace.Start(ctx, "step")
+	defer span.End()
 	receipt, err := p.call(ctx, s)
+	if span != nil {
+		span.Text(spanResource, s.Ref.String())
+		span.Text(spanOperation, string(s.Operation))
+		span.Text("mooring.cause", string(s.Cause))
+		span.Failed(kindOf(err))
+	}
 	out.RequestIDs, out.At = receipt.RequestIDs, p.e.d.opts.Now()
 	if err != nil {
 		out.Kind, out.Error = providers.KindOf(err).String(), fmt.Errorf("%s %s: %w", s.Operation, s.Ref, err).Error()

@@ -14,6 +14,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/trace"
 )
 
 // event is something people may have to hear of. kind and key are its
@@ -51,9 +52,14 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
 		ev.facts = before.Alert.Facts
 	}
+	ctx, span := trace.Start(ctx, "alert")
+	defer span.End()
+	span.Text(spanKind, ev.kind)
+	span.Text("mooring.status", status)
+	span.Text("mooring.severity", ev.severity)
 	a := journal.Alert{
 		ID: e.d.opts.NewID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
-		Resource: ev.resource, Labels: ev.labels, Facts: ev.facts, At: e.d.opts.Now(),
+		Resource: ev.resource, Labels: ev.labels, Facts: ev.facts, At: e.d.opts.Now(), Trace: trace.At(ctx).String(),
 	}
 	var recs []journal.Record
 	a.Receivers, recs = e.route(ctx, w, a)

@@ -143,7 +143,7 @@ func (d *Daemon) await(ctx context.Context, retry time.Duration) (woken, hinted 
 // refresh reads the world again, wakes whom it concerns, and returns the
 // environments that are new.
 func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, error) {
-	before := d.world.Load()
+	before, begun := d.world.Load(), d.opts.Now()
 	w, err := d.read(ctx, before, trigger)
 	if err != nil {
 		why := err.Error()
@@ -154,6 +154,7 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	d.unread.Store(nil)
 	d.opts.Metrics.Fetch("ok", 0)
 	d.world.Store(w)
+	d.saw(before, w, begun)
 	if before == nil || !maps.EqualFunc(before.snapshots, w.snapshots, sameCommit) {
 		d.wakeReviews() // a pull request may bring what is only seen now
 	}

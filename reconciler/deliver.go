@@ -41,6 +41,7 @@ func (d *Daemon) message(a journal.Alert, since time.Time) notify.Event {
 	e := notify.Event{
 		ID: a.ID, Fingerprint: a.Fingerprint, Status: a.Status, Kind: a.Kind, Severity: a.Severity,
 		Title: a.Title, Text: a.Text, Resource: a.Resource, Environment: environmentOf(a), Labels: a.Labels, At: a.At, Since: since,
+		Trace: a.Trace,
 	}
 	for _, f := range a.Facts {
 		e.Facts = append(e.Facts, notify.Fact{Name: f.Name, Value: f.Value})
@@ -131,6 +132,7 @@ func (r *receivers) resolve(name string) (notify.Notifier, bool) {
 		r.d.opts.Log.Warn("receiver cannot be used", zap.String("receiver", name), zap.Error(err))
 		return nil, false
 	}
+	n = r.d.traced(name, n)
 	r.open[name] = n
 	return n, true
 }

@@ -13,6 +13,7 @@ import (
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
@@ -21,12 +22,17 @@ import (
 // decisions that say nothing new are not worth a record.
 func (p *pass) ask(ctx context.Context, point policy.Point, in policy.Input) (policy.Decision, error) {
 	start := p.e.d.opts.Now()
+	ctx, span := trace.Start(ctx, "decide")
+	defer span.End()
 	d, err := p.w.evaluate(ctx, point, in)
 	p.e.d.opts.Metrics.Decision(string(point), string(d.Outcome), p.e.d.opts.Now().Sub(start).Seconds())
 	if d.ID == "" {
 		d.ID = in.Request.ID
 	}
 	d.Point = point
+	span.Text("mooring.point", string(point))
+	span.Text("mooring.decision", d.ID)
+	span.Text(spanOutcome, string(d.Outcome))
 	return d, err
 }
 

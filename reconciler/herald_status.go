@@ -105,7 +105,7 @@ func (h *herald) tell(ctx context.Context, s sources.CommitStatus) error {
 	if h.told[s.Context] == s {
 		return nil
 	}
-	if err := h.host.Status(ctx, s); err != nil {
+	if err := h.state(ctx, s); err != nil {
 		return err
 	}
 	h.told[s.Context] = s

@@ -13,6 +13,7 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources/manifest"
 )
 
@@ -91,6 +92,8 @@ func (l *look) touch(ref manifest.Ref, from time.Time) {
 // observe brings the inventory up to date: a survey when one is due or the
 // declared set changed, else a direct look at what is fresh.
 func (e *environment) observe(ctx context.Context, want []manifest.Resource, interval time.Duration) error {
+	ctx, span := trace.Start(ctx, "observe")
+	defer span.End()
 	now := e.d.opts.Now()
 	digest := wantDigest(want)
 	l := &e.look

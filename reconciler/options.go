@@ -14,6 +14,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -65,8 +66,10 @@ type Options struct {
 	// PageURL is where people reach the page; "": messages lead nowhere.
 	PageURL string
 	// Lanes tells what is used of the rates the platforms allow; nil: unknown.
-	Lanes    func() []web.Lane
-	Metrics  Metrics
+	Lanes   func() []web.Lane
+	Metrics Metrics
+	// Tracer records what is done for each commit; nil: nothing does.
+	Tracer   *trace.Tracer
 	Log      *zap.Logger
 	Instance string // this daemon's name in the journal and in sessions
 	// Trigger is what policy is told woke a pass when nothing better is known.

@@ -15,6 +15,7 @@ import (
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources/manifest"
 )
 
@@ -61,6 +62,9 @@ type pass struct {
 	timers   []time.Time
 	ringing  []policy.Alarm // what alarms say, once asked in this pass
 	later    []time.Time    // when somebody else may have changed their mind
+	work     *trace.Work    // nil: not traced
+	// onItsWay: the pass is about a commit that is not in force yet.
+	onItsWay bool
 	// besides are records of decisions that were outweighed.
 	besides []journal.Record
 }
@@ -74,10 +78,13 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
 	e.tell(p.now)
 	e.trail.looks = trailLooks
+	ctx = p.begin(ctx)
 	err := e.contained(func() error { return p.run(ctx) })
 	err = errors.Join(err, e.contained(func() error { return p.tidy(ctx) }))
 	p.publish(ctx, err)
-	return p.report(err), errors.Join(err, p.alertEnvironment(ctx, err))
+	told := p.alertEnvironment(ctx, err)
+	p.end(err)
+	return p.report(err), errors.Join(err, told)
 }
 
 func (p *pass) run(ctx context.Context) error {
@@ -92,6 +99,7 @@ func (p *pass) run(ctx context.Context) error {
 		return p.look(ctx)
 	}
 	unread := p.readHead(ctx)
+	p.bind()
 	if err := p.loadReleases(ctx); err != nil {
 		return errors.Join(unread, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
@@ -191,6 +192,8 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		return err
 	}
 	from, _ := p.w.pipeline.Environment(m.From)
+	ctx, span := p.tracePromotion(ctx, m)
+	defer span.End()
 	proposal, err := p.e.d.opts.Proposer.Propose(ctx, sources.Edit{
 		Branch: p.spec.Branch, Expect: m.Expect, Source: m.Commit, Path: p.spec.Path, SourcePath: from.Path,
 		Message: p.promotionMessage(m, d),
@@ -208,10 +211,12 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		p.later = append(p.later, p.e.pushed.until)
 	default:
 		done.Outcome, done.Commit = "moved", proposal.SHA
+		span.Link(trace.Of(m.To, proposal.SHA))
 		p.e.pushed = pushed{from: m.Expect, until: p.now.Add(pushedLimit)}
 		p.e.log.Info("promoted", zap.String("from", m.From), zap.String("commit", short(proposal.SHA)), zap.String("content", short(m.Key.Content)))
 	}
 	p.e.d.opts.Metrics.Promotion(m.From, m.To, done.Outcome)
+	span.Text(spanOutcome, done.Outcome)
 	recs = []journal.Record{{Promotion: &done}}
 	if done.Outcome == "moved" {
 		recs = append(recs, p.taken(m.Key)...)

@@ -14,6 +14,7 @@ import (
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/sources/manifest"
 )
 
@@ -51,7 +52,10 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 		if err != nil {
 			return ro, err
 		}
+		_, span := trace.Start(ctx, "plan")
 		p.plan = plan.Make(in)
+		span.Number("mooring.steps", int64(len(p.plan.Steps)))
+		span.End()
 		next := rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
 		if passes(ro, next) && p.questioned(ctx, &signal, next) {
 			next = rollout.Advance(ro, merged(signal, p.plan.Signal), p.now)
@@ -139,6 +143,7 @@ func (p *pass) saveRollout(ctx context.Context, ro rollout.State) error {
 	}
 	if ro.Phase != before.Phase || ro.Weight != before.Weight || ro.Verdict != before.Verdict || ro.Paused != before.Paused {
 		p.changed = true
+		p.traceRollout(ctx, "rollout", ro)
 		p.e.log.Info("rollout moved", zap.String("commit", short(ro.Release.Commit)), zap.String("phase", string(ro.Phase)),
 			zap.Int("weight", ro.Weight), zap.String("verdict", string(ro.Verdict)), zap.String("reason", ro.Reason), zap.String("paused", ro.Paused))
 	}
@@ -166,6 +171,7 @@ func (p *pass) consequences(ctx context.Context, before, after rollout.State) er
 		outcome = "rolled_back"
 	}
 	p.e.d.opts.Metrics.Rollout(outcome)
+	p.traceRollout(ctx, outcome, after)
 	return p.holdReturned(ctx, before)
 }
 
@@ -213,6 +219,7 @@ func (p *pass) learn(ctx context.Context, ro rollout.State) error {
 	if err := p.remember(ctx, recs...); err != nil {
 		return err
 	}
+	p.bind()
 	for _, item := range resolved {
 		if err := p.resolveDrift(ctx, item); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"mooring.dev/reconciler/trace"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
@@ -56,6 +57,7 @@ func (d *Daemon) Hint(h web.Hint) bool {
 	if w == nil || w.pipeline == nil {
 		return false
 	}
+	from, _ := trace.Parse(h.Traceparent)
 	matters, news := h.Anything || h.Reviewed, h.Anything || h.Reviewed
 	for branch, commit := range h.Pushed {
 		at := w.snapshots[branch].Commit.SHA
@@ -64,7 +66,7 @@ func (d *Daemon) Hint(h web.Hint) bool {
 		}
 		matters = true
 		if commit == "" || commit != at {
-			d.chase.expect(branch, at, commit)
+			d.chase.expect(branch, pushedTo{was: at, is: commit, at: d.opts.Now(), from: from})
 			news = true
 		}
 	}
@@ -101,20 +103,34 @@ type chase struct {
 	looks  int                 // since the last hint
 }
 
-type pushedTo struct{ was, is string }
+type pushedTo struct {
+	was, is string
+	at      time.Time   // heard of first
+	from    trace.Place // the trace that whoever told it was in; linked, never joined
+}
 
 // rechecks are how long to wait between looks for a push that was told of.
 var rechecks = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 
 // expect notes where a branch was when a push was told, and where it is said
 // to be.
-func (c *chase) expect(branch, was, is string) {
+func (c *chase) expect(branch string, to pushedTo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pushed == nil {
 		c.pushed = map[string]pushedTo{}
 	}
-	c.pushed[branch], c.looks = pushedTo{was, is}, 0
+	if before, ok := c.pushed[branch]; ok {
+		to.at = before.at
+	}
+	c.pushed[branch], c.looks = to, 0
+}
+
+// heard is the push that a branch is looked at for; zero: none was told.
+func (c *chase) heard(branch string) pushedTo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pushed[branch]
 }
 
 // next is when to look again after having read w; 0 when there is nothing to

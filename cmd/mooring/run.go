@@ -24,6 +24,7 @@ import (
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/identity"
 	"mooring.dev/reconciler/journal/bolt"
+	"mooring.dev/reconciler/trace/otlp"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/reread"
 )
@@ -94,8 +95,14 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	instance := instanceName()
+	traces, err := openTraces(cmd.Context(), instance, metrics, log)
+	if err != nil {
+		return err
+	}
+	defer closeTraces(cmd.Context(), traces)
 	platforms := &platforms{
-		place: &f.place, instance: instanceName(), tokens: tokens, quota: quota.New(rates(f.sweepShare)), onCall: metrics.CloudCall, hearing: aws.NewHearing(), readOnly: f.readOnly,
+		place: &f.place, instance: instance, traced: traces != nil, tokens: tokens, quota: quota.New(rates(f.sweepShare)), onCall: metrics.CloudCall, hearing: aws.NewHearing(), readOnly: f.readOnly,
 	}
 	opts, err := f.options(log, platforms)
 	if err != nil {
@@ -115,6 +122,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer workers.Close()
+	opts.Tracer = tracer(traces)
 	opts.PageURL = cmp.Or(f.pageURL, f.address())
 	opts.Store, opts.Environments, opts.Metrics, opts.Policies = store, f.environments, metrics, within(cmd.Context(), workers)
 	daemon, err := reconciler.New(cmd.Context(), opts)
@@ -125,7 +133,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return f.runOnce(cmd, daemon)
 	}
 	r := &reloading{files: f.files, daemon: daemon, log: log, tell: supervised(os.LookupEnv, os.Getpid(), log).tell}
-	return f.serve(cmd.Context(), daemon, metrics, &watch{quota: platforms.quota, metrics: metrics, log: log, reloads: func(ctx context.Context) { r.on(ctx, asked) }})
+	return f.serve(cmd.Context(), daemon, metrics, &watch{
+		traces: traces, quota: platforms.quota, metrics: metrics, log: log, reloads: func(ctx context.Context) { r.on(ctx, asked) },
+	})
 }
 
 // address is where the page will be; "" where only the listener will know.
@@ -196,7 +206,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	server := &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	log.Info("serving", zap.String("address", f.tls.listened(listener.Addr())), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
 	g.Go(func() error { supervise(ctx, log, f.tls.listened(listener.Addr())); return nil })
-	g.Go(func() error { return daemon.Run(ctx) })
+	g.Go(func() error { return untilSent(ctx, daemon, w.traces) })
 	g.Go(func() error { w.lanes(ctx); return nil })
 	g.Go(func() error { w.reloads(ctx); return nil })
 	g.Go(func() error {
@@ -216,8 +226,9 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 }
 
 // watch is what goes on beside the daemon: it shows how much of the account's
-// rates this process uses, and reloads when asked to.
+// rates this process uses, reloads when asked to, and sends traces.
 type watch struct {
+	traces  *otlp.Exporter // nil: nobody is told
 	quota   *quota.Model
 	metrics *web.Metrics
 	log     *zap.Logger

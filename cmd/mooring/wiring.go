@@ -128,6 +128,7 @@ type platforms struct {
 	quota    *quota.Model
 	onCall   func(service, operation, code string)
 	hearing  *aws.Hearing
+	traced   bool // calls are recorded in the traces of what they are made for
 	readOnly bool // nothing is written, whatever is asked
 	secrets  secrets
 
@@ -167,7 +168,7 @@ func (f *platforms) openAWS(ctx context.Context, p *manifest.Pipeline, e manifes
 	}
 	o := aws.Options{
 		Config: cfg, Target: *e.Provider.AWS, Pipeline: p.Name, Environment: e.Name, Artifacts: store,
-		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
+		Tokens: f.tokens, Now: time.Now, Quota: f.quota, OnCall: f.onCall, Trace: f.trace(), CloudWatchProtocol: f.place.cloudwatch, Emulator: f.place.emulator,
 		ReadOnly: f.readOnly, HintQueue: e.Hints.Queue, Hearing: f.hearing, Deadman: e.Rollout.Deadman,
 	}
 	if emulated(cfg) {

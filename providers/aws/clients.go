@@ -7,6 +7,7 @@ import (
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -62,7 +63,7 @@ type clients struct {
 }
 
 func newClients(o Options) *clients {
-	g := &gate{model: o.Quota, scope: scopeOf(o), onCall: o.OnCall, patience: attemptTimeout}
+	g := &gate{model: o.Quota, scope: scopeOf(o), onCall: o.OnCall, trace: o.Trace, patience: attemptTimeout}
 	cfg := o.Config.Copy()
 	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)], g.register)
 	if cfg.Retryer == nil {
@@ -127,6 +128,7 @@ type gate struct {
 	model  *quota.Model
 	scope  string
 	onCall func(service, operation, code string)
+	trace  func(ctx context.Context, service, operation string) (context.Context, func(Call))
 	class  atomic.Int32 // quota.Class
 	calls  atomic.Int64
 	// patience bounds one attempt, the upload of code included: the SDK
@@ -137,6 +139,12 @@ type gate struct {
 const attemptTimeout = 2 * time.Minute
 
 func (g *gate) register(stack *middleware.Stack) error {
+	if g.trace != nil {
+		whole := middleware.InitializeMiddlewareFunc("MooringTrace", g.record)
+		if err := stack.Initialize.Add(whole, middleware.After); err != nil {
+			return err
+		}
+	}
 	step := middleware.FinalizeMiddlewareFunc("MooringLane", g.handle)
 	return stack.Finalize.Insert(step, "Retry", middleware.After)
 }
@@ -163,6 +171,28 @@ func (g *gate) handle(ctx context.Context, in middleware.FinalizeInput, next mid
 	if g.onCall != nil {
 		g.onCall(service, operation, code)
 	}
+	return out, meta, err
+}
+
+// Call is what one call came to, with all its attempts.
+type Call struct {
+	Code     string // AWS's, "" for success
+	Attempts int
+	Request  string // AWS's id of the last attempt; "" where none was answered
+}
+
+// record tells of a whole call: what its lane made it wait, each attempt, and the
+// waits between.
+func (g *gate) record(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	middleware.InitializeOutput, middleware.Metadata, error) {
+	ctx, ended := g.trace(ctx, awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx))
+	out, meta, err := next.HandleInitialize(ctx, in)
+	call := Call{Code: codeOf(err)}
+	if tries, ok := retry.GetAttemptResults(meta); ok {
+		call.Attempts = len(tries.Results)
+	}
+	call.Request, _ = awsmiddleware.GetRequestIDMetadata(meta)
+	ended(call)
 	return out, meta, err
 }
 

@@ -56,6 +56,9 @@ type Options struct {
 	// OnCall hears of every call and its error code ("" for success). Calls are
 	// made side by side, and so is this.
 	OnCall func(service, operation, code string)
+	// Trace is told that a call begins, and returns the context to make it in and
+	// what is to be told when it ended; nil: nobody records calls.
+	Trace func(ctx context.Context, service, operation string) (context.Context, func(Call))
 	// CloudWatchProtocol is "" (what the SDK speaks), or "json" or "query" for
 	// emulators that know only those.
 	CloudWatchProtocol string

@@ -129,6 +129,7 @@ type Alert struct {
 	Facts       []Fact            `json:"facts,omitempty"` // what Text says, one by one
 	Receivers   []string          `json:"receivers"`
 	At          time.Time         `json:"at"`
+	Trace       string            `json:"trace,omitempty"` // where it was raised, as a traceparent; "": it was not traced
 }
 
 // Fact is one thing that is known about an alert, for people.

@@ -35,6 +35,8 @@ type Event struct {
 	Link        string            `json:"link,omitempty"` // to the page
 	// Facts are what the text says, one by one, for receivers that can show it.
 	Facts []Fact `json:"facts,omitempty"`
+	// Trace is where it was raised, as a traceparent; "": it was not traced.
+	Trace string `json:"-"`
 	// Actions are what people can do about it, as links.
 	Actions []Action `json:"actions,omitempty"`
 }

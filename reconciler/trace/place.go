@@ -23,9 +23,11 @@ type Place struct {
 // whoever knows the two names.
 func Of(environment, commit string) Place { return named("commit", environment, commit) }
 
-// Episode is the root of something that is about no commit on its way, known by
-// its name.
-func Episode(environment, name string) Place { return named("episode", environment, name) }
+// Episode is a trace about something that is no commit on its way, known by its
+// name. It has no root: what is found of it stands side by side.
+func Episode(environment, name string) Place {
+	return Place{Trace: named("episode", environment, name).Trace}
+}
 
 func named(parts ...string) Place {
 	var p Place

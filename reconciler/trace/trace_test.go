@@ -164,6 +164,15 @@ func TestARootIsWhereEverybodyLooksForIt(t *testing.T) {
 	s.End()
 	w.Root(Of("production", "c1"))
 	w.End(true)
+	ctx, w = New(&sink, clock()).Begin(context.Background(), "pass")
+	w.Under(Episode("production", "drift"))
+	if at := At(ctx); at.Trace != Episode("production", "drift").Trace || at.Span == [8]byte{} {
+		t.Errorf("at %s", at)
+	}
+	w.End(true)
+	if f := sink.works[1]; f.Spans[0].Parent != [8]byte{} || f.Spans[0].Place.Trace != Episode("production", "drift").Trace || !f.Parent.IsZero() {
+		t.Errorf("an episode has a root: %+v", f)
+	}
 	f := sink.works[0]
 	if f.Spans[0].Place != Of("production", "c1") || f.Spans[0].Parent != [8]byte{} || f.Spans[1].Parent != f.Spans[0].Place.Span || !f.Parent.IsZero() {
 		t.Errorf("%+v", f)

@@ -37,6 +37,7 @@ type Metrics struct {
 	leader       prometheus.Gauge
 	webhooks     *prometheus.CounterVec
 	panics       *prometheus.CounterVec
+	spans        *prometheus.CounterVec
 }
 
 // NewMetrics makes the daemon's metrics.
@@ -66,6 +67,7 @@ func NewMetrics(version string) *Metrics {
 		holds:        gauge(r, "mooring_holds", "Active holds.", "environment"),
 		webhooks:     counter(r, "mooring_webhook_requests_total", "Requests of git hosts.", "host", "code"),
 		panics:       counter(r, "mooring_panics_total", "Defects met and contained.", "environment"),
+		spans:        counter(r, "mooring_trace_spans_total", "Spans of traces that were sent, failed to be, or were lost for want of room.", "outcome"),
 		leader:       single(r, "mooring_leader", "1 when this daemon holds the journal."),
 	}
 	gauge(r, "mooring_build_info", "Which mooring this is.", "version", "go").WithLabelValues(version, runtime.Version()).Set(1)
@@ -192,6 +194,11 @@ func (m *Metrics) Holds(environment string, n int) {
 // Webhook counts one request of a git host by the answer it got.
 func (m *Metrics) Webhook(host string, code int) {
 	m.webhooks.WithLabelValues(host, strconv.Itoa(code)).Inc()
+}
+
+// TraceSpans counts spans by what became of them: sent, failed or lost.
+func (m *Metrics) TraceSpans(outcome string, spans int) {
+	m.spans.WithLabelValues(outcome).Add(float64(spans))
 }
 
 // Panic counts one defect that was contained.

@@ -106,6 +106,7 @@ func TestEachMetricIsMoved(t *testing.T) {
 		{func(m *Metrics) { m.Holds("preview", 2) }, map[string]float64{"mooring_holds": 2}},
 		{func(m *Metrics) { m.Webhook("github", 202) }, map[string]float64{"mooring_webhook_requests_total": 1}},
 		{func(m *Metrics) { m.Panic("preview") }, map[string]float64{"mooring_panics_total": 1}},
+		{func(m *Metrics) { m.TraceSpans("sent", 3) }, map[string]float64{"mooring_trace_spans_total": 3}},
 	}
 	moved := []string{"mooring_leader", "mooring_build_info"} // which say 1 from the start
 	first, _ := sums(t, NewMetrics("test"))

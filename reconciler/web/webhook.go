@@ -42,6 +42,8 @@ type Hint struct {
 	Pushed map[string]string
 	// Anything may have changed.
 	Anything bool
+	// Traceparent is the header of that name, as it came.
+	Traceparent string
 }
 
 // maxHook is the largest webhook read, and maxHooks how many at a time: what
@@ -159,7 +161,7 @@ func (h *hooks) proved(name string, d dialect, r *http.Request, hook Webhook, bo
 		return http.StatusAccepted, "heard before"
 	}
 	claim, err := d.parse(r.Header.Get(d.event), formless(r, body))
-	claim.Host = name
+	claim.Host, claim.Traceparent = name, r.Header.Get("Traceparent")
 	switch {
 	case err != nil:
 		return http.StatusBadRequest, "the body is not what this host sends"
