@@ -40,13 +40,11 @@ func webhookSecret(h *manifest.Host, name string) (*manifest.Secret, string) {
 		}
 		return h.Generic.WebhookSecret, ""
 	}
-	r := map[string]*manifest.HostRepository{"github": h.GitHub, "gitlab": h.GitLab, "gitea": h.Gitea}[name]
-	if name == "bitbucket" && h.Bitbucket != nil {
-		r = &h.Bitbucket.HostRepository
-	}
-	if r == nil {
+	there := map[string]bool{"github": h.GitHub != nil, "gitlab": h.GitLab != nil, "gitea": h.Gitea != nil, "bitbucket": h.Bitbucket != nil}
+	if !there[name] {
 		return nil, ""
 	}
+	r := h.Repository()
 	return r.WebhookSecret, r.Repository
 }
 

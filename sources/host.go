@@ -110,6 +110,8 @@ type HostFacts struct {
 	// Write: branches may be pushed, pull requests opened, statuses written.
 	// Known is false where the host does not tell.
 	Write, WriteKnown bool
+	// Lacks are rights that are missing, by the host's names, where it tells.
+	Lacks []string
 	// Protected: the host keeps the branch from being pushed to by anybody.
 	Protected, ProtectedKnown bool
 }

@@ -34,7 +34,7 @@ func (d *doctoring) host(ctx context.Context, p *manifest.Pipeline) diagnose.Hos
 			if out.Err = err; err != nil {
 				return out
 			}
-			out.Login, out.Write, out.WriteKnown = facts.Login, facts.Write, facts.WriteKnown
+			out.Login, out.Write, out.WriteKnown, out.Lacks = facts.Login, facts.Write, facts.WriteKnown, facts.Lacks
 		}
 		out.Branches = append(out.Branches, diagnose.HostBranch{
 			Environment: e.Name, Branch: e.Branch, Promotion: e.Promotion, Err: err, Protected: facts.Protected, ProtectedKnown: facts.ProtectedKnown,

@@ -15,10 +15,21 @@ func openHost(h manifest.Host, secrets *secrets) (sources.Host, error) {
 	if r == nil {
 		return nil, errors.New("the pipeline names no host with a repository")
 	}
-	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Token: secrets.of(*r.Token), Now: time.Now}
+	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Now: time.Now}
+	if r.Token != nil {
+		o.Token = secrets.of(*r.Token)
+	}
 	switch {
 	case h.GitHub != nil:
 		o.Kind = host.GitHub
+		if app := h.GitHub.App; app != nil {
+			var err error
+			if o.App, err = host.NewApp(host.AppOptions{
+				ID: app.ID, Installation: app.Installation, Key: secrets.of(*app.PrivateKey), Endpoint: r.Endpoint, Repository: r.Repository, Now: time.Now,
+			}); err != nil {
+				return nil, err
+			}
+		}
 	case h.GitLab != nil:
 		o.Kind = host.GitLab
 	case h.Gitea != nil:

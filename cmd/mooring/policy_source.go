@@ -126,6 +126,9 @@ func (f *policySources) repository(address string) (*git.Repository, error) {
 	}
 	if sameHost(address, f.place.repo) {
 		o.User, o.TokenEnv, o.TokenFile = f.place.user, "MOORING_GIT_TOKEN", f.place.tokenFile
+		if err := f.place.asApp(&o); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(f.cache, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of repositories: %w", err)

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/cgi"
@@ -27,32 +31,60 @@ import (
 type forge struct {
 	*hosttest.Repository
 	git  string // the bare repository's folder
+	app  *hosttest.App
 	sent int
 }
 
 // cmdForge starts a host, before the shop: $FORGE_GIT is its repository, and
-// FORGE_API in the script's mooring.yaml its address.
-func cmdForge(ts *testscript.TestScript, _ bool, _ []string) {
+// FORGE_API in the script's mooring.yaml its address. "forge app" is one that
+// lets the GitHub App 7 in alone, by its installation 42 and the key in app.pem;
+// "forge remove" takes that away and "forge install" gives it again.
+func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
+	if f := st.forge; f != nil && f.app != nil {
+		f.app.Set(func(a *hosttest.App) { a.Removed = args[0] == "remove" })
+		f.app.Revoke()
+		return
+	}
 	libexec, err := exec.Command("git", "--exec-path").Output()
 	ts.Check(err)
-	server := httptest.NewServer(&cgi.Handler{
+	backend := &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(libexec)), "git-http-backend"),
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + st.work, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + st.work, "REMOTE_USER=mooring",
 			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true",
 		},
-	})
-	ts.Defer(server.Close)
+	}
 	st.forge = &forge{git: filepath.Join(st.work, "shop.git")}
 	st.forge.Repository = hosttest.New(st.forge.at)
-	api := st.forge.GitHub()
+	var server, api *httptest.Server
+	if len(args) > 0 {
+		st.forge.app = appOf(ts, backend)
+		api = st.forge.GitHubApp(st.forge.app)
+		server = api
+	} else {
+		server, api = httptest.NewServer(backend), st.forge.GitHub()
+		ts.Defer(server.Close)
+	}
 	ts.Defer(api.Close)
 	ts.Setenv("FORGE_GIT", server.URL+"/shop.git")
 	pipeline := filepath.Join(st.work, "mooring.yaml")
 	text, err := os.ReadFile(pipeline)
 	ts.Check(err)
 	ts.Check(os.WriteFile(pipeline, bytes.ReplaceAll(text, []byte("FORGE_API"), []byte(api.URL)), 0o644))
+}
+
+// appOf is an App whose tokens live for twenty seconds, and writes its key.
+func appOf(ts *testscript.TestScript, git http.Handler) *hosttest.App {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	ts.Check(err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	ts.Check(os.WriteFile(filepath.Join(stageOf(ts).work, "app.pem"), text, 0o600))
+	ts.Setenv("APP_SECRET", strings.Split(string(text), "\n")[1]) // a line of the key
+	return &hosttest.App{
+		ID: 7, Installation: 42, Public: &key.PublicKey, Now: time.Now, Lives: 20 * time.Second, Git: git,
+		Rights: map[string]string{"contents": "write", "statuses": "write", "pull_requests": "write"},
+	}
 }
 
 // ofForks begins the branches of forks: what they bring has a name here that is

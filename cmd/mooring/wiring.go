@@ -48,6 +48,7 @@ type place struct {
 	poll      time.Duration
 
 	tokenFile, user, sshKey, knownHosts, caFile string
+	gitApp, gitAppKey                           string // a GitHub App, as APP/INSTALLATION, and its key file
 	signingKey                                  string // of a daemon's commits
 	cloudwatch, emulator                        string
 
@@ -62,6 +63,8 @@ func (p *place) flags(cmd *cobra.Command) {
 	f.StringVar(&p.state, "state", defaultState(), "folder of the journal and caches")
 	f.StringVar(&p.artifacts, "artifacts", "", "folder below which file: artifacts lie")
 	f.StringVar(&p.tokenFile, "git-token-file", "", "file with the HTTPS token of the repository (or set MOORING_GIT_TOKEN)")
+	f.StringVar(&p.gitApp, "git-github-app", "", "GitHub App that opens an HTTPS repository on GitHub, as APP/INSTALLATION (the ids)")
+	f.StringVar(&p.gitAppKey, "git-github-app-key", "", "file with the private key of --git-github-app, PEM")
 	f.StringVar(&p.user, "git-user", "", "user for the repository, where the host wants another than git")
 	f.StringVar(&p.sshKey, "git-ssh-key", "", "private key file for an SSH repository")
 	f.StringVar(&p.knownHosts, "git-known-hosts", "", "known_hosts file; SSH hosts not in it are refused")
@@ -96,10 +99,14 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 	case p.repo == "":
 		return nil, nil, errors.New("no repository: name one with --repo PATH_OR_URL (or a working folder with --path DIR)")
 	}
-	repo, err := git.Open(git.Options{
+	o := git.Options{
 		URL: p.repo, Dir: cache, User: p.user, TokenEnv: "MOORING_GIT_TOKEN", TokenFile: p.tokenFile, SSHKeyFile: p.sshKey,
 		KnownHostsFile: p.knownHosts, CAFile: p.caFile, SigningKeyFile: p.signingKey, Files: p.files, Poll: p.poll, Notice: notice,
-	})
+	}
+	if err := p.asApp(&o); err != nil {
+		return nil, nil, err
+	}
+	repo, err := git.Open(o)
 	if err != nil {
 		return nil, nil, err
 	}

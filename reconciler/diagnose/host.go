@@ -12,8 +12,9 @@ type Host struct {
 	// Write: statuses and pull requests may be written; Known is false where
 	// the host does not tell.
 	Write, WriteKnown bool
-	Webhook           bool // there is a secret for them, and it can be read
-	Generic           bool // webhooks of something else are taken
+	Lacks             []string // rights that are missing, by the host's names
+	Webhook           bool     // there is a secret for them, and it can be read
+	Generic           bool     // webhooks of something else are taken
 	Branches          []HostBranch
 }
 
@@ -45,7 +46,7 @@ func OfHost(h Host) []Check {
 	case !h.WriteKnown:
 		out = append(out, rights.skipped("the host does not tell what the token may do"))
 	case !h.Write:
-		out = append(out, rights.fault("give the token the rights that docs/hosts.md names", "the token may not write: no status, no comment, no pull request"))
+		out = append(out, rights.fault("give the token the rights that docs/hosts.md names", "the token may not write: no status, no comment, no pull request%s", lacks(h.Lacks)))
 	default:
 		out = append(out, rights.ok("the token may write"))
 	}
@@ -54,6 +55,13 @@ func OfHost(h Host) []Check {
 		out = append(out, b.check())
 	}
 	return out
+}
+
+func lacks(rights []string) string {
+	if len(rights) == 0 {
+		return ""
+	}
+	return "; it lacks " + strings.Join(rights, ", ")
 }
 
 func shownTo(login string) string {

@@ -88,7 +88,7 @@ func (h *overHTTP) dial() (link, error) {
 	}
 	status := 0
 	client := &http.Client{
-		Transport:     &guard{base: base, status: &status},
+		Transport:     &guard{base: base, status: &status, refused: func() { h.refused(token) }},
 		CheckRedirect: sameHost,
 	}
 	endpoint := h.at.endpoint
@@ -102,8 +102,18 @@ func (h *overHTTP) dial() (link, error) {
 	return made, nil
 }
 
+// refused lets who gave a token know that it is not taken.
+func (h *overHTTP) refused(token string) {
+	if h.options.Refused != nil && token != "" {
+		h.options.Refused(token)
+	}
+}
+
 // token reads the credential where it stands now; "" is none.
 func (h *overHTTP) token() (string, error) {
+	if h.options.Token != nil {
+		return h.options.Token()
+	}
 	if h.secret != nil {
 		return h.secret.Get()
 	}
@@ -133,8 +143,9 @@ const maxAdvertised = 64 << 20
 // so that nothing a server writes into an error page is read, and a list of
 // references has a length.
 type guard struct {
-	base   http.RoundTripper
-	status *int
+	base    http.RoundTripper
+	status  *int
+	refused func() // the server does not take the credential
 }
 
 func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -143,7 +154,9 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		*g.status = response.StatusCode
+		if *g.status = response.StatusCode; *g.status == http.StatusUnauthorized {
+			g.refused()
+		}
 		err := fmt.Errorf("HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 		return nil, errors.Join(err, response.Body.Close())
 	}

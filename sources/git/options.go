@@ -26,6 +26,10 @@ type Options struct {
 	// or no credential at all.
 	TokenFile string
 	TokenEnv  string
+	// Token, where it is set, gives the token instead, at every use. Refused is
+	// told of one that the server does not take; it may be nil.
+	Token   func() (string, error)
+	Refused func(token string)
 
 	SSHKeyFile     string // private key without passphrase; read at every use
 	KnownHostsFile string // needed for SSH: hosts not in it are refused; read at every use

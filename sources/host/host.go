@@ -40,8 +40,9 @@ type Options struct {
 	// Endpoint is the host's address where it is not the public one: as
 	// https://git.example.com, without the path of its API.
 	Endpoint string
-	// Token is read at each request.
+	// Token is read at each request. Without it App gives one.
 	Token func() (string, error)
+	App   *App
 	// User goes with a token that is an app password, on Bitbucket Cloud.
 	User string
 	// Client's transport and timeout are used; nil: one with a timeout of 30 s.
@@ -87,7 +88,8 @@ const (
 // Host is one repository at a host.
 type Host struct {
 	d       driver
-	comment int // bytes of the largest comment
+	app     *App // nil: there is a token
+	comment int  // bytes of the largest comment
 
 	mu   sync.Mutex
 	said map[string]sources.CommitStatus // by commit and context
@@ -101,12 +103,15 @@ func New(o Options) (*Host, error) {
 	if !ok {
 		return nil, fmt.Errorf("repository %q of %s: want OWNER/NAME", o.Repository, o.Kind)
 	}
+	if o.App != nil && o.Token == nil {
+		o.Token = o.App.Token
+	}
 	if o.Token == nil || o.Now == nil {
-		return nil, errors.New("host: Token and Now are needed")
+		return nil, errors.New("host: Token or App, and Now are needed")
 	}
 	client := o.client()
 	at := place{client: client, endpoint: strings.TrimRight(o.Endpoint, "/"), owner: owner, name: name}
-	h := &Host{comment: maxComment, said: map[string]sources.CommitStatus{}}
+	h := &Host{app: o.App, comment: maxComment, said: map[string]sources.CommitStatus{}}
 	var err error
 	switch o.Kind {
 	case GitHub:
@@ -157,7 +162,11 @@ func (o Options) client() *http.Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	base.Transport = &transport{next: next, token: o.Token, authorise: o.authorise, now: o.Now}
+	t := &transport{next: next, token: o.Token, authorise: o.authorise, now: o.Now}
+	if o.App != nil {
+		t.refused = o.App.Refused
+	}
+	base.Transport = t
 	return base
 }
 
@@ -322,6 +331,10 @@ func (h *Host) Facts(ctx context.Context, branch string) (sources.HostFacts, err
 	f, err := h.d.facts(ctx, branch)
 	if err != nil {
 		return f, fmt.Errorf("ask the host about the repository: %w", err)
+	}
+	if h.app != nil { // a repository does not tell what an App may do there
+		f.Lacks = h.app.Lacks()
+		f.Write, f.WriteKnown = len(f.Lacks) == 0, true
 	}
 	return f, nil
 }

@@ -59,6 +59,7 @@ type transport struct {
 	next      http.RoundTripper
 	token     func() (string, error)
 	authorise func(h http.Header, token string)
+	refused   func(token string) // told of one that is not taken; may be nil
 	now       func() time.Time
 
 	mu    sync.Mutex
@@ -104,6 +105,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.until = until
 		t.mu.Unlock()
 		return nil, &sources.LimitedError{Until: until}
+	}
+	if resp.StatusCode == http.StatusUnauthorized && t.refused != nil {
+		t.refused(token)
 	}
 	return nil, &Error{Method: r.Method, Path: r.URL.Path, Status: resp.StatusCode, Text: clean(said(words), token)}
 }

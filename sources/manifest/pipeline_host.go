@@ -9,7 +9,7 @@ import (
 // Host is the service the repository is reviewed on. At most one of the first
 // four is set; Generic may stand alone or beside it.
 type Host struct {
-	GitHub    *HostRepository      `json:"github,omitempty" doc:"GitHub, or a GitHub Enterprise Server."`
+	GitHub    *GitHubRepository    `json:"github,omitempty" doc:"GitHub, or a GitHub Enterprise Server."`
 	GitLab    *HostRepository      `json:"gitlab,omitempty" doc:"GitLab."`
 	Gitea     *HostRepository      `json:"gitea,omitempty" doc:"Gitea or Forgejo. Needs endpoint."`
 	Bitbucket *BitbucketRepository `json:"bitbucket,omitempty" doc:"Bitbucket Cloud, or with dataCenter a Bitbucket Data Center."`
@@ -25,6 +25,28 @@ type HostRepository struct {
 	Token         *Secret `json:"token" is:"required,secret" doc:"The token that opens it, read anew at each request."`
 	Endpoint      string  `json:"endpoint,omitempty" is:"match=url,maxlen=2048" doc:"The host's address where it is not the public one, without the path of its API."`
 	WebhookSecret *Secret `json:"webhookSecret,omitempty" is:"secret" doc:"What webhooks are signed with. Without it none is taken."`
+}
+
+// GitHubRepository is one repository on a GitHub, opened by a token or by a
+// GitHub App.
+type GitHubRepository struct {
+	Repository    string     `json:"repository" is:"required,match=hosted,maxlen=255" doc:"The repository as the host names it: OWNER/NAME."`
+	Token         *Secret    `json:"token,omitempty" is:"secret" doc:"The token that opens it, read anew at each request. Either this or app."`
+	App           *GitHubApp `json:"app,omitempty" doc:"The GitHub App that opens it, whose tokens live for an hour. Either this or token."`
+	Endpoint      string     `json:"endpoint,omitempty" is:"match=url,maxlen=2048" doc:"The host's address where it is not the public one, without the path of its API."`
+	WebhookSecret *Secret    `json:"webhookSecret,omitempty" is:"secret" doc:"What webhooks are signed with. Without it none is taken."`
+}
+
+// GitHubApp is an App that is installed where the repository is.
+type GitHubApp struct {
+	ID           int     `json:"id" is:"required,min=1" doc:"The App's id (App ID, not Client ID)."`
+	Installation int     `json:"installation" is:"required,min=1" doc:"The id of its installation in the repository's account: the number at the end of the installation's address."`
+	PrivateKey   *Secret `json:"privateKey" is:"required,secret" doc:"The App's private key, PEM, read anew whenever a token is asked for."`
+}
+
+// common is what all hosts have; its token is nil where an App opens it.
+func (r *GitHubRepository) common() *HostRepository {
+	return &HostRepository{Repository: r.Repository, Token: r.Token, Endpoint: r.Endpoint, WebhookSecret: r.WebhookSecret}
 }
 
 // BitbucketRepository is one repository on a Bitbucket.
@@ -49,7 +71,10 @@ type HostPerson struct {
 
 // Repository is the one on the host that was named; nil when only Generic is.
 func (h *Host) Repository() *HostRepository {
-	for _, r := range []*HostRepository{h.GitHub, h.GitLab, h.Gitea} {
+	if h.GitHub != nil {
+		return h.GitHub.common()
+	}
+	for _, r := range []*HostRepository{h.GitLab, h.Gitea} {
 		if r != nil {
 			return r
 		}
@@ -83,6 +108,12 @@ func (h *Host) check(d *decoder, n *node) {
 		d.fault(n.pos(), "names no host", "as github: {repository: acme/shop, token: {fromEnv: HOST_TOKEN}}")
 	case hosts > 1:
 		d.fault(n.pos(), "names several hosts", "the repository stands on one; generic may stand beside it")
+	}
+	if h.GitHub != nil && h.GitHub.Token == nil && h.GitHub.App == nil {
+		d.faults = append(d.faults, Fault{n.get("github").pos(), "spec.host.github.token", "is missing, and so is app", "as token: {fromEnv: HOST_TOKEN}"})
+	}
+	if h.GitHub != nil && h.GitHub.Token != nil && h.GitHub.App != nil {
+		d.faults = append(d.faults, Fault{n.get("github").get("app").pos(), "spec.host.github.app", "stands beside token", "name one of them"})
 	}
 	if h.Gitea != nil && h.Gitea.Endpoint == "" {
 		d.fault(n.get("gitea").pos(), "gitea needs endpoint", "as https://git.example.com")

@@ -28,6 +28,10 @@
 {{- with .user }}
 - --git-user={{ . }}
 {{- end }}{{ end }}{{ end }}
+{{- with .Values.git.githubApp }}{{ if .secret }}
+- --git-github-app={{ .app }}/{{ .installation }}
+- --git-github-app-key=/etc/mooring/git/app/{{ .key }}
+{{- end }}{{ end }}
 {{- with .Values.git.ssh }}{{ if .secret }}
 - --git-ssh-key=/etc/mooring/git/ssh/{{ .key }}
 - --git-known-hosts=/etc/mooring/git/ssh/{{ .knownHostsKey }}

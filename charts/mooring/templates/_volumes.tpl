@@ -5,6 +5,9 @@
 {{- if .Values.git.token.secret }}
 - {name: git-token, mountPath: /etc/mooring/git/token, readOnly: true}
 {{- end }}
+{{- if .Values.git.githubApp.secret }}
+- {name: git-app, mountPath: /etc/mooring/git/app, readOnly: true}
+{{- end }}
 {{- if .Values.git.ssh.secret }}
 - {name: git-ssh, mountPath: /etc/mooring/git/ssh, readOnly: true}
 {{- end }}
@@ -37,6 +40,10 @@
   emptyDir: {sizeLimit: 256Mi}
 {{- with .Values.git.token.secret }}
 - name: git-token
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.git.githubApp.secret }}
+- name: git-app
   secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end }}
 {{- with .Values.git.ssh.secret }}
