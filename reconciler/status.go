@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"mooring.dev/reconciler/web"
 )
@@ -16,13 +17,13 @@ func (d *Daemon) Status() web.Status {
 	if d.opts.Lanes != nil {
 		s.Quota = d.opts.Lanes()
 	}
+	w := d.world.Load()
 	if why := d.unread.Load(); why != nil {
-		s.Faults = append(s.Faults, faultSource+": "+*why)
+		s.Faults = append(s.Faults, faultSource+": "+*why+lastRead(w))
 	}
 	if why := d.unhosted.Load(); why != nil {
 		s.Faults = append(s.Faults, "host: "+*why)
 	}
-	w := d.world.Load()
 	if w == nil {
 		return s
 	}
@@ -53,6 +54,14 @@ func (d *Daemon) Status() web.Status {
 		s.Environments = append(s.Environments, status)
 	}
 	return s
+}
+
+// lastRead says how old is what is known of the repository.
+func lastRead(w *world) string {
+	if w == nil {
+		return "; it was not read yet"
+	}
+	return "; it was last read at " + w.at.UTC().Format(time.RFC3339)
 }
 
 // History of one environment, or of all with "", newest first.
