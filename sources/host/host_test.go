@@ -172,6 +172,8 @@ func TestTheNewestWordOfEachPersonOnItsCommit(t *testing.T) {
 		w.repo.Review(r.Number, "dan", "approved")
 		w.repo.Dismiss(r.Number, "dan")
 		w.repo.Review(r.Number, "eve", "comment")
+		w.repo.Review(r.Number, "gus", "approved") // who is Gus too
+		w.repo.Review(r.Number, "Gus", "changes")
 		w.push(branch, sha("b"))
 		_ = must[[]sources.PullRequest](t)(w.Requests(ctx, base)) // the host sees the push
 		w.repo.Review(r.Number, "fay", "approved")
@@ -194,7 +196,12 @@ func TestTheNewestWordOfEachPersonOnItsCommit(t *testing.T) {
 		if v, ok := got["bob"]; ok && v.Verdict == sources.Approves { // GitLab does not tell a no
 			t.Errorf("bob took it back: %+v", v)
 		}
-		delete(got, "bob")
+		if v, ok := got["gus"]; ok && v.Verdict == sources.Approves && w.kind != host.GitLab {
+			t.Errorf("gus took it back: %+v", v)
+		}
+		for _, who := range []string{"bob", "gus", "Gus"} {
+			delete(got, who)
+		}
 		if len(got) > 0 {
 			t.Errorf("more than there should be: %+v", got)
 		}
@@ -230,6 +237,18 @@ func TestAStatusIsSaidOnce(t *testing.T) {
 		if len(got[0].Text) > 140 || !strings.HasSuffix(got[0].Text, "é…") {
 			t.Errorf("cut to %q", got[0].Text)
 		}
+		// Environments share a commit, and each has its own.
+		for range 2 {
+			for _, context := range []string{"mooring/preview", "mooring/production"} {
+				s.Context = context
+				if err := w.Status(ctx, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got := w.repo.Statuses(); len(got) != 4 || got[3].Context != "mooring/preview" {
+			t.Errorf("of two environments the host was told %+v", got[3:])
+		}
 	})
 }
 
@@ -237,7 +256,8 @@ func TestOneCommentByItsMarker(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		r := must[sources.PullRequest](t)(w.Upsert(ctx, draft))
-		w.repo.Say(r.Number, "ann", "what does [//]: # (mooring plan production) mean?")
+		quoted := "what does this mean?\n\n[//]: # (mooring plan production)\n"
+		w.repo.Say(r.Number, "ann", quoted)
 		for range 60 {
 			w.repo.Say(r.Number, "ann", "more talk than fits a page")
 		}
@@ -255,6 +275,8 @@ func TestOneCommentByItsMarker(t *testing.T) {
 			for _, said := range p.Comments {
 				if said.By == "mooring" {
 					ours = append(ours, said.Text)
+				} else if said.Edits > 0 {
+					t.Errorf("what %s said was written over: %q", said.By, said.Text)
 				}
 			}
 		}

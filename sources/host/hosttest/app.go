@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,14 @@ type App struct {
 	tokens map[string]time.Time
 	made   int
 	asked  int
+	of     [][]string
+}
+
+// Of are the repositories that each token was asked for; nil is all.
+func (a *App) Of() [][]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.of)
 }
 
 // Set changes the App.
@@ -92,6 +101,12 @@ func (a *App) give(w http.ResponseWriter, q *http.Request, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked++
+	var want struct{ Repositories []string }
+	if err := json.NewDecoder(q.Body).Decode(&want); err != nil {
+		answer(w, http.StatusBadRequest, object{"message": "Problems parsing JSON"})
+		return
+	}
+	a.of = append(a.of, want.Repositories)
 	assertion := strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer ")
 	switch {
 	case !a.signed(assertion):
