@@ -174,6 +174,9 @@ func TestTheNewestWordOfEachPersonOnItsCommit(t *testing.T) {
 		w.repo.Review(r.Number, "eve", "comment")
 		w.repo.Review(r.Number, "gus", "approved") // who is Gus too
 		w.repo.Review(r.Number, "Gus", "changes")
+		w.repo.Review(r.Number, "hal", "approved")
+		w.repo.Review(r.Number, "hal", "changes")
+		w.repo.DismissLast(r.Number, "hal") // what was said before comes not to life by it
 		w.push(branch, sha("b"))
 		_ = must[[]sources.PullRequest](t)(w.Requests(ctx, base)) // the host sees the push
 		w.repo.Review(r.Number, "fay", "approved")
@@ -199,7 +202,10 @@ func TestTheNewestWordOfEachPersonOnItsCommit(t *testing.T) {
 		if v, ok := got["gus"]; ok && v.Verdict == sources.Approves && w.kind != host.GitLab {
 			t.Errorf("gus took it back: %+v", v)
 		}
-		for _, who := range []string{"bob", "gus", "Gus"} {
+		if v, ok := got["hal"]; ok && v.Verdict == sources.Approves && (w.kind == host.GitHub || w.kind == host.Gitea) {
+			t.Errorf("hal took it back: %+v", v)
+		}
+		for _, who := range []string{"bob", "gus", "Gus", "hal"} {
 			delete(got, who)
 		}
 		if len(got) > 0 {

@@ -138,6 +138,18 @@ func (r *Repository) Dismiss(number int, by string) {
 	}
 }
 
+// DismissLast takes a person's newest word back, and none before it.
+func (r *Repository) DismissLast(number int, by string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range slices.Backward(r.pull(number).Reviews) {
+		if v.By == by {
+			v.Dismissed = true
+			return
+		}
+	}
+}
+
 // Say comments as a person does.
 func (r *Repository) Say(number int, by, text string) {
 	r.mu.Lock()
