@@ -76,6 +76,13 @@ func (c *crowd) end(number int, state sources.RequestState) {
 	c.pulls[number-1].State = state
 }
 
+// by says who opened a pull request.
+func (c *crowd) by(number int, login string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pulls[number-1].Author = login
+}
+
 // review says a word; what it was said about is where the request's branch is.
 func (c *crowd) review(number int, v sources.Review) {
 	c.mu.Lock()
@@ -334,7 +341,13 @@ func TestAReviewedHotfixIsAdmitted(t *testing.T) {
 		c.memory = 512
 		s.push("fix/memory", c.files())
 		number := s.crowd.pull("fix/memory", "env/production")
+		s.crowd.by(number, "zoe")
 		s.wait(5 * time.Minute)
+		s.crowd.review(number, sources.Review{Login: "Zoe", Verdict: sources.Approves}) // who opened it
+		s.wait(5 * time.Minute)
+		if got := s.crowd.last(s.branch("fix/memory"), "mooring/production"); got.State != sources.StatusPending {
+			t.Errorf("approved by who opened it, and its status is %+v", got)
+		}
 		s.crowd.review(number, sources.Review{Login: "ann-w", Verdict: sources.Approves})
 		s.wait(5 * time.Minute)
 		if got := s.crowd.last(s.branch("fix/memory"), "mooring/production"); got.State != sources.StatusSuccess {
