@@ -144,6 +144,19 @@ func (p points) covers(calls points) bool {
 	return true
 }
 
+// lasts: it happened in two periods at least. What lies between throttled calls
+// and calls that are late is one more minute: calls that ran would be told of
+// the first by the time the second is.
+func (p points) lasts() bool {
+	n := 0
+	for _, v := range p {
+		if v > 0 {
+			n++
+		}
+	}
+	return n > 1
+}
+
 func (p points) sum() int64 {
 	total := 0.0
 	for _, v := range p {
@@ -154,7 +167,7 @@ func (p points) sum() int64 {
 
 func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
 	var out providers.Sample
-	var invoked, timed, slow, quantile points
+	var invoked, throttled, timed, slow, quantile points
 	late, silent := false, true
 	for i, m := range metrics {
 		of := seen["m"+strconv.Itoa(i)]
@@ -170,7 +183,7 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 		case countsBoth:
 			out.Known, out.Calls, out.Errors = out.Known || len(of) > 0, out.Calls+n, out.Errors+n
 		case countsThrottles:
-			out.Throttles += n
+			out.Throttles, throttled = out.Throttles+n, of
 		case countsTimed:
 			timed = of
 		case countsSlow:
@@ -179,6 +192,8 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 			quantile = of
 		}
 	}
+	// Throttled calls are no invocations: where all are, there is no word of any.
+	out.Known = out.Known || throttled.lasts()
 	if !out.Known || late {
 		return providers.Sample{Silent: silent}
 	}

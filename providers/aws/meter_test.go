@@ -13,7 +13,7 @@ import (
 
 // What CloudWatch's answers make: a series that is missing, late, no number or
 // below zero is unknown, never 0; only failures without any word of them are
-// none.
+// none. Throttles have no calls beside them.
 func TestSampleOfAnswers(t *testing.T) {
 	metrics := append([]metric{{counts: countsCalls}, {counts: countsErrors}, {counts: countsThrottles}},
 		metric{counts: countsTimed}, metric{counts: isQuantile}, metric{counts: countsSlow})
@@ -36,7 +36,10 @@ func TestSampleOfAnswers(t *testing.T) {
 		"all there":                        {[]points{at(5, 5), at(1, 0), at(0, 2), at(5, 5), at(10, 30), at(1, 0)}, providers.Sample{Known: true, Calls: 10, Errors: 1, Throttles: 2, Latency: latency(10, 1)}},
 		"nothing":                          {nil, providers.Sample{Silent: true}},
 		"no calls, and 0 failures":         {[]points{at(), at(0, 0)}, providers.Sample{}},
-		"no calls, and throttles":          {[]points{at(), at(), at(3)}, providers.Sample{}},
+		"a minute of throttles alone":      {[]points{at(), at(), at(3)}, providers.Sample{}},
+		"all is throttled":                 {[]points{at(), at(), at(3, 4)}, providers.Sample{Known: true, Throttles: 7}},
+		"throttles now and then":           {[]points{at(), at(), at(0, 3, 0)}, providers.Sample{}},
+		"calls, then throttles alone":      {[]points{at(5), at(), at(0, 3)}, providers.Sample{Known: true, Calls: 5, Throttles: 3}},
 		"calls, and no word of failures":   {[]points{at(5, 5)}, providers.Sample{Known: true, Calls: 10}},
 		"only failures are told":           {[]points{at(5, 5), at(2)}, providers.Sample{Known: true, Calls: 10, Errors: 2}},
 		"a minute's failures are late":     {[]points{at(5, 5), at(0)}, providers.Sample{}},

@@ -79,6 +79,11 @@ func TestThrottlesAreFailures(t *testing.T) {
 	if g, _ := (Stakes{}).bet(throttled, throttled, 0); f != g || safeEvidence(failed, failed, 0.02) != safeEvidence(throttled, throttled, 0.02) {
 		t.Error("a throttled call counts otherwise than a failed one")
 	}
+	var all Evidence
+	all.Count(Look{Window: windowAt(1), Canary: providers.Sample{Known: true, Throttles: 70}, Baseline: sample(600, 0)}, Setting{Among: 1}, usual)
+	if j := Judge([]Arm{{Evidence: all, Ref: fn("a"), Stable: "1", New: "2", Weight: 10}}, usual); j.Verdict != Fail {
+		t.Errorf("every call is throttled: %+v", j)
+	}
 }
 
 // The sum of all stakes has a mean of at most what it was, whatever was betted
