@@ -11,7 +11,9 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 )
 
 // mitigationHold is how long an operator's mitigation is left alone before
@@ -78,7 +80,7 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 	broken := err != nil || d.Outcome == policy.Error
 	for i := range items {
 		before := items[i]
-		items[i] = answer(before, d, broken)
+		items[i] = p.inMotion(answer(before, d, broken))
 		if p.e.d.opts.ReadOnly {
 			items[i] = onlyTold(items[i])
 		}
@@ -93,6 +95,18 @@ func (p *pass) respond(ctx context.Context, items []record.DriftItem) error {
 	recs = append(decisionRecords(d), recs...)
 	p.changed = true
 	return p.remember(ctx, recs...) // tidy tells people, and holds what is held
+}
+
+// inMotion: while a release moves, an alias that somebody else moved is held,
+// also where policy would put it back: whether the release goes on over it is a
+// person's word.
+func (p *pass) inMotion(item record.DriftItem) record.DriftItem {
+	ro := p.st.Rollout
+	moves := ro.Phase != rollout.Idle && ro.Phase != rollout.Back && slices.ContainsFunc(ro.Functions, func(f rollout.Function) bool { return f.Alias == item.Ref })
+	if moves && item.Response == record.Revert && plan.RoutingPath(item.Path) {
+		item.Response, item.Reason = record.HoldIt, "a release moves, and somebody else moved its traffic"
+	}
+	return item
 }
 
 func sameAnswer(a, b record.DriftItem) bool {
@@ -129,11 +143,21 @@ func (p *pass) holdMitigation(ctx context.Context, item record.DriftItem) error 
 	if item.Response != record.HoldIt {
 		return nil
 	}
-	return p.hold(ctx, record.Hold{
+	who := ""
+	if item.Actor.Name != "" {
+		who = " by " + item.Actor.Name
+	}
+	h := record.Hold{
 		ID: holdID("mitigation", p.e.name, item.ID), Kind: "mitigation", Scope: record.HoldScope{Ref: item.Ref}, Until: p.now.Add(mitigationHold),
 		About:  item.ID,
-		Reason: fmt.Sprintf("%s %s %s: %s; resume to put it back", item.Ref, item.Path, item.Kind, describe(item)),
-	})
+		Reason: fmt.Sprintf("%s %s %s%s: %s; resume to put it back", item.Ref, item.Path, item.Kind, who, describe(item)),
+	}
+	if old, ok := p.st.Holds[h.ID]; ok && old.Active(p.now) && old.Reason != h.Reason && who != "" {
+		old.Reason = h.Reason // who did it is learned later
+		p.changed = true
+		return p.remember(ctx, journal.Record{Hold: &old})
+	}
+	return p.hold(ctx, h)
 }
 
 // howResolved says what ended a difference.

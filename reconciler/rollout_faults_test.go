@@ -92,6 +92,67 @@ func TestLesson65ManualAliasInCanaryPauses(t *testing.T) {
 	sound(t, s)
 }
 
+// Lesson 65: whatever a person makes of the alias in mid-canary stands, is held
+// in the person's name, and no more traffic goes to the new version, until
+// somebody says that the release goes on over it, or the person undoes it.
+func TestLesson65WhatAPersonDidInACanaryStands(t *testing.T) {
+	deeds := map[string]providers.Routing{
+		"routing removed": {Version: "1"},
+		"weight lowered":  {Version: "1", Canary: "2", Weight: providers.Percent(3)},
+		"weight raised":   {Version: "1", Canary: "2", Weight: providers.Percent(60)},
+		"all on the new":  {Version: "2"},
+		"turned round":    {Version: "2", Canary: "1", Weight: providers.Percent(10)},
+	}
+	for name, deed := range deeds {
+		for _, undone := range []bool{false, true} {
+			s := canary(t)
+			before := s.live()
+			must(s.platform.Manual("alice").Point("production-checkout", "live", deed))
+			s.run(5 * time.Minute)
+			ro := s.watch.environment("production").Rollout
+			if s.live() != deed || ro.Phase != rollout.Shift || !strings.Contains(ro.Paused, "somebody else moved traffic") {
+				t.Fatalf("%s: traffic at %+v, %s, paused %q", name, s.live(), ro.Phase, ro.Paused)
+			}
+			held := ro.Elapsed
+			s.run(5 * time.Minute)
+			if ro := s.watch.environment("production").Rollout; ro.Elapsed != held {
+				t.Errorf("%s: the stage went on for %s", name, ro.Elapsed-held)
+			}
+			ids := s.heldFor(t, "alice")
+			if undone {
+				must(s.platform.Manual("alice").Point("production-checkout", "live", before))
+			}
+			for _, id := range ids {
+				if undone {
+					break
+				}
+				must(s.ask("production", func(ctx context.Context, d *Daemon) error {
+					return d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: id, By: access.Stated("bob")})
+				}))
+			}
+			if !s.until(time.Hour, s.ended("2")) || len(s.watch.environment("production").Holds) != 0 {
+				t.Errorf("%s, undone %v: it does not go on: %+v, %v", name, undone, s.live(), s.open())
+			}
+			sound(t, s)
+		}
+	}
+}
+
+// heldFor are the mitigations that are held in somebody's name.
+func (s *simulation) heldFor(t *testing.T, who string) (ids []string) {
+	t.Helper()
+	for id, h := range s.watch.environment("production").Holds {
+		if h.Kind != "mitigation" || !strings.Contains(h.Reason, "by "+who) {
+			t.Errorf("held: %+v", h)
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		t.Error("nothing is held")
+	}
+	return ids
+}
+
 // Lesson 67: no answer and no calls are alike: nothing is known, nothing
 // advances, and after the limit traffic goes back.
 func TestLesson67LostMetricsNeverAdvance(t *testing.T) {

@@ -47,7 +47,8 @@ const (
 	pathShares  = "routingConfiguration"
 )
 
-func routingPath(path string) bool {
+// RoutingPath: the path is of where an alias sends calls.
+func RoutingPath(path string) bool {
 	return path == pathVersion || path == pathRouting || path == pathShares
 }
 
@@ -80,7 +81,7 @@ func (w *world) compare(l *look) {
 }
 
 func routed(res *manifest.Resource, path string) bool {
-	return manifest.AliasKind(res.Ref.Kind) && routingPath(path)
+	return manifest.AliasKind(res.Ref.Kind) && RoutingPath(path)
 }
 
 // versionUnknown: while no version carries the release, nobody can say which

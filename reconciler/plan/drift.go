@@ -70,7 +70,7 @@ func judge(d drifted) judgement {
 }
 
 func judgeAlias(d drifted) judgement {
-	if routingPath(d.diff.path) {
+	if RoutingPath(d.diff.path) {
 		return holdHigh
 	}
 	return revertLow

@@ -51,7 +51,9 @@ var mutants = []struct{ name, file, old, new string }{
 	{"removal comes before the contract phase", "removal.go", `if upto, works := reach(w.phase()); !works || upto < narrows {`, `if upto, works := reach(w.phase()); !works && upto < narrows {`},
 	{"another pipeline's resource is written", "owner.go", `case !w.owns(owner):`, `case false:`},
 	{"what nobody owns is taken over silently", "owner.go", `l.live.Owner == (providers.Owner{}) && (l.res.Adopt || w.in.Approved)`, `l.live.Owner == (providers.Owner{})`},
-	{"somebody else's route is overwritten", "routes.go", `if live.Exists && w.foreign(f, live.Routing) {`, `if false {`},
+	{"somebody else's route is overwritten", "routes.go", `if live.Exists && w.foreign(f, live.Routing) && !w.putBack(f, live.Routing, want) {`, `if false {`},
+	{"what was put back by hand in a canary is undone", "routes.go", `return w.in.Rollout.Stands() || w.neverAsked(f, live)`, `return w.neverAsked(f, live)`},
+	{"a person's word does not let a rollout go on", "routes.go", `return item.Confirmed() && item.Response == record.Revert &&`, `return false &&`},
 	{"traffic goes to a version that is not ready", "routes.go", `case !v.Ready && number != f.Stable:`, `case !v.Ready && number == "never":`},
 	{"an unready version is told as published", "function.go", `if published && version.Ready && w.changing(l.res.Ref) {`, `if published && w.changing(l.res.Ref) {`},
 	{"facts do not wait for what is seen", "work.go", `	if len(l.diffs) == 0 {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"mooring.dev/providers"
+	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
@@ -50,12 +51,8 @@ func (w *world) routeOne(f rollout.Function) {
 		return
 	}
 	w.strayed = true
-	if live.Exists && w.foreign(f, live.Routing) {
-		who := f.Alias.String() + " sends calls to " + describe(live.Routing) + ", which this rollout never asked for"
-		if w.plan.Signal.Foreign == "" {
-			w.plan.Signal.Foreign = who
-		}
-		w.wait(f.Alias, "hold", who)
+	if live.Exists && w.foreign(f, live.Routing) && !w.putBack(f, live.Routing, want) {
+		w.moved(f, live.Routing, want)
 		return
 	}
 	if why := w.unroutable(f, want); why != "" {
@@ -122,15 +119,59 @@ func (w *world) aliasResource(ref manifest.Ref) *manifest.Resource {
 	return nil
 }
 
-// foreign is true when somebody else moved the alias: where it points is
-// neither wanted nor anything this rollout can have asked for so far. A
-// rollout that is overtaken goes back first, so nothing of it is left. On a
-// first deployment there is nothing to protect, and going back asks nobody.
+// foreign is true when somebody else moved an alias that is not where it is
+// wanted: it was there before, or it points at nothing this rollout can have
+// asked for so far. On a first deployment there is nothing to protect, and going
+// back asks nobody.
 func (w *world) foreign(f rollout.Function, live providers.Routing) bool {
+	if f.Stable == "" || w.phase() == rollout.Back {
+		return false
+	}
+	return w.in.Rollout.Stands() || w.neverAsked(f, live)
+}
+
+// moved pauses the rollout for what somebody else did. Where an alias points that
+// it pointed at before, once may be a stale read.
+func (w *world) moved(f rollout.Function, live, want providers.Routing) {
+	who := f.Alias.String() + " sends calls to " + describe(live)
+	if w.neverAsked(f, live) {
+		who += ", which this rollout never asked for"
+	} else if who += ", where this rollout does not want them any more"; !w.rerouted(f, live, want, record.DriftItem.Confirmed) {
+		w.wait(f.Alias, "confirm", who+": once may be a stale read")
+		return
+	}
+	if w.plan.Signal.Foreign == "" {
+		w.plan.Signal.Foreign = who
+	}
+	w.wait(f.Alias, "hold", who)
+}
+
+// putBack: somebody, or policy, said that the rollout goes on over what was done
+// to this alias.
+func (w *world) putBack(f rollout.Function, live, want providers.Routing) bool {
+	return w.rerouted(f, live, want, func(item record.DriftItem) bool {
+		return item.Confirmed() && item.Response == record.Revert && !w.itemHeld(item.ID)
+	})
+}
+
+// rerouted: where the alias points is known as differences from where it is
+// wanted, and all of them are so.
+func (w *world) rerouted(f rollout.Function, live, want providers.Routing, so func(record.DriftItem) bool) bool {
+	for _, d := range routingDiffs(f.Alias.Kind, live, want) {
+		item, known := w.in.Items[itemID(f.Alias, d.path, d.kind())]
+		if !known || item.Live != d.l || item.Declared != d.d || !so(item) {
+			return false
+		}
+	}
+	return true
+}
+
+// neverAsked: where the alias points is nothing this rollout can have asked for
+// so far. A rollout that is overtaken goes back first, so nothing of it is left.
+func (w *world) neverAsked(f rollout.Function, live providers.Routing) bool {
 	s := w.in.Rollout
-	stable := providers.Routing{Version: f.Stable}
 	switch {
-	case f.Stable == "" || live == stable || s.Phase == rollout.Back:
+	case live == providers.Routing{Version: f.Stable}:
 		return false
 	case s.Phase == rollout.Expand || s.Phase == rollout.Check || f.New == "":
 		return true

@@ -143,6 +143,8 @@ func (a *actor) do(line string) {
 		delete(s.failing, ref(w[1]))
 	case "phase":
 		a.phase(w[1:])
+	case "reached": // the weight was seen in place
+		s.in.Rollout.Reached = true
 	case "back":
 		s.in.Rollout.Phase, s.in.Rollout.Weight = rollout.Back, 0
 		s.in.Previous, s.in.Target = s.in.Target, s.in.Previous

@@ -115,6 +115,12 @@ type Function struct {
 	analysis.Evidence
 }
 
+// Stands: the routing that Wanted says was seen in place, so that what is not as
+// it says was moved by somebody else since.
+func (s State) Stands() bool {
+	return s.Phase == Shift && s.Reached || s.Phase == Connect || s.Phase == Contract
+}
+
 // moving functions change their version; the others have nothing to check.
 func (f Function) moving() bool { return f.New != f.Stable }
 
