@@ -213,37 +213,57 @@ func (p *pass) alertContract(ctx context.Context) error {
 
 // soak accrues the time the release in force was observed healthy.
 func (p *pass) soak(ctx context.Context) error {
-	s := p.st.Soak
+	s, saved := p.accrued(), p.st.Soak
 	digest := p.st.Rollout.Release.Digest
 	if !p.atRest() || !p.healthy() {
-		if s.Release == "" || s.Tick.IsZero() {
+		p.e.soaking = journal.Soak{}
+		if saved.Release == "" || saved.Tick.IsZero() {
 			return nil
 		}
 		p.changed = true
 		return p.remember(ctx, journal.Record{Soak: &journal.Soak{Release: digest, Reset: true}})
 	}
-	switch {
-	case s.Release != digest || s.Tick.IsZero():
+	if s.Release != digest || s.Tick.IsZero() {
 		s = journal.Soak{Release: digest, Tick: p.now}
-	case p.unsure():
-		if p.now.Sub(s.Tick) < saveEvery && p.now.After(s.Tick) {
-			return nil
-		}
-		s.Tick, s.Reset = p.now, false // time in which nobody answered counts for nothing, and against nothing
-	case p.now.Sub(s.Tick) < saveEvery && p.now.After(s.Tick):
-		return nil
-	default:
-		if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit {
+	} else {
+		// Time in which nobody answered counts for nothing, and against nothing.
+		if d := p.now.Sub(s.Tick); d > 0 && d <= accrueLimit && !p.unsure() {
 			s.Elapsed += d
 		}
 		s.Tick, s.Reset = p.now, false
 	}
+	p.e.soaking = s
+	need := time.Duration(p.spec.Soak)
+	done := saved.Elapsed < need && s.Elapsed >= need
+	if s.Release == saved.Release && !saved.Tick.IsZero() && !done && s.Elapsed-saved.Elapsed < soakEvery(need, saved.Elapsed) {
+		return nil
+	}
 	return p.remember(ctx, journal.Record{Soak: &s})
+}
+
+// soakEvery is how much of a soak is worth a record: what a crash may lose.
+func soakEvery(need, had time.Duration) time.Duration {
+	if had >= need {
+		return soakLost
+	}
+	return min(soakLost, max(saveEvery, need/10))
+}
+
+// soakLost is the most of a soak that a crash loses.
+const soakLost = 5 * time.Minute
+
+// accrued is the soak as counted last: in memory, where that goes on from what
+// the journal has.
+func (p *pass) accrued() journal.Soak {
+	if s, saved := p.e.soaking, p.st.Soak; s.Release == saved.Release && !saved.Tick.IsZero() && s.Elapsed >= saved.Elapsed && !s.Tick.IsZero() {
+		return s
+	}
+	return p.st.Soak
 }
 
 // soaked is how long the release in force was observed healthy, up to now.
 func (p *pass) soaked() time.Duration {
-	s := p.st.Soak
+	s := p.accrued()
 	if s.Release != p.st.Rollout.Release.Digest || s.Tick.IsZero() {
 		return 0
 	}

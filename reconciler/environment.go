@@ -42,6 +42,7 @@ type environment struct {
 	beside   map[string]besideRead   // what is signed beside code, by its address
 	kept     map[string]string       // commits pinned in the source, by name
 	lost     unreturnable
+	soaking  journal.Soak // what is counted since the last record of it
 	// answeredBy are the policies that open differences were last put to.
 	answeredBy string
 	backoff    map[manifest.Ref]backoff

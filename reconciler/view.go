@@ -97,7 +97,7 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 		Name: p.e.name, Branch: p.spec.Branch, Commit: ro.Release.Commit, Content: ro.Release.Content, Release: ro.Release.Digest,
 		Protected: p.spec.Protected, After: nonNil(p.spec.After), Rollout: rolloutStatus(ro), Drift: map[string]int{},
 		Resources: map[string]int{}, Holds: []web.HoldStatus{}, Checks: []web.CheckStatus{},
-		SoakSeconds: int64(p.st.Soak.Elapsed / time.Second), OldestSeconds: p.oldest(),
+		SoakSeconds: int64(p.accrued().Elapsed / time.Second), OldestSeconds: p.oldest(),
 	}
 	if p.head.there {
 		s.Head = p.head.snap.Commit.SHA
