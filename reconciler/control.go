@@ -33,11 +33,24 @@ func holdID(parts ...string) string {
 	return parts[0] + "-" + hex.EncodeToString(sum[:4])
 }
 
+// namesOf are names in words, also where there are none.
+func namesOf(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// unknown says which environments there are instead.
+func (d *Daemon) unknown(name string) error {
+	return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, namesOf(d.names()), manifest.DidYouMean(name, d.names()))
+}
+
 // do hands an act to an environment's goroutine and waits for it.
 func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context, e *environment) error) error {
 	e := d.environment(name)
 	if e == nil {
-		return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(d.names(), ", "), manifest.DidYouMean(name, d.names()))
+		return d.unknown(name)
 	}
 	a := act{do: f, done: make(chan error, 1)}
 	select {
@@ -88,7 +101,7 @@ func (e *environment) there(scope record.HoldScope) error {
 	st := e.state()
 	if scope.Item != "" {
 		if _, ok := st.Drift[scope.Item]; !ok {
-			return fmt.Errorf("drift item %q: %w; `mooring drift` lists them", scope.Item, ErrUnknown)
+			return fmt.Errorf("%q: %w here: neither a resource (Function/checkout; `mooring render` lists them) nor a difference (`mooring drift` lists them)", scope.Item, ErrUnknown)
 		}
 	}
 	if scope.Ref == (manifest.Ref{}) {

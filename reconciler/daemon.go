@@ -164,6 +164,9 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	if w.pipeline == nil {
 		return nil, w.faults[faultPipeline]
 	}
+	if err := d.strangers(w.pipeline); err != nil && (before == nil || before.digest != w.digest) {
+		d.opts.Log.Warn("an environment that was asked for is not there", zap.Error(err))
+	}
 	var started []*environment
 	d.mu.Lock()
 	for _, name := range d.names() {

@@ -72,7 +72,7 @@ func (d *Daemon) TestReceiver(ctx context.Context, name string, by access.Person
 	}
 	declared, ok := w.pipeline.Receivers[name]
 	if !ok {
-		return fmt.Errorf("receiver %q: %w; the pipeline has %s", name, ErrUnknown, strings.Join(slices.Sorted(maps.Keys(w.pipeline.Receivers)), ", "))
+		return fmt.Errorf("receiver %q: %w; the pipeline has %s", name, ErrUnknown, namesOf(slices.Sorted(maps.Keys(w.pipeline.Receivers))))
 	}
 	n, err := d.opts.Notifier(name, declared)
 	if err != nil {

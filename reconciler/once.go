@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mooring.dev/providers"
@@ -20,8 +19,10 @@ func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 		if _, err := d.refresh(ctx, "cli"); err != nil {
 			return nil, err
 		}
-		if err := d.strangers(); err != nil {
-			return nil, err
+		if w := d.world.Load(); w.pipeline != nil {
+			if err := d.strangers(w.pipeline); err != nil {
+				return nil, err
+			}
 		}
 		reports, next, err := d.round(ctx)
 		if err != nil {
@@ -67,18 +68,14 @@ func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, e
 }
 
 // strangers names the environments asked for that the pipeline does not have.
-func (d *Daemon) strangers() error {
-	w := d.world.Load()
-	if w == nil || w.pipeline == nil {
-		return nil
-	}
+func (d *Daemon) strangers(p *manifest.Pipeline) error {
 	var all []string
-	for _, e := range w.pipeline.Environments {
+	for _, e := range p.Environments {
 		all = append(all, e.Name)
 	}
 	for _, name := range d.opts.Environments {
 		if !slices.Contains(all, name) {
-			return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(all, ", "), manifest.DidYouMean(name, all))
+			return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, namesOf(all), manifest.DidYouMean(name, all))
 		}
 	}
 	return nil

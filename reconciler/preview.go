@@ -3,7 +3,6 @@ package reconciler
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"mooring.dev/policy"
 	"mooring.dev/reconciler/plan"
@@ -57,7 +56,7 @@ func alone(ctx context.Context, opts Options, name string) (*environment, *world
 	}
 	e := d.environment(name)
 	if e == nil {
-		return nil, nil, fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, strings.Join(d.names(), ", "), manifest.DidYouMean(name, d.names()))
+		return nil, nil, d.unknown(name)
 	}
 	return e, d.world.Load(), nil
 }

@@ -66,7 +66,7 @@ func (d *Daemon) Resources(name string) ([]web.ResourceStatus, error) {
 func (d *Daemon) lastSeen(name string) (*published, error) {
 	e := d.environment(name)
 	if e == nil {
-		return nil, fmt.Errorf("environment %q: %w", name, ErrUnknown)
+		return nil, d.unknown(name)
 	}
 	pub := e.published.Load()
 	if pub == nil {
@@ -162,7 +162,7 @@ func versions(live providers.Live, to providers.Routing) []web.ResourceVersion {
 func (d *Daemon) peek(ctx context.Context, name string, f func(e *environment)) error {
 	e := d.environment(name)
 	if e == nil {
-		return fmt.Errorf("environment %q: %w", name, ErrUnknown)
+		return d.unknown(name)
 	}
 	done := make(chan struct{})
 	select {

@@ -41,7 +41,7 @@ func (d *Daemon) Status() web.Status {
 	}
 	s.Pipeline = w.pipeline.Name
 	s.Receivers = slices.Sorted(maps.Keys(w.pipeline.Receivers))
-	if err := d.strangers(); err != nil {
+	if err := d.strangers(w.pipeline); err != nil {
 		s.Faults = append(s.Faults, err.Error())
 	}
 	for _, name := range d.names() {

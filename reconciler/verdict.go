@@ -59,7 +59,7 @@ func mayJudge(p *manifest.Pipeline, r web.VerdictRequest) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("check %q of %s: %w; verdicts are awaited by: %s", r.Check, r.Environment, ErrUnknown, strings.Join(names, ", "))
+	return fmt.Errorf("check %q of %s: %w; verdicts are awaited by: %s", r.Check, r.Environment, ErrUnknown, namesOf(names))
 }
 
 // protectedBy names the environment itself, or one that takes content from

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -142,7 +143,11 @@ func answer(resp *http.Response, into any) error {
 		if bytes.Contains(data, []byte("HTTP request to an HTTPS server")) {
 			return &refusal{resp.StatusCode, "the daemon has a certificate; name it with --server https://…"}
 		}
-		if json.Unmarshal(data, &said) != nil || said.Error == "" {
+		switch {
+		case json.Unmarshal(data, &said) == nil && said.Error != "":
+		case resp.StatusCode == http.StatusNotFound:
+			return &refusal{resp.StatusCode, strangeServer(resp)}
+		default:
 			return &refusal{resp.StatusCode, "the daemon answers " + resp.Status}
 		}
 		if said.Hint != "" {
@@ -153,10 +158,19 @@ func answer(resp *http.Response, into any) error {
 	if into == nil || len(data) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := json.Unmarshal(data, into); err != nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		return fmt.Errorf("read the daemon's answer: %w", err)
+	} else if err != nil {
+		return errors.New(strangeServer(resp))
 	}
 	return nil
+}
+
+// strangeServer is what to think of a server that does not know what every
+// daemon of this version does.
+func strangeServer(resp *http.Response) string {
+	at := resp.Request.URL
+	return fmt.Sprintf("%s://%s answers %s with %s: it is no mooring, an older one, or one behind another path; look at --server and MOORING_SERVER", at.Scheme, at.Host, at.Path, resp.Status)
 }
 
 // userName is who types; it is a claim, and recorded as unverified.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,6 +229,7 @@ type resourceSituation struct {
 	Drift       []web.DriftItem  `json:"drift"`
 	Holds       []web.HoldStatus `json:"holds"`
 	History     []web.Event      `json:"history"` // newest first
+	declared    bool             // or not looked at yet
 }
 
 // maxHistory is how many lines of a resource's history are told.
@@ -253,10 +256,18 @@ func explainResource(ctx context.Context, c *client, environment, ref string) (e
 		}
 		out.Environments = append(out.Environments, at)
 	}
+	if len(out.Environments) > 0 && !slices.ContainsFunc(out.Environments, resourceSituation.known) {
+		return out, fmt.Errorf("%s is declared in no environment, and nothing was seen of it; `mooring render` lists the resources", ref)
+	}
 	if len(out.Environments) == 0 {
 		return out, fmt.Errorf("environment %q is not in this pipeline; `mooring status` lists those there are", environment)
 	}
 	return out, nil
+}
+
+// known: something can be said about the resource there.
+func (at resourceSituation) known() bool {
+	return at.declared || len(at.Drift)+len(at.History) > 0
 }
 
 func (at *resourceSituation) look(ctx context.Context, c *client, ref string) error {
@@ -269,6 +280,12 @@ func (at *resourceSituation) look(ctx context.Context, c *client, ref string) er
 			at.Drift = append(at.Drift, item)
 		}
 	}
+	var page web.ResourcePage
+	var refused *refusal
+	if err := c.get(ctx, "/api/v1/environments/"+at.Environment+"/resources?"+url.Values{"q": {ref}}.Encode(), &page); err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	at.declared = refused != nil || slices.ContainsFunc(page.Resources, func(r web.ResourceStatus) bool { return r.Resource == ref })
 	var events []web.Event
 	if err := c.get(ctx, "/api/v1/history?limit=1000&environment="+at.Environment, &events); err != nil {
 		return err

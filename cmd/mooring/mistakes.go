@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -41,11 +42,27 @@ func explaining(cmd *cobra.Command) {
 		case err == nil:
 			return nil
 		case want == "":
-			return fmt.Errorf("%s: takes no %q; see `%s --help`", name(cmd), args[0], cmd.CommandPath())
+			return fmt.Errorf("%s: takes no %q; %s", name(cmd), args[0], meantFlag(cmd, args[0]))
 		default:
 			return fmt.Errorf("%s: %w; want %s; see `%s --help`", name(cmd), err, want, cmd.CommandPath())
 		}
 	}
+}
+
+// meantFlag is the flag that a bare word was probably meant for, or where they
+// are listed.
+func meantFlag(cmd *cobra.Command, word string) string {
+	_, err := os.Stat(word)
+	place := err == nil || strings.Contains(word, "://") || strings.HasSuffix(word, ".git")
+	for _, flag := range []struct {
+		name string
+		fits bool
+	}{{"repo", place}, {"environment", !place}} {
+		if flag.fits && cmd.Flags().Lookup(flag.name) != nil {
+			return fmt.Sprintf("did you mean --%s %s?", flag.name, word)
+		}
+	}
+	return fmt.Sprintf("see `%s --help`", cmd.CommandPath())
 }
 
 // name is a command as people type it, without the program.

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -48,6 +52,10 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		done()
 		return control, nil, nil, err
 	}
+	if r.path != "" && r.ref != "" {
+		done()
+		return control, nil, nil, errors.New("--ref is for --repo: a working folder (--path) is looked at as it stands")
+	}
 	snapshots, err := source.Fetch(ctx)
 	if err != nil {
 		done()
@@ -57,6 +65,10 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		return control, nil, nil, fmt.Errorf("read the repository: %w", err)
 	}
 	control, ok := snapshots[r.control]
+	if len(snapshots) == 0 {
+		done()
+		return control, nil, nil, errors.New("the repository is empty: push a control branch and a branch for each environment; `mooring init DIR` makes them to start from")
+	}
 	if !ok {
 		done()
 		return control, nil, nil, fmt.Errorf("the repository has no branch %q to read mooring.yaml from; name another with --control", r.control)
@@ -80,6 +92,10 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 			if snap, ok := snapshots[r.ref]; ok {
 				return snap, nil
 			}
+			if _, err := hex.DecodeString(r.ref); err != nil || len(r.ref) != commitID {
+				return sources.Snapshot{}, fmt.Errorf("--ref %q: no branch of the repository has this name, and it is no commit id of %d hex digits%s", r.ref, commitID,
+					manifest.DidYouMean(r.ref, slices.Collect(maps.Keys(snapshots))))
+			}
 			return source.Open(ctx, r.ref)
 		}
 		snap, ok := snapshots[e.Branch]
@@ -90,6 +106,9 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 	}
 	return control, at, done, nil
 }
+
+// commitID is how long a whole commit id is.
+const commitID = 40
 
 // alone makes the options of a look without a daemon: a journal in memory,
 // and caches that go with it.

@@ -79,8 +79,8 @@ func runCommand() *cobra.Command {
 }
 
 func (f *runFlags) run(cmd *cobra.Command) error {
-	if f.sweepShare <= 0 || f.sweepShare > 1 {
-		return fmt.Errorf("--sweep-share %v: want a share above 0 and up to 1", f.sweepShare)
+	if err := f.sound(); err != nil {
+		return err
 	}
 	log, err := newLogger(f.logFormat, f.verbose)
 	if err != nil {

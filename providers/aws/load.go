@@ -71,6 +71,9 @@ func (o LoadOptions) load(ctx context.Context) (awssdk.Config, error) {
 	if err != nil {
 		return awssdk.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
+	if at := awssdk.ToString(cfg.BaseEndpoint); at != "" && !strings.HasPrefix(at, "http://") && !strings.HasPrefix(at, "https://") {
+		return awssdk.Config{}, fmt.Errorf("the endpoint %q (AWS_ENDPOINT_URL, or endpoint in mooring.yaml) is no address: want one like http://127.0.0.1:4566", at)
+	}
 	if o.Target.RoleArn != "" {
 		assume := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), o.Target.RoleArn, func(a *stscreds.AssumeRoleOptions) {
 			a.RoleSessionName = SessionName(o.Instance)

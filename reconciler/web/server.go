@@ -17,6 +17,7 @@ import (
 
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/sources/manifest"
 )
 
 // Options of the server.
@@ -178,8 +179,8 @@ func (s *server) history(r *http.Request, who access.Person) (any, error) {
 		return nil, err
 	}
 	name := r.URL.Query().Get("environment")
-	if name != "" && !s.has(name) {
-		return nil, fmt.Errorf("environment %q: unknown", name)
+	if names := s.names(); name != "" && !slices.Contains(names, name) {
+		return nil, fmt.Errorf("environment %q: unknown; this pipeline has %s%s", name, strings.Join(names, ", "), manifest.DidYouMean(name, names))
 	}
 	if err := who.Check(access.See, name); err != nil {
 		return nil, err
@@ -212,9 +213,12 @@ func limitOf(r *http.Request, usual int) (int, error) {
 	return n, nil
 }
 
-// has: the pipeline has an environment of this name.
-func (s *server) has(name string) bool {
-	return slices.ContainsFunc(s.o.View.Status().Environments, func(e EnvironmentStatus) bool { return e.Name == name })
+// names of the pipeline's environments.
+func (s *server) names() (names []string) {
+	for _, e := range s.o.View.Status().Environments {
+		names = append(names, e.Name)
+	}
+	return names
 }
 
 // badRequest is the caller's fault.

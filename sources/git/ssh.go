@@ -42,12 +42,12 @@ func newSSH(at address, options Options) (*overSSH, error) {
 	}
 	var faults []error
 	if options.KnownHostsFile == "" {
-		faults = append(faults, errors.New("ssh needs a KnownHostsFile: an unknown host is never trusted"))
+		faults = append(faults, errors.New("ssh needs known hosts (--git-known-hosts FILE; `ssh-keyscan HOST` prints them, to be compared): an unknown host is never trusted"))
 	} else if _, err := s.hosts.Get(); err != nil {
-		faults = append(faults, err)
+		faults = append(faults, fmt.Errorf("--git-known-hosts: %w", err))
 	}
 	if options.SSHKeyFile == "" {
-		faults = append(faults, errors.New("ssh needs an SSHKeyFile"))
+		faults = append(faults, errors.New("ssh needs a private key (--git-ssh-key FILE)"))
 	}
 	return s, errors.Join(faults...)
 }
