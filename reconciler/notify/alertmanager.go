@@ -16,6 +16,11 @@ import (
 // longer than any repeat.
 const firesFor = 7 * 24 * time.Hour
 
+// alertmanagerLabel is the most bytes of a label: names of ours are shorter,
+// and a longer one would be in every notification's subject. The fingerprint,
+// which tells alerts apart, is no more than that.
+const alertmanagerLabel = 1024
+
 // Alertmanager posts alerts to Prometheus Alertmanager's API v2, which groups
 // and silences. An alert there is its labels; the words are annotations. The
 // severity is a label because people route by it, so an alert whose severity
@@ -88,10 +93,10 @@ func alertOf(e Event) alertmanagerAlert {
 		starts = e.Since
 	}
 	out := alertmanagerAlert{Labels: labels(e), StartsAt: starts, EndsAt: e.At.Add(firesFor), GeneratorURL: e.Link,
-		Annotations: map[string]string{"summary": e.Title, "description": e.Text}}
+		Annotations: map[string]string{"summary": cut(e.Title, titleMost), "description": cutLines(e.Text, textMost)}}
 	for _, name := range varying() {
 		if v := e.Labels[name]; v != "" {
-			out.Annotations[name] = v
+			out.Annotations[name] = cut(v, titleMost)
 		}
 	}
 	if e.Status != Firing {
@@ -121,6 +126,9 @@ func labels(e Event) map[string]string {
 		out["alertname"] = "mooring"
 	}
 	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
+	for name, value := range out {
+		out[name] = cut(strings.ToValidUTF8(value, "\uFFFD"), alertmanagerLabel)
+	}
 	return out
 }
 

@@ -28,7 +28,10 @@ const (
 	NoTLS       = "none"     // for a relay on this machine or in a private network
 )
 
-const emailLines = 200
+const (
+	emailLines = 200
+	emailText  = 512 << 10 // bytes; servers refuse mails beyond a few megabytes
+)
 
 // EmailOptions say where mail goes and who sends it.
 type EmailOptions struct {
@@ -76,7 +79,7 @@ func (m *Email) Notify(ctx context.Context, e Event) error {
 
 // NotifyAll implements Grouper.
 func (m *Email) NotifyAll(ctx context.Context, events []Event) error {
-	title, lines := digest(events, emailLines)
+	title, lines := digest(events, digestSize{emailLines, textMost})
 	id := groupKey(events)
 	return m.send(ctx, letter{id: id, thread: id, subject: title, text: strings.Join(lines, "\n") + "\n", at: events[len(events)-1].At})
 }
@@ -96,12 +99,12 @@ func (m *Email) message(l letter) ([]byte, error) {
 		}
 		return r
 	}, cut(l.subject, 200))
-	fmt.Fprintf(&out, "From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\n", m.o.From, strings.Join(m.o.To, ", "),
-		mime.QEncoding.Encode("utf-8", subject), l.at.UTC().Format(time.RFC1123Z))
+	fmt.Fprintf(&out, "From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\n", m.o.From, strings.Join(m.o.To, ",\r\n "),
+		strings.ReplaceAll(mime.QEncoding.Encode("utf-8", subject), "?= =?", "?=\r\n =?"), l.at.UTC().Format(time.RFC1123Z))
 	fmt.Fprintf(&out, "Message-ID: <%s@mooring>\r\nReferences: <%s@mooring>\r\n", digestOf(l.id), digestOf("thread "+l.thread))
 	out.WriteString("Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
 	w := quotedprintable.NewWriter(&out)
-	if _, err := w.Write([]byte(strings.ReplaceAll(l.text, "\n", "\r\n"))); err != nil {
+	if _, err := w.Write([]byte(strings.ReplaceAll(cutLines(l.text, emailText), "\n", "\r\n"))); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), w.Close()

@@ -86,14 +86,25 @@ func classify(host string, response *http.Response) error {
 	case code >= 200 && code < 300:
 		return nil
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
-		seconds, bad := strconv.Atoi(response.Header.Get("Retry-After"))
-		if bad == nil && seconds > 0 {
-			return Later(err, min(longestAsked, time.Duration(seconds)*time.Second))
+		if wait := retryAfter(response.Header.Get("Retry-After")); wait > 0 {
+			return Later(err, min(longestAsked, wait))
 		}
 		return err
 	default:
 		return Permanent(err)
 	}
+}
+
+// retryAfter is how long a receiver asks us to wait: in seconds, or until a
+// date. 0 where it does not say.
+func retryAfter(header string) time.Duration {
+	if seconds, err := strconv.Atoi(header); err == nil {
+		return time.Duration(min(seconds, int(longestAsked/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return time.Until(at)
+	}
+	return 0
 }
 
 // read asks for a secret and says which one could not be read. It may be

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // headline is an event in one line.
@@ -17,9 +16,16 @@ func headline(e Event) string {
 	return fmt.Sprintf("[%s] %s", word, cmp.Or(e.Title, e.Kind))
 }
 
+// digestSize is how large a digest may be: so many lines, and so many bytes of
+// them.
+type digestSize struct{ lines, bytes int }
+
+// lineMost is the most bytes of an event's line in a digest.
+const lineMost = 300
+
 // digest is many events in one line, and one line for each of them, the worst
-// first; what is beyond most lines is only counted.
-func digest(events []Event, most int) (title string, lines []string) {
+// first; what there is no room for is only counted.
+func digest(events []Event, most digestSize) (title string, lines []string) {
 	sorted := slices.Clone(events)
 	slices.SortStableFunc(sorted, func(a, b Event) int {
 		if a.Status != b.Status {
@@ -41,13 +47,15 @@ func digest(events []Event, most int) (title string, lines []string) {
 	for i, kind := range kinds {
 		kinds[i] = fmt.Sprintf("%s %d", kind, counts[kind])
 	}
-	title = fmt.Sprintf("%d alerts, %d of them firing: %s", len(events), firing, strings.Join(kinds, ", "))
+	title = cut(fmt.Sprintf("%d alerts, %d of them firing: %s", len(events), firing, strings.Join(kinds, ", ")), titleMost)
+	room := most.bytes - lineMost // for what counts the rest
 	for i, e := range sorted {
-		if i == most {
-			lines = append(lines, fmt.Sprintf("and %d more", len(sorted)-most))
+		line := cut(headline(e), lineMost)
+		if room -= len(line) + 1; i == most.lines || room < 0 {
+			lines = append(lines, fmt.Sprintf("and %d more", len(sorted)-i))
 			break
 		}
-		lines = append(lines, headline(e))
+		lines = append(lines, line)
 	}
 	return title, lines
 }
@@ -73,18 +81,4 @@ func colour(severity string) string {
 		return "#b26a00"
 	}
 	return "#c62828"
-}
-
-// cut shortens text to at most so many bytes, between two characters, and
-// shows that it did.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	const sign = "…"
-	end := max(0, most-len(sign))
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + sign
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -17,8 +16,9 @@ import (
 const PagerDutyURL = "https://events.pagerduty.com"
 
 const (
-	pagerDutyKey     = 255  // bytes of a dedup_key
-	pagerDutySummary = 1024 // of a summary
+	pagerDutyKey     = 255       // bytes of a dedup_key
+	pagerDutySummary = 1024      // of a summary
+	pagerDutySize    = 500 << 10 // of an event; PagerDuty takes 512 KB
 )
 
 // PagerDuty triggers and resolves incidents by its Events API v2. An incident
@@ -72,6 +72,14 @@ func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
 	if key == "" {
 		return errors.New("notify: the PagerDuty routing key is empty")
 	}
+	_, body, err := within(e, pagerDutySize, func(e Event) ([]byte, error) { return json.Marshal(pagerDutyOf(e, key)) })
+	if err != nil {
+		return err
+	}
+	return post(ctx, p.client, request{url: p.url + "/v2/enqueue", body: body, header: http.Header{}})
+}
+
+func pagerDutyOf(e Event, key string) pagerDutyEvent {
 	out := pagerDutyEvent{RoutingKey: key, Action: "resolve", Key: dedupKey(e.Fingerprint)}
 	if e.Status == Firing {
 		out.Action, out.Payload = "trigger", payload(e)
@@ -80,11 +88,7 @@ func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
 			out.Links = append(out.Links, pagerDutyLink{Href: a.Link, Text: a.Name})
 		}
 	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		return Permanent(fmt.Errorf("notify: write the event: %w", err))
-	}
-	return post(ctx, p.client, request{url: p.url + "/v2/enqueue", body: body, header: http.Header{}})
+	return out
 }
 
 func payload(e Event) *pagerDutyPayload {

@@ -11,7 +11,8 @@ import (
 // Bounds that Slack sets to parts of a message, in bytes of ours, which are
 // never fewer than its characters.
 const (
-	slackText   = 2900
+	slackText   = 2900 // of a section's text; 3000 characters
+	slackField  = 1900 // of a field of a section; 2000 characters
 	slackHeader = 150
 	slackFields = 10
 	slackLines  = 30
@@ -57,18 +58,18 @@ func (s *Slack) Notify(ctx context.Context, e Event) error {
 	if fields := slackFacts(e.Facts); len(fields) > 0 {
 		blocks = append(blocks, slackBlock{Type: "section", Fields: fields})
 	} else if e.Text != "" {
-		blocks = append(blocks, slackSection(slackEscape(e.Text)))
+		blocks = append(blocks, slackSection(escapedWithin(e.Text, slackText, slackEscape)))
 	}
 	if links := slackLinks(e); links != "" {
 		blocks = append(blocks, slackSection(links))
 	}
-	return s.send(ctx, slackMessage{Text: slackEscape(headline(e)), Attachments: []slackAttachment{{Color: colour(worst([]Event{e})), Blocks: blocks}}})
+	return s.send(ctx, slackMessage{Text: escapedWithin(headline(e), slackText, slackEscape), Attachments: []slackAttachment{{Color: colour(worst([]Event{e})), Blocks: blocks}}})
 }
 
 // NotifyAll implements Grouper.
 func (s *Slack) NotifyAll(ctx context.Context, events []Event) error {
-	title, lines := digest(events, slackLines)
-	blocks := []slackBlock{slackTitle(title), slackSection(slackEscape(strings.Join(lines, "\n")))}
+	title, lines := digest(events, digestSize{slackLines, slackText})
+	blocks := []slackBlock{slackTitle(title), slackSection(escapedWithin(strings.Join(lines, "\n"), slackText, slackEscape))}
 	return s.send(ctx, slackMessage{Text: slackEscape(title), Attachments: []slackAttachment{{Color: colour(worst(events)), Blocks: blocks}}})
 }
 
@@ -77,25 +78,31 @@ func slackTitle(text string) slackBlock {
 }
 
 func slackSection(text string) slackBlock {
-	return slackBlock{Type: "section", Text: &slackPart{Type: "mrkdwn", Text: cut(text, slackText)}}
+	return slackBlock{Type: "section", Text: &slackPart{Type: "mrkdwn", Text: text}}
 }
 
 func slackFacts(facts []Fact) (fields []slackPart) {
-	for _, f := range facts {
-		if len(fields) == slackFields {
-			break
-		}
-		fields = append(fields, slackPart{Type: "mrkdwn", Text: fmt.Sprintf("*%s*\n%s", slackEscape(f.Name), cut(slackEscape(f.Value), slackText/2))})
+	for _, f := range briefFacts(facts, slackFields, slackField) {
+		name := escapedWithin(f.Name, nameMost, slackEscape)
+		fields = append(fields, slackPart{Type: "mrkdwn", Text: fmt.Sprintf("*%s*\n%s", name, escapedWithin(f.Value, slackField-nameMost, slackEscape))})
 	}
 	return fields
 }
 
 func slackLinks(e Event) string {
-	var links []string
-	for _, a := range linksOf(e) {
-		links = append(links, fmt.Sprintf("<%s|%s>", slackEscape(a.Link), slackEscape(a.Name)))
+	var text string
+	links := linksOf(e)
+	for i, a := range links {
+		link := fmt.Sprintf("<%s|%s>", slackEscape(a.Link), escapedWithin(a.Name, nameMost, slackEscape))
+		if len(text)+len(link) > slackText-nameMost { // a link that is cut leads nowhere
+			return strings.TrimPrefix(fmt.Sprintf("%s · and %d more", text, len(links)-i), " · ")
+		}
+		if text != "" {
+			text += " · "
+		}
+		text += link
 	}
-	return strings.Join(links, " · ")
+	return text
 }
 
 // linksOf is where an event leads: the page first, then what can be done.

@@ -9,6 +9,7 @@ import (
 )
 
 const (
+	teamsSize  = 27 << 10 // of a message; Teams takes 28 KB
 	teamsText  = 4000
 	teamsLines = 30
 )
@@ -67,12 +68,20 @@ type teamsAction struct {
 
 // Notify implements Notifier.
 func (t *Teams) Notify(ctx context.Context, e Event) error {
+	_, body, err := within(e, teamsSize, func(e Event) ([]byte, error) { return teamsBody(teamsCardOf(e)) })
+	if err != nil {
+		return err
+	}
+	return t.send(ctx, body)
+}
+
+func teamsCardOf(e Event) teamsCard {
 	card := teamsCard{Body: []teamsElement{teamsTitle(headline(e), worst([]Event{e}))}}
 	switch {
 	case len(e.Facts) > 0:
 		set := teamsElement{Type: "FactSet"}
 		for _, f := range e.Facts {
-			set.Facts = append(set.Facts, teamsFact{Title: f.Name, Value: cut(f.Value, teamsText/4)})
+			set.Facts = append(set.Facts, teamsFact{Title: f.Name, Value: cutLines(f.Value, teamsText/4)})
 		}
 		card.Body = append(card.Body, set)
 	case e.Text != "":
@@ -81,13 +90,17 @@ func (t *Teams) Notify(ctx context.Context, e Event) error {
 	for _, a := range linksOf(e) {
 		card.Actions = append(card.Actions, teamsAction{Type: "Action.OpenUrl", Title: a.Name, URL: a.Link})
 	}
-	return t.send(ctx, card)
+	return card
 }
 
 // NotifyAll implements Grouper.
 func (t *Teams) NotifyAll(ctx context.Context, events []Event) error {
-	title, lines := digest(events, teamsLines)
-	return t.send(ctx, teamsCard{Body: []teamsElement{teamsTitle(title, worst(events)), teamsBlock(strings.Join(lines, "\n\n"))}})
+	title, lines := digest(events, digestSize{teamsLines, teamsText - teamsLines}) // an empty line between two
+	body, err := teamsBody(teamsCard{Body: []teamsElement{teamsTitle(title, worst(events)), teamsBlock(strings.Join(lines, "\n\n"))}})
+	if err != nil {
+		return Permanent(err)
+	}
+	return t.send(ctx, body)
 }
 
 func teamsTitle(text, severity string) teamsElement {
@@ -105,18 +118,22 @@ func teamsTitle(text, severity string) teamsElement {
 }
 
 func teamsBlock(text string) teamsElement {
-	return teamsElement{Type: "TextBlock", Text: cut(text, teamsText), Wrap: true}
+	return teamsElement{Type: "TextBlock", Text: cutLines(text, teamsText), Wrap: true}
 }
 
-func (t *Teams) send(ctx context.Context, card teamsCard) error {
-	address, err := read("Teams workflow's URL", t.url)
-	if err != nil {
-		return err
-	}
+func teamsBody(card teamsCard) ([]byte, error) {
 	card.Schema, card.Type, card.Version = "http://adaptivecards.io/schemas/adaptive-card.json", "AdaptiveCard", "1.4"
 	body, err := json.Marshal(teamsMessage{Type: "message", Attachments: []teamsAttachment{{ContentType: "application/vnd.microsoft.card.adaptive", Content: card}}})
 	if err != nil {
-		return Permanent(fmt.Errorf("notify: write the card: %w", err))
+		return nil, fmt.Errorf("notify: write the card: %w", err)
+	}
+	return body, nil
+}
+
+func (t *Teams) send(ctx context.Context, body []byte) error {
+	address, err := read("Teams workflow's URL", t.url)
+	if err != nil {
+		return err
 	}
 	return post(ctx, t.client, request{url: address, body: body, header: http.Header{}})
 }

@@ -19,8 +19,13 @@ const (
 	DetailType = "Mooring Alert"
 )
 
-// batch is how many entries one PutEvents takes.
-const batch = 10
+// batch is how many entries one PutEvents takes; entrySize and batchSize are
+// in bytes, of an entry and of all of them: EventBridge takes 256 KB.
+const (
+	batch     = 10
+	entrySize = 250 << 10
+	batchSize = 250 << 10
+)
 
 // Bus puts each event on a bus of EventBridge; its detail is the event.
 type Bus struct {
@@ -40,17 +45,16 @@ func (b *Bus) Notify(ctx context.Context, e notify.Event) error {
 // refused is put again with it: whoever listens knows events by their id.
 func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {
 	for len(events) > 0 {
-		some := events[:min(batch, len(events))]
-		events = events[len(some):]
 		in := &eventbridge.PutEventsInput{}
-		for _, e := range some {
-			detail, err := json.Marshal(e)
+		for size := 0; len(events) > 0 && len(in.Entries) < batch; events = events[1:] {
+			entry, err := b.entry(events[0])
 			if err != nil {
-				return notify.Permanent(fmt.Errorf("notify %s: %w", b.name, err))
+				return err
 			}
-			in.Entries = append(in.Entries, types.PutEventsRequestEntry{
-				EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(DetailType), Detail: aws.String(string(detail)), Time: aws.Time(e.At),
-			})
+			if size += len(*entry.Detail) + len(Source) + len(DetailType) + timeSize; size > batchSize && len(in.Entries) > 0 {
+				break
+			}
+			in.Entries = append(in.Entries, entry)
 		}
 		out, err := b.client.PutEvents(ctx, in)
 		if err != nil {
@@ -61,6 +65,19 @@ func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {
 		}
 	}
 	return nil
+}
+
+// timeSize is what the time of an entry counts for.
+const timeSize = 14
+
+func (b *Bus) entry(e notify.Event) (types.PutEventsRequestEntry, error) {
+	e = notify.Fit(e, entrySize-len(Source)-len(DetailType)-timeSize)
+	detail, err := json.Marshal(e)
+	if err != nil {
+		return types.PutEventsRequestEntry{}, notify.Permanent(fmt.Errorf("notify %s: %w", b.name, err))
+	}
+	return types.PutEventsRequestEntry{EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(DetailType),
+		Detail: aws.String(string(detail)), Time: aws.Time(e.At)}, nil
 }
 
 // refused is what a batch that was answered left out; for good only when every

@@ -15,8 +15,14 @@ import (
 	"mooring.dev/reconciler/notify"
 )
 
-// subjectLength is SNS's bound on a subject, in ASCII characters.
-const subjectLength = 100
+// subjectLength is SNS's bound on a subject, in ASCII characters: fewer than
+// 100. messageSize is the bound on a message with its attributes, in bytes,
+// which is 256 KB; smsLength is what one text to a telephone may have.
+const (
+	subjectLength = 99
+	messageSize   = 250 << 10
+	smsLength     = 1400
+)
 
 // Topic publishes each event to a topic of SNS: as text to people (e-mail,
 // SMS), as JSON to everything else. Subscribers filter by the attributes kind,
@@ -32,14 +38,9 @@ func NewTopic(client *sns.Client, arn string) *Topic { return &Topic{client: cli
 
 // Notify implements notify.Notifier.
 func (t *Topic) Notify(ctx context.Context, e notify.Event) error {
-	detail, err := json.Marshal(e)
+	message, err := t.message(e)
 	if err != nil {
-		return notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
-	}
-	words := e.Title + "\n\n" + e.Text
-	message, err := json.Marshal(map[string]string{"default": string(detail), "email": words, "sms": e.Title})
-	if err != nil {
-		return notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
+		return err
 	}
 	in := &sns.PublishInput{
 		TopicArn: &t.arn, Message: aws.String(string(message)), MessageStructure: aws.String("json"),
@@ -53,11 +54,28 @@ func (t *Topic) Notify(ctx context.Context, e notify.Event) error {
 	return classify(t.arn, err)
 }
 
+// message is what each kind of subscriber gets of an event: all of it together
+// is bounded, and each part is escaped once more in the whole.
+func (t *Topic) message(e notify.Event) ([]byte, error) {
+	for most := messageSize; ; most /= 2 {
+		e = notify.Fit(e, most)
+		detail, err := json.Marshal(e)
+		if err != nil {
+			return nil, notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
+		}
+		words := notify.Fit(e, min(most, smsLength))
+		message, err := json.Marshal(map[string]string{"default": string(detail), "email": e.Title + "\n\n" + e.Text, "sms": words.Title})
+		if err != nil || len(message) <= messageSize || most < smsLength {
+			return message, err
+		}
+	}
+}
+
 func attributes(e notify.Event) map[string]types.MessageAttributeValue {
 	out := map[string]types.MessageAttributeValue{}
 	for name, value := range map[string]string{"kind": e.Kind, "severity": e.Severity, "status": e.Status, "environment": e.Environment} {
 		if value != "" { // SNS takes no empty one
-			out[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+			out[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value[:min(len(value), 256)])}
 		}
 	}
 	return out
@@ -72,9 +90,11 @@ func subject(e notify.Event) *string {
 		}
 		return r
 	}, e.Status+": "+e.Title))
-	text = text[:min(len(text), subjectLength)]
 	if text == "" {
 		return nil
+	}
+	if len(text) > subjectLength {
+		text = text[:subjectLength-3] + "..."
 	}
 	return &text
 }

@@ -1,0 +1,113 @@
+package amazon_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/notify/amazon"
+)
+
+// endless is an event whose words are larger than what AWS takes, and made of
+// what JSON escapes.
+func endless(of string) notify.Event {
+	e := alert
+	e.Title, e.Text = strings.Repeat(of, 2000), strings.Repeat(strings.Repeat(of, 20)+"\n", 20000)
+	for range 200 {
+		e.Facts = append(e.Facts, notify.Fact{Name: "live", Value: strings.Repeat(of, 3000)})
+	}
+	return e
+}
+
+// hearing is an AWS that takes everything, and what it was sent.
+func hearing(t *testing.T, answer string) (address string, got *[][]byte) {
+	t.Helper()
+	got = new([][]byte)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		*got = append(*got, body)
+		_, _ = io.WriteString(w, answer) // the client tells when it was not read
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, got
+}
+
+// AWS refuses no alert for its size: a message to a topic stays below 256 KB
+// with a subject below 100 characters, and is whole JSON.
+func TestTopicsLimits(t *testing.T) {
+	for _, of := range []string{"a", "\"", "ü", "<", "\x01", "\\"} {
+		address, got := hearing(t, `<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`)
+		if err := amazon.NewTopic(sns.NewFromConfig(config(address)), "arn:aws:sns:eu-west-1:111111111111:alerts").Notify(t.Context(), endless(of)); err != nil {
+			t.Fatal(err)
+		}
+		form, err := url.ParseQuery(string((*got)[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var message map[string]string
+		var event notify.Event
+		if err := json.Unmarshal([]byte(form.Get("Message")), &message); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(message["default"]), &event); err != nil || event.Fingerprint != alert.Fingerprint {
+			t.Errorf("%q: %v: %+v", of, err, event.Fingerprint)
+		}
+		if len(form.Get("Message")) > 262144-1024 || len(form.Get("Subject")) >= 100 || len(message["sms"]) > 1600 || !strings.Contains(event.Text, "more lines") {
+			t.Errorf("%q: %d bytes, a subject of %d, an SMS of %d", of, len(form.Get("Message")), len(form.Get("Subject")), len(message["sms"]))
+		}
+	}
+}
+
+// What goes to a bus in one call is at most ten entries of less than 256 KB
+// together, and all of them go, in order.
+func TestBusLimits(t *testing.T) {
+	address, got := hearing(t, `{"FailedEntryCount":0,"Entries":[]}`)
+	var events []notify.Event
+	for i := range 25 {
+		e := alert
+		e.ID = string(rune('a' + i))
+		if i%3 == 0 {
+			e = endless("ü")
+			e.ID = string(rune('a' + i))
+		}
+		events = append(events, e)
+	}
+	if err := amazon.NewBus(eventbridge.NewFromConfig(config(address)), "default").NotifyAll(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	var ids string
+	for _, body := range *got {
+		var in struct {
+			Entries []struct{ Detail, Source, DetailType string }
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, entry := range in.Entries {
+			var e notify.Event
+			if err := json.Unmarshal([]byte(entry.Detail), &e); err != nil {
+				t.Fatal(err)
+			}
+			ids += e.ID
+			size += len(entry.Detail) + len(entry.Source) + len(entry.DetailType) + 14
+		}
+		if size >= 262144 || len(in.Entries) > 10 || len(in.Entries) == 0 {
+			t.Errorf("%d entries of %d bytes", len(in.Entries), size)
+		}
+	}
+	if ids != "abcdefghijklmnopqrstuvwxy" {
+		t.Errorf("told %q", ids)
+	}
+}
