@@ -72,7 +72,7 @@ func TestFirstWeek(t *testing.T) {
 // whatever happens.
 func playDoc(t *testing.T, page string, ports ...string) {
 	t.Helper()
-	for _, tool := range []string{"git", "bash", "aws", "python3"} {
+	for _, tool := range []string{"git", "bash", "aws", "python3", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {
 				t.Fatalf("%s is missing", tool)
@@ -115,8 +115,15 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// TestAPIPage asks a daemon as the page of the API does.
+func TestAPIPage(t *testing.T) {
+	t.Parallel()
+	playDoc(t, "api.md", "8420")
+}
+
 // tourScript turns the text into one shell script. Blocks run as they stand;
-// what ends a block may exit with any of Mooring's answers.
+// what ends a block may exit with any of Mooring's answers. Readers do not see
+// what a comment `run: COMMAND` does: it sets a stage.
 func tourScript(text, dir string) string {
 	var b strings.Builder
 	b.WriteString(`
@@ -124,10 +131,14 @@ __until() { for i in $(seq 240); do if eval "$1" >/dev/null 2>&1; then return 0;
   echo "never came true: $1"; mooring status; exit 9; }
 __ran() { case $1 in 0|2|3|4) ;; *) echo "exit code $1 of: $2"; exit 8 ;; esac; }
 `)
-	part := regexp.MustCompile("(?s)```sh\n(.*?)```|<!-- until: (.*?) -->")
+	part := regexp.MustCompile("(?s)```sh\n(.*?)```|<!-- until: (.*?) -->|<!-- run: (.*?) -->")
 	for _, m := range part.FindAllStringSubmatch(text, -1) {
 		if m[2] != "" {
 			fmt.Fprintf(&b, "__until %s\n", quoteShell(m[2]))
+			continue
+		}
+		if m[3] != "" {
+			fmt.Fprintln(&b, m[3])
 			continue
 		}
 		block := strings.TrimSpace(m[1])
