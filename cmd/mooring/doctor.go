@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -133,7 +134,18 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 func ofIssuers(ctx context.Context, issuers []manifest.Issuer) (out []diagnose.Check) {
 	verifier := identity.New(time.Now, nil)
 	for _, of := range issuers {
-		out = append(out, diagnose.OfIssuer(diagnose.Issuer{URL: of.URL, Err: verifier.Reach(ctx, of)}))
+		err := verifier.Reach(ctx, of)
+		out = append(out, diagnose.OfIssuer(diagnose.Issuer{URL: of.URL, Err: err}))
+		if of.Login == nil || err != nil {
+			continue
+		}
+		about := diagnose.Login{Name: of.Login.Name, Back: web.Back(of.Login.Name), Secret: of.Login.Secret != nil}
+		c, err := logins(verifier, &secrets{}, nil, "").Of(of)
+		if err == nil {
+			err = verifier.Able(ctx, c)
+		}
+		about.Err, about.Unsaid = err, errors.Is(err, identity.ErrUnsaid)
+		out = append(out, diagnose.OfLogin(about))
 	}
 	return out
 }

@@ -63,7 +63,7 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
 	f.tls.flags(flags)
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the daemon's own token, 24 characters or more (default: token in the state folder, made at the first start)")
-	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page, for links in alerts (default: the address of --listen)")
+	flags.StringVar(&f.pageURL, "page-url", "", "where people reach the page: for links in alerts, and for issuers to send people back to, which takes https (default: the address of --listen)")
 	flags.StringVar(&f.signingKey, "signing-key", "", "private SSH key file, without passphrase, that signs the commits promotions make")
 	flags.DurationVar(&f.poll, "poll", time.Minute, "how often the repository is asked at least")
 	flags.StringSliceVar(&f.environments, "environment", nil, "only these environments (repeat or separate by commas)")
@@ -191,7 +191,9 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	g, ctx := errgroup.WithContext(ctx)
 	issued := identity.New(time.Now, nil)
 	token := func() string { t, _ := own.Get(); return t } // which it was at the start at least
+	page := f.reachedAt(f.tls.listened(listener.Addr()))
 	handler, err := web.New(web.Options{
+		Logins: logins(issued, &secrets{files: f.files}, daemon.Issuers, page), PageURL: page,
 		Federated: func(ctx context.Context, token string) (access.Person, error) {
 			return issued.Person(ctx, daemon.Issuers(), token)
 		},

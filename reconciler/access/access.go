@@ -103,6 +103,8 @@ type Person struct {
 	Emails []string // by which commits of this person are known
 	Teams  []string
 	Grants []Grant
+	// Session: a browser that has logged in asks, and can log out.
+	Session bool
 }
 
 // Stated is a person with every right whose name is only a claim: whoever holds

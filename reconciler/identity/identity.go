@@ -43,7 +43,8 @@ var ErrUnknown = errors.New("token proves nobody")
 // concurrent use.
 type Verifier struct {
 	now    func() time.Time
-	client *http.Client
+	client *http.Client // for what an issuer says of itself, and its keys
+	codes  *http.Client // for taking codes up
 
 	mu      sync.Mutex
 	issuers map[string]*issuer
@@ -60,8 +61,12 @@ func New(now func() time.Time, through http.RoundTripper) *Verifier {
 	if through == nil {
 		through = http.DefaultTransport
 	}
-	p := &paced{now: now, through: through, asked: map[string]time.Time{}}
-	return &Verifier{now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, issuers: map[string]*issuer{}}
+	p := &paced{now: now, through: bounded{through}, asked: map[string]time.Time{}}
+	return &Verifier{
+		now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, issuers: map[string]*issuer{},
+		// A code and a secret go to no other place than the one that was named.
+		codes: &http.Client{Transport: bounded{through}, Timeout: fetchTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
 }
 
 // Looks tells whether a bearer has the form of a signed token.
@@ -115,14 +120,7 @@ func (v *Verifier) verify(ctx context.Context, of manifest.Issuer, raw string) (
 	if of.Audience == "" {
 		return nil, errors.New("no audience is configured")
 	}
-	provider, err := v.provider(ctx, of.URL)
-	if err != nil {
-		return nil, err
-	}
-	verifier := provider.Verifier(&oidc.Config{ClientID: of.Audience, SupportedSigningAlgs: algorithms, Now: v.now})
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
-	defer cancel()
-	token, err := verifier.Verify(ctx, raw)
+	token, err := v.token(ctx, of.URL, of.Audience, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +129,17 @@ func (v *Verifier) verify(ctx context.Context, of manifest.Issuer, raw string) (
 		return nil, fmt.Errorf("read claims: %w", err)
 	}
 	return claims, nil
+}
+
+// token that an issuer signed, for an audience, and that is good now.
+func (v *Verifier) token(ctx context.Context, issuer, audience, raw string) (*oidc.IDToken, error) {
+	provider, err := v.provider(ctx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	return provider.Verifier(&oidc.Config{ClientID: audience, SupportedSigningAlgs: algorithms, Now: v.now}).Verify(ctx, raw)
 }
 
 // provider of an issuer, found once; its keys are kept with it.

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// paced asks each address no more often than every fetchPause, and reads no
-// answer without end.
+// paced asks each address no more often than every fetchPause.
 type paced struct {
 	now     func() time.Time
 	through http.RoundTripper
@@ -31,7 +30,15 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if wait {
 		return nil, fmt.Errorf("%s was asked a moment ago", address)
 	}
-	resp, err := p.through.RoundTrip(r)
+	return p.through.RoundTrip(r)
+}
+
+// bounded reads no answer without end.
+type bounded struct{ through http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.through.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}

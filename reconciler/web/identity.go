@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -15,7 +13,10 @@ import (
 )
 
 // open registers a route that needs no identity: probes and the way in.
-func (s *server) open(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pattern, h) }
+func (s *server) open(pattern string, h http.HandlerFunc) {
+	s.opened = append(s.opened, pattern)
+	s.mux.HandleFunc(pattern, h)
+}
 
 // closed registers a route that needs somebody with a role. h returns what to
 // show, or writes by itself.
@@ -31,6 +32,10 @@ func (s *server) closed(pattern string, h any) {
 		if barred != nil {
 			n.refused(barred.code, barred)
 			n.Detail = cmp.Or(n.why, n.Detail)
+			if barred.status == http.StatusUnauthorized && r.Method == http.MethodGet && wantsPage(r) {
+				s.showLogin(w, barred.status, loginPage{To: local(r.URL.RequestURI())})
+				return
+			}
 			refuse(w, barred.status, barred.Error(), barred.hint)
 			return
 		}
@@ -74,17 +79,14 @@ func (s *server) admit(r *http.Request) (access.Person, *bar) {
 	case err != nil:
 		return access.Person{}, &bar{http.StatusInternalServerError, auditFault, "the tokens could not be read", "look into the daemon's log, and at tokens.json in its state folder"}
 	case !ok:
-		return access.Person{}, &bar{http.StatusUnauthorized, auditUnknown, "no valid token", "send one as Authorization: Bearer …; the daemon wrote its own to the file token in its state folder, and `mooring token create` makes personal ones"}
+		return access.Person{}, &bar{http.StatusUnauthorized, auditUnknown, errNoToken.Error(), "send one as Authorization: Bearer …; the daemon wrote its own to the file token in its state folder, and `mooring token create` makes personal ones"}
 	case !who.May(access.See, r.PathValue("name")):
 		return who, &bar{http.StatusForbidden, auditForbidden, who.Check(access.See, r.PathValue("name")).Error(), ""}
 	case r.Method != http.MethodGet && foreign(r):
-		return who, &bar{http.StatusForbidden, auditForeign, "the request comes from another site", "use the page or the command line of this daemon"}
+		return who, &bar{http.StatusForbidden, auditForeign, errForeign.Error(), "use the page or the command line of this daemon"}
 	}
 	return who, nil
 }
-
-// cookie holds proof of a token in a browser.
-const cookie = "mooring"
 
 // identify says who sent a request. The daemon's own token proves the right to
 // everything and nobody's name; a personal one proves the name.
@@ -94,7 +96,6 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 		return access.Person{}, false, err
 	}
 	bearer, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	c, noCookie := r.Cookie(cookie)
 	switch {
 	case shown && hmac.Equal(digest(bearer), digest(s.ownToken())):
 		return somebody(r, "own_token"), true, nil
@@ -105,8 +106,8 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	case shown && strings.Count(bearer, ".") == 2:
 		p, ok := s.federated(r, bearer)
 		return p, ok, nil
-	case !shown && noCookie == nil:
-		if p, ok := s.bySession(r, tokens, c.Value); ok {
+	case !shown:
+		if p, ok := s.bySession(r, tokens); ok {
 			return p, true, nil
 		}
 	}
@@ -178,26 +179,6 @@ func digest(text string) []byte {
 	return sum[:]
 }
 
-// session is what a browser keeps instead of a token: whose it is (a token's
-// id, "" for the daemon's own), and proof that this daemon said so.
-func (s *server) session(id string) string {
-	mac := hmac.New(sha256.New, []byte(s.ownToken()))
-	mac.Write([]byte("page session " + id))
-	return fmt.Sprintf("%s.%x", id, mac.Sum(nil))
-}
-
-// bySession is who a browser's session belongs to. It ends with its token.
-func (s *server) bySession(r *http.Request, tokens access.Tokens, value string) (access.Person, bool) {
-	id, _, _ := strings.Cut(value, ".")
-	if !hmac.Equal([]byte(value), []byte(s.session(id))) {
-		return access.Person{}, false
-	}
-	if id == "" {
-		return somebody(r, "own_token"), true
-	}
-	return tokens.ByID(id, s.o.Now())
-}
-
 // foreign: a browser says that another site's page sent this.
 func foreign(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
@@ -205,30 +186,4 @@ func foreign(r *http.Request) bool {
 	}
 	origin := r.Header.Get("Origin")
 	return origin != "" && !strings.HasSuffix(origin, "://"+r.Host)
-}
-
-// login turns ?token= into a cookie and leads to the page.
-func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	tokens, err := s.tokens()
-	secret := r.URL.Query().Get("token")
-	id, ok := "", hmac.Equal(digest(secret), digest(s.ownToken()))
-	if !ok && err == nil {
-		id, ok = tokens.ID(secret, s.o.Now())
-	}
-	n := newNote("POST /login", r)
-	n.Request = w.Header().Get(requestID)
-	defer s.keep(r, n)
-	if !ok {
-		n.refused(auditUnknown, errors.New("no valid token"))
-		refuse(w, http.StatusUnauthorized, "no valid token", "open /login?token=… with the token in the daemon's state folder, or one of your own")
-		return
-	}
-	who := somebody(r, "own_token")
-	if id != "" {
-		who, _ = tokens.ByID(id, s.o.Now())
-	}
-	n.Who, n.Proof = who.Name, who.Proof
-	n.ended(nil)
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.session(id), Path: "/", HttpOnly: true, Secure: s.o.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: 12 * 3600})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

@@ -105,6 +105,10 @@ func (l *listener) listen(n Notices, changed <-chan struct{}) {
 		case <-l.s.o.Closing:
 			return
 		case <-beat.C:
+			// Whose token or session is over hears no more, also where nothing happens.
+			if _, ok, err := l.s.identify(l.r); err != nil || !ok {
+				return
+			}
 			l.send(": still here\n\n")
 			continue
 		case <-changed:

@@ -28,6 +28,7 @@
   const later = () => refresh().catch(() => {});
   const draw = async () => {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status === 401 && !busy()) { location.reload(); return; } // to the way in, and back here
     if (!answer.ok) return;
     if (busy()) { again = true; return; }
     const doc = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -50,7 +51,10 @@
   });
   // What changed between the drawing and the opening was told to nobody here.
   events.onopen = () => { document.body.classList.remove("offline"); later(); };
-  events.onerror = () => document.body.classList.add("offline");
+  events.onerror = () => {
+    document.body.classList.add("offline");
+    if (events.readyState === EventSource.CLOSED) later(); // refused: the session may be over
+  };
   document.addEventListener("toggle", () => { if (again) later(); }, true);
   document.addEventListener("visibilitychange", () => { if (again) later(); });
   document.addEventListener("focusout", () => { if (again) setTimeout(later); });

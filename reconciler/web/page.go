@@ -199,12 +199,17 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 }
 
 func (s *server) show(w http.ResponseWriter, name string, data any) {
+	s.showAs(w, http.StatusOK, name, data)
+}
+
+func (s *server) showAs(w http.ResponseWriter, status int, name string, data any) {
 	var out strings.Builder
 	if err := s.templates.ExecuteTemplate(&out, name, data); err != nil {
 		refuse(w, http.StatusInternalServerError, "the page could not be made", "")
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(out.String()))
 }
 

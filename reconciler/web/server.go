@@ -35,6 +35,11 @@ type Options struct {
 	Tokens func() (access.Tokens, error)
 	// Federated is whom a token proves that an issuer signed; nil: nobody.
 	Federated func(ctx context.Context, token string) (access.Person, error)
+	// Logins are the ways in to the page by issuers; nil: tokens alone.
+	Logins Logins
+	// PageURL is where people reach the page, without a slash at its end; "" where
+	// that is not known, and then no issuer finds the way back.
+	PageURL string
 	// Webhooks hears git hosts; nil: none is heard.
 	Webhooks Webhooks
 	// Loopback: the server listens on this machine only.
@@ -56,9 +61,12 @@ type server struct {
 	o   Options
 	mux *http.ServeMux
 	// books are the way into the audit record.
-	books books
-	// shut are the patterns that need somebody with a role.
-	shut []string
+	books    books
+	sessions sessions
+	attempts *attempts
+	tries    tries
+	// shut are the patterns that need somebody with a role; opened need nobody.
+	shut, opened []string
 	// described are those of the API, with what they are for.
 	described map[string]purpose
 	templates *template.Template
@@ -78,7 +86,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s := &server{o: o, mux: http.NewServeMux(), templates: pages}
+	tried, err := newAttempts()
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &server{o: o, mux: http.NewServeMux(), templates: pages, attempts: tried}
 	s.routes()
 	return s, nil
 }
@@ -95,7 +107,7 @@ func (s *server) routes() {
 	s.open("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	s.open("GET /readyz", s.ready)
 	s.mux.HandleFunc("GET /metrics", s.metrics)
-	s.open("GET /login", s.login)
+	s.logins()
 
 	s.pages()
 	s.api("GET /api/v1/status", purpose{does: "Where everything stands.", answer: Status{}}, func(_ *http.Request, who access.Person) (any, error) { return s.status(who), nil })

@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Identity says who is known beside personal tokens. The zero value: nobody.
@@ -17,9 +19,30 @@ type Issuer struct {
 	Audience string `json:"audience" is:"required,maxlen=255" doc:"Whom tokens must be made for: a name of your own for this daemon, or the client's id."`
 	Name     string `json:"name,omitempty" is:"default=sub,maxlen=64" doc:"The claim that names who asks. It must be one that people cannot choose."`
 	Teams    string `json:"teams,omitempty" is:"maxlen=64" doc:"The claim with the teams policy is told, a text or a list."`
+	// Login: people log in to the page by this issuer. Nil: it proves bearers of
+	// its tokens alone.
+	Login *IssuerLogin `json:"login,omitempty" doc:"Lets people log in to the page by this issuer. Without it, it only proves who sends its tokens."`
 	// Roles are what a token gives: of each whose claims it has.
 	Roles []IssuerRole `json:"roles" is:"required,minitems=1,maxitems=100" doc:"What a token gives, by its claims."`
 }
+
+// IssuerLogin is this daemon as a client of an issuer, for the page: by the flow
+// of an authorization code, with PKCE.
+type IssuerLogin struct {
+	Name   string   `json:"name" is:"required,match=name,maxlen=64" doc:"In addresses: the issuer must let this client return to PAGE/login/NAME/callback, where PAGE is --page-url."`
+	Label  string   `json:"label,omitempty" is:"maxlen=64" doc:"What people read on the button. Default: the name."`
+	Client string   `json:"client" is:"required,maxlen=255" doc:"The client's id at the issuer."`
+	Secret *Secret  `json:"secret,omitempty" is:"secret" doc:"The client's secret. Without it, a public client."`
+	Scopes []string `json:"scopes,omitempty" is:"maxitems=20" doc:"What is asked for beside openid, so that the claims of name, teams and roles are in the ID token: profile, email, groups."`
+	// Session is how long a login lasts; 0: as long as the issuer's ID token.
+	Session Duration `json:"session,omitempty" doc:"How long a login lasts, at most 24h. Without it, as long as the issuer's ID token, which may be minutes."`
+}
+
+// maxSession bounds how long a login may last.
+const maxSession = Duration(24 * time.Hour)
+
+// Shown is the text of the button.
+func (l IssuerLogin) Shown() string { return cmp.Or(l.Label, l.Name) }
 
 // IssuerRole is what tokens with certain claims give.
 type IssuerRole struct {
@@ -34,6 +57,7 @@ func (c *pipelineCheck) checkIdentity(n *node, names map[string]int) {
 	for _, e := range c.p.Environments {
 		known = append(known, e.Name)
 	}
+	ways := map[string]bool{}
 	for i, issuer := range c.p.Identity.Issuers {
 		at := n.get("issuers")
 		if at == nil || i >= len(at.items) {
@@ -43,6 +67,7 @@ func (c *pipelineCheck) checkIdentity(n *node, names map[string]int) {
 		if !safeIssuer(issuer.URL) {
 			c.d.fault(at.get("issuer").pos(), "cannot be "+quote(issuer.URL), "an issuer is an https address; http is for this machine alone")
 		}
+		c.checkLogin(at.get("login"), issuer.Login, ways)
 		roles := at.get("roles")
 		for j, r := range issuer.Roles {
 			if roles == nil || j >= len(roles.items) {
@@ -56,6 +81,25 @@ func (c *pipelineCheck) checkIdentity(n *node, names map[string]int) {
 					c.d.fault(roles.items[j].get("environments").pos(), "no environment "+quote(name), didYouMean(name, known))
 				}
 			}
+		}
+	}
+}
+
+// checkLogin refuses two ways in of one name, and logins for ever.
+func (c *pipelineCheck) checkLogin(n *node, l *IssuerLogin, ways map[string]bool) {
+	if n == nil || l == nil {
+		return
+	}
+	if ways[l.Name] {
+		c.d.fault(n.get("name").pos(), quote(l.Name)+" is another issuer's", "each has a name of its own, so that one cannot answer for another")
+	}
+	ways[l.Name] = true
+	if l.Session < 0 || l.Session > maxSession {
+		c.d.fault(n.get("session").pos(), "is no time of at most 24h", "people log in again then; at most issuers they only have to click")
+	}
+	for i, scope := range l.Scopes {
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			c.d.fault(n.get("scopes").items[i].pos(), quote(scope)+" is no scope", "one word each")
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 const identityPipeline = `apiVersion: mooring.dev/v1
@@ -58,15 +59,52 @@ func TestIdentityOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "<!-- identity -->\n```yaml\n")
-	block, _, ends := strings.Cut(rest, "```")
-	if !ok || !ends {
-		t.Fatal("docs/security.md shows no identity")
+	for name, logins := range map[string]int{"identity": 0, "login": 2} {
+		_, rest, ok := strings.Cut(string(text), "<!-- "+name+" -->\n```yaml\n")
+		block, _, ends := strings.Cut(rest, "```")
+		if !ok || !ends {
+			t.Fatalf("docs/security.md shows no %s", name)
+		}
+		before, _, _ := strings.Cut(identityPipeline, "  identity:\n")
+		before += "    - {name: production, provider: {memory: {}}}\n"
+		p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(before + "  " + strings.ReplaceAll(block, "\n", "\n  "))}})
+		if err != nil || len(p.Identity.Issuers) != 2 {
+			t.Fatalf("%s: %+v, %v", name, p, err)
+		}
+		for _, of := range p.Identity.Issuers {
+			if of.Login != nil {
+				logins--
+			}
+		}
+		if logins != 0 {
+			t.Errorf("%s: %d logins less than it shows", name, logins)
+		}
 	}
-	before, _, _ := strings.Cut(identityPipeline, "  identity:\n")
-	before += "    - {name: production, provider: {memory: {}}}\n"
-	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(before + "  " + strings.ReplaceAll(block, "\n", "\n  "))}})
-	if err != nil || len(p.Identity.Issuers) != 2 {
-		t.Errorf("%+v, %v", p, err)
+}
+
+func TestLoginsOfAPipeline(t *testing.T) {
+	login := "        audience: mooring\n        login: {name: shop, client: mooring, secret: {fromEnv: CLIENT}, scopes: [groups], session: 8h}\n"
+	good := strings.Replace(identityPipeline, "        audience: mooring\n", login, 1)
+	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(good)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := p.Identity.Issuers[0].Login; l.Shown() != "shop" || l.Secret.FromEnv != "CLIENT" || time.Duration(l.Session) != 8*time.Hour {
+		t.Errorf("%+v", l)
+	}
+	_, second, _ := strings.Cut(good, "    issuers:\n")
+	for name, c := range map[string]struct{ old, new, at string }{
+		"no client":             {"client: mooring, ", "", "12:"},
+		"a secret in the text":  {"{fromEnv: CLIENT}", "hunter2", "12:"},
+		"a name with a slash":   {"name: shop, ", "name: shop/x, ", "12:"},
+		"more than a day":       {"session: 8h", "session: 25h", "12:"},
+		"before it begins":      {"session: 8h", "session: -1h", "12:"},
+		"two scopes in one":     {"[groups]", `["a b"]`, "12:"},
+		"the name of another's": {second, second + second, "17:"},
+	} {
+		_, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(strings.Replace(good, c.old, c.new, 1))}})
+		if err == nil || !strings.Contains(err.Error(), PipelineFile+":"+c.at) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v, want a fault at %s", name, err, c.at)
+		}
 	}
 }

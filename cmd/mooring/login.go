@@ -1,0 +1,38 @@
+package main
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"mooring.dev/reconciler/identity"
+	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
+)
+
+// logins are the ways in by issuers, for a page that is reached at an address.
+func logins(v *identity.Verifier, keys *secrets, issuers func() []manifest.Issuer, page string) identity.Logins {
+	return identity.Logins{
+		Verifier: v, Issuers: issuers, Back: func(way string) string { return page + web.Back(way) },
+		Secret: keys.value,
+	}
+}
+
+// reachedAt is where people reach the page of a daemon that listens at an
+// address, as far as they can log in there by an issuer: by https, or on this
+// machine. Else "".
+func (f *runFlags) reachedAt(listens string) string {
+	page := strings.TrimSuffix(cmp.Or(f.pageURL, f.address(), listens), "/")
+	u, err := url.Parse(page)
+	if err != nil || u.Host == "" || u.Scheme != "https" && !onLoopback(u.Hostname()) {
+		return ""
+	}
+	return page
+}
+
+// onLoopback: a host's name is this machine's for itself.
+func onLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
