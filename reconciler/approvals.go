@@ -86,7 +86,7 @@ func (d *Daemon) Approve(ctx context.Context, r web.ApprovalRequest) (web.Approv
 			return err
 		}
 		now := d.opts.Now()
-		a := record.Approval{Key: w.key, By: r.By.Name, Verified: r.By.Verified, Answer: r.Answer, Findings: w.codes,
+		a := record.Approval{Key: w.key, By: r.By.Name, Identity: r.By.Identity, Verified: r.By.Verified, Answer: r.Answer, Findings: w.codes,
 			Emails: r.By.Emails, Teams: r.By.Teams, Reason: r.Reason, At: now}
 		if r.Answer == record.Approved {
 			a.Until = now.Add(cmp.Or(r.For, approvalFor))
@@ -98,7 +98,7 @@ func (d *Daemon) Approve(ctx context.Context, r web.ApprovalRequest) (web.Approv
 		spec, _ := world.pipeline.Environment(e.name)
 		p := &pass{e: e, w: world, spec: spec, st: e.state(), now: now}
 		for _, v := range p.verdicts(ctx, w.key, w.codes) {
-			if v.By == a.By {
+			if v.Person() == a.Person() {
 				out = approvalView(e.name, v)
 			}
 		}
@@ -121,7 +121,7 @@ func (e *environment) meant(st *journal.Environment, r web.ApprovalRequest) (wai
 	}
 	if len(found) == 0 && r.Answer == record.Withdrawn { // what does not wait any more
 		for _, a := range slices.Backward(st.Approvals) {
-			if a.By == r.By.Name && !a.Guard && strings.HasPrefix(strings.TrimPrefix(a.Key.Content, "sha256:"), digest) {
+			if a.Person() == cmp.Or(r.By.Identity, r.By.Name) && !a.Guard && strings.HasPrefix(strings.TrimPrefix(a.Key.Content, "sha256:"), digest) {
 				return waiting{key: a.Key, codes: []string{}}, nil
 			}
 		}
@@ -140,7 +140,7 @@ func (e *environment) meant(st *journal.Environment, r web.ApprovalRequest) (wai
 }
 
 func approvalView(environment string, v approve.Verdict) web.Approval {
-	return web.Approval{Environment: environment, Content: v.Key.Content, Answer: answerOf(v.Approval), By: v.By, Findings: v.Findings,
+	return web.Approval{Environment: environment, Content: v.Key.Content, Answer: answerOf(v.Approval), By: v.By, Identity: v.Identity, Findings: v.Findings,
 		Until: v.Until, Counts: v.Counts(), Why: v.Why}
 }
 
@@ -201,12 +201,12 @@ func (p *pass) asked(ctx context.Context, point policy.Point, in policy.Input, k
 func withPeopleHeard(told bool, weigh func(codes []string) []approve.Verdict, ask func([]approve.Verdict) (policy.Decision, error)) (policy.Decision, error) {
 	var void []string
 	for {
-		vs := slices.DeleteFunc(weigh(nil), func(v approve.Verdict) bool { return slices.Contains(void, v.By) })
+		vs := slices.DeleteFunc(weigh(nil), func(v approve.Verdict) bool { return slices.Contains(void, v.Person()) })
 		d, err := ask(vs)
 		var late []string
 		for _, v := range weigh(findingCodes(d)) {
-			if v.Void && !slices.Contains(void, v.By) && slices.ContainsFunc(vs, func(w approve.Verdict) bool { return w.By == v.By && !w.Void }) {
-				late = append(late, v.By)
+			if v.Void && !slices.Contains(void, v.Person()) && slices.ContainsFunc(vs, func(w approve.Verdict) bool { return w.Person() == v.Person() && !w.Void }) {
+				late = append(late, v.Person())
 			}
 		}
 		if len(late) == 0 {
@@ -279,7 +279,7 @@ func (p *pass) said(key record.Key) string {
 	var parts []string
 	for _, v := range approve.Weigh(p.st.Approvals, approve.Question{Key: key, Now: p.now}) {
 		if !v.Void {
-			parts = append(parts, v.By, string(answerOf(v.Approval)), v.At.String())
+			parts = append(parts, v.Person(), string(answerOf(v.Approval)), v.At.String())
 		}
 	}
 	if len(parts) == 0 {

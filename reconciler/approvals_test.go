@@ -175,6 +175,14 @@ func TestLesson36WhoseApprovalDoesNotCount(t *testing.T) {
 			s.approves(t, person("ann"))
 			return "twice the same"
 		},
+		"the same person at an issuer": func(t *testing.T, s *simulation) string {
+			p := person("Ann")
+			p.Identity = "oidc:https://id.shop.example|17"
+			if a := s.approves(t, p); a.Identity != p.Identity || !a.Counts {
+				t.Errorf("%+v", a)
+			}
+			return "once"
+		},
 		"expired": func(t *testing.T, s *simulation) string {
 			s.real = s.real.Add(25 * time.Hour)
 			s.run(10 * time.Minute)

@@ -11,14 +11,14 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// Issuers are those whose signed tokens prove who asks, as the control branch
-// says; none before it was read.
-func (d *Daemon) Issuers() []manifest.Issuer {
+// Identity says whose signed tokens prove who asks, and who is one person, as the
+// control branch says; nobody before it was read.
+func (d *Daemon) Identity() manifest.Identity {
 	w := d.world.Load()
 	if w == nil || w.pipeline == nil {
-		return nil
+		return manifest.Identity{}
 	}
-	return w.pipeline.Identity.Issuers
+	return w.pipeline.Identity
 }
 
 // AddAudit keeps what somebody had done, or was refused. It stands beside the

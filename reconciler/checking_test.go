@@ -224,3 +224,24 @@ func TestVerdictForTheProtectedIsProved(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A list of names means people of Mooring: an issuer's ann is none of them, and
+// its robots have names that no person has.
+func TestAListOfNamesMeansPeopleOfMooring(t *testing.T) {
+	list := []string{"ann", "repo:shop/checkout", "oidc:https://id.shop.example|17"}
+	for name, c := range map[string]struct {
+		who  access.Person
+		want bool
+	}{
+		"a token's ann":        {access.Person{Name: "ann"}, true},
+		"an issuer's ann":      {access.Person{Name: "ann", Identity: "oidc:https://id.shop.example|4"}, false},
+		"an issuer's robot":    {access.Person{Name: "repo:shop/checkout", Identity: "oidc:https://ci.example|repo:shop/checkout"}, true},
+		"who is named whole":   {access.Person{Name: "bob", Identity: "oidc:https://id.shop.example|17"}, true},
+		"17 of another issuer": {access.Person{Name: "bob", Identity: "oidc:https://other.example|17"}, false},
+		"nobody":               {access.Person{}, false},
+	} {
+		if got := listedIn(list, c.who); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -118,7 +118,7 @@ func (r reviewsOf) news(known []record.Approval, now time.Time) []record.Approva
 	taken := map[string]bool{}
 	for _, a := range known {
 		if a.Key == r.key && !a.Guard {
-			newest[a.By] = a
+			newest[a.Person()] = a
 			if a.Answer != record.Withdrawn {
 				taken[a.Review] = true
 			}
@@ -126,7 +126,7 @@ func (r reviewsOf) news(known []record.Approval, now time.Time) []record.Approva
 	}
 	stands := map[string]bool{} // whose word
 	for _, a := range r.words {
-		stands[a.By] = true
+		stands[a.Person()] = true
 		if !taken[a.Review] {
 			a.At = now
 			if a.Answer == record.Approved {
@@ -136,7 +136,7 @@ func (r reviewsOf) news(known []record.Approval, now time.Time) []record.Approva
 		}
 	}
 	for _, a := range sorted(newest) {
-		if strings.HasPrefix(a.Review, r.prefix) && a.Answer != record.Withdrawn && !stands[a.By] {
+		if strings.HasPrefix(a.Review, r.prefix) && a.Answer != record.Withdrawn && !stands[a.Person()] {
 			a.Answer, a.Reason, a.At, a.Until = record.Withdrawn, "the review stands no more", now, time.Time{}
 			out = append(out, a)
 		}

@@ -51,7 +51,7 @@ func mayJudge(p *manifest.Pipeline, r web.VerdictRequest) error {
 		if c.Name != r.Check {
 			continue
 		}
-		if len(c.Verdict.By) > 0 && !slices.Contains(c.Verdict.By, r.By.Name) {
+		if len(c.Verdict.By) > 0 && !listedIn(c.Verdict.By, r.By) {
 			return &access.Refusal{Who: r.By.Name, Verb: access.Attest, Environment: r.Environment, Of: strings.Join(c.Verdict.By, ", ")}
 		}
 		if rests := protectedBy(p, r.Environment); rests != "" && (!r.By.Verified || r.By.Name == "") {
@@ -60,6 +60,15 @@ func mayJudge(p *manifest.Pipeline, r web.VerdictRequest) error {
 		return nil
 	}
 	return fmt.Errorf("check %q of %s: %w; verdicts are awaited by: %s", r.Check, r.Environment, ErrUnknown, namesOf(names))
+}
+
+// listedIn: a list means this person, by name or by oidc:ISSUER|SUBJECT. A name that
+// is only an issuer's counts where no person has such a one: theirs have no colons.
+func listedIn(list []string, p access.Person) bool {
+	if p.Identity != "" && slices.Contains(list, p.Identity) {
+		return true
+	}
+	return (p.Identity == "" || strings.Contains(p.Name, ":")) && slices.Contains(list, p.Name)
 }
 
 // protectedBy names the environment itself, or one that takes content from

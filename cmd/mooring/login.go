@@ -6,17 +6,30 @@ import (
 	"net/url"
 	"strings"
 
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/identity"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
 
 // logins are the ways in by issuers, for a page that is reached at an address.
-func logins(v *identity.Verifier, keys *secrets, issuers func() []manifest.Issuer, page string) identity.Logins {
+func logins(v *identity.Verifier, keys *secrets, known func() manifest.Identity, page string) identity.Logins {
 	return identity.Logins{
-		Verifier: v, Issuers: issuers, Back: func(way string) string { return page + web.Back(way) },
+		Verifier: v, Known: known, Back: func(way string) string { return page + web.Back(way) },
 		Secret: keys.value,
 	}
+}
+
+// knownTokens are the personal tokens, of the people they are said to be of.
+func knownTokens(state string, known manifest.Identity) (access.Tokens, error) {
+	ts, err := readTokens(state)
+	if err != nil {
+		return nil, err
+	}
+	return ts.Known(func(name string) (string, []string) {
+		p, _ := known.Holder(name)
+		return p.Name, p.Emails
+	}), nil
 }
 
 // reachedAt is where people reach the page of a daemon that listens at an

@@ -193,11 +193,11 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	token := func() string { t, _ := own.Get(); return t } // which it was at the start at least
 	page := f.reachedAt(f.tls.listened(listener.Addr()))
 	handler, err := web.New(web.Options{
-		Logins: logins(issued, &secrets{files: f.files}, daemon.Issuers, page), PageURL: page,
+		Logins: logins(issued, &secrets{files: f.files}, daemon.Identity, page), PageURL: page,
 		Federated: func(ctx context.Context, token string) (access.Person, error) {
-			return issued.Person(ctx, daemon.Issuers(), token)
+			return issued.Person(ctx, daemon.Identity(), token)
 		},
-		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: token(), TokenNow: token, Tokens: func() (access.Tokens, error) { return readTokens(f.state) },
+		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: token(), TokenNow: token, Tokens: func() (access.Tokens, error) { return knownTokens(f.state, daemon.Identity()) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
 		Closing: ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),

@@ -97,6 +97,9 @@ type Person struct {
 	// unverified one may act where its grants let it, but never counts as
 	// somebody's yes in a protected environment.
 	Verified bool
+	// Identity is whose the name is where it is an issuer's and nobody said who
+	// that is here: oidc:ISSUER|SUBJECT. "" where the name itself says who.
+	Identity string
 	// Proof is by what: token:ID, oidc:ISSUER|SUBJECT, own_token (the daemon's) or loopback. It is for
 	// the records; nothing is decided by it.
 	Proof  string

@@ -124,3 +124,22 @@ func TestIssueRefuses(t *testing.T) {
 		t.Error("issued with little randomness")
 	}
 }
+
+func TestTokensOfKnownPeople(t *testing.T) {
+	ts, secret := issued(t)
+	known := ts.Known(func(name string) (string, []string) {
+		if name == "ann" {
+			return "ann-of-the-shop", []string{"ann@shop.example"}
+		}
+		return "", nil
+	})
+	if p, ok := known.Person(secret, start); !ok || p.Name != "ann-of-the-shop" || len(p.Emails) != 1 || p.Identity != "" {
+		t.Errorf("%+v, %v", p, ok)
+	}
+	if p, ok := ts.Person(secret, start); !ok || p.Name != "ann" || len(p.Emails) != 0 {
+		t.Errorf("the tokens themselves were changed: %+v", p)
+	}
+	if p, _ := ts.Known(func(string) (string, []string) { return "", nil }).Person(secret, start); p.Name != "ann" {
+		t.Errorf("whom nobody knows by another name is %+v", p)
+	}
+}

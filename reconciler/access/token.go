@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -89,6 +90,18 @@ func (ts Tokens) Revoke(idOrName string, now time.Time) (Tokens, int) {
 		}
 	}
 	return out, n
+}
+
+// Known gives the tokens of people who are known by another name, or by more
+// addresses, than stand in them; who says of a name.
+func (ts Tokens) Known(who func(name string) (as string, emails []string)) Tokens {
+	out := slices.Clone(ts)
+	for i, t := range out {
+		as, emails := who(t.Name)
+		out[i].Name = cmp.Or(as, t.Name)
+		out[i].Emails = append(slices.Clone(t.Emails), emails...)
+	}
+	return out
 }
 
 // Good tokens open something now.

@@ -43,11 +43,12 @@ func (v Verdict) Counts() bool { return v.Why == "" && answer(v.Approval) == rec
 func answer(a record.Approval) record.Answer { return cmp.Or(a.Answer, record.Approved) }
 
 // Weigh gives the newest word of each person about the key, in order of time.
+// Of several who may be one human, one yes counts.
 func Weigh(all []record.Approval, q Question) []Verdict {
 	newest := map[string]record.Approval{}
 	for _, a := range all {
 		if a.Key == q.Key && !a.Guard {
-			newest[a.By] = a // the list is in order of time
+			newest[a.Person()] = a // the list is in order of time
 		}
 	}
 	out := make([]Verdict, 0, len(newest))
@@ -55,9 +56,59 @@ func Weigh(all []record.Approval, q Question) []Verdict {
 		out = append(out, weigh(a, q))
 	}
 	slices.SortFunc(out, func(a, b Verdict) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.By, b.By))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Person(), b.Person()))
 	})
+	once(out)
 	return out
+}
+
+// once leaves one yes of those that may be of one human. Who is not known to be
+// one person has words of their own: nobody takes back what another one said.
+// Who is not known to be two counts once: an approval too few is asked for again,
+// one too many is not noticed.
+// The newest stays, which saw the most, before it one whose name was proved.
+func once(vs []Verdict) {
+	for i := range vs {
+		for j := range i {
+			if !vs[i].Counts() || !vs[j].Counts() || !alike(vs[i].Approval, vs[j].Approval) {
+				continue
+			}
+			stays, goes := &vs[i], &vs[j]
+			if goes.Verified && !stays.Verified {
+				stays, goes = goes, stays
+			}
+			goes.Why, goes.Void = "it may be the same person as "+shown(stays.Approval)+", who approved too; identity.people in mooring.yaml says who is who", true
+		}
+	}
+}
+
+// alike: two givers may be one human, by name or address. Of whom only an issuer
+// names, what stands before the @ is enough, as it is of authors.
+func alike(a, b record.Approval) bool {
+	loose := a.Identity != "" || b.Identity != ""
+	theirs := knownBy(b, loose)
+	return slices.ContainsFunc(knownBy(a, loose), func(mine string) bool { return slices.Contains(theirs, mine) })
+}
+
+func knownBy(a record.Approval, loose bool) []string {
+	out := []string{}
+	for _, text := range append([]string{stated(a.By)}, a.Emails...) {
+		text = strings.ToLower(text)
+		if out = append(out, text); loose {
+			local, _, _ := strings.Cut(text, "@")
+			out = append(out, local)
+		}
+	}
+	return out
+}
+
+// shown is a giver's name, and whose it is.
+func shown(a record.Approval) string {
+	if a.Identity == "" {
+		return a.By
+	}
+	issuer, _, _ := strings.Cut(strings.TrimPrefix(a.Identity, "oidc:"), "|")
+	return a.By + " of " + issuer
 }
 
 func weigh(a record.Approval, q Question) Verdict {
@@ -149,7 +200,7 @@ func Missing(vs []Verdict, need int) string {
 	}
 	for _, v := range vs {
 		if v.Why != "" && v.Why != "withdrawn" {
-			text += fmt.Sprintf("; %s does not count: %s", v.By, v.Why)
+			text += fmt.Sprintf("; %s does not count: %s", shown(v.Approval), v.Why)
 		}
 	}
 	return text

@@ -1,6 +1,8 @@
 package approve
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,4 +103,69 @@ func TestNothingAddedMakesMoreCount(t *testing.T) {
 			t.Fatal("somebody counts twice")
 		}
 	})
+}
+
+const issuer = "https://id.shop.example"
+
+// at is a word of somebody whom an issuer alone names.
+func at(a record.Approval, subject string) record.Approval {
+	a.Identity = "oidc:" + issuer + "|" + subject
+	return a
+}
+
+func mails(a record.Approval, emails ...string) record.Approval {
+	a.Emails = emails
+	return a
+}
+
+func no(a record.Approval) record.Approval {
+	a.Answer = record.Rejected
+	return a
+}
+
+// Nobody approves twice by two proofs, and nobody who only has the same name takes
+// back what another one said.
+func TestOneHumanCountsOnce(t *testing.T) {
+	stated := yes("local:ann (unverified)")
+	stated.Verified = false
+	for name, c := range map[string]struct {
+		words []record.Approval
+		count int
+	}{
+		"two persons":                     {[]record.Approval{yes("ann"), yes("bob")}, 2},
+		"two persons of one issuer":       {[]record.Approval{at(yes("ann"), "1"), at(yes("bob"), "2")}, 2},
+		"a token and an issuer's":         {[]record.Approval{yes("ann"), at(yes("ann"), "1")}, 1},
+		"by another case":                 {[]record.Approval{yes("ann"), at(yes("Ann"), "1")}, 1},
+		"by an address as name":           {[]record.Approval{yes("ann"), at(yes("ann@shop.example"), "1")}, 1},
+		"the other way round":             {[]record.Approval{at(yes("ann"), "1"), yes("ann@shop.example")}, 1},
+		"one name at two issuers":         {[]record.Approval{at(yes("ann"), "1"), at(yes("ann"), "2")}, 1},
+		"one address, other names":        {[]record.Approval{mails(yes("ann"), "a@shop.example"), mails(at(yes("nan"), "1"), "A@shop.example")}, 1},
+		"one address, two tokens":         {[]record.Approval{mails(yes("ann"), "a@shop.example"), mails(yes("ann-laptop"), "a@shop.example")}, 1},
+		"an address that is a name":       {[]record.Approval{mails(yes("nan"), "ann@shop.example"), at(yes("ann"), "1")}, 1},
+		"stated and proved":               {[]record.Approval{yes("ann"), stated}, 1},
+		"names that only begin alike":     {[]record.Approval{yes("ann"), at(yes("anna"), "1")}, 2},
+		"known people with like names":    {[]record.Approval{yes("ann"), yes("ann@shop.example")}, 2},
+		"three proofs of one, one of bob": {[]record.Approval{yes("ann"), at(yes("ann"), "1"), at(yes("ann"), "2"), yes("bob")}, 2},
+	} {
+		vs := Weigh(c.words, Question{Key: key, Now: now})
+		if got := Names(vs); len(got) != c.count {
+			t.Errorf("%s: %v count, want %d: %s", name, got, c.count, Missing(vs, 2))
+		}
+		for _, v := range vs {
+			if !v.Counts() && (!v.Void || !strings.Contains(v.Why, "identity.people")) {
+				t.Errorf("%s: %s is told %q", name, v.By, v.Why)
+			}
+		}
+	}
+	vs := Weigh([]record.Approval{no(yes("ann")), at(yes("ann"), "1")}, Question{Key: key, Now: now})
+	if v, held := Rejection(vs); !held || v.Identity != "" {
+		t.Errorf("who has only the same name took a no back: %+v", vs)
+	}
+	if vs := Weigh([]record.Approval{no(at(yes("ann"), "1")), at(yes("ann"), "1")}, Question{Key: key, Now: now}); len(vs) != 1 || !vs[0].Counts() {
+		t.Errorf("the same person may: %+v", vs)
+	}
+	// Of two words that may be one human's that stays which was proved.
+	if vs := Weigh([]record.Approval{yes("ann"), stated}, Question{Key: key, Now: now}); !slices.Equal(Names(vs), []string{"ann"}) {
+		t.Errorf("%v", Names(vs))
+	}
 }

@@ -72,8 +72,8 @@ func New(now func() time.Time, through http.RoundTripper) *Verifier {
 // Looks tells whether a bearer has the form of a signed token.
 func Looks(bearer string) bool { return strings.Count(bearer, ".") == 2 }
 
-// Person whom a token proves, by those issuers; ErrUnknown and why otherwise.
-func (v *Verifier) Person(ctx context.Context, issuers []manifest.Issuer, raw string) (access.Person, error) {
+// Person whom a token proves, by those who are known; ErrUnknown and why otherwise.
+func (v *Verifier) Person(ctx context.Context, known manifest.Identity, raw string) (access.Person, error) {
 	if len(raw) > maxToken {
 		return access.Person{}, fmt.Errorf("%w: it has more than %d bytes", ErrUnknown, maxToken)
 	}
@@ -82,7 +82,7 @@ func (v *Verifier) Person(ctx context.Context, issuers []manifest.Issuer, raw st
 		return access.Person{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	fault := errors.New("its issuer is not one of mooring.yaml")
-	for _, of := range issuers {
+	for _, of := range known.Issuers {
 		if of.URL != named {
 			continue
 		}
@@ -91,7 +91,7 @@ func (v *Verifier) Person(ctx context.Context, issuers []manifest.Issuer, raw st
 			fault = err
 			continue
 		}
-		return person(of, claims)
+		return person(known, of, claims)
 	}
 	return access.Person{}, fmt.Errorf("%w: %w", ErrUnknown, fault)
 }
@@ -172,8 +172,9 @@ func (v *Verifier) Reach(ctx context.Context, of manifest.Issuer) error {
 	return err
 }
 
-// person is who has those claims, with what they give.
-func person(of manifest.Issuer, claims map[string]any) (access.Person, error) {
+// person is who has those claims, with what they give. A name that an issuer
+// gives is that issuer's, unless somebody is said to be known there.
+func person(known manifest.Identity, of manifest.Issuer, claims map[string]any) (access.Person, error) {
 	name, _ := claims[of.Name].(string)
 	subject, _ := claims["sub"].(string)
 	switch {
@@ -184,9 +185,13 @@ func person(of manifest.Issuer, claims map[string]any) (access.Person, error) {
 	case strings.HasPrefix(name, "local:"), strings.HasPrefix(name, "token:"):
 		return access.Person{}, fmt.Errorf("%w: claim %s looks like a name that nobody proved", ErrUnknown, of.Name)
 	}
-	p := access.Person{Name: name, Verified: true, Proof: "oidc:" + of.URL + "|" + subject, Teams: texts(claims[of.Teams])}
+	proof := "oidc:" + of.URL + "|" + subject
+	p := access.Person{Name: name, Identity: proof, Verified: true, Proof: proof, Teams: texts(claims[of.Teams])}
 	if verified, _ := claims["email_verified"].(bool); verified {
 		p.Emails = texts(claims["email"])
+	}
+	if who, ok := known.At(of.URL, subject); ok {
+		p.Name, p.Identity, p.Emails = who.Name, "", append(p.Emails, who.Emails...)
 	}
 	for _, r := range of.Roles {
 		if gives(r, claims) {

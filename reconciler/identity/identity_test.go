@@ -13,7 +13,7 @@ func TestPersonOfClaims(t *testing.T) {
 		{Role: "approver", Claims: map[string]string{"groups": "shop"}}, {Role: "admin"},
 	}}
 	claims := map[string]any{"sub": "17", "login": "ann", "groups": []any{"shop", 4, "ops"}, "email": "ann@shop.example"}
-	p, err := person(of, claims)
+	p, err := person(manifest.Identity{}, of, claims)
 	if err != nil || p.Name != "ann" || !p.Verified || len(p.Emails) != 0 || len(p.Teams) != 2 || p.Proof != "oidc:https://issuer.example|17" {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -21,15 +21,37 @@ func TestPersonOfClaims(t *testing.T) {
 		t.Errorf("a role that wants no claim was given: %+v", p.Grants)
 	}
 	claims["email_verified"] = true
-	if p, err = person(of, claims); err != nil || len(p.Emails) != 1 {
+	if p, err = person(manifest.Identity{}, of, claims); err != nil || len(p.Emails) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for name, value := range map[string]any{"sub": nil, "login": 17, "groups": "shopping"} {
 		was := claims[name]
 		claims[name] = value
-		if p, err := person(of, claims); err == nil || len(p.Grants) > 0 {
+		if p, err := person(manifest.Identity{}, of, claims); err == nil || len(p.Grants) > 0 {
 			t.Errorf("%s=%v: %+v", name, value, p)
 		}
 		claims[name] = was
+	}
+}
+
+// Somebody's name at an issuer is that issuer's, until the control branch says who
+// it is.
+func TestWhoSomebodyIsAtAnIssuer(t *testing.T) {
+	of := manifest.Issuer{URL: "https://issuer.example", Name: "login", Roles: []manifest.IssuerRole{{Role: "viewer", Claims: map[string]string{"sub": "*"}}}}
+	known := manifest.Identity{Issuers: []manifest.Issuer{of}, People: []manifest.KnownPerson{
+		{Name: "ann", Emails: []string{"ann@shop.example"}, Identities: []manifest.KnownIdentity{{Issuer: of.URL, Subject: "17"}}},
+	}}
+	for subject, want := range map[string]struct{ name, identity string }{
+		"17": {"ann", ""}, "18": {"ann-at-the-issuer", "oidc:https://issuer.example|18"},
+	} {
+		p, err := person(known, of, map[string]any{"sub": subject, "login": "ann-at-the-issuer"})
+		if err != nil || p.Name != want.name || p.Identity != want.identity || p.Proof != "oidc:https://issuer.example|"+subject || (len(p.Emails) == 1) != (want.identity == "") {
+			t.Errorf("%s is %+v, %v", subject, p, err)
+		}
+	}
+	other := of
+	other.URL = "https://other.example"
+	if p, err := person(known, other, map[string]any{"sub": "17", "login": "ann"}); err != nil || p.Identity == "" {
+		t.Errorf("the same subject of another issuer: %+v, %v", p, err)
 	}
 }

@@ -136,7 +136,7 @@ func (v *Verifier) Finish(ctx context.Context, c Client, a access.Attempt, answe
 	if long := time.Duration(c.Issuer.Login.Session); long > 0 {
 		p.Ends = v.now().Add(long)
 	}
-	if _, err := person(c.Issuer, p.claims); err != nil {
+	if _, err := person(manifest.Identity{}, c.Issuer, p.claims); err != nil {
 		return Proved{}, &access.NoLogin{Kind: access.Roleless, Why: err}
 	}
 	return p, nil
@@ -239,10 +239,10 @@ func (v *Verifier) proven(ctx context.Context, of manifest.Issuer, raw, nonce st
 }
 
 // Still is who somebody is that logged in, by what mooring.yaml says now.
-func Still(issuers []manifest.Issuer, p Proved) (access.Person, error) {
-	for _, of := range issuers {
+func Still(known manifest.Identity, p Proved) (access.Person, error) {
+	for _, of := range known.Issuers {
 		if of.URL == p.issuer && of.Login != nil && of.Login.Name == p.login && of.Login.Client == p.client {
-			return person(of, p.claims)
+			return person(known, of, p.claims)
 		}
 	}
 	return access.Person{}, fmt.Errorf("%w: nobody logs in by that issuer any more", ErrUnknown)

@@ -12,7 +12,7 @@ import (
 // Logins are the ways in to the page that mooring.yaml names.
 type Logins struct {
 	Verifier *Verifier
-	Issuers  func() []manifest.Issuer // those of now
+	Known    func() manifest.Identity // those of now
 	// Back is where the issuer of a way in sends people back to.
 	Back func(way string) string
 	// Secret reads a client's secret, anew at each use.
@@ -21,7 +21,7 @@ type Logins struct {
 
 // Ways in, in the order of mooring.yaml.
 func (l Logins) Ways() (out []access.Way) {
-	for _, of := range l.Issuers() {
+	for _, of := range l.Known().Issuers {
 		if of.Login != nil {
 			out = append(out, access.Way{Name: of.Login.Name, Label: of.Login.Shown()})
 		}
@@ -49,12 +49,12 @@ func (l Logins) Finish(ctx context.Context, way string, a access.Attempt, answer
 	if err != nil {
 		return access.Login{}, err
 	}
-	return access.Login{Ends: proved.Ends, Person: func() (access.Person, error) { return Still(l.Issuers(), proved) }}, nil
+	return access.Login{Ends: proved.Ends, Person: func() (access.Person, error) { return Still(l.Known(), proved) }}, nil
 }
 
 // client is this daemon at the issuer of a way in.
 func (l Logins) client(way string) (Client, error) {
-	for _, of := range l.Issuers() {
+	for _, of := range l.Known().Issuers {
 		if of.Login == nil || of.Login.Name != way {
 			continue
 		}

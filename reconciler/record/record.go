@@ -4,6 +4,7 @@
 package record
 
 import (
+	"cmp"
 	"time"
 
 	"mooring.dev/providers"
@@ -156,10 +157,11 @@ const (
 type Approval struct {
 	Key      Key       `json:"key"`
 	By       string    `json:"by"`
-	Verified bool      `json:"verified"`         // the name was proved
-	Answer   Answer    `json:"answer,omitempty"` // "" is approve
-	Findings []string  `json:"findings"`         // codes it was given in view of
-	Emails   []string  `json:"emails,omitempty"` // by which commits of that person are known
+	Identity string    `json:"identity,omitempty"` // oidc:ISSUER|SUBJECT where the name is an issuer's alone
+	Verified bool      `json:"verified"`           // the name was proved
+	Answer   Answer    `json:"answer,omitempty"`   // "" is approve
+	Findings []string  `json:"findings"`           // codes it was given in view of
+	Emails   []string  `json:"emails,omitempty"`   // by which commits of that person are known
 	Teams    []string  `json:"teams,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Review   string    `json:"review,omitempty"` // on the host, that said it
@@ -169,6 +171,10 @@ type Approval struct {
 	// answer to policy.
 	Guard bool `json:"guard,omitempty"`
 }
+
+// Person is by which words of one giver are known to be of one: the name, or
+// who it is at an issuer.
+func (a Approval) Person() string { return cmp.Or(a.Identity, a.By) }
 
 // Quarantine keeps failed content from being tried again.
 type Quarantine struct {

@@ -164,7 +164,8 @@ type Approval struct {
 	Content     string        `json:"content"`
 	Answer      record.Answer `json:"answer"`
 	By          string        `json:"by"`
-	Findings    []string      `json:"findings"` // codes it was given in view of
+	Identity    string        `json:"identity,omitempty"` // oidc:ISSUER|SUBJECT where the name is an issuer's alone
+	Findings    []string      `json:"findings"`           // codes it was given in view of
 	Until       time.Time     `json:"until,omitzero"`
 	Counts      bool          `json:"counts"`
 	Why         string        `json:"why,omitempty"` // it does not count

@@ -75,7 +75,9 @@ func issues(t *testing.T) *issuing {
 	v := identity.New(func() time.Time { return i.now }, i)
 	i.h = serve(t, i.fake, func(o *Options) {
 		o.Audit, o.Now = i.book, func() time.Time { return i.now }
-		o.Federated = func(ctx context.Context, token string) (access.Person, error) { return v.Person(ctx, issuers, token) }
+		o.Federated = func(ctx context.Context, token string) (access.Person, error) {
+			return v.Person(ctx, manifest.Identity{Issuers: issuers}, token)
+		}
 	})
 	return i
 }

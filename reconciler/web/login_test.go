@@ -52,7 +52,7 @@ func newEntrance(t *testing.T) *entrance {
 	clock := func() time.Time { return e.now }
 	e.h = serve(t, e.fake, func(o *Options) {
 		o.Audit, o.Now, o.HTTPS, o.PageURL = e.book, clock, true, loginPageURL
-		o.Logins = identity.Logins{Verifier: identity.New(clock, nil), Issuers: func() []manifest.Issuer { return e.issuers },
+		o.Logins = identity.Logins{Verifier: identity.New(clock, nil), Known: func() manifest.Identity { return manifest.Identity{Issuers: e.issuers} },
 			Back: func(way string) string { return loginPageURL + Back(way) }, Secret: func(manifest.Secret) (string, error) { return e.secret, nil }}
 	})
 	return e

@@ -47,6 +47,7 @@ var patterns = map[string]*pattern{
 	"commit":      compilePattern(`^[0-9a-f]{40}([0-9a-f]{24})?$`, "a whole commit id, 40 hexadecimal digits"),
 	"repository":  compilePattern(`^((https?|ssh|file)://[^\s]+|/[^\s]*|[^\s@/:]+@[^\s/:]+:[^\s]+)$`, "https://…, ssh://…, user@host:path, or an absolute path"),
 	"hosted":      compilePattern(`^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)+$`, "OWNER/NAME"),
+	"person":      compilePattern(`^[^\s:()]+$`, "a name without spaces, colons and brackets"),
 	"login":       compilePattern(`^[^\s]+$`, "a login without spaces"),
 	"inputPath":   compilePattern(`^/input(/[^/]+)*$`, "a JSON pointer below the input, as /input/commit/author or /input/changes/*/fields/*/after"),
 	"bundle":      compilePattern(`^(file:)?[A-Za-z0-9_-][A-Za-z0-9_./-]*$`, "a path in the control branch, or file:PATH below the directory of artifacts"),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +12,43 @@ import (
 // Identity says who is known beside personal tokens. The zero value: nobody.
 type Identity struct {
 	Issuers []Issuer `json:"issuers,omitempty" is:"maxitems=20" doc:"OpenID Connect issuers whose signed tokens prove who asks."`
+	// People are those who prove themselves in several ways: what is not said to
+	// be one person is never taken for one, and never counted as two.
+	People []KnownPerson `json:"people,omitempty" is:"maxitems=1000" doc:"Who is one person, whatever proves them. A personal token and a login of the host with this name are theirs without being named."`
+}
+
+// KnownPerson is somebody who proves themselves in several ways.
+type KnownPerson struct {
+	Name       string          `json:"name" is:"required,match=person,maxlen=64" doc:"The name of the person, as approvals name it."`
+	Emails     []string        `json:"emails,omitempty" is:"maxitems=20" doc:"By which commits of this person are known, beside those that the proof says: nobody approves what they wrote."`
+	Tokens     []string        `json:"tokens,omitempty" is:"maxitems=50" doc:"Personal tokens with other names that are theirs, by name."`
+	Identities []KnownIdentity `json:"identities,omitempty" is:"maxitems=20" doc:"Who they are at issuers."`
+}
+
+// KnownIdentity is somebody at an issuer.
+type KnownIdentity struct {
+	Issuer  string `json:"issuer" is:"required,maxlen=2048" doc:"An issuer of identity.issuers."`
+	Subject string `json:"subject" is:"required,maxlen=255" doc:"The sub claim: the id there, not the name. mooring audit shows it after the issuer."`
+}
+
+// At is who a subject of an issuer is said to be.
+func (i Identity) At(issuer, subject string) (KnownPerson, bool) {
+	for _, p := range i.People {
+		if slices.Contains(p.Identities, KnownIdentity{issuer, subject}) {
+			return p, true
+		}
+	}
+	return KnownPerson{}, false
+}
+
+// Holder is whose a personal token of a name is said to be.
+func (i Identity) Holder(token string) (KnownPerson, bool) {
+	for _, p := range i.People {
+		if p.Name == token || slices.Contains(p.Tokens, token) {
+			return p, true
+		}
+	}
+	return KnownPerson{}, false
 }
 
 // Issuer is one issuer of signed tokens, and who may what by them.
@@ -57,6 +95,7 @@ func (c *pipelineCheck) checkIdentity(n *node, names map[string]int) {
 	for _, e := range c.p.Environments {
 		known = append(known, e.Name)
 	}
+	c.checkKnown(n.get("people"))
 	ways := map[string]bool{}
 	for i, issuer := range c.p.Identity.Issuers {
 		at := n.get("issuers")
@@ -80,6 +119,35 @@ func (c *pipelineCheck) checkIdentity(n *node, names map[string]int) {
 				if _, ok := names[name]; !ok {
 					c.d.fault(roles.items[j].get("environments").pos(), "no environment "+quote(name), didYouMean(name, known))
 				}
+			}
+		}
+	}
+}
+
+// checkKnown refuses people of whom two would be one, and issuers that there are
+// not.
+func (c *pipelineCheck) checkKnown(n *node) {
+	whose := map[any]string{}
+	for i, p := range c.p.Identity.People {
+		if n == nil || i >= len(n.items) {
+			return
+		}
+		at := n.items[i]
+		claim := func(n *node, what any, shown string) {
+			if other, taken := whose[what]; taken {
+				c.d.fault(n.pos(), shown+" is "+quote(other)+" already", "a proof is one person's")
+			}
+			whose[what] = p.Name
+		}
+		claim(at.get("name"), p.Name, quote(p.Name))
+		for j, token := range p.Tokens {
+			claim(at.get("tokens").items[j], token, "token "+quote(token))
+		}
+		for j, id := range p.Identities {
+			n := at.get("identities").items[j]
+			claim(n, id, quote(id.Subject)+" there")
+			if !slices.ContainsFunc(c.p.Identity.Issuers, func(of Issuer) bool { return of.URL == id.Issuer }) {
+				c.d.fault(n.get("issuer").pos(), "no issuer "+quote(id.Issuer), "as it stands in identity.issuers")
 			}
 		}
 	}

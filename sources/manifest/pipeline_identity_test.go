@@ -59,7 +59,7 @@ func TestIdentityOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, logins := range map[string]int{"identity": 0, "login": 2} {
+	for name, want := range map[string]struct{ issuers, logins, people int }{"identity": {2, 0, 0}, "login": {2, 2, 0}, "people": {1, 0, 1}} {
 		_, rest, ok := strings.Cut(string(text), "<!-- "+name+" -->\n```yaml\n")
 		block, _, ends := strings.Cut(rest, "```")
 		if !ok || !ends {
@@ -68,16 +68,16 @@ func TestIdentityOfTheDocs(t *testing.T) {
 		before, _, _ := strings.Cut(identityPipeline, "  identity:\n")
 		before += "    - {name: production, provider: {memory: {}}}\n"
 		p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(before + "  " + strings.ReplaceAll(block, "\n", "\n  "))}})
-		if err != nil || len(p.Identity.Issuers) != 2 {
+		if err != nil || len(p.Identity.Issuers) != want.issuers || len(p.Identity.People) != want.people {
 			t.Fatalf("%s: %+v, %v", name, p, err)
 		}
 		for _, of := range p.Identity.Issuers {
 			if of.Login != nil {
-				logins--
+				want.logins--
 			}
 		}
-		if logins != 0 {
-			t.Errorf("%s: %d logins less than it shows", name, logins)
+		if want.logins != 0 {
+			t.Errorf("%s: %d logins less than it shows", name, want.logins)
 		}
 	}
 }
@@ -104,6 +104,45 @@ func TestLoginsOfAPipeline(t *testing.T) {
 	} {
 		_, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(strings.Replace(good, c.old, c.new, 1))}})
 		if err == nil || !strings.Contains(err.Error(), PipelineFile+":"+c.at) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v, want a fault at %s", name, err, c.at)
+		}
+	}
+}
+
+func TestPeopleOfAPipeline(t *testing.T) {
+	good := identityPipeline + `    people:
+      - name: ann
+        tokens: [ann-laptop]
+        identities: [{issuer: "https://token.actions.githubusercontent.com", subject: "17"}]
+      - name: bob
+`
+	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(good)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"ann", "ann-laptop"} {
+		if who, ok := p.Identity.Holder(token); !ok || who.Name != "ann" {
+			t.Errorf("token %s is of %+v", token, who)
+		}
+	}
+	if who, ok := p.Identity.Holder("eve"); ok {
+		t.Errorf("a token nobody named is of %+v", who)
+	}
+	if who, ok := p.Identity.At("https://token.actions.githubusercontent.com", "17"); !ok || who.Name != "ann" {
+		t.Errorf("17 is %+v", who)
+	}
+	for name, c := range map[string]struct{ old, new, at string }{
+		"two of one name":         {"name: bob", "name: ann", "18:"},
+		"another's token":         {"name: bob", "name: bob\n        tokens: [ann-laptop]", "19:"},
+		"a token of another name": {"name: bob", "name: ann-laptop", "18:"},
+		"another's identity":      {"name: bob", `name: bob` + "\n        identities: [{issuer: \"https://token.actions.githubusercontent.com\", subject: \"17\"}]", "19:"},
+		"an issuer nobody named":  {`[{issuer: "https://token.actions`, `[{issuer: "https://other.actions`, "17:"},
+		"a name with a colon":     {"name: bob", `name: "local:bob"`, "18:"},
+		"a name with brackets":    {"name: bob", `name: "bob (unverified)"`, "18:"},
+		"a subject of nobody":     {`subject: "17"`, `subject: ""`, "17:"},
+	} {
+		_, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(strings.Replace(good, c.old, c.new, 1))}})
+		if err == nil || !strings.Contains(err.Error(), PipelineFile+":"+c.at) {
 			t.Errorf("%s: %v, want a fault at %s", name, err, c.at)
 		}
 	}
