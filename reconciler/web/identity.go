@@ -36,6 +36,9 @@ func (s *server) closed(pattern string, h any) {
 				s.showLogin(w, barred.status, loginPage{To: local(r.URL.RequestURI())})
 				return
 			}
+			if barred.status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="mooring"`)
+			}
 			refuse(w, barred.status, barred.Error(), barred.hint)
 			return
 		}
@@ -95,7 +98,7 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	if err != nil {
 		return access.Person{}, false, err
 	}
-	bearer, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	bearer, shown := bearerOf(r)
 	switch {
 	case shown && hmac.Equal(digest(bearer), digest(s.ownToken())):
 		return somebody(r, "own_token"), true, nil
@@ -113,10 +116,35 @@ func (s *server) identify(r *http.Request) (access.Person, bool, error) {
 	}
 	// What another daemon of this machine gave out does not shut its user out
 	// where nobody is asked for anything.
-	if s.o.InsecureLoopback && loopbackHost(r.Host) {
+	if s.o.InsecureLoopback && loopbackHost(r.Host) && !passedOn(r) && len(r.Header["Authorization"]) < 2 {
 		return somebody(r, "loopback"), true, nil
 	}
 	return access.Person{}, false, nil
+}
+
+// bearerOf is the token that a request shows. Two of them are none: which one
+// somebody in between looked at is not known.
+func bearerOf(r *http.Request) (bearer string, shown bool) {
+	all := r.Header["Authorization"]
+	if len(all) > 1 {
+		return "", true
+	}
+	scheme, bearer, _ := strings.Cut(strings.Join(all, ""), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return bearer, true
+}
+
+// passedOn: a proxy says that it passes somebody else's request on, who need not
+// be on this machine. What it says of them is not believed either way.
+func passedOn(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // federated is whom a token proves that an issuer signed. Why it does not is told

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mooring.dev/reconciler/access"
+)
+
+// A stream ends with what opened it, also while nothing happens: a token that is
+// taken back, or that ends.
+func TestTheStreamEndsWithItsToken(t *testing.T) {
+	for name, long := range map[string]time.Duration{"taken back": time.Hour, "run out": 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			ts, secret, err := access.Tokens(nil).Issue(access.Token{Name: "ann", Grants: []access.Grant{{Role: access.Viewer}}, Created: begun, Expires: begun.Add(long)}, []byte(strings.Repeat("7", 32)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := newOffice(t, twoEnvironments(), func(w *Options) { w.Tokens = func() (access.Tokens, error) { return ts, nil } })
+			stays, goes := o.listen("the-token"), o.listen(secret)
+			time.Sleep(streamBeat + time.Second)
+			synctest.Wait()
+			if n := o.open.Load(); n != 2 {
+				t.Errorf("%s: %d streams are open, want 2", name, n)
+			}
+			if long > time.Minute {
+				ts, _ = ts.Revoke("ann", time.Now())
+			}
+			time.Sleep(streamBeat)
+			synctest.Wait()
+			if n := o.open.Load(); n != 1 {
+				t.Errorf("%s: %d streams are open, want 1", name, n)
+			}
+			_, _ = stays.conn.Close(), goes.conn.Close()
+			synctest.Wait()
+		})
+	}
+}
+
+// TestEachAnswerIsPrivate: whoever asks and whatever is answered, nothing keeps it, no
+// other site shows it in a frame, and nothing is guessed of it.
+func TestEachAnswerIsPrivate(t *testing.T) {
+	h := serve(t, &fake{}, func(o *Options) { o.View = &shelved{} })
+	routes := closedRoutes(t, h)
+	for _, pattern := range h.(*server).opened {
+		method, path, _ := strings.Cut(pattern, " ")
+		routes = append(routes, struct{ method, target string }{method, path})
+	}
+	routes = append(routes, struct{ method, target string }{"GET", "/nowhere"}, struct{ method, target string }{"DELETE", "/"}, struct{ method, target string }{"GET", "/environments/nowhere"}, struct{ method, target string }{"POST", "/webhooks/github"})
+	for _, r := range routes {
+		for _, bearer := range []string{"the-token", "another"} {
+			if bearer == "the-token" && r.target == "/api/v1/events" {
+				continue // it does not end: TestTheStream…
+			}
+			w := ask(h, r.method, r.target, "{}", "Authorization", "Bearer "+bearer, "Accept", "text/html")
+			for name, want := range map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Security-Policy": "frame-ancestors 'none'"} {
+				if got := w.Header().Get(name); !strings.Contains(got, want) {
+					t.Errorf("%s %s with %s: %d, %s %q", r.method, r.target, bearer, w.Code, name, got)
+				}
+			}
+			if w.Header().Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s %s may be read by other sites", r.method, r.target)
+			}
+		}
+	}
+}
+
+// TestNoPostIsTakenFromAnotherSite, whoever its browser is logged in as: each route
+// that changes something.
+func TestNoPostIsTakenFromAnotherSite(t *testing.T) {
+	f := &fake{}
+	h := serve(t, f, func(o *Options) { o.View = &shelved{} })
+	session := ask(h, "GET", "/login?token=the-token", "").Result().Cookies()[0]
+	n := 0
+	for _, r := range closedRoutes(t, h) {
+		if r.method == http.MethodGet {
+			continue
+		}
+		n++
+		for _, from := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://127.0.0.1:9999"}} {
+			if w := ask(h, r.method, r.target, "{}", "Cookie", session.Name+"="+session.Value, from[0], from[1]); w.Code != http.StatusForbidden {
+				t.Errorf("%s %s with %v: %d", r.method, r.target, from, w.Code)
+			}
+		}
+	}
+	if n < 10 || len(f.asked) != 0 {
+		t.Errorf("of %d routes these were done: %v", n, f.asked)
+	}
+}
