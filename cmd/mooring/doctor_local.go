@@ -220,7 +220,7 @@ func journalState(path string) (string, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "none", nil
 	}
-	store, err := bolt.Open(path)
+	store, err := bolt.Existing(path)
 	switch {
 	case errors.Is(err, journal.ErrLocked):
 		return "used", nil

@@ -106,7 +106,7 @@ func (r *records) fromJournal(cmd *cobra.Command, q journal.DecisionQuery, why e
 			yield(journal.Decision{}, fmt.Errorf("%w; and there is no journal in %s to read instead (--state)", why, state))
 			return
 		}
-		store, err := bolt.Open(path)
+		store, err := bolt.Existing(path)
 		if err != nil {
 			yield(journal.Decision{}, err)
 			return

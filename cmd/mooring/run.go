@@ -112,6 +112,10 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if up := store.Upgraded(); up != nil {
+		log.Warn("the journal was taken to a newer format; versions before refuse it, and read the copy that was kept",
+			zap.Uint64("from", up.From), zap.Uint64("to", up.To), zap.Strings("changes", up.What), zap.String("kept", up.Kept))
+	}
 	defer func() {
 		if err := store.Close(); err != nil {
 			log.Error("journal could not be closed", zap.Error(err))

@@ -70,11 +70,11 @@ func (s *killStage) rollouts() (byDaemon [][]rollout.State) {
 	return byDaemon
 }
 
-// TestStopInMidRollout is lesson 47: asked to end in a stage, while fifty
+// TestLesson47StopInMidRollout is lesson 47: asked to end in a stage, while fifty
 // people watch, somebody sends half a request and a receiver does not answer,
 // the daemon ends by itself within 25 s; the journal says where it was, and the
 // next start goes on in the same stage with the time it has held.
-func TestStopInMidRollout(t *testing.T) {
+func TestLesson47StopInMidRollout(t *testing.T) {
 	t.Parallel()
 	s := newKillStage(t)
 	asked := make(chan struct{}, 100)

@@ -30,17 +30,31 @@ type Summary struct {
 	Environments int `json:"environments"`
 }
 
-// Existing is Open for a journal that has to be there.
-func Existing(path string) (*Store, error) {
+// Existing opens a journal that has to be there, to look at it and to append to
+// it. One of an older format stays as it is: what is looked at is a copy.
+func Existing(path string) (*Store, error) { return known().existing(path) }
+
+func (f formats) existing(path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, explain(path, "open", err)
 	}
-	return Open(path)
+	s, steps, err := f.asIs(path)
+	if err == nil && len(steps) > 0 {
+		var c *Store
+		if c, err = s.asCurrent(steps); err != nil {
+			_ = s.db.Close() // nothing was written
+		}
+		s = c
+	}
+	if err != nil {
+		return nil, explain(path, "open", err)
+	}
+	return s, nil
 }
 
 // Check reads every record, folds them, and tells what there is.
 func (s *Store) Check(ctx context.Context) (Summary, error) {
-	sum := Summary{Format: format}
+	sum := Summary{Format: s.format}
 	err := s.view(func(tx *bbolt.Tx) (err error) {
 		sum.Bytes = tx.Size()
 		sum.Last = journal.Seq(tx.Bucket(recordBucket).Sequence())
@@ -93,10 +107,14 @@ func (s *Store) Copy() (io.ReadCloser, error) {
 // Keep writes a journal to a new file: whole, read back and folded before it
 // takes its name. A file that is there is never written over.
 func Keep(ctx context.Context, path string, write func(io.Writer) error) (Summary, error) {
+	return known().keep(ctx, path, write)
+}
+
+func (f formats) keep(ctx context.Context, path string, write func(io.Writer) error) (Summary, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return Summary{}, explain(path, "write", errors.Join(err, fs.ErrExist))
 	}
-	temporary, sum, err := draft(ctx, filepath.Dir(path), write)
+	temporary, sum, err := f.draft(ctx, filepath.Dir(path), write)
 	if err != nil {
 		return Summary{}, explain(path, "write", err)
 	}
@@ -108,7 +126,7 @@ func Keep(ctx context.Context, path string, write func(io.Writer) error) (Summar
 }
 
 // draft is a checked journal under a name of its own in a folder.
-func draft(ctx context.Context, dir string, write func(io.Writer) error) (path string, sum Summary, err error) {
+func (f formats) draft(ctx context.Context, dir string, write func(io.Writer) error) (path string, sum Summary, err error) {
 	file, err := os.CreateTemp(dir, ".journal-*")
 	if err != nil {
 		return "", Summary{}, err
@@ -121,7 +139,7 @@ func draft(ctx context.Context, dir string, write func(io.Writer) error) (path s
 	if err := errors.Join(write(file), file.Sync(), file.Close()); err != nil {
 		return "", Summary{}, err
 	}
-	s, err := Open(file.Name())
+	s, err := f.existing(file.Name())
 	if err != nil {
 		return "", Summary{}, err
 	}
@@ -148,7 +166,7 @@ func Restore(ctx context.Context, path, backup string, force bool) (Restored, er
 		return Restored{}, explain(path, "restore", err)
 	}
 	defer func() { _ = from.Close() }() // only read
-	temporary, sum, err := draft(ctx, filepath.Dir(path), func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	temporary, sum, err := known().draft(ctx, filepath.Dir(path), func(w io.Writer) error { _, err := io.Copy(w, from); return err })
 	if err != nil {
 		return Restored{}, fmt.Errorf("backup %s: %w", backup, err)
 	}

@@ -20,9 +20,6 @@ import (
 	"mooring.dev/reconciler/journal"
 )
 
-// format is what this version writes; it reads nothing newer.
-const format = 1
-
 const (
 	lockTimeout = 2 * time.Second
 	fileMode    = 0o600
@@ -44,31 +41,67 @@ var ErrNewer = errors.New("journal: written by a newer version")
 
 // Store is a journal in one file. Safe for concurrent use.
 type Store struct {
-	path string
-	db   *bbolt.DB
-	keep journal.Seq
+	path     string
+	db       *bbolt.DB
+	keep     journal.Seq
+	formats  formats
+	format   uint64    // that the file had when it was opened
+	upgraded *Upgraded // nil: it was of the current one
+
+	// original is the file that this is an upgraded copy of, and remove takes the
+	// copy away; nil: the file itself is open.
+	original *Store
+	remove   func() error
 }
 
-// Open opens the journal at path and makes a new one when there is no file.
+// Open opens the journal at path and makes a new one when there is no file. One
+// of an older format is taken to the current, and stays as it was beside it:
+// Upgraded tells.
 // Errors: journal.ErrLocked, journal.ErrCorrupt, ErrNewer, and those of the
 // file system.
-func Open(path string) (*Store, error) {
-	if err := create(path); err != nil {
+func Open(path string) (*Store, error) { return known().open(path) }
+
+func (f formats) open(path string) (*Store, error) {
+	if err := create(path, f.current); err != nil {
 		return nil, explain(path, "create", err)
 	}
-	if err := inspect(path); err != nil {
+	s, steps, err := f.asIs(path)
+	if err != nil {
 		return nil, explain(path, "open", err)
 	}
-	s := &Store{path: path, keep: retained}
-	if err := s.open(); err != nil {
-		return nil, explain(path, "open", err)
+	if len(steps) == 0 {
+		return s, nil
 	}
-	if err := s.verify(); err != nil {
-		_ = s.db.Close() // nothing was written; the damage is what counts
+	if err := s.upgrade(steps); err != nil {
+		_ = s.db.Close() // it is as it was
 		return nil, explain(path, "open", err)
 	}
 	return s, nil
 }
+
+// asIs opens a file, and says what steps it is from the current format.
+func (f formats) asIs(path string) (*Store, []step, error) {
+	if err := inspect(path); err != nil {
+		return nil, nil, err
+	}
+	s := &Store{path: path, keep: retained, formats: f}
+	if err := s.open(); err != nil {
+		return nil, nil, err
+	}
+	err := s.verify()
+	var steps []step
+	if err == nil {
+		steps, err = f.from(s.format)
+	}
+	if err != nil {
+		_ = s.db.Close() // nothing was written; the damage is what counts
+		return nil, nil, err
+	}
+	return s, steps, nil
+}
+
+// Upgraded is what Open did to the file; nil: nothing.
+func (s *Store) Upgraded() *Upgraded { return s.upgraded }
 
 // open gives back the file, and with it the lock, when bbolt panics over it.
 func (s *Store) open() error {
@@ -209,8 +242,12 @@ func (s *Store) batch(ctx context.Context, after journal.Seq) (batch []journal.R
 }
 
 // WriteTo writes a backup: a whole journal as of one moment, which Open opens
-// after it was put in the place of a damaged one.
+// after it was put in the place of a damaged one; of an older format where the
+// file is.
 func (s *Store) WriteTo(w io.Writer) (n int64, err error) {
+	if s.original != nil {
+		return s.original.WriteTo(w)
+	}
 	err = s.view(func(tx *bbolt.Tx) error {
 		n, err = tx.WriteTo(w)
 		return err
@@ -220,7 +257,11 @@ func (s *Store) WriteTo(w io.Writer) (n int64, err error) {
 
 // Close implements journal.Store and frees the file for others.
 func (s *Store) Close() error {
-	return explain(s.path, "close", guarded(s.db.Close))
+	err := explain(s.path, "close", guarded(s.db.Close))
+	if s.original != nil {
+		err = errors.Join(err, s.remove(), s.original.Close())
+	}
+	return err
 }
 
 func (s *Store) update(fn func(*bbolt.Tx) error) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 		os.Exit(child(appendForever))
 	case "full":
 		os.Exit(child(appendUntilFull))
+	case "read-only":
+		os.Exit(child(openReadOnly))
 	}
 	os.Exit(m.Run())
 }
@@ -78,6 +81,19 @@ func appendUntilFull(path string) error {
 		}
 		fmt.Println("acked", i)
 	}
+}
+
+// openReadOnly is somebody who may read the journal and not write it.
+func openReadOnly(path string) error {
+	if os.Getuid() == 0 { // root may write whatever a mode says
+		const nobody = 65534
+		if err := errors.Join(syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+			return err
+		}
+	}
+	_, err := bolt.Open(path)
+	fmt.Println("opened", errors.Is(err, fs.ErrPermission), err)
+	return nil
 }
 
 func ctx() context.Context { return context.Background() }
@@ -153,8 +169,8 @@ func TestKilledWhileAppending(t *testing.T) {
 	}
 }
 
-// 43: a full disk refuses the append, says so, and loses nothing.
-func TestDiskFull(t *testing.T) {
+// TestLesson43DiskFull: a full disk refuses the append, says so, and loses nothing.
+func TestLesson43DiskFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	cmd, lines := start(t, "full", path)
 	last, full := -1, ""
@@ -175,6 +191,38 @@ func TestDiskFull(t *testing.T) {
 	must(t, err)
 	if got := len(recs) - 1; got != 2*(last+1) {
 		t.Errorf("%d records, want the %d that were answered", got, 2*(last+1))
+	}
+}
+
+// TestLesson43ReadOnly: what may not be written is refused, with what to do, and
+// stays as it is; and where nothing may be written nothing is begun.
+func TestLesson43ReadOnly(t *testing.T) {
+	dir, err := os.MkdirTemp("", "journal-") // t.TempDir is of nobody else's to enter
+	must(t, err)
+	t.Cleanup(func() { must(t, errors.Join(os.Chmod(dir, 0o700), os.RemoveAll(dir))) })
+	filledAt, _ := filled(t)
+	data, err := os.ReadFile(filledAt)
+	must(t, err)
+	path := filepath.Join(dir, "journal.db")
+	must(t, os.WriteFile(path, data, 0o600))
+	must(t, errors.Join(os.Chmod(path, 0o444), os.Chmod(dir, 0o555)))
+	for _, name := range []string{path, filepath.Join(dir, "none.db")} {
+		cmd, lines := start(t, "read-only", name)
+		said := ""
+		for lines.Scan() {
+			said += lines.Text()
+		}
+		must(t, cmd.Wait())
+		if !strings.HasPrefix(said, "opened true") || !strings.Contains(said, name) || !strings.Contains(said, "must be able to write") {
+			t.Errorf("%s: %q", name, said)
+		}
+	}
+	after, err := os.ReadFile(path)
+	must(t, err)
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	if string(after) != string(data) || len(entries) != 1 {
+		t.Errorf("it changed, or %d files lie there", len(entries))
 	}
 }
 

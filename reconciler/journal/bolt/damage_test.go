@@ -77,8 +77,8 @@ func whole(t *testing.T, path string) (recs []journal.Record, err error) {
 	return recs, err
 }
 
-// 43: cut at each 4 KiB, the journal is refused and left as it is.
-func TestTruncation(t *testing.T) {
+// TestLesson43CutShort: cut at each 4 KiB, the journal is refused and left as it is.
+func TestLesson43CutShort(t *testing.T) {
 	path, _ := filled(t)
 	data, err := os.ReadFile(path)
 	must(t, err)
@@ -109,9 +109,9 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
-// 43: every byte flipped in the head, and one in every 509 of the rest: either
+// TestLesson43EveryByteOfTheHead: every byte flipped in the head, and one in every 509 of the rest: either
 // refused, or everything is still there. Never another content.
-func TestFlips(t *testing.T) {
+func TestLesson43EveryByteOfTheHead(t *testing.T) {
 	path, want := filled(t)
 	data, err := os.ReadFile(path)
 	must(t, err)
@@ -178,7 +178,7 @@ func TestRefusedFileIsFree(t *testing.T) {
 	}
 }
 
-func TestNewerFormatIsRefused(t *testing.T) {
+func TestLesson52NewerIsRefused(t *testing.T) {
 	path, _ := filled(t)
 	db, err := bbolt.Open(path, 0o600, nil)
 	must(t, err)

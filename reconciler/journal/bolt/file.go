@@ -20,7 +20,7 @@ import (
 // create makes a whole, empty journal beside the path and links it there, so
 // that a crash leaves either no file or a good one: a file that is there and
 // empty is always damage.
-func create(path string) error {
+func create(path string, format uint64) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -36,7 +36,7 @@ func create(path string) error {
 	if err := temporary.Close(); err != nil {
 		return err
 	}
-	if err := lay(temporary.Name()); err != nil {
+	if err := lay(temporary.Name(), format); err != nil {
 		return err
 	}
 	if err := os.Link(temporary.Name(), path); errors.Is(err, fs.ErrExist) {
@@ -48,7 +48,7 @@ func create(path string) error {
 }
 
 // lay writes the buckets and the format of a new journal.
-func lay(path string) error {
+func lay(path string, format uint64) error {
 	db, err := bbolt.Open(path, fileMode, &bbolt.Options{Timeout: lockTimeout})
 	if err != nil {
 		return err
@@ -62,6 +62,11 @@ func lay(path string) error {
 		return tx.Bucket(metaBucket).Put(formatKey, number(format))
 	})
 	return errors.Join(err, db.Close())
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func syncDir(dir string) error {
@@ -123,6 +128,9 @@ func explain(path, doing string, err error) error {
 		hint = ": nothing was changed; put a backup of the file in its place, or move it away to start from what lives"
 	case errors.Is(err, ErrNewer):
 		hint = ": run the newer version, or put a backup in its place"
+		if kept := keptName(path, known().current); exists(kept) {
+			hint = fmt.Sprintf(": run the newer version, or give up what it did: `mooring journal restore %s --force` puts back the journal as it was before", kept)
+		}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		hint = ": nothing was written; make room on the disk"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

@@ -98,7 +98,13 @@ func readMeta(file io.ReaderAt, at int64) (meta, error) {
 
 // verify checks the format, and every record of a file that is not large.
 func (s *Store) verify() error {
-	if err := s.view(checkFormat); err != nil {
+	err := s.view(func(tx *bbolt.Tx) (err error) {
+		if s.format, err = formatOf(tx); err == nil && s.format <= s.formats.current {
+			_, err = readFence(tx) // of a newer one nothing is known
+		}
+		return err
+	})
+	if err != nil || s.format > s.formats.current {
 		return err
 	}
 	return s.view(func(tx *bbolt.Tx) error {
@@ -123,23 +129,6 @@ func (s *Store) verify() error {
 			return err
 		})
 	})
-}
-
-func checkFormat(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, recordBucket, snapshotBucket} {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: %q is missing", journal.ErrCorrupt, name)
-		}
-	}
-	value := tx.Bucket(metaBucket).Get(formatKey)
-	if len(value) != 8 {
-		return fmt.Errorf("%w: no format", journal.ErrCorrupt)
-	}
-	if v := binary.BigEndian.Uint64(value); v != format {
-		return fmt.Errorf("%w: format %d, this version reads %d", ErrNewer, v, format)
-	}
-	_, err := readFence(tx)
-	return err
 }
 
 // readFence is 0 where nobody ever took the journal.

@@ -74,7 +74,7 @@ func (s *Store) head(ctx context.Context) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	h := head{Journal: format, First: sum.First, Last: sum.Last}
+	h := head{Journal: s.formats.current, First: sum.First, Last: sum.Last}
 	err = s.view(func(tx *bbolt.Tx) (err error) {
 		if h.Fence, err = readFence(tx); err != nil {
 			return err
@@ -90,22 +90,26 @@ func (s *Store) head(ctx context.Context) (head, error) {
 // never written over; one of a newer format is ErrNewer, and lines that are not
 // whole are journal.ErrCorrupt, whatever is wrong with them.
 func Import(ctx context.Context, path string, r io.Reader) (Summary, error) {
+	return known().imports(ctx, path, r)
+}
+
+func (f formats) imports(ctx context.Context, path string, r io.Reader) (Summary, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return Summary{}, explain(path, "import", err)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return Summary{}, explain(path, "import into", errors.Join(err, fs.ErrExist))
 	}
-	return Keep(ctx, path, func(w io.Writer) error {
+	return f.keep(ctx, path, func(w io.Writer) error {
 		file, err := os.CreateTemp(filepath.Dir(path), ".journal-*")
 		if err != nil {
 			return err
 		}
 		defer func() { _ = os.Remove(file.Name()) }()
-		if err := errors.Join(file.Close(), lay(file.Name())); err != nil {
+		if err := errors.Join(file.Close(), lay(file.Name(), f.current)); err != nil {
 			return err
 		}
-		s, err := Open(file.Name())
+		s, err := f.existing(file.Name())
 		if err != nil {
 			return err
 		}
@@ -160,32 +164,29 @@ func (s *Store) fill(ctx context.Context, from *source) error {
 	if err := json.Unmarshal(line, &h); err != nil || h.Journal == 0 {
 		return damaged("line 1: this is no export of a journal")
 	}
-	if h.Journal != format {
-		return fmt.Errorf("%w: format %d, this version reads %d", ErrNewer, h.Journal, format)
+	older, err := s.formats.from(h.Journal)
+	if err != nil {
+		return err
 	}
 	if err := s.update(func(tx *bbolt.Tx) error { return begin(tx, h) }); err != nil {
 		return err
 	}
 	n := 0
 	for next := h.First; next != 0 && next <= h.Last; {
-		var batch []journal.Record
-		for len(batch) < readBatch && next <= h.Last {
-			var rec journal.Record
-			if err := from.read(&rec); err != nil {
+		b := batch{raw: len(older) > 0}
+		for b.n < readBatch && next <= h.Last {
+			if err := b.read(from, next); err != nil {
 				return err
 			}
-			if rec.Seq != next {
-				return damaged("line %d: record %d stands where %d belongs", from.line, rec.Seq, next)
-			}
-			batch, next = append(batch, rec), next+1
+			next++
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.update(func(tx *bbolt.Tx) error { return write(tx, batch) }); err != nil {
+		if err := s.update(b.write); err != nil {
 			return err
 		}
-		n += len(batch)
+		n += b.n
 	}
 	var f foot
 	if err := from.read(&f); err != nil {
@@ -197,8 +198,59 @@ func (s *Store) fill(ctx context.Context, from *source) error {
 	return nil
 }
 
+// batch is some records of an export. Those of an older format are taken as
+// they stand: what they mean is for the steps from that format to say.
+type batch struct {
+	raw   bool
+	n     int
+	recs  []journal.Record
+	lines [][]byte
+}
+
+func (b *batch) read(from *source, next journal.Seq) error {
+	var rec journal.Record
+	if b.raw {
+		line, err := from.next()
+		if err != nil {
+			return err
+		}
+		var numbered struct {
+			Seq journal.Seq `json:"seq"`
+		}
+		if err := json.Unmarshal(line, &numbered); err != nil {
+			return damaged("line %d: %v", from.line, err)
+		}
+		rec.Seq = numbered.Seq
+		b.lines = append(b.lines, bytes.TrimSuffix(line, []byte("\n")))
+	} else if err := from.read(&rec); err != nil {
+		return err
+	}
+	if rec.Seq != next {
+		return damaged("line %d: record %d stands where %d belongs", from.line, rec.Seq, next)
+	}
+	b.recs, b.n = append(b.recs, rec), b.n+1
+	return nil
+}
+
+func (b *batch) write(tx *bbolt.Tx) error {
+	if !b.raw {
+		return write(tx, b.recs)
+	}
+	records := tx.Bucket(recordBucket)
+	for i, line := range b.lines {
+		key := number(uint64(b.recs[i].Seq))
+		if err := errors.Join(records.SetSequence(uint64(b.recs[i].Seq)), records.Put(key, sealed(key, line))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // begin writes what stands beside the records.
 func begin(tx *bbolt.Tx, h head) error {
+	if err := tx.Bucket(metaBucket).Put(formatKey, number(h.Journal)); err != nil {
+		return err
+	}
 	first := h.First
 	if first == 0 { // no record was kept
 		first = h.Last + 1
