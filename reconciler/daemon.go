@@ -36,6 +36,7 @@ type Daemon struct {
 	hostWake   chan struct{} // there is something to tell the host
 	reviewWake chan struct{} // people did something on the host
 	chase      chase
+	dropped    uint64 // alerts of the outbox that were told to be
 	beat       beat
 }
 
@@ -50,7 +51,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	return &Daemon{
-		opts: opts, ledger: l, environments: map[string]*environment{},
+		opts: opts, ledger: l, dropped: l.dropped(), environments: map[string]*environment{},
 		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
 		hostWake: make(chan struct{}, 1), reviewWake: make(chan struct{}, 1),
 	}, nil

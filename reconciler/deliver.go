@@ -143,6 +143,7 @@ func (d *Daemon) outbox() (*notify.Outbox, error) {
 	o, err := notify.NewOutbox(notify.Options{
 		Queue: outboxQueue{d}, Resolve: r.resolve, Random: rand.Float64,
 		Observe: func(a notify.Attempt) {
+			d.opts.Metrics.Delivery(a.Receiver, a.Outcome)
 			if a.Err != nil {
 				d.opts.Log.Warn("alert not delivered", zap.String("receiver", a.Receiver), zap.String("outcome", a.Outcome), zap.Int("tries", a.Tries), zap.Error(a.Err))
 			}
@@ -187,6 +188,12 @@ func (d *Daemon) countOutbox() {
 		oldest = d.opts.Now().Sub(pending[0].Alert.At).Seconds()
 	}
 	d.opts.Metrics.Outbox(len(pending), oldest)
+	dropped := d.ledger.dropped()
+	d.opts.Metrics.OutboxDropped(int(dropped - d.dropped))
+	if dropped > d.dropped {
+		d.opts.Log.Warn("resolved alerts were dropped: no receiver took them", zap.Uint64("alerts", dropped-d.dropped))
+	}
+	d.dropped = dropped
 }
 
 // drain gives what is in the outbox one try each, for a daemon that is about

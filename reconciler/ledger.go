@@ -180,6 +180,13 @@ func (l *ledger) audit() []record.Audit {
 }
 
 // pending is the outbox, oldest first.
+// dropped is how many resolved alerts were dropped from the outbox, ever.
+func (l *ledger) dropped() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.Dropped
+}
+
 func (l *ledger) pending() []journal.Pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()

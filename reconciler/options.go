@@ -112,6 +112,8 @@ type Metrics interface {
 	Bundle(revision string)
 	Fetch(result string, staleSeconds float64)
 	Outbox(depth int, oldestSeconds float64)
+	OutboxDropped(n int)
+	Delivery(receiver, outcome string)
 	Holds(environment string, n int)
 	Panic(environment string)
 }
@@ -186,5 +188,7 @@ func (noMetrics) Decision(string, string, float64)       {}
 func (noMetrics) Bundle(string)                          {}
 func (noMetrics) Fetch(string, float64)                  {}
 func (noMetrics) Outbox(int, float64)                    {}
+func (noMetrics) OutboxDropped(int)                      {}
+func (noMetrics) Delivery(string, string)                {}
 func (noMetrics) Holds(string, int)                      {}
 func (noMetrics) Panic(string)                           {}

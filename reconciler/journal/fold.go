@@ -30,6 +30,7 @@ const (
 	keepUnnamed     = 256
 	keepAlerts      = 4096
 	keepOutbox      = 10000
+	keepOutboxBytes = 32 << 20
 	keepExpired     = 24 * time.Hour // holds, after they ended
 )
 

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,31 +245,74 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
-// 75: an outbox nobody empties drops the oldest resolved events and never a
-// firing one.
-func TestOutboxIsBounded(t *testing.T) {
+// TestLesson75OldestResolvedIsDroppedFirst: an outbox nobody empties for a week
+// is bounded by number and by bytes: it drops the oldest resolved events, counts
+// them, and never drops a firing one.
+func TestLesson75OldestResolvedIsDroppedFirst(t *testing.T) {
+	for name, c := range map[string]struct{ n, text, mostBytes int }{
+		"many":  {12000, 10, 36 << 20},
+		"large": {6000, 16 << 10, 36 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var recs []journal.Record
+			text := strings.Repeat("x", c.text)
+			for i := range c.n {
+				status := "resolved"
+				if i%8 == 0 {
+					status = "firing"
+				}
+				at := noon.Add(time.Duration(i) * 7 * 24 * time.Hour / time.Duration(c.n))
+				recs = append(recs, journal.Record{Alert: &journal.Alert{ID: fmt.Sprint(i), Fingerprint: fmt.Sprint("f", i), Status: status, Text: text, Receivers: []string{"oncall"}, At: at}})
+			}
+			s, _ := fold(t, recs...)
+			firing, before, bytes, resolvedFrom := 0, -1, 0, -1
+			for _, p := range s.Outbox {
+				n, err := strconv.Atoi(p.Alert.ID)
+				if err != nil || n <= before {
+					t.Fatalf("event %s stands behind %d (%v)", p.Alert.ID, before, err)
+				}
+				before = n
+				bytes += len(p.Alert.Text)
+				if p.Alert.Status == "firing" {
+					firing++
+				} else if resolvedFrom < 0 {
+					resolvedFrom = n
+				}
+			}
+			if firing != c.n/8 || len(s.Outbox) > 11000 || bytes > c.mostBytes || before != c.n-1 {
+				t.Errorf("%d events of %d bytes, %d of %d firing, the newest %d", len(s.Outbox), bytes, firing, c.n/8, before)
+			}
+			if s.Dropped == 0 || int(s.Dropped)+len(s.Outbox) != c.n {
+				t.Errorf("%d dropped and %d kept of %d", s.Dropped, len(s.Outbox), c.n)
+			}
+			if kept := c.n - c.n/8 - int(s.Dropped); resolvedFrom < int(s.Dropped) {
+				t.Errorf("resolved ones from %d on are kept, though %d were dropped and %d stay: not the oldest went first", resolvedFrom, s.Dropped, kept)
+			}
+			// All of it delivered, nothing is left of what was counted.
+			done := slices.Clone(recs)
+			for _, p := range s.Outbox {
+				done = append(done, journal.Record{Delivered: &journal.Delivered{ID: p.Alert.ID, Receiver: p.Receiver}})
+			}
+			s, _ = fold(t, done...)
+			if len(s.Outbox) != 0 || s.OutboxBytes != 0 {
+				t.Errorf("%d events, %d bytes left", len(s.Outbox), s.OutboxBytes)
+			}
+		})
+	}
+}
+
+// Alerts that fire are remembered, however many there are.
+func TestFiringIsNeverForgotten(t *testing.T) {
 	var recs []journal.Record
 	for i := range 12000 {
 		status := "resolved"
 		if i%4 == 0 {
 			status = "firing"
 		}
-		recs = append(recs, journal.Record{Alert: &journal.Alert{ID: fmt.Sprint(i), Fingerprint: fmt.Sprint("f", i), Status: status, Receivers: []string{"oncall"}, At: noon}})
+		recs = append(recs, journal.Record{Alert: &journal.Alert{ID: fmt.Sprint(i), Fingerprint: fmt.Sprint("f", i), Status: status, At: noon}})
 	}
 	s, _ := fold(t, recs...)
 	firing := 0
-	for _, p := range s.Outbox {
-		if p.Alert.Status == "firing" {
-			firing++
-		}
-	}
-	if len(s.Outbox) > 11000 || firing != 3000 {
-		t.Errorf("outbox of %d with %d firing, want about 10000 with all 3000", len(s.Outbox), firing)
-	}
-	if s.Outbox[1].Alert.ID == "1" {
-		t.Error("the oldest resolved event was kept and a newer one dropped")
-	}
-	firing = 0
 	for _, a := range s.Alerts {
 		if a.Alert.Status == "firing" {
 			firing++

@@ -14,10 +14,30 @@ func (s *State) alert(a Alert) {
 	}
 	s.Alerts[a.Fingerprint] = AlertState{Alert: a, Since: since}
 	s.forgetAlerts(a.Fingerprint)
+	if s.OutboxBytes == 0 { // nothing waits, or a snapshot from before it was counted
+		for _, p := range s.Outbox {
+			s.OutboxBytes += p.size()
+		}
+	}
 	for _, receiver := range a.Receivers {
-		s.Outbox = append(s.Outbox, Pending{Alert: a, Receiver: receiver})
+		p := Pending{Alert: a, Receiver: receiver}
+		s.Outbox = append(s.Outbox, p)
+		s.OutboxBytes += p.size()
 	}
 	s.capOutbox()
+}
+
+// size is about what one takes in a snapshot, in bytes.
+func (p Pending) size() int {
+	const names = 300 // of members, with the time and what is short
+	n := names + len(p.Receiver) + len(p.Alert.ID) + len(p.Alert.Fingerprint) + len(p.Alert.Title) + len(p.Alert.Text) + len(p.Alert.Resource)
+	for key, value := range p.Alert.Labels {
+		n += len(key) + len(value)
+	}
+	for _, f := range p.Alert.Facts {
+		n += len(f.Name) + len(f.Value)
+	}
+	return n
 }
 
 // forgetAlerts drops the oldest resolved ones; what fires is never forgotten.
@@ -49,18 +69,21 @@ func (s *State) forgetAlerts(but string) {
 	}
 }
 
-// capOutbox drops the oldest resolved events of an outbox nobody empties; a
-// firing one is never dropped, however long it gets. It lets a tenth more
-// gather first, so that the cost per event stays constant.
+// capOutbox drops the oldest resolved events of an outbox nobody empties, by
+// number and by bytes; a firing one is never dropped, however long it gets. It
+// lets a tenth more gather first, so that the cost per event stays constant.
 func (s *State) capOutbox() {
-	over := len(s.Outbox) - keepOutbox
-	if over <= keepOutbox/10 {
+	over, bytes := len(s.Outbox)-keepOutbox, s.OutboxBytes-keepOutboxBytes
+	if over <= keepOutbox/10 && bytes <= keepOutboxBytes/10 {
 		return
 	}
 	s.Outbox = slices.DeleteFunc(s.Outbox, func(p Pending) bool {
-		drop := over > 0 && p.Alert.Status != "firing"
+		drop := (over > 0 || bytes > 0) && p.Alert.Status != "firing"
 		if drop {
 			over--
+			bytes -= p.size()
+			s.OutboxBytes -= p.size()
+			s.Dropped++
 		}
 		return drop
 	})
@@ -69,6 +92,7 @@ func (s *State) capOutbox() {
 func (s *State) delivered(d Delivered) {
 	i := slices.IndexFunc(s.Outbox, func(p Pending) bool { return p.Alert.ID == d.ID && p.Receiver == d.Receiver })
 	if i >= 0 {
+		s.OutboxBytes = max(0, s.OutboxBytes-s.Outbox[i].size())
 		s.Outbox = slices.Delete(s.Outbox, i, i+1)
 	}
 }

@@ -14,7 +14,11 @@ type State struct {
 	Environments map[string]*Environment
 	Alerts       map[string]AlertState // by fingerprint: the newest
 	Outbox       []Pending             // oldest first
-	DecisionHash string                // of the last decision record
+	// OutboxBytes is about what Outbox takes, and Dropped how many resolved alerts
+	// were dropped from it, ever, because nobody took them.
+	OutboxBytes  int    `json:",omitempty"`
+	Dropped      uint64 `json:",omitempty"`
+	DecisionHash string // of the last decision record
 	Fence        Fence
 	Evidence     []Evidence          // posted, newest last, bounded
 	Activations  []record.Activation // of policies, newest last, bounded

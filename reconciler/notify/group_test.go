@@ -45,8 +45,8 @@ func (g *groupInbox) NotifyAll(_ context.Context, events []Event) error {
 	return nil
 }
 
-// 73: a thousand functions drift at once: one message.
-func TestThousandAtOnce(t *testing.T) {
+// TestLesson73AThousandAtOnce: a thousand functions drift at once: one message.
+func TestLesson73AThousandAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, q := &groupInbox{}, &queue{}
 		for i := range 1000 {
@@ -61,9 +61,9 @@ func TestThousandAtOnce(t *testing.T) {
 	})
 }
 
-// 73: a thousand found one after another: at most Burst messages and one group
+// TestLesson73AThousandOneByOne: a thousand found one after another: at most Burst messages and one group
 // in any window, and each event once, in order.
-func TestThousandOneByOne(t *testing.T) {
+func TestLesson73AThousandOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, q := &groupInbox{}, &queue{}
 		o, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)

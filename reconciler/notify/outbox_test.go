@@ -119,9 +119,9 @@ func serve(t *testing.T, q *queue, receivers map[string]Notifier, change func(*O
 
 var errDown = errors.New("answered 500")
 
-// 71: a receiver that fails for an hour and heals gets every event, in order
+// TestLesson71ReceiverFailsAnHourThenHeals: a receiver that fails for an hour and heals gets every event, in order
 // for each fingerprint, within the longest wait.
-func TestReceiverFailsAnHourThenHeals(t *testing.T) {
+func TestLesson71ReceiverFailsAnHourThenHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		in := &inbox{answer: func(Event) error {
@@ -172,8 +172,8 @@ func TestReceiverFailsAnHourThenHeals(t *testing.T) {
 	})
 }
 
-// 71: what is refused for good becomes a dead letter, and blocks nothing.
-func TestDeadLetter(t *testing.T) {
+// TestLesson71RefusedForGoodIsADeadLetter: what is refused for good becomes a dead letter, and blocks nothing.
+func TestLesson71RefusedForGoodIsADeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := &inbox{answer: func(e Event) error {
 			if e.ID == "bad" {

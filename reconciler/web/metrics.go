@@ -33,6 +33,8 @@ type Metrics struct {
 	quota        *prometheus.GaugeVec
 	outboxDepth  prometheus.Gauge
 	outboxOldest prometheus.Gauge
+	dropped      prometheus.Counter
+	deliveries   *prometheus.CounterVec
 	holds        *prometheus.GaugeVec
 	leader       prometheus.Gauge
 	webhooks     *prometheus.CounterVec
@@ -64,6 +66,8 @@ func NewMetrics(version string) *Metrics {
 		quota:        gauge(r, "mooring_cloud_quota_used_ratio", "Share of an account's rate lane in use.", "lane"),
 		outboxDepth:  single(r, "mooring_outbox_depth", "Alerts not delivered yet."),
 		outboxOldest: single(r, "mooring_outbox_oldest_seconds", "Age of the oldest alert not delivered."),
+		dropped:      tally(r, "mooring_outbox_dropped_total", "Resolved alerts dropped because nobody took them."),
+		deliveries:   counter(r, "mooring_deliveries_total", "Tries to deliver an alert.", "receiver", "outcome"),
 		holds:        gauge(r, "mooring_holds", "Active holds.", "environment"),
 		webhooks:     counter(r, "mooring_webhook_requests_total", "Requests of git hosts.", "host", "code"),
 		panics:       counter(r, "mooring_panics_total", "Defects met and contained.", "environment"),
@@ -77,6 +81,12 @@ func NewMetrics(version string) *Metrics {
 
 func counter(r *prometheus.Registry, name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	r.MustRegister(c)
+	return c
+}
+
+func tally(r *prometheus.Registry, name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	r.MustRegister(c)
 	return c
 }
@@ -184,6 +194,15 @@ func (m *Metrics) Quota(lane string, ratio float64) { m.quota.WithLabelValues(la
 func (m *Metrics) Outbox(depth int, oldestSeconds float64) {
 	m.outboxDepth.Set(float64(depth))
 	m.outboxOldest.Set(oldestSeconds)
+}
+
+// OutboxDropped counts resolved alerts that nobody took and that are gone.
+func (m *Metrics) OutboxDropped(n int) { m.dropped.Add(float64(n)) }
+
+// Delivery counts one try at one receiver: delivered, retry, dead (refused for
+// good) or unrecorded.
+func (m *Metrics) Delivery(receiver, outcome string) {
+	m.deliveries.WithLabelValues(receiver, outcome).Inc()
 }
 
 // Holds shows how many holds are active.

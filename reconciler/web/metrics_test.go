@@ -103,6 +103,8 @@ func TestEachMetricIsMoved(t *testing.T) {
 		{func(m *Metrics) { m.CloudCall("lambda", "Invoke", "") }, map[string]float64{"mooring_cloud_calls_total": 1}},
 		{func(m *Metrics) { m.Quota("1/eu/lambda", 0.2) }, map[string]float64{"mooring_cloud_quota_used_ratio": 0.2}},
 		{func(m *Metrics) { m.Outbox(7, 30) }, map[string]float64{"mooring_outbox_depth": 7, "mooring_outbox_oldest_seconds": 30}},
+		{func(m *Metrics) { m.OutboxDropped(5) }, map[string]float64{"mooring_outbox_dropped_total": 5}},
+		{func(m *Metrics) { m.Delivery("oncall", "dead") }, map[string]float64{"mooring_deliveries_total": 1}},
 		{func(m *Metrics) { m.Holds("preview", 2) }, map[string]float64{"mooring_holds": 2}},
 		{func(m *Metrics) { m.Webhook("github", 202) }, map[string]float64{"mooring_webhook_requests_total": 1}},
 		{func(m *Metrics) { m.Panic("preview") }, map[string]float64{"mooring_panics_total": 1}},
