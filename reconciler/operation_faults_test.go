@@ -123,3 +123,52 @@ func TestLesson58CredentialsAwayForTenMinutes(t *testing.T) {
 	}
 	sound(t, s)
 }
+
+// TestLesson53ThrottledWritesConverge: with three writes in ten refused for
+// their rate everything still comes to be as declared, once; what is refused in
+// a row waits longer each time, and nothing is parked or quarantined for it.
+func TestLesson53ThrottledWritesConverge(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	tries, refused := 0, 0
+	var times []time.Time // of the first write's tries
+	s.inject = func(op string, ref manifest.Ref) error {
+		if op != "put:before" {
+			return nil
+		}
+		if ref == checkout && len(times) < 6 {
+			times = append(times, s.real)
+			if len(times) < 6 {
+				return providers.Errorf(providers.Throttled, "Rate exceeded")
+			}
+			return nil
+		}
+		if tries++; tries%10 < 3 {
+			refused++
+			return providers.Errorf(providers.Throttled, "Rate exceeded")
+		}
+		return nil
+	}
+	for i := range 8 {
+		k := firstContent()
+		k.memory = 256 + 64*(i+1)
+		s.repo.commit("env/preview", k.files())
+		settled(t, s)
+	}
+	if len(times) < 6 || refused == 0 {
+		t.Fatalf("%d tries of the first write, %d of %d refused later", len(times), refused, tries)
+	}
+	for i := 2; i < len(times); i++ {
+		if gap, before := times[i].Sub(times[i-1]), times[i-1].Sub(times[i-2]); gap < before {
+			t.Errorf("try %d came after %s, the one before after %s", i, gap, before)
+		}
+	}
+	if first, last := times[1].Sub(times[0]), times[5].Sub(times[4]); last < 2*first {
+		t.Errorf("the fifth refusal is waited for %s, the first %s", last, first)
+	}
+	st := s.watch.environment("preview")
+	if len(st.Parked)+len(st.Quarantine) > 0 {
+		t.Errorf("parked %v, quarantined %v", st.Parked, st.Quarantine)
+	}
+	sound(t, s)
+}

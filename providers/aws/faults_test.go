@@ -54,9 +54,9 @@ func (w *world) partial(all []manifest.Resource) providers.Inventory {
 	return inv
 }
 
-// TestSurveyUnderThrottling: with three calls in ten refused, surveys come to
+// TestLesson53SurveyUnderThrottling: with three calls in ten refused, surveys come to
 // know everything, and meanwhile nothing is taken for absent.
-func TestSurveyUnderThrottling(t *testing.T) {
+func TestLesson53SurveyUnderThrottling(t *testing.T) {
 	b, all, _ := settled(t, sandbox.Options{})
 	b.fault(sandbox.Rule{Probability: 0.3, Effect: sandbox.Effect{Throttle: true}})
 	for range 20 {

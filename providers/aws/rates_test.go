@@ -31,9 +31,9 @@ func TestOurOwnRateStaysBelowTheAccounts(t *testing.T) {
 	}
 }
 
-// TestRefusalsSlowTheLane: somebody else drives on the same account, so its
+// TestLesson53RefusalsSlowTheLane: somebody else drives on the same account, so its
 // refusals are taken as a sign, and the work is still done.
-func TestRefusalsSlowTheLane(t *testing.T) {
+func TestLesson53RefusalsSlowTheLane(t *testing.T) {
 	b := newBoxed(t, sandbox.Options{})
 	if _, err := b.box.Faults.Add(sandbox.Rule{Service: "lambda", Operation: "GetFunction", Times: 2, Effect: sandbox.Effect{Throttle: true}}); err != nil {
 		t.Fatal(err)
