@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -49,6 +50,12 @@ func TestLesson11HostileFiles(t *testing.T) {
 		"foreign tag":          {"a.yaml", plain(queueText + "spec: {kmsMasterKeyId: !Ref Key}"), "!Ref"},
 		"mapping as a key":     {"a.yaml", plain(queueText + "spec: {? {a: b} : c}"), "plain string"},
 		"CR in a name":         {"a\nb.yaml", plain(queueText), "has a name"},
+		"nesting of 10,000":    {"a.yaml", plain(queueText + "spec: {tags: " + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + "}"), "cannot be read"},
+		"blocks within blocks": {"a.yaml", plain(queueText + "spec:\n" + blocks(1_000)), "nested too deeply"},
+		"a key twice":          {"a.yaml", plain(queueText + "spec: {visibilityTimeout: 1, visibilityTimeout: 2}"), "duplicate key"},
+		"a key twice, anchors": {"a.yaml", plain(queueText + "spec: &s {visibilityTimeout: 1}\nspec: *s"), "duplicate key"},
+		"tabs":                 {"a.yaml", plain(queueText + "spec:\n\tvisibilityTimeout: 1\n"), "cannot be read"},
+		"no UTF-8, deep":       {"a.yaml", plain(queueText + strings.Repeat("# x\n", 1000) + "spec: {a: \"\xc3\x28\"}"), "not UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := new(Loader).Load(fstest.MapFS{test.path: test.file}, LoadOptions{})
@@ -59,11 +66,23 @@ func TestLesson11HostileFiles(t *testing.T) {
 			if len(faults) != 1 || !strings.Contains(faults[0].Message, test.want) {
 				t.Errorf("want one fault about %q, got\n%v", test.want, err)
 			}
+			if slices.Contains([]string{"duplicate key", "cannot be read", "!!binary", "!Ref", "plain string"}, test.want) && faults[0].Position.Line == 0 {
+				t.Errorf("the line is not named: %v", err)
+			}
 			if faults[0].Position.File == "" || strings.Contains(faults[0].Position.File, "\n") {
 				t.Errorf("the path is not named: %q", faults[0].Position.File)
 			}
 		})
 	}
+}
+
+// blocks are mappings, each in the one before.
+func blocks(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat(" ", i+1) + "a:\n")
+	}
+	return b.String()
 }
 
 // What is not ours is left alone, whatever it holds, and never quoted.
