@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
 	"mooring.dev/reconciler/record"
@@ -39,7 +40,7 @@ func (p *pass) act(ctx context.Context) error {
 		return err
 	}
 	outcomes := make([]record.Outcome, len(steps))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, s := range steps {
 		g.Go(func() error {

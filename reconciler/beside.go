@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
@@ -74,7 +75,7 @@ func (p *pass) readBeside(ctx context.Context, at map[string]manifest.Artifact) 
 		return known && read.keys == p.w.control.Commit.SHA && p.now.Before(read.until)
 	})
 	found := make([]besideRead, len(due))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, address := range due {
 		g.Go(func() error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/record"
@@ -77,7 +78,7 @@ func (p *pass) runChecks(ctx context.Context, due []manifest.Check) []journal.Re
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	results := make([]record.CheckResult, len(due))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, c := range due {
 		g.Go(func() error {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
@@ -130,7 +131,7 @@ type fulfilled struct {
 
 func (p *pass) fulfilAll(ctx context.Context, spec manifest.Deadman, duties []rollout.Duty) []fulfilled {
 	done := make([]fulfilled, len(duties))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, d := range duties {
 		g.Go(func() error {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/providers/memory"
 	"mooring.dev/sources/manifest"
 )
@@ -118,9 +119,9 @@ func TestAPanicInAnActIsAnswered(t *testing.T) {
 	s := begin(t, memory.Options{}, mutant{}, "preview")
 	settled(t, s)
 	err := s.d.environment("preview").contained(func() error {
-		var g crew
+		var g crew.Crew
 		g.Go(func() error {
-			var inner crew
+			var inner crew.Crew
 			inner.Go(func() error { return error(nil).(*defect) })
 			return inner.Wait()
 		})

@@ -65,7 +65,8 @@ func (e *environment) hear(ctx context.Context, hinter providers.Hinter, gone ch
 	defer close(gone)
 	failures := 0
 	for ctx.Err() == nil {
-		hints, err := hinter.Hints(ctx)
+		var hints []providers.Hint
+		err := e.caught(func() (err error) { hints, err = hinter.Hints(ctx); return err })
 		switch {
 		case errors.Is(err, errors.ErrUnsupported), ctx.Err() != nil:
 			return

@@ -15,6 +15,7 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/record"
@@ -53,7 +54,7 @@ func (p *pass) measures(ctx context.Context) []rollout.Measured {
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	out := make([]rollout.Measured, len(declared))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, m := range declared {
 		g.Go(func() error {

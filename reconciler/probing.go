@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
@@ -48,7 +49,7 @@ func (p *pass) probe(ctx context.Context, sig *rollout.Signal) []rollout.Probed 
 	pressed, stop := p.e.pressed(ctx)
 	defer stop()
 	found := make([]rollout.Probed, len(ro.Functions))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, f := range ro.Functions {
 		rule := p.moving.Functions[f.Ref].Rollout.Analysis.Probe
@@ -109,7 +110,7 @@ func (e *environment) probeFunction(ctx context.Context, pr prober, into *rollou
 
 // probePair calls both versions at once.
 func (e *environment) probePair(ctx context.Context, pr prober) (canary, baseline rollout.Counts, err error) {
-	var g crew
+	var g crew.Crew
 	g.Go(func() (err error) {
 		canary, err = e.probeVersion(ctx, pr, pr.f.New)
 		return err

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
@@ -60,7 +61,7 @@ func (p *pass) traffic(ctx context.Context, ask func(rollout.Function, manifest.
 	defer stop()
 	functions := p.st.Rollout.Functions
 	results := make([]*rollout.CheckDone, len(functions))
-	var g crew
+	var g crew.Crew
 	g.SetLimit(p.e.d.opts.Pace.Parallel)
 	for i, f := range functions {
 		check, qualifier := ask(f, p.moving.Functions[f.Ref].Rollout.Analysis)

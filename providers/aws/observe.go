@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/sources/manifest"
 )
 
@@ -31,7 +30,7 @@ func (p *Provider) Observe(ctx context.Context, want ...manifest.Resource) (map[
 	}
 	// What others are found by is looked at first.
 	for _, round := range rounds(want) {
-		var group errgroup.Group
+		var group crew.Crew
 		group.SetLimit(p.o.Parallel)
 		for _, res := range round {
 			group.Go(func() error {

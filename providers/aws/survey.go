@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"golang.org/x/sync/errgroup"
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/aws/quota"
+	"mooring.dev/providers/crew"
 	"mooring.dev/sources/manifest"
 )
 
@@ -129,7 +129,7 @@ func (p *Provider) newSweep(cl *clients, want []manifest.Resource) *sweep {
 // the first look all that is found by what others' looks leave in memory.
 func (s *sweep) kinds(ctx context.Context) {
 	one := s.narrow || s.p.o.Parallel == 1
-	var group errgroup.Group
+	var group crew.Crew
 	if one {
 		group.SetLimit(1)
 	}
@@ -147,10 +147,10 @@ func (s *sweep) kinds(ctx context.Context) {
 			after = append(after, part)
 		default:
 			group.Go(func() error {
-				part.survey(ctx, s)
 				if sourcesOfTriggers[k.name] {
-					s.sources.Done()
+					defer s.sources.Done() // also of a panic: others wait
 				}
+				part.survey(ctx, s)
 				return nil
 			})
 		}
@@ -244,7 +244,7 @@ func (s *sweep) ofKind(kind string) []manifest.Resource {
 
 // parallel does the same for each, some at a time.
 func parallel[T any](limit int, items []T, do func(T)) {
-	var group errgroup.Group
+	var group crew.Crew
 	group.SetLimit(limit)
 	for _, item := range items {
 		group.Go(func() error {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"mooring.dev/providers/aws/quota"
+	"mooring.dev/providers/crew"
 )
 
 // crews are the workers of a survey: those of each rate lane do what drives in
@@ -15,18 +16,19 @@ type crews struct {
 	one bool
 
 	work sync.WaitGroup
+	bell crew.Bell
 	mu   sync.Mutex
-	crew map[*quota.Lane]*crew
+	crew map[*quota.Lane]*gang
 }
 
-// crew is the workers of one lane.
-type crew struct {
+// gang is the workers of one lane.
+type gang struct {
 	waiting []func()
 	busy    int
 }
 
 func newCrews(size int, one bool) *crews {
-	return &crews{size: size, one: one, crew: map[*quota.Lane]*crew{}}
+	return &crews{size: size, one: one, crew: map[*quota.Lane]*gang{}}
 }
 
 // hand gives work to a lane's crew. Work may hand on more.
@@ -39,7 +41,7 @@ func (c *crews) hand(lane *quota.Lane, work func()) {
 	defer c.mu.Unlock()
 	of := c.crew[lane]
 	if of == nil {
-		of = &crew{}
+		of = &gang{}
 		c.crew[lane] = of
 	}
 	of.waiting = append(of.waiting, work)
@@ -50,18 +52,18 @@ func (c *crews) hand(lane *quota.Lane, work func()) {
 }
 
 // labour works until there is nothing to do.
-func (c *crews) labour(of *crew) {
+func (c *crews) labour(of *gang) {
 	for {
 		work := c.next(of)
 		if work == nil {
 			return
 		}
-		work()
+		c.bell.Guard(work)
 		c.work.Done()
 	}
 }
 
-func (c *crews) next(of *crew) func() {
+func (c *crews) next(of *gang) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(of.waiting) == 0 {
@@ -74,5 +76,9 @@ func (c *crews) next(of *crew) func() {
 	return work
 }
 
-// wait returns when all work is done, what it handed on included.
-func (c *crews) wait() { c.work.Wait() }
+// wait returns when all work is done, what it handed on included, and panics as
+// the last did that panicked.
+func (c *crews) wait() {
+	c.work.Wait()
+	c.bell.Ring()
+}
