@@ -52,7 +52,7 @@ func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context
 	if e == nil {
 		return d.unknown(name)
 	}
-	a := act{do: f, done: make(chan error, 1)}
+	a := act{do: f, done: make(chan error, 1), request: web.RequestOf(ctx)}
 	select {
 	case e.inbox <- a:
 		e.nudge() // a slow check is broken off for it

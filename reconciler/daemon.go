@@ -21,6 +21,7 @@ import (
 // Daemon reconciles the environments of one pipeline.
 type Daemon struct {
 	opts   Options
+	born   time.Time
 	ledger *ledger
 	world  atomic.Pointer[world]
 	unread atomic.Pointer[string] // why the repository could not be read at the last try
@@ -51,7 +52,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	return &Daemon{
-		opts: opts, ledger: l, dropped: l.dropped(), environments: map[string]*environment{},
+		opts: opts, born: opts.Now(), ledger: l, dropped: l.dropped(), environments: map[string]*environment{},
 		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
 		hostWake: make(chan struct{}, 1), reviewWake: make(chan struct{}, 1),
 	}, nil

@@ -47,12 +47,17 @@ type environment struct {
 	answeredBy string
 	backoff    map[manifest.Ref]backoff
 	resting    map[manifest.Ref]resting // dead man's switches that were refused
-	failures   int                      // passes in a row that failed as a whole
-	lastCheck  map[string]time.Time
-	verified   bool      // the account was checked
-	lastPass   time.Time // told by the clock that may go back
-	pushed     pushed
-	offered    offered
+	// at is the pass that is made now, and asked the request that an act is done
+	// for: what the log says of its lines.
+	at        atomic.Pointer[pass]
+	asked     atomic.Pointer[string]
+	passes    int
+	failures  int // passes in a row that failed as a whole
+	lastCheck map[string]time.Time
+	verified  bool      // the account was checked
+	lastPass  time.Time // told by the clock that may go back
+	pushed    pushed
+	offered   offered
 	// offeredUntil is when an offer that was pushed has to show.
 	offeredUntil time.Time
 	request      atomic.Pointer[request]
@@ -82,8 +87,9 @@ const pushedLimit = 30 * time.Second
 
 // act is something a person asked for, carried out between passes.
 type act struct {
-	do   func(ctx context.Context, e *environment) error
-	done chan error
+	do      func(ctx context.Context, e *environment) error
+	done    chan error
+	request string // id of the request it came by; "": by none
 }
 
 // backoff is when a resource may be written again after a failure.
@@ -93,9 +99,8 @@ type backoff struct {
 }
 
 func newEnvironment(d *Daemon, name string) *environment {
-	return &environment{
+	e := &environment{
 		d: d, name: name,
-		log:       d.opts.Log.With(zap.String("environment", name)),
 		wake:      make(chan struct{}, 1),
 		inbox:     make(chan act, 16),
 		peeks:     make(chan func()),
@@ -109,6 +114,8 @@ func newEnvironment(d *Daemon, name string) *environment {
 		lastCheck: map[string]time.Time{},
 		actors:    heardActors{},
 	}
+	e.log = e.logger(d.opts.Log)
+	return e
 }
 
 // nudge wakes the environment's goroutine; wakes coalesce.
@@ -181,7 +188,7 @@ func (e *environment) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case a := <-e.inbox:
-			a.done <- e.contained(func() error { return a.do(ctx, e) })
+			a.done <- e.perform(ctx, a)
 			if len(e.inbox) == 0 {
 				e.woken() // the pass that follows is the one it was nudged for
 			}
@@ -200,6 +207,13 @@ func (e *environment) serve(ctx context.Context) error {
 	}
 }
 
+// perform does what somebody asked for.
+func (e *environment) perform(ctx context.Context, a act) error {
+	e.asked.Store(&a.request)
+	defer e.asked.Store(nil)
+	return e.contained(func() error { return a.do(ctx, e) })
+}
+
 // once makes one pass and says when the next is due. Only a lost journal ends
 // the environment: everything else is remembered, alerted and tried again.
 func (e *environment) once(ctx context.Context) (time.Time, error) {
@@ -209,6 +223,7 @@ func (e *environment) once(ctx context.Context) (time.Time, error) {
 	}
 	start := e.d.opts.Now()
 	report := Report{Environment: e.name, Outcome: "error"}
+	defer e.at.Store(nil)
 	err := e.contained(func() (err error) { report, err = e.pass(ctx, w); return err })
 	e.d.opts.Metrics.Pass(e.name, report.Outcome, e.d.opts.Now().Sub(start).Seconds())
 	if fatal := e.d.fatal(err); fatal != nil {

@@ -47,6 +47,7 @@ func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, e
 	for _, name := range d.names() {
 		e := d.environment(name)
 		report, err := e.pass(ctx, w)
+		e.at.Store(nil)
 		if fatal := d.fatal(err); fatal != nil {
 			return reports, next, fatal
 		}

@@ -41,6 +41,8 @@ type pass struct {
 	spec manifest.Environment
 	st   *journal.Environment
 	now  time.Time
+	// number counts the passes of this environment and this daemon.
+	number int
 
 	head   head
 	target *manifest.Release // what shall live now
@@ -75,7 +77,9 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	if !ok {
 		return Report{Environment: e.name, Outcome: "error", Next: e.d.opts.Now().Add(e.d.opts.Pace.RetryMax)}, e.orphaned(ctx, w)
 	}
-	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now()}
+	e.passes++
+	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now(), number: e.passes}
+	e.at.Store(p)
 	e.tell(p.now)
 	e.trail.looks = trailLooks
 	ctx = p.begin(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,6 +102,29 @@ func TestOneTraceFromPushToAlert(t *testing.T) {
 	log, err := os.ReadFile(s.path("daemon.log"))
 	if err != nil || bytes.Contains(log, []byte("canary-header")) {
 		t.Errorf("the log tells how the collector is paid: %v", err)
+	}
+	checkLines(t, log, trace.Of("preview", second).TraceID())
+}
+
+// checkLines: all that the log says is JSON, what a pass says names the pass, and
+// the steps of a release the trace they are part of.
+func checkLines(t *testing.T, log []byte, way string) {
+	t.Helper()
+	passes := map[string]bool{}
+	for line := range bytes.Lines(log) {
+		var said struct{ Msg, Environment, Pass, Trace, Level string }
+		if err := json.Unmarshal(line, &said); err != nil || said.Msg == "" || said.Level == "" {
+			t.Errorf("the log says %.200s: %v", line, err)
+		}
+		if slices.Contains([]string{"step", "rollout moved", "admission", "alert"}, said.Msg) && (said.Pass == "" || said.Trace == "" || said.Environment != "preview") {
+			t.Errorf("whose is %.300s", line)
+		}
+		if said.Trace == way {
+			passes[said.Pass] = true
+		}
+	}
+	if len(passes) < 3 {
+		t.Errorf("the release was made in the passes %v", passes)
 	}
 }
 

@@ -23,6 +23,8 @@ type purpose struct {
 type Refused struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint"` // what to do, where that is known
+	// Request is its id, in the audit record and the daemon's log.
+	Request string `json:"request"`
 }
 
 // Accepted is the answer to an act that an environment's next pass carries out.

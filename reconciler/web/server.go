@@ -122,6 +122,7 @@ func (s *server) routes() {
 	s.policy()
 	s.acts()
 	s.api("GET /api/v1/audit", purpose{does: "Who had what done and was refused what, newest first; for operators.", answer: []record.Audit{}, query: []string{"environment", "who", "outcome", "limit"}}, s.audit)
+	s.profiles()
 	s.openAPI()
 	if s.o.Webhooks != nil { // open: each request is proved by its signature
 		s.mux.Handle("POST "+webhookPath+"{host}", newHooks(s.o))
@@ -131,10 +132,25 @@ func (s *server) routes() {
 // webhookPath is below which git hosts are heard.
 const webhookPath = "/webhooks/"
 
+type requestKey struct{}
+
+// WithRequest is a context of the request of this id.
+func WithRequest(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestKey{}, id)
+}
+
+// RequestOf is the id of the request that ctx is of; "" for none.
+func RequestOf(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
 // ServeHTTP answers with the headers every answer has.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set(requestID, rand.Text())
+	id := rand.Text()
+	h.Set(requestID, id)
+	r = r.WithContext(WithRequest(r.Context(), id))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -276,7 +292,7 @@ func reply(w http.ResponseWriter, v any, err error) {
 }
 
 func refuse(w http.ResponseWriter, status int, message, hint string) {
-	out, err := json.Marshal(Refused{Error: message, Hint: hint})
+	out, err := json.Marshal(Refused{Error: message, Hint: hint, Request: w.Header().Get(requestID)})
 	if err != nil {
 		out = []byte(`{"error":"refused"}`)
 	}

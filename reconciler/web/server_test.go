@@ -126,7 +126,7 @@ func ask(h http.Handler, method, target, body string, headers ...string) *httpte
 // server itself registered them. Lesson 23.
 func closedRoutes(t *testing.T, h http.Handler) []struct{ method, target string } {
 	t.Helper()
-	fill := strings.NewReplacer("{$}", "", "{name}", "preview", "{resource...}", "Function/checkout", "{release}", "abc", "{act}", "sync", "{check}", "smoke", "{receiver}", "default", "{commit}", "abc")
+	fill := strings.NewReplacer("{$}", "", "{name}", "preview", "{resource...}", "Function/checkout", "{release}", "abc", "{act}", "sync", "{check}", "smoke", "{receiver}", "default", "{commit}", "abc", "{profile}", "goroutine")
 	var out []struct{ method, target string }
 	for _, pattern := range h.(*server).shut {
 		method, path, _ := strings.Cut(pattern, " ")
