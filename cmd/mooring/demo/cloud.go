@@ -37,7 +37,7 @@ type cloud struct{ box *sandbox.Sandbox }
 func openCloud(ctx context.Context, dir string) (*cloud, error) {
 	box, err := sandbox.New(sandbox.Options{
 		Listen: "127.0.0.1:0", DataDir: dir, Account: account, Region: region,
-		Period: time.Second, Updating: 200 * time.Millisecond, Records: 200_000,
+		Period: time.Second, Updating: 200 * time.Millisecond, Records: 40_000,
 	})
 	if err != nil {
 		return nil, err
