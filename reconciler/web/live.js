@@ -55,12 +55,23 @@
     document.body.classList.add("offline");
     if (events.readyState === EventSource.CLOSED) later(); // refused: the session may be over
   };
+  // Nothing changes in an environment at rest but the age of what was seen.
+  setInterval(later, 60000);
   document.addEventListener("toggle", () => { if (again) later(); }, true);
   document.addEventListener("visibilitychange", () => { if (again) later(); });
   document.addEventListener("focusout", () => { if (again) setTimeout(later); });
+  // Escape folds the form somebody is in, and leads back to where it was opened.
+  document.addEventListener("keydown", (e) => {
+    const form = e.key === "Escape" && document.activeElement.closest("details.act[open]");
+    if (form) { form.open = false; form.querySelector("summary").focus(); }
+  });
   // A link out of an alert leads to a form that is folded: it is opened.
   const unfold = () => {
     const d = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    // One of many differences stands on a page of its own.
+    if (!d && location.hash && document.querySelector("[data-more]") && !/[?&]item=/.test(location.search)) {
+      location.replace(`${location.pathname}?item=${location.hash.slice(1)}${location.hash}`);
+    }
     if (d) { const fold = d.matches("details") ? d : d.querySelector("details"); if (fold) fold.open = true; d.scrollIntoView(); }
   };
   addEventListener("hashchange", unfold);

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func templates() (*template.Template, error) {
 			if t.IsZero() {
 				return "never"
 			}
-			return max(0, now.Sub(t)).Round(time.Second).String() + " ago"
+			return age(now.Sub(t)) + " ago"
 		},
 		"text": func(v any) string {
 			if v == nil {
@@ -49,6 +50,8 @@ func templates() (*template.Template, error) {
 			}
 			return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(whole))
 		},
+		"add":     func(a, b int) int { return a + b },
+		"group":   grouped,
 		"segment": url.PathEscape, // of a path: a name may have slashes
 		"chart":   chartOf, "timeline": timelineOf,
 		"dict": func(pairs ...any) map[string]any {
@@ -59,6 +62,15 @@ func templates() (*template.Template, error) {
 			return m
 		},
 	}).ParseFS(assets, "*.html")
+}
+
+// grouped is a number that can be read: 10,000.
+func grouped(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // frame is what is around every page.
@@ -101,9 +113,28 @@ func (s *server) pages() {
 	}
 }
 
-func (s *server) pipelinePage(w http.ResponseWriter, _ *http.Request, who access.Person) {
-	s.show(w, "pipeline.html", map[string]any{"Frame": s.frame(who, "environments"), "Status": s.status(who), "History": s.events(who, "", 30)})
+func (s *server) pipelinePage(w http.ResponseWriter, r *http.Request, who access.Person) {
+	status := s.status(who)
+	all, needs := map[string][]Trouble{}, []string{}
+	for _, e := range status.Environments {
+		drift, err := s.o.View.Drift(r.Context(), e.Name)
+		if err != nil {
+			drift = Drift{} // not looked at yet, as its state says
+		}
+		all[e.Name] = troubles(e, drift, s.o.Now())
+		if slices.ContainsFunc(all[e.Name], func(t Trouble) bool { return t.Level != "move" }) {
+			needs = append(needs, e.Name)
+		}
+	}
+	s.show(w, "pipeline.html", map[string]any{"Frame": s.frame(who, "environments"), "Status": status, "Troubles": all, "Needs": needs, "History": s.events(who, "", 30)})
 }
+
+// linesPerPage is how much of the history an environment's view shows, and
+// dayLines how much of it the picture of the last day is drawn from.
+const linesPerPage, dayLines = 30, 500
+
+// holdsPerPage is how many holds it shows, those of the whole environment first.
+const holdsPerPage = 50
 
 // perPage is how many resources a page of them shows.
 const perPage = 100
@@ -114,15 +145,20 @@ func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who acc
 		if e.Name != name {
 			continue
 		}
+		history := s.o.View.History(name, dayLines)
 		data := map[string]any{
-			"Frame": s.frame(who, name), "Environment": e, "History": s.o.View.History(name, 60),
+			"Frame": s.frame(who, name), "History": history[:min(len(history), linesPerPage)], "Day": history,
 			"Done": q.Get("done"), "Refused": q.Get("refused"), "Query": q, "States": []string{"in_place", "missing", "differs", "settling", "unknown", "drifted"},
 		}
 		var faults []string
 		drift, err := s.o.View.Drift(r.Context(), name)
-		if data["Drift"] = drift; err != nil {
+		if err != nil {
 			faults = append(faults, err.Error())
 		}
+		data["Drift"], data["Differences"], data["Blind"] = drift, driftPage(drift.Items, q.Get("drift"), q.Get("item")), blind(drift.Coverage.Unobservable)
+		data["Troubles"] = troubles(e, drift, s.o.Now())
+		e.Holds = slices.Clone(e.Holds)
+		slices.SortStableFunc(e.Holds, func(a, b HoldStatus) int { return strings.Compare(a.Resource, b.Resource) })
 		rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Limit: 10})
 		if data["Rollouts"] = rollouts; err != nil && drift.Environment != "" {
 			faults = append(faults, err.Error())
@@ -132,7 +168,7 @@ func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who acc
 				data["Page"] = pageOf(all, q, perPage)
 			}
 		}
-		data["Faults"] = faults
+		data["Environment"], data["Holds"], data["Faults"] = e, e.Holds[:min(len(e.Holds), holdsPerPage)], faults
 		s.show(w, "environment.html", data)
 		return
 	}

@@ -238,15 +238,15 @@ func TestARolloutIsDrawn(t *testing.T) {
 			Functions: []RolloutFunction{{Canary: CountsStatus{Calls: calls, Errors: errors}, Baseline: CountsStatus{Calls: 1000, Errors: 10}}}}}
 	}
 	c := chartOf([]RolloutLook{look(0, 0, "", 0, 0), look(5, 10, "", 100, 2), look(10, 100, "pass", 400, 8)})
-	if c == nil || c.Weight != "0.0,120.0 0.0,120.0 320.0,120.0 320.0,108.0 640.0,108.0 640.0,0.0" || c.Canary != "320.0,0.0 640.0,0.0" ||
-		c.Baseline != "0.0,60.0 320.0,60.0 640.0,60.0" || c.Top != "2.0%" || len(c.Marks) != 1 || c.Marks[0].X != "640.0" {
+	if c == nil || c.Weight != "0.0,120.0 0.0,120.0 320.0,120.0 320.0,108.0 640.0,108.0 640.0,0.0" || c.Errors.Canary != "320.0,0.0 640.0,0.0" ||
+		c.Errors.Baseline != "0.0,60.0 320.0,60.0 640.0,60.0" || c.Errors.Top != "2.0%" || len(c.Marks) != 1 || c.Marks[0].X != "640.0" {
 		t.Errorf("drawn as %+v", c)
 	}
 	if chartOf(nil) != nil || chartOf([]RolloutLook{look(1, 1, "", 0, 0), look(1, 1, "", 0, 0)}) != nil {
 		t.Error("nothing was drawn as something")
 	}
 	dots := timelineOf([]Event{{At: noon.Add(-12 * time.Hour), Kind: "drift"}, {At: noon.Add(-25 * time.Hour), Kind: "drift"}, {At: noon, Kind: "step"}}, noon)
-	if len(dots) != 1 || dots[0].X != "320.0" {
+	if len(dots) != 1 || dots[0].X != "320" {
 		t.Errorf("dots %+v", dots)
 	}
 }

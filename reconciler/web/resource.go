@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,11 +90,42 @@ func (s *server) shelf(v Shelf) {
 		if err != nil {
 			fault = err.Error()
 		}
+		slices.SortStableFunc(detail.Fields, func(a, b ResourceField) int { return rankOf(a) - rankOf(b) })
+		name, wanted := r.PathValue("name"), r.PathValue("resource")
 		s.show(w, "resource.html", map[string]any{
-			"Frame": s.frame(who, r.PathValue("resource")+" in "+r.PathValue("name")), "Name": r.PathValue("name"), "Wanted": r.PathValue("resource"),
-			"Resource": detail, "Fault": fault, "History": about(s.o.View.History(r.PathValue("name"), 1000), r.PathValue("resource")),
+			"Frame": s.frame(who, wanted+" in "+name), "Name": name, "Wanted": wanted, "Rollout": s.moved(r.Context(), name, wanted),
+			"Resource": detail, "Fault": fault, "History": about(s.o.View.History(name, 1000), wanted),
 		})
 	})
+}
+
+// rankOf puts what differs first, then what cannot be seen.
+func rankOf(f ResourceField) int {
+	switch {
+	case f.Differs():
+		return 0
+	case f.Unseen != "":
+		return 1
+	}
+	return 2
+}
+
+// newestRollouts is among how many a function's own last is looked for.
+const newestRollouts = 5
+
+// moved is the newest rollout that a function or workflow moved in, with the
+// looks at it alone; nil where there is none.
+func (s *server) moved(ctx context.Context, environment, resource string) *Rollout {
+	rollouts, err := s.o.View.Rollouts(ctx, RolloutQuery{Environment: environment, Looks: true, Limit: newestRollouts})
+	if err != nil { // what the journal cannot tell now, the release's view says
+		return nil
+	}
+	for _, r := range rollouts {
+		if r.Looks = looksAt(r.Looks, resource); len(r.Looks) > 0 {
+			return &r
+		}
+	}
+	return nil
 }
 
 func peek(r *http.Request, v Shelf) (ResourceDetail, error) {

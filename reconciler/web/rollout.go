@@ -112,6 +112,16 @@ type RolloutFunction struct {
 	Baseline CountsStatus `json:"baseline"`
 	// Probes are Mooring's own calls, in neither of the two; absent without any.
 	Probes *ProbesStatus `json:"probes,omitempty"`
+	// Latency is how many calls were slow; absent where that is not judged.
+	Latency *LatencyStatus `json:"latency,omitempty"`
+}
+
+// LatencyStatus counts as errors the calls that were slow: on the baseline those
+// above its own quantile, on the canary those above it and the tolerance.
+type LatencyStatus struct {
+	Seconds  float64      `json:"seconds"` // the baseline's quantile
+	Canary   CountsStatus `json:"canary"`
+	Baseline CountsStatus `json:"baseline"`
 }
 
 // ProbesStatus is what calls of Mooring's own found, over the whole rollout so
