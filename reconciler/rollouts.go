@@ -11,6 +11,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/reconciler/web"
 )
 
@@ -96,13 +97,21 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	for _, f := range ro.Functions {
 		s.Functions = append(s.Functions, web.RolloutFunction{
 			Resource: f.Ref.String(), Stable: f.Stable, New: f.New, Canary: countsStatus(f.Canary), Baseline: countsStatus(f.Baseline),
-			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline),
+			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline), Latency: latencyStatus(f.Latency),
 		})
 	}
 	for _, m := range ro.Measures {
 		s.Measures = append(s.Measures, web.Measure{Name: m.Name, Alarm: m.Alarm, Verdict: string(m.Verdict), Detail: m.Detail, Value: m.Value, DryRun: m.DryRun, Red: m.Red})
 	}
 	return s
+}
+
+// latencyStatus is nil where nothing is known of how slow calls are.
+func latencyStatus(l analysis.Latency) *web.LatencyStatus {
+	if l.Slow == 0 {
+		return nil
+	}
+	return &web.LatencyStatus{Seconds: l.Slow.Seconds(), Canary: countsStatus(l.Canary), Baseline: countsStatus(l.Baseline)}
 }
 
 // probesStatus is nil where no calls of our own were made.

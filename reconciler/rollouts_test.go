@@ -6,6 +6,7 @@ import (
 
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/reconciler/web"
 )
 
@@ -57,5 +58,19 @@ func TestRolloutsHoldEveryLook(t *testing.T) {
 	}
 	if _, err := s.d.Rollouts(t.Context(), web.RolloutQuery{Environment: "nowhere"}); err == nil {
 		t.Error("an unknown environment has rollouts")
+	}
+}
+
+// How slow the calls are is told once it is known what slow is.
+func TestLatencyIsToldOnceKnown(t *testing.T) {
+	var l analysis.Latency
+	l.Canary, l.Baseline = rollout.Counts{Calls: 90, Errors: 9}, rollout.Counts{Calls: 900, Errors: 8}
+	if got := latencyStatus(l); got != nil {
+		t.Errorf("before anything is known: %+v", got)
+	}
+	l.Slow = 412 * time.Millisecond
+	got := latencyStatus(l)
+	if got == nil || got.Seconds != 0.412 || got.Canary != (web.CountsStatus{Calls: 90, Errors: 9}) || got.Baseline != (web.CountsStatus{Calls: 900, Errors: 8}) {
+		t.Errorf("told as %+v", got)
 	}
 }

@@ -107,13 +107,14 @@ func linesOf(looks []RolloutLook, at func(RolloutLook) float64, of func(RolloutF
 		var out []string
 		last = -1
 		for i, rate := range rates {
-			if rate >= 0 {
-				out, last = append(out, fmt.Sprintf("%.1f,%.1f", at(looks[i]), high(rate/top))), rate
+			if rate < 0 {
+				continue
 			}
-		}
-		if len(out) == 1 { // a line of one point is not seen
-			x := at(looks[len(looks)-1])
-			out = append(out, fmt.Sprintf("%.1f,%.1f", max(0, x-4), high(last/top)))
+			x := at(looks[i])
+			if len(out) == 0 { // a line of one point would not be seen
+				out = append(out, fmt.Sprintf("%.1f,%.1f", max(0, x-4), high(rate/top)))
+			}
+			out, last = append(out, fmt.Sprintf("%.1f,%.1f", x, high(rate/top))), rate
 		}
 		return strings.Join(out, " "), last
 	}

@@ -238,8 +238,8 @@ func TestARolloutIsDrawn(t *testing.T) {
 			Functions: []RolloutFunction{{Canary: CountsStatus{Calls: calls, Errors: errors}, Baseline: CountsStatus{Calls: 1000, Errors: 10}}}}}
 	}
 	c := chartOf([]RolloutLook{look(0, 0, "", 0, 0), look(5, 10, "", 100, 2), look(10, 100, "pass", 400, 8)})
-	if c == nil || c.Weight != "0.0,120.0 0.0,120.0 320.0,120.0 320.0,108.0 640.0,108.0 640.0,0.0" || c.Errors.Canary != "320.0,0.0 640.0,0.0" ||
-		c.Errors.Baseline != "0.0,60.0 320.0,60.0 640.0,60.0" || c.Errors.Top != "2.0%" || len(c.Marks) != 1 || c.Marks[0].X != "640.0" {
+	if c == nil || c.Weight != "0.0,120.0 0.0,120.0 320.0,120.0 320.0,108.0 640.0,108.0 640.0,0.0" || c.Errors.Canary != "316.0,0.0 320.0,0.0 640.0,0.0" ||
+		c.Errors.Baseline != "0.0,60.0 0.0,60.0 320.0,60.0 640.0,60.0" || c.Errors.Top != "2.0%" || len(c.Marks) != 1 || c.Marks[0].X != "640.0" {
 		t.Errorf("drawn as %+v", c)
 	}
 	if chartOf(nil) != nil || chartOf([]RolloutLook{look(1, 1, "", 0, 0), look(1, 1, "", 0, 0)}) != nil {
