@@ -11,7 +11,6 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
-	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/reconciler/web"
 )
 
@@ -97,7 +96,7 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	for _, f := range ro.Functions {
 		s.Functions = append(s.Functions, web.RolloutFunction{
 			Resource: f.Ref.String(), Stable: f.Stable, New: f.New, Canary: countsStatus(f.Canary), Baseline: countsStatus(f.Baseline),
-			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline), Latency: latencyStatus(f.Latency),
+			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline), Latency: latencyStatus(f),
 		})
 	}
 	for _, m := range ro.Measures {
@@ -107,7 +106,8 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 }
 
 // latencyStatus is nil where nothing is known of how slow calls are.
-func latencyStatus(l analysis.Latency) *web.LatencyStatus {
+func latencyStatus(f rollout.Function) *web.LatencyStatus {
+	l := f.Latency
 	if l.Slow == 0 {
 		return nil
 	}

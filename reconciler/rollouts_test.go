@@ -6,7 +6,6 @@ import (
 
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/rollout"
-	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/reconciler/web"
 )
 
@@ -63,13 +62,13 @@ func TestRolloutsHoldEveryLook(t *testing.T) {
 
 // How slow the calls are is told once it is known what slow is.
 func TestLatencyIsToldOnceKnown(t *testing.T) {
-	var l analysis.Latency
-	l.Canary, l.Baseline = rollout.Counts{Calls: 90, Errors: 9}, rollout.Counts{Calls: 900, Errors: 8}
-	if got := latencyStatus(l); got != nil {
+	var f rollout.Function
+	f.Latency.Canary, f.Latency.Baseline = rollout.Counts{Calls: 90, Errors: 9}, rollout.Counts{Calls: 900, Errors: 8}
+	if got := latencyStatus(f); got != nil {
 		t.Errorf("before anything is known: %+v", got)
 	}
-	l.Slow = 412 * time.Millisecond
-	got := latencyStatus(l)
+	f.Latency.Slow = 412 * time.Millisecond
+	got := latencyStatus(f)
 	if got == nil || got.Seconds != 0.412 || got.Canary != (web.CountsStatus{Calls: 90, Errors: 9}) || got.Baseline != (web.CountsStatus{Calls: 900, Errors: 8}) {
 		t.Errorf("told as %+v", got)
 	}

@@ -51,7 +51,9 @@ func TestTheWorstNightLooksWell(t *testing.T) {
 				if faint := tab.Faint(); len(faint) > 0 {
 					t.Errorf("%s on a %s, dark %v, is hard to read: %q", name, window.name, dark, faint)
 				}
-				tab.Picture(name + "-" + window.name + map[bool]string{false: "-light", true: "-dark"}[dark])
+				if dark == (window.name == "desk") { // a picture of each, in one light
+					tab.Picture(name + "-" + window.name)
+				}
 			}
 		}
 	}

@@ -98,13 +98,24 @@ func driftTroubles(d Drift) []Trouble {
 	if severity["high"]+severity["critical"] > 0 {
 		t.Level = "bad"
 	}
-	t.What = fmt.Sprintf("%s on %s: %s", numbered(len(d.Items), "difference", "differences"), numbered(len(where), "resource", "resources"), counts(severity, len(severity)))
+	t.What = fmt.Sprintf("%s on %s: %s", numbered(len(d.Items), "difference", "differences"), numbered(len(where), "resource", "resources"), graded(severity))
 	if len(d.Items) == 1 {
 		it := d.Items[0]
 		t.What = fmt.Sprintf("%s %s %s, %s", it.Resource, it.Path, it.Kind, it.Severity)
 	}
 	t.Who, t.Does = counts(who, 2), counts(does, len(does))
 	return []Trouble{t}
+}
+
+// graded are the numbers of differences, the worst first.
+func graded(of map[string]int) string {
+	var parts []string
+	for _, s := range slices.Backward(severities[:]) {
+		if of[s] > 0 {
+			parts = append(parts, fmt.Sprint(of[s], " ", s))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // holdTroubles are those of the whole environment one by one, and those of

@@ -18,7 +18,7 @@ func TestTroublesAreToldInTheirOrder(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %s | %s | %s | %s | %s", x.Level, x.What, x.Since.Format("15:04"), x.Who, x.Does, x.Press))
 	}
 	want := `bad: cannot be worked on: survey of Lambda: ThrottlingException: Rate exceeded (attempt 3, asked again in 40s) | 00:00 |  | tries again by itself | look again
-bad: 300 differences on 201 resources: medium 200, high 100 | 06:54 | assumed-role/Admin/bob 200, somebody unknown 100 | puts back 200, holds 100 | put back or accept
+bad: 300 differences on 201 resources: 100 high, 200 medium | 06:54 | assumed-role/Admin/bob 200, somebody unknown 100 | puts back 200, holds 100 | put back or accept
 wait: check smoke has not answered: no answer within 10 s | 00:00 |  |  | 
 wait: held (manual): incident 4711: payments fail | 11:28 | ann |  | resume
 wait: 39 resources are held, as ` + longName + `: payment endpoints are never put back by themselves | 11:00 | policy |  | resume
