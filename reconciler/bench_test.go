@@ -25,6 +25,11 @@ type large struct {
 
 func newLarge(b testing.TB, n int) *large {
 	b.Helper()
+	return newLargeIn(b, n, journal.NewMemory())
+}
+
+func newLargeIn(b testing.TB, n int, store journal.Store) *large {
+	b.Helper()
 	l := &large{now: birth}
 	clock := func() time.Time { return l.now }
 	l.repo = newRepo(clock)
@@ -37,7 +42,7 @@ func newLarge(b testing.TB, n int) *large {
 	platform := memory.New(memory.Options{Now: clock})
 	s := newSimulation(1, memory.Options{}, mutant{}, "preview")
 	o := s.options()
-	o.Source, o.Proposer, o.Store, o.Now, o.Pace = l.repo, l.repo, journal.NewMemory(), clock, Pace{}
+	o.Source, o.Proposer, o.Store, o.Now, o.Pace = l.repo, l.repo, store, clock, Pace{}
 	o.Provider = func(_ context.Context, _ *manifest.Pipeline, e manifest.Environment) (providers.Provider, error) {
 		return platform.Environment("shop", e.Name), nil
 	}

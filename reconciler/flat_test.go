@@ -35,7 +35,7 @@ func TestQuietPassesKeepNothing(t *testing.T) {
 
 // onDisk is what the journal's records take, which another store than this one
 // keeps on a disk.
-func onDisk(t *testing.T, store *journal.Memory) (bytes uint64) {
+func onDisk(t testing.TB, store *journal.Memory) (bytes uint64) {
 	t.Helper()
 	for r, err := range store.Records(t.Context(), 0) {
 		if err != nil {
