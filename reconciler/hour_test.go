@@ -58,7 +58,7 @@ func inUse() uint64 {
 
 // lineRoom is what a line of history may take, with all that is remembered
 // beside it: a rollout, its decision, an alert.
-const lineRoom = 3 << 10
+const lineRoom = 2 << 10
 
 // What a daemon keeps of an hour with canaries, traffic, drift and alerts is
 // their history, of which no more than 500 lines and 50 rollouts are kept.
