@@ -198,3 +198,29 @@ func BenchmarkBroadcast(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkViewsOfALargeFleet is what the views of 10,000 resources take to be
+// drawn, and their bytes:
+//
+//	go test ./reconciler -run '^$' -bench ViewsOfALargeFleet -benchtime 20x
+func BenchmarkViewsOfALargeFleet(b *testing.B) {
+	l := newLarge(b, 10_000)
+	g := newGallery(b, l.d, 0)
+	for _, view := range []string{"/", "/environments/preview", "/environments/preview?q=q00042", "/environments/preview?state=missing", "/api/v1/status"} {
+		b.Run(strings.NewReplacer("/", ".", "?", " ").Replace(view), func(b *testing.B) {
+			size := int64(0)
+			for b.Loop() {
+				resp := g.get(b.Context(), view)
+				if resp == nil || resp.StatusCode != http.StatusOK {
+					b.Fatal(view)
+				}
+				n, err := io.Copy(io.Discard, resp.Body)
+				if size = n; err != nil {
+					b.Fatal(err)
+				}
+				_ = resp.Body.Close()
+			}
+			b.ReportMetric(float64(size)/1024, "KB")
+		})
+	}
+}
