@@ -355,6 +355,22 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 	return u
 }
 
+// came reads from what was admitted, oldest first, when each key gave way to
+// another, and since when the newest is there.
+func came(known []record.Admission) (left map[record.Key]time.Time, newest record.Key, since, at time.Time) {
+	left = map[record.Key]time.Time{}
+	for i, a := range known {
+		if i > 0 && known[i-1].Release.Key() != a.Release.Key() {
+			left[known[i-1].Release.Key()] = a.At
+		}
+		if i == 0 || known[i-1].Release.Content != a.Release.Content {
+			since = a.At
+		}
+		newest, at = a.Release.Key(), a.At
+	}
+	return left, newest, since, at
+}
+
 // place is this environment as promotion sees it. After a pass that failed it
 // is not healthy: what could not be looked at is not known to be well.
 func (p *pass) place(err error) promote.Place {
@@ -379,6 +395,7 @@ func (p *pass) place(err error) promote.Place {
 	for content := range p.st.Contents {
 		pl.Seen[content] = true
 	}
+	pl.Left, pl.Newest, pl.Since, pl.At = came(p.st.Known)
 	for key := range p.st.Quarantine {
 		pl.Quarantined[key] = true
 	}

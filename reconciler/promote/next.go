@@ -155,6 +155,8 @@ func fit(in Input, ups []*Place, to *Place, key record.Key) (string, string) {
 		return "quarantined", "this content failed in " + name + " before: it is not tried again until it changes or a person retries it"
 	case diverged(ups, to) && !in.Approved[name][key]:
 		return "diverged", name + " carries content that was never seen upstream: approve this one if it is to win"
+	case returned(ups, to, key) && !in.Approved[name][key] && !in.Requested[name]:
+		return "returned", "somebody took " + name + " back from this content: it comes in again when a person asks for it (`mooring promote`), or with the next change"
 	case len(to.BrokenContract) > 0:
 		return "contract", name + " lacks what the code expects: " + strings.Join(to.BrokenContract, "; ")
 	}
@@ -172,6 +174,23 @@ func diverged(ups []*Place, to *Place) bool {
 		return true // nobody knows what it holds
 	}
 	return !slices.ContainsFunc(ups, func(up *Place) bool { return up.Seen[to.HeadKey.Content] })
+}
+
+// returned: the target had it, and a commit of its branch brought something
+// else since, as a revert does, while upstream released nothing new. A word
+// said on one branch is not taken back by what another said before.
+func returned(ups []*Place, to *Place, key record.Key) bool {
+	if to.Newest == key {
+		return true // the head is not admitted, and is another
+	}
+	left, had := to.Left[key]
+	return had && !slices.ContainsFunc(ups, func(up *Place) bool {
+		said := up.Since
+		if to.HeadKey.Content == key.Content {
+			said = up.At // only what is beside the content differs
+		}
+		return said.After(left)
+	})
 }
 
 // held: an active hold on either side stops it.

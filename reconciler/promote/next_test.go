@@ -66,6 +66,11 @@ func TestAMoveWaitsFor(t *testing.T) {
 		{"hold", func(in *Input) { in.Places[0].Holds = []record.Hold{{Owner: "ann", Reason: "freeze"}} }},
 		{"diverged", func(in *Input) { in.Places[1].HeadKey.Content = "hotfix" }},
 		{"diverged", func(in *Input) { in.Places[1].HeadInvalid = true }},
+		{"returned", func(in *Input) { in.Places[1].Newest = record.Key{Content: "new", Overlay: "o-staging"} }},
+		{"returned", func(in *Input) {
+			in.Places[0].Since, in.Places[0].At = in.Now.Add(-3*time.Hour), in.Now.Add(-time.Minute)
+			in.Places[1].Left = map[record.Key]time.Time{{Content: "new", Overlay: "o-staging"}: in.Now.Add(-2 * time.Hour)}
+		}},
 		{"contract", func(in *Input) { in.Places[1].BrokenContract = []string{"secret shop/stripe is gone"} }},
 		{"quarantined", func(in *Input) {
 			in.Places[1].Quarantined = map[record.Key]bool{{Content: "new", Overlay: "o-staging"}: true}

@@ -36,7 +36,14 @@ type Place struct {
 	Checks []record.CheckResult // of InForce's key
 	Holds  []record.Hold
 	// Seen is every content that was ever admitted here.
-	Seen        map[string]bool
+	Seen map[string]bool
+	// Left is when something else was last admitted in a key's place, of every
+	// key that was; of the newest that was admitted there is none.
+	Left map[record.Key]time.Time
+	// Newest is what was admitted last, Since when its content came to be that,
+	// At when its commit did.
+	Newest      record.Key
+	Since, At   time.Time
 	Quarantined map[record.Key]bool
 	// BrokenContract says what the live environment lacks for the code; empty
 	// when satisfied or never looked at.
@@ -75,7 +82,7 @@ type Move struct {
 	// Held says why the move is not to be made now; "" when it may be put to
 	// policy and made. Code is a stable name for it.
 	Held string
-	Code string // manual | diverged | hold | checks | soak | unhealthy | contract | quarantined | invalid | waiting | window
+	Code string // manual | diverged | returned | hold | checks | soak | unhealthy | contract | quarantined | invalid | waiting | window
 	// RecheckAt is when the reason may be gone by time alone.
 	RecheckAt time.Time
 }

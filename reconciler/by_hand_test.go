@@ -1,0 +1,186 @@
+package reconciler
+
+import (
+	"testing"
+	"time"
+
+	"mooring.dev/providers/memory"
+	"mooring.dev/sources"
+)
+
+// byHand is a shop of which one content came through preview to staging, and
+// a second is in force in preview, about to soak.
+func byHand(t *testing.T) (s *simulation, first, second content) {
+	t.Helper()
+	s = newSimulation(1, memory.Options{}, mutant{}, "preview", "staging")
+	first = firstContent()
+	s.repo.commit("env/preview", first.files())
+	s.restart()
+	if !s.until(time.Hour, func() bool { return s.carries("staging", first) }) {
+		t.Fatal("the first content did not come to staging")
+	}
+	settled(t, s)
+	second = first
+	second.memory = 512
+	s.repo.commit("env/preview", second.files())
+	return s, first, second
+}
+
+// carries: this content is in force there.
+func (s *simulation) carries(env string, c content) bool {
+	ro := s.watch.environment(env).Rollout.Release
+	_, id := tree(c.files())
+	return ro.Commit != "" && s.repo.commits[ro.Commit].TreeID == id && len(s.differences(env)) == 0
+}
+
+// moves is how often Mooring itself moved content there.
+func (s *simulation) moves(env string) int {
+	n := 0
+	for _, p := range s.watch.environment(env).Promotions {
+		if p.Outcome == "moved" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestContentIsKnownWhateverBroughtIt: people bring content of the environment
+// before by a fast-forward, a merge, a squash or by picking its commits one by
+// one; none is content from elsewhere, and Mooring moves nothing over it.
+func TestContentIsKnownWhateverBroughtIt(t *testing.T) {
+	ways := map[string]func(s *simulation, second content){
+		"fast-forward": func(s *simulation, _ content) { s.repo.branches["env/staging"] = s.repo.branches["env/preview"] },
+		"merge": func(s *simulation, second content) {
+			files, id := tree(second.files())
+			s.repo.add("env/staging", sources.Snapshot{Tree: files, TreeID: id, Commit: sources.Commit{
+				Parents: []string{s.repo.branches["env/staging"], s.repo.branches["env/preview"]}, Message: "Merge branch 'env/preview'"}})
+		},
+		"squash": func(s *simulation, second content) { s.repo.commit("env/staging", second.files()) },
+		"cherry-pick, a commit that changes no content first": func(s *simulation, second content) {
+			files := second.files()
+			files["README.md"] = "The shop, picked.\n"
+			files["checkout.yaml"] = s.file("env/staging", "checkout.yaml")
+			s.repo.commit("env/staging", files)
+			s.repo.commit("env/staging", second.files())
+		},
+	}
+	for name, bring := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _, second := byHand(t)
+			if !s.until(time.Hour, func() bool { return s.carries("preview", second) }) {
+				t.Fatal("preview does not take it")
+			}
+			before := s.moves("staging")
+			bring(s, second)
+			if !s.until(time.Hour, func() bool { return s.carries("staging", second) }) {
+				t.Fatalf("staging does not take it: %+v", s.watch.environment("staging").Judged)
+			}
+			head := s.repo.branches["env/staging"]
+			s.run(10 * time.Minute)
+			if s.moves("staging") != before || s.repo.branches["env/staging"] != head {
+				t.Errorf("moved over it: %d moves before, %d after", before, s.moves("staging"))
+			}
+			sound(t, s)
+		})
+	}
+}
+
+func (s *simulation) file(branch, name string) string {
+	data, err := s.repo.commits[s.repo.branches[branch]].Tree.(interface{ ReadFile(string) ([]byte, error) }).ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+// waits is the code of what staging waits for; "" for nothing.
+func (s *simulation) waits(env string) string {
+	ps := s.watch.environment(env).Promotions
+	if len(ps) == 0 || ps[len(ps)-1].Outcome != "held" || len(ps[len(ps)-1].Findings) == 0 {
+		return ""
+	}
+	return ps[len(ps)-1].Findings[0].Code
+}
+
+// TestARevertStays: who reverts on staging's branch what came from preview is
+// not overruled by what preview said before; the next change goes on.
+func TestARevertStays(t *testing.T) {
+	t.Parallel()
+	s, first, second := byHand(t)
+	if !s.until(time.Hour, func() bool { return s.carries("staging", second) }) {
+		t.Fatal("the second content did not come to staging")
+	}
+	settled(t, s)
+	moves := s.moves("staging")
+	s.repo.commit("env/staging", first.files())
+	if !s.until(time.Hour, func() bool { return s.carries("staging", first) }) {
+		t.Fatal("the revert is not taken")
+	}
+	s.run(time.Hour)
+	s.restart()
+	s.run(time.Hour)
+	if !s.carries("staging", first) || s.moves("staging") != moves || s.waits("staging") != "returned" {
+		t.Fatalf("the revert does not stay: %d moves before, %d after, waits %q", moves, s.moves("staging"), s.waits("staging"))
+	}
+	// A commit that changes nothing that is released is no new word either.
+	readme := second.files()
+	readme["README.md"] = "The same shop.\n"
+	s.repo.commit("env/preview", readme)
+	s.run(time.Hour)
+	if !s.carries("staging", first) {
+		t.Fatal("a commit without content brought it back")
+	}
+	third := second
+	third.level = "warn"
+	s.repo.commit("env/preview", third.files())
+	if !s.until(time.Hour, func() bool { return s.carries("staging", third) }) {
+		t.Fatalf("the next change does not come: waits %q", s.waits("staging"))
+	}
+	sound(t, s)
+}
+
+// TestARevertUpstreamMovesOn: content that staging had before comes again when
+// preview goes back to it.
+func TestARevertUpstreamMovesOn(t *testing.T) {
+	t.Parallel()
+	s, first, second := byHand(t)
+	if !s.until(time.Hour, func() bool { return s.carries("staging", second) }) {
+		t.Fatal("the second content did not come to staging")
+	}
+	settled(t, s)
+	s.repo.commit("env/preview", first.files())
+	if !s.until(time.Hour, func() bool { return s.carries("staging", first) }) {
+		t.Fatalf("the revert does not move on: waits %q", s.waits("staging"))
+	}
+	sound(t, s)
+}
+
+// TestAHotfixIsNotMovedOver: content that staging alone has waits for a person
+// to say which wins, and goes when preview has it too.
+func TestAHotfixIsNotMovedOver(t *testing.T) {
+	t.Parallel()
+	s, _, second := byHand(t)
+	hotfix := second
+	hotfix.limit = 7
+	s.repo.commit("env/staging", hotfix.files())
+	if !s.until(time.Hour, func() bool { return s.waits("staging") == "diverged" }) {
+		t.Fatalf("waits %q", s.waits("staging"))
+	}
+	head := s.repo.branches["env/staging"]
+	s.run(time.Hour)
+	if s.repo.branches["env/staging"] != head {
+		t.Fatal("moved over the hotfix")
+	}
+	s.repo.commit("env/preview", hotfix.files())
+	next := hotfix
+	next.level = "warn"
+	if !s.until(time.Hour, func() bool { return s.carries("preview", hotfix) }) {
+		t.Fatal("preview does not take the hotfix")
+	}
+	s.repo.commit("env/preview", next.files())
+	if !s.until(time.Hour, func() bool { return s.carries("staging", next) }) {
+		t.Fatalf("what follows the hotfix does not come: waits %q", s.waits("staging"))
+	}
+	sound(t, s)
+}
