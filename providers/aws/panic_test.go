@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"mooring.dev/providers"
 	"mooring.dev/providers/aws/sandbox"
 	"mooring.dev/providers/crew"
+	"mooring.dev/sources/manifest"
 )
 
 // breaking panics at a call that it is told of, wherever that is made.
@@ -40,7 +42,12 @@ func (b *breaking) breakAt(operation string) {
 func TestAPanicOfALookComesOutOfIt(t *testing.T) {
 	var b breaking
 	box := newBoxed(t, sandbox.Options{}, func(o *Options) { o.OnCall = b.call })
-	all := box.plain(2)
+	all := append(box.plain(2), manifest.Resource{ // a source of triggers, which functions wait for
+		Ref: manifest.Ref{Kind: manifest.KindQueue, Name: "jobs"}, Physical: "preview-jobs", Spec: &manifest.QueueSpec{VisibilityTimeout: 60},
+	})
+	if _, err := box.Put(box.ctx, providers.Change{Resource: all[2]}); err != nil {
+		t.Fatal(err)
+	}
 	fresh := func() { box.world = newWorld(t, box.o); box.also = box.box.Advance }
 	fresh()
 	b.heard = nil
