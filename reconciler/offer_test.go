@@ -17,7 +17,7 @@ import (
 // byPullRequest is a control branch on which content comes into production by
 // pull request.
 func byPullRequest(policies map[string]string) map[string]string {
-	files := hostedFiles("{github: {repository: acme/shop, token: {fromEnv: HOST_TOKEN}}, identities: {ann-w: {name: ann}, zoe: {name: zoe}, bob: {name: bob, environments: [preview]}, devel: {name: Dev, emails: [dev@example.com]}}}", "preview", "production")
+	files := hostedFiles("{github: {repository: acme/shop, token: {fromEnv: HOST_TOKEN}}, identities: {ann-w: {name: ann}, zoe: {name: zoe}, bob: {name: bob, environments: [preview]}, devel: {name: dan, emails: [dev@example.com]}}}", "preview", "production")
 	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "promotion: auto", "promotion: pullRequest", 1)
 	if policies != nil {
 		delete(files, "policies/mode")
