@@ -161,10 +161,10 @@ func TestAPromotionIsTheEndOfOneTraceAndTheBeginningOfAnother(t *testing.T) {
 // it came in and no part of it.
 func TestAWebhookIsWhereATraceBegins(t *testing.T) {
 	const stranger = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	hooked(t, func(t *testing.T, d *Daemon, s *slow) {
-		var w works
+	var w works
+	traced := func(o *Options) { o.Tracer = trace.New(&w, time.Now) }
+	hookedWith(t, traced, func(t *testing.T, d *Daemon, s *slow) {
 		s.late = 5 * time.Second
-		d.opts.Tracer = trace.New(&w, time.Now)
 		c := firstContent()
 		c.memory = 512
 		sha := s.push("env/preview", c.files())

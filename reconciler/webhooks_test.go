@@ -77,6 +77,11 @@ func (s *slow) reads() int {
 
 // hooked runs a daemon over a slow repository of one environment, and ends it.
 func hooked(t *testing.T, try func(t *testing.T, d *Daemon, s *slow)) {
+	hookedWith(t, func(*Options) {}, try)
+}
+
+// hookedWith runs it with other options.
+func hookedWith(t *testing.T, change func(o *Options), try func(t *testing.T, d *Daemon, s *slow)) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSimulation(1, memory.Options{}, mutant{}, "preview") // for its repository only
 		source := &slow{shared: &shared{r: sim.repo}, seen: map[string]sources.Snapshot{}, at: map[string]time.Time{}}
@@ -98,6 +103,7 @@ func hooked(t *testing.T, try func(t *testing.T, d *Daemon, s *slow)) {
 			return platform.Environment("shop", e.Name), nil
 		}
 		ctx, cancel := context.WithCancel(t.Context())
+		change(&o)
 		d, err := New(ctx, o)
 		if err != nil {
 			t.Fatal(err)
