@@ -180,6 +180,9 @@ func diverged(ups []*Place, to *Place) bool {
 // else since, as a revert does, while upstream released nothing new. A word
 // said on one branch is not taken back by what another said before.
 func returned(ups []*Place, to *Place, key record.Key) bool {
+	if to.Head == "" {
+		return false // a branch that is gone says nothing
+	}
 	if to.Newest == key {
 		return true // the head is not admitted, and is another
 	}

@@ -94,6 +94,45 @@ func TestAMoveWaitsFor(t *testing.T) {
 	}
 }
 
+// What somebody took the target back from comes in when upstream says it anew,
+// in content or beside it, when the branch is gone, or when a person asks.
+func TestWhatWasTakenBackComesAgain(t *testing.T) {
+	key := record.Key{Content: "new", Overlay: "o-staging"}
+	back := func() Input {
+		in := ready()
+		in.Places[0].Since, in.Places[0].At = in.Now.Add(-3*time.Hour), in.Now.Add(-3*time.Hour)
+		in.Places[1].Left = map[record.Key]time.Time{key: in.Now.Add(-2 * time.Hour)}
+		return in
+	}
+	for name, c := range map[string]struct {
+		change func(in *Input)
+		code   string
+	}{
+		"as it was":        {func(*Input) {}, "returned"},
+		"content anew":     {func(in *Input) { in.Places[0].Since = in.Now.Add(-time.Hour) }, ""},
+		"a commit without": {func(in *Input) { in.Places[0].At = in.Now.Add(-time.Hour) }, "returned"},
+		"an overlay by hand": {func(in *Input) {
+			in.Places[1].HeadKey = record.Key{Content: "new", Overlay: "hand"}
+			in.Places[1].Seen["new"] = true
+			in.Places[0].Since = in.Now.Add(-time.Hour)
+		}, "returned"},
+		"an overlay from before": {func(in *Input) {
+			in.Places[1].HeadKey = record.Key{Content: "new", Overlay: "hand"}
+			in.Places[1].Seen["new"] = true
+			in.Places[0].At = in.Now.Add(-time.Hour)
+		}, ""},
+		"a person asks":      {func(in *Input) { in.Requested = map[string]bool{"staging": true} }, ""},
+		"a person approves":  {func(in *Input) { in.Approved = map[string]map[record.Key]bool{"staging": {key: true}} }, ""},
+		"the branch is gone": {func(in *Input) { in.Places[1].Head, in.Places[1].Newest = "", key }, ""},
+	} {
+		in := back()
+		c.change(&in)
+		if m := Next(in); len(m) == 0 || m[0].Code != c.code {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+}
+
 func TestNothingIsDue(t *testing.T) {
 	cases := map[string]func(*Input){
 		"the target's head carries it already":     func(in *Input) { in.Places[1].HeadKey = record.Key{Content: "new", Overlay: "o-staging"} },
