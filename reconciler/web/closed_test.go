@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,11 @@ func TestTheStreamEndsWithItsToken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := newOffice(t, twoEnvironments(), func(w *Options) { w.Tokens = func() (access.Tokens, error) { return ts, nil } })
+			var held atomic.Value // also while a stream looks
+			held.Store(ts)
+			o := newOffice(t, twoEnvironments(), func(w *Options) {
+				w.Tokens = func() (access.Tokens, error) { return held.Load().(access.Tokens), nil }
+			})
 			stays, goes := o.listen("the-token"), o.listen(secret)
 			time.Sleep(streamBeat + time.Second)
 			synctest.Wait()
@@ -28,7 +33,8 @@ func TestTheStreamEndsWithItsToken(t *testing.T) {
 				t.Errorf("%s: %d streams are open, want 2", name, n)
 			}
 			if long > time.Minute {
-				ts, _ = ts.Revoke("ann", time.Now())
+				taken, _ := ts.Revoke("ann", time.Now())
+				held.Store(taken)
 			}
 			time.Sleep(streamBeat)
 			synctest.Wait()
