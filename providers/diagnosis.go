@@ -41,6 +41,7 @@ type SwitchRole struct {
 type SwitchRight struct {
 	Action, On string
 	May        bool
+	Every      []string // what a switch may have to make this call on, On among them
 }
 
 // Why a platform was not reached.
@@ -84,8 +85,9 @@ type Limit struct {
 
 // HintPath is the way that word of changes comes.
 type HintPath struct {
-	Queue HintQueue
-	Rules []HintRule // that send to the queue
+	Queue   HintQueue
+	Telling []string   // services whose changes have to come: aws.lambda
+	Rules   []HintRule // that send to the queue
 	// Elsewhere are rules for the same events that send somewhere else.
 	Elsewhere []HintRule
 	RulesErr  error
@@ -97,7 +99,7 @@ type HintPath struct {
 type HintQueue struct {
 	Declared string // name or ARN
 	Region   string // that the environment is in
-	ARN      string // of the one that was found; ""
+	ARN, URL string // of the one that was found; ""
 	Err      error  // why it could not be looked at
 	Policy   string // its document; ""
 	Key      string // its KMS key; "" for SQS's own
@@ -115,6 +117,7 @@ type HintRule struct {
 	Enabled   bool
 	Rewritten bool     // the queue gets something else than the event
 	Unmatched []string // services whose changes its pattern leaves out
+	Target    string   // the id by which it has the queue; ""
 	Targets   []string
 	Err       error // why it could not be looked at
 }

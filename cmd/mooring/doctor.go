@@ -23,11 +23,11 @@ import (
 
 // doctoring is one run of the doctor: it gathers, and diagnose judges.
 type doctoring struct {
-	place
+	runFlags // those of the daemon it is about
 	client
-	environments []string
-	output       string
-	asked        bool // for the daemon, by name
+	output string
+	asked  bool // for the daemon, by name
+	at     diagnose.Place
 
 	zones map[string]bool // that schedules go by
 }
@@ -39,26 +39,32 @@ func doctorCommand() *cobra.Command {
 		Short: "look whether everything Mooring needs is there, and say what to do where it is not",
 		Long: `Tries the repository, the policies and their tests, each environment's
 credentials and the reads that looking needs, the account's limits, the clock,
-the way hints come, the host that people review on, the receivers, and the state folder. Nothing is written to
-cloud or repository, and no alert is sent.
+the way hints come, the host that people review on, the receivers, the
+certificate and the state folder. Nothing is written to cloud or repository,
+and no alert is sent.
 
-Each check is ok, a warning, a fault, or skipped with the reason. Exits 1 when
-anything is at fault, and 0 otherwise.`,
+Takes the flags of mooring run, and is best given the same. Each check is ok, a
+warning, a fault, or skipped with the reason; what to do stands below it, and
+the commands for it at the end. Exits 1 when anything is at fault, and 0
+otherwise.`,
 		Example: `  mooring doctor --repo shop.git
   mooring doctor --repo shop.git --environment production -o json
   mooring doctor --path . --state /var/lib/mooring --server http://127.0.0.1:8420`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd) },
 	}
-	d.place.flags(cmd)
+	d.runFlags.flags(cmd)
+	for _, name := range []string{"signing-key", "poll", "once", "sweep-share", "read-only", "timeout", "insecure-loopback", "open-metrics", "log-format", "verbose"} {
+		cmd.Flags().Lookup(name).Hidden = true // they are the daemon's alone
+	}
 	d.client.flags(cmd)
 	outputFlag(cmd, &d.output)
-	cmd.Flags().StringSliceVar(&d.environments, "environment", nil, "only these environments (repeat or separate by commas)")
 	return cmd
 }
 
 func (d *doctoring) run(cmd *cobra.Command) error {
-	d.asked, d.zones = cmd.Flags().Changed("server") || os.Getenv("MOORING_SERVER") != "", map[string]bool{}
+	d.zones = map[string]bool{}
+	d.locate(cmd.Flags())
 	checks, err := d.checks(cmd.Context())
 	if err != nil {
 		return err
@@ -90,6 +96,7 @@ func (d *doctoring) checks(ctx context.Context) ([]diagnose.Check, error) {
 		out = append(out, found...)
 	}
 	out = append(out, d.ofDaemon(ctx)...)
+	out = append(out, d.ofCertificate(ctx)...)
 	out = append(out, diagnose.OfState(stateOf(d.state))...)
 	return append(out, zonesKnown(d.zones)), nil
 }
@@ -97,7 +104,7 @@ func (d *doctoring) checks(ctx context.Context) ([]diagnose.Check, error) {
 // ofRepository looks at the repository and at all that it names.
 func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.Check, error) {
 	r := d.repository(ctx, cache)
-	out := diagnose.OfRepository(r.found)
+	out := diagnose.OfRepository(d.at, r.found)
 	out = append(out, d.ofGitClock(ctx)...)
 	if r.pipeline == nil {
 		return out, nil
@@ -116,9 +123,9 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 			continue
 		}
 		of, release := r.environment(e)
-		out = append(out, diagnose.OfEnvironment(of, r.found.Policies)...)
+		out = append(out, diagnose.OfEnvironment(d.at, of, r.found.Policies)...)
 		d.noteZones(release)
-		out = append(out, diagnose.OfPlatform(e, diagnosed(ctx, look, r.pipeline, e, release))...)
+		out = append(out, diagnose.OfPlatform(d.at, e, diagnosed(ctx, look, r.pipeline, e, release))...)
 	}
 	if r.pipeline.Host != nil {
 		out = append(out, diagnose.OfHost(d.host(ctx, r.pipeline))...)
@@ -183,7 +190,7 @@ func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
 	var status web.Status
 	about := diagnose.Daemon{Server: d.server, Asked: d.asked}
 	if about.Err = d.get(ctx, "/api/v1/status", &status); about.Err != nil {
-		return []diagnose.Check{diagnose.OfDaemon(about)}
+		return []diagnose.Check{diagnose.OfDaemon(d.at, about)}
 	}
 	about.Environs = len(status.Environments)
 	about.Troubled = append(about.Troubled, status.Faults...)
@@ -196,7 +203,7 @@ func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
 	for _, l := range status.Quota {
 		lanes = append(lanes, diagnose.Lane{Name: l.Name, PerSecond: l.PerSecond, Allowed: l.Allowed, UsedRatio: l.UsedRatio, Throttles: l.Throttles})
 	}
-	return []diagnose.Check{diagnose.OfDaemon(about), diagnose.OfLanes(lanes)}
+	return []diagnose.Check{diagnose.OfDaemon(d.at, about), diagnose.OfLanes(lanes)}
 }
 
 var resultColour = map[diagnose.Result]string{diagnose.OK: "32", diagnose.Warning: "33", diagnose.Fault: "31", diagnose.Skipped: "2"}
@@ -207,11 +214,30 @@ func doctorTable(w io.Writer, r diagnose.Report) {
 		counts[c.Result]++
 		row(w, colour(resultColour[c.Result], string(c.Result)), c.Name, cmp.Or(c.Scope, "-"), c.Found)
 		if c.Remedy != "" {
-			row(w, "", "", "", "→ "+c.Remedy)
+			row(w, "", "", "", "→ "+c.Words())
 		}
 	}
 	faults := len(r.Checks) - counts[diagnose.OK] - counts[diagnose.Warning] - counts[diagnose.Skipped]
 	fmt.Fprintf(w, "%s: %d ok, %s, %s, %d skipped\n", r.Outcome, counts[diagnose.OK], counted(counts[diagnose.Warning], "warning"), counted(faults, "fault"), counts[diagnose.Skipped])
+	doctorCommands(w, r)
+}
+
+// doctorCommands are what remedies come down to, a line each, to be copied.
+func doctorCommands(w io.Writer, r diagnose.Report) {
+	heading := "\nWhat to do, as commands:\n"
+	for _, c := range r.Checks {
+		if c.Command != "" {
+			fmt.Fprintf(w, "%s# %s%s\n%s\n", heading, c.Name, of(c.Scope), c.Command)
+			heading = ""
+		}
+	}
+}
+
+func of(scope string) string {
+	if scope == "" {
+		return ""
+	}
+	return " of " + scope
 }
 
 func journalPath(state string) string { return filepath.Join(state, "journal.db") }

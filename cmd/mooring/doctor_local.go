@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -175,14 +177,20 @@ func connect(ctx context.Context, u *url.URL) (address, proxy string, err error)
 
 // stateOf looks at the state folder. A file is made in it and taken away.
 func stateOf(dir string) diagnose.State {
-	st := diagnose.State{Dir: dir}
+	st := diagnose.State{Dir: dir, User: processUser()}
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		st.Missing = true
+		if st.Above = standing(dir); writable(st.Above) != nil {
+			st.Err = cause(writable(st.Above))
+		}
 		return st
 	case err != nil:
-		st.Err = err
+		st.Err = cause(err)
+		return st
+	case !info.IsDir():
+		st.NoFolder = true
 		return st
 	}
 	st.Mode = info.Mode()
@@ -196,7 +204,29 @@ func stateOf(dir string) diagnose.State {
 	}
 	st.Journal, st.JournalErr = journalState(journalPath(dir))
 	st.Free, st.FreeKnown = freeSpace(dir)
+	if kept, err := os.ReadDir(filepath.Join(dir, "artifacts")); err == nil && len(kept) > 0 {
+		st.Caches = append(st.Caches, "artifacts")
+	}
 	return st
+}
+
+// standing is the nearest folder above that is there.
+func standing(dir string) string {
+	for {
+		above := filepath.Dir(dir)
+		if _, err := os.Stat(above); err == nil || above == dir {
+			return above
+		}
+		dir = above
+	}
+}
+
+// processUser is who this process is, as chown takes it.
+func processUser() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return strconv.Itoa(os.Getuid())
 }
 
 func writable(dir string) error {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +16,7 @@ import (
 	"mooring.dev/policy/rego"
 	"mooring.dev/reconciler/diagnose"
 	"mooring.dev/sources"
+	"mooring.dev/sources/git"
 	"mooring.dev/sources/manifest"
 )
 
@@ -33,11 +36,13 @@ func (d *doctoring) repository(ctx context.Context, cache string) *repositoryLoo
 		r.snapshots, err = source.Fetch(ctx)
 	}
 	if err != nil {
-		r.found.Err = err
+		r.found.Err, r.found.Why = err, whyUnread(err)
+		r.found.Key, r.found.Scan = d.sshKey, scanning(d.repo, d.knownHosts)
 		return r
 	}
 	control, ok := r.snapshots[d.control]
 	if r.found.Missing = !ok; !ok {
+		r.found.Others = controlsOf(r.snapshots)
 		return r
 	}
 	if d.path != "" {
@@ -55,6 +60,49 @@ func (d *doctoring) repository(ctx context.Context, cache string) *repositoryLoo
 	}
 	r.found.Policies = policiesOf(control)
 	return r
+}
+
+func whyUnread(err error) string {
+	switch {
+	case errors.Is(err, git.ErrStranger):
+		return diagnose.Stranger
+	case errors.Is(err, sources.ErrUnauthorized):
+		return diagnose.Unauthorized
+	case errors.Is(err, sources.ErrUnreachable):
+		return diagnose.Unreachable
+	}
+	return ""
+}
+
+// scpAddress is user@host:path.
+var scpAddress = regexp.MustCompile(`^(?:[^@/:]+@)?([^@/:]+):`)
+
+// scanning is the command that learns the key of a repository's host.
+func scanning(repo, knownHosts string) string {
+	host, port := "", ""
+	if u, err := url.Parse(repo); err == nil && u.Scheme == "ssh" {
+		host, port = u.Hostname(), u.Port()
+	} else if m := scpAddress.FindStringSubmatch(repo); m != nil {
+		host = m[1]
+	}
+	if host == "" || knownHosts == "" {
+		return ""
+	}
+	if port != "" {
+		port = "-p " + diagnose.Quoted(port) + " "
+	}
+	return "ssh-keyscan " + port + diagnose.Quoted(host) + " >> " + diagnose.Quoted(knownHosts)
+}
+
+// controlsOf are the branches that could be the control branch.
+func controlsOf(snapshots map[string]sources.Snapshot) []string {
+	var out []string
+	for _, name := range sortedNames(snapshots) {
+		if _, err := fs.Stat(snapshots[name].Tree, manifest.PipelineFile); err == nil {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func policiesOf(control sources.Snapshot) diagnose.Policies {

@@ -157,7 +157,7 @@ func (w *ward) refuse(service, operation, code string) {
 
 func (w *ward) examine() diagnose.Report {
 	w.Helper()
-	d := doctoring{place: place{path: w.dir, control: "main", state: w.state}, zones: map[string]bool{}}
+	d := doctoring{runFlags: runFlags{place: place{path: w.dir, control: "main", state: w.state}}, zones: map[string]bool{}}
 	d.server = "http://127.0.0.1:1"
 	checks, err := d.checks(w.Context())
 	check(w, err)
@@ -319,7 +319,7 @@ func TestDoctorComparesClocksWithTheGitHost(t *testing.T) {
 			w.Header().Set("Date", time.Now().Add(shift).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusUnauthorized)
 		}))
-		d := doctoring{place: place{repo: strings.Replace(host.URL, "http://", "http://me:s3cret@", 1) + "/shop.git"}}
+		d := doctoring{runFlags: runFlags{place: place{repo: strings.Replace(host.URL, "http://", "http://me:s3cret@", 1) + "/shop.git"}}}
 		checks := d.ofGitClock(t.Context())
 		host.Close()
 		if len(checks) != 1 || checks[0].Result != want || checks[0].Scope != "git" {
@@ -327,7 +327,7 @@ func TestDoctorComparesClocksWithTheGitHost(t *testing.T) {
 		}
 	}
 	for _, quiet := range []string{"/srv/git/shop.git", "git@git.example.com:shop.git", "ssh://git.example.com/shop.git"} {
-		if checks := (&doctoring{place: place{repo: quiet}}).ofGitClock(t.Context()); len(checks) != 0 {
+		if checks := (&doctoring{runFlags: runFlags{place: place{repo: quiet}}}).ofGitClock(t.Context()); len(checks) != 0 {
 			t.Errorf("%s: %+v", quiet, checks)
 		}
 	}

@@ -58,6 +58,11 @@ func runCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	f.flags(cmd)
+	return cmd
+}
+
+func (f *runFlags) flags(cmd *cobra.Command) {
 	f.place.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8420", "address of the page, the API and the metrics")
@@ -75,7 +80,6 @@ func runCommand() *cobra.Command {
 	flags.BoolVar(&f.openMetrics, "open-metrics", false, "serve /metrics to other machines too")
 	flags.StringVar(&f.logFormat, "log-format", "auto", "json, console, or auto (console on a terminal)")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log at debug level")
-	return cmd
 }
 
 func (f *runFlags) run(cmd *cobra.Command) error {

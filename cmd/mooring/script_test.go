@@ -45,7 +45,7 @@ func (t tidy) Run() int {
 
 // TestScripts runs every script of testdata/scripts over the real program.
 // Commands of their own: shop, point, push, sandbox, moto, daemon, asuser,
-// exit, waitfor, httpget, json, shape, freeport, nosecret, forge, pull, posthook.
+// exit, waitfor, httpget, json, shape, freeport, nosecret, follow, forge, pull, posthook.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	runScripts(t, testscript.Params{Dir: filepath.Join("..", "..", "testdata", "scripts")})
@@ -62,7 +62,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"shop": cmdShop, "point": cmdPoint, "push": cmdPush, "sandbox": cmdSandbox, "moto": cmdMoto, "daemon": cmdDaemon,
 		"asuser": cmdAsUser, "exit": cmdExit, "waitfor": cmdWaitFor, "httpget": cmdHTTPGet, "json": cmdJSON, "shape": cmdShape,
 		"freeport": cmdFreePort, "nosecret": cmdNoSecret, "append": cmdAppend, "setenv": cmdSetEnv,
-		"forge": cmdForge, "gitea": cmdGitea, "posthook": cmdPostHook, "pull": cmdPull,
+		"follow": cmdFollow, "forge": cmdForge, "gitea": cmdGitea, "posthook": cmdPostHook, "pull": cmdPull,
 	}
 	testscript.Run(t, p)
 }

@@ -29,15 +29,36 @@ func (f *tlsFlags) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&f.key, "tls-key", "", "PEM file with the certificate's private key")
 }
 
+// whole: both files are named, or none is.
+func (f tlsFlags) whole() error {
+	switch {
+	case f.cert == "" && f.key != "":
+		return errors.New("--tls-key without a certificate: name it with --tls-cert")
+	case f.cert != "" && f.key == "":
+		return errors.New("--tls-cert without its private key: name it with --tls-key")
+	}
+	return nil
+}
+
+// pair reads the two files.
+func (f tlsFlags) pair() (tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return pair, fmt.Errorf("read --tls-cert %s and --tls-key %s: %w", f.cert, f.key, err)
+	}
+	return pair, nil
+}
+
+// leaf is the daemon's own certificate among those of the file.
+func (f tlsFlags) leaf() (*x509.Certificate, error) {
+	pair, err := f.pair()
+	return pair.Leaf, err
+}
+
 // config is what the daemon serves with; nil without a certificate.
 func (f tlsFlags) config(log *zap.Logger, files *reread.Set) (*tls.Config, error) {
-	switch {
-	case f.cert == "" && f.key == "":
-		return nil, nil
-	case f.cert == "":
-		return nil, errors.New("--tls-key without a certificate: name it with --tls-cert")
-	case f.key == "":
-		return nil, errors.New("--tls-cert without its private key: name it with --tls-key")
+	if err := f.whole(); err != nil || f == (tlsFlags{}) {
+		return nil, err
 	}
 	c := &certificate{files: f, log: log, now: time.Now}
 	if err := c.read(); err != nil {
@@ -108,9 +129,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // what is written meanwhile is read the next time.
 func (c *certificate) read() error {
 	c.stamp = c.files.stamp()
-	pair, err := tls.LoadX509KeyPair(c.files.cert, c.files.key)
+	pair, err := c.files.pair()
 	if err != nil {
-		return fmt.Errorf("read --tls-cert %s and --tls-key %s: %w", c.files.cert, c.files.key, err)
+		return err
 	}
 	if left := pair.Leaf.NotAfter.Sub(c.now()); left < endsSoon {
 		c.log.Warn("the certificate ends soon, or has ended", zap.String("file", c.files.cert), zap.Time("ends", pair.Leaf.NotAfter))

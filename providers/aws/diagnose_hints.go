@@ -25,9 +25,10 @@ import (
 
 // hintPath follows the way from a change to the queue, backwards.
 func (p *Provider) hintPath(ctx context.Context, want []manifest.Resource) *providers.HintPath {
-	path := &providers.HintPath{Queue: p.hintQueue(ctx)}
+	telling := p.telling(want)
+	path := &providers.HintPath{Queue: p.hintQueue(ctx), Telling: sortedKeys(telling)}
 	if path.Queue.ARN != "" {
-		path.Rules, path.Elsewhere, path.RulesErr = p.hintRules(ctx, path.Queue.ARN, p.telling(want))
+		path.Rules, path.Elsewhere, path.RulesErr = p.hintRules(ctx, path.Queue.ARN, telling)
 	}
 	path.Trails, path.TrailsErr = p.hintTrails(ctx)
 	return path
@@ -42,7 +43,7 @@ func (p *Provider) hintQueue(ctx context.Context) providers.HintQueue {
 			QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
 		}, p.inHintRegion)
 		if err == nil {
-			q.ARN, q.Policy, q.Key = out.Attributes["QueueArn"], out.Attributes["Policy"], out.Attributes["KmsMasterKeyId"]
+			q.URL, q.ARN, q.Policy, q.Key = url, out.Attributes["QueueArn"], out.Attributes["Policy"], out.Attributes["KmsMasterKeyId"]
 			q.Waiting, _ = strconv.Atoi(out.Attributes["ApproximateNumberOfMessages"])
 		}
 	}
@@ -207,7 +208,11 @@ func (p *Provider) targets(ctx context.Context, h *providers.HintRule, queue str
 	for _, t := range out.Targets {
 		h.Targets = append(h.Targets, awssdk.ToString(t.Arn))
 		path := awssdk.ToString(t.InputPath)
-		if awssdk.ToString(t.Arn) == queue && (t.Input != nil || t.InputTransformer != nil || path != "" && path != "$" && path != "$.detail") {
+		if awssdk.ToString(t.Arn) != queue {
+			continue
+		}
+		h.Target = awssdk.ToString(t.Id)
+		if t.Input != nil || t.InputTransformer != nil || path != "" && path != "$" && path != "$.detail" {
 			h.Rewritten = true
 		}
 	}

@@ -81,12 +81,11 @@ func textsIn(v any) []string {
 // each kind there is.
 func (p *Provider) mayTakeBack(ctx context.Context, role string, want []manifest.Resource) ([]providers.SwitchRight, error) {
 	var out []providers.SwitchRight
-	asked := map[string]bool{}
+	asked := map[string]int{} // the kinds, and where in out
 	for _, res := range want {
-		if !manifest.AliasKind(res.Ref.Kind) || asked[res.Ref.Kind] {
+		if !manifest.AliasKind(res.Ref.Kind) {
 			continue
 		}
-		asked[res.Ref.Kind] = true
 		account, err := p.account(ctx, p.front)
 		if err != nil {
 			return nil, err
@@ -95,6 +94,11 @@ func (p *Provider) mayTakeBack(ctx context.Context, role string, want []manifest
 		if res.Ref.Kind == manifest.KindWorkflowAlias {
 			action, on = "states:UpdateStateMachineAlias", p.machineIn(account, res.Physical)+":"+res.Key
 		}
+		if i, ok := asked[res.Ref.Kind]; ok {
+			out[i].Every = append(out[i].Every, on)
+			continue
+		}
+		asked[res.Ref.Kind] = len(out)
 		result, err := p.front.iam.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{
 			PolicySourceArn: &role, ActionNames: []string{action}, ResourceArns: []string{on},
 		})
@@ -102,7 +106,7 @@ func (p *Provider) mayTakeBack(ctx context.Context, role string, want []manifest
 			return nil, classify(err)
 		}
 		may := len(result.EvaluationResults) > 0 && result.EvaluationResults[0].EvalDecision == iamtypes.PolicyEvaluationDecisionTypeAllowed
-		out = append(out, providers.SwitchRight{Action: action, On: on, May: may})
+		out = append(out, providers.SwitchRight{Action: action, On: on, May: may, Every: []string{on}})
 	}
 	return out, nil
 }

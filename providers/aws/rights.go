@@ -165,7 +165,9 @@ func sharedRights(hintQueue string) []rights.Row {
 	if strings.HasPrefix(hintQueue, "arn:") {
 		queue = hintQueue
 	}
-	return append(rows, because(toObserve([]string{queue}, "sqs:DeleteMessageBatch", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"), "hints of changes"))
+	return append(rows, because(toObserve([]string{"arn:{partition}:events:{region}:{account}:rule/*"}, "eventbridge:DescribeRule", "eventbridge:ListRules", "eventbridge:ListTargetsByRule"),
+		"mooring doctor: which rule sends the hints"),
+		because(toObserve([]string{queue}, "sqs:DeleteMessageBatch", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"), "hints of changes"))
 }
 
 // Grants are what an environment in a scope needs for some capabilities, by

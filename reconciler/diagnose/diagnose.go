@@ -26,7 +26,22 @@ type Check struct {
 	Result Result `json:"result"`
 	Found  string `json:"found"` // for Skipped, the reason
 	Remedy string `json:"remedy"`
+	// Command does what Remedy says, for a shell; "" where it takes a person.
+	// Remedy ends with it.
+	Command string `json:"command"`
 }
+
+// by is the check with the command that its remedy comes down to.
+func (c Check) by(command string) Check {
+	if command == "" {
+		return c
+	}
+	c.Remedy, c.Command = c.Remedy+": `"+command+"`", command
+	return c
+}
+
+// Words are the remedy without its command.
+func (c Check) Words() string { return strings.TrimSuffix(c.Remedy, ": `"+c.Command+"`") }
 
 // Report is all checks, and the gravest of them.
 type Report struct {

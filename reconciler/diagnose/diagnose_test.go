@@ -11,6 +11,9 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
+// here is an installation whose commands name it.
+var here = Place{Repository: "--repo shop.git", Daemon: "--server http://127.0.0.1:1"}
+
 // TestSummarise: the gravest result is the outcome, and what has no result is
 // a fault.
 func TestSummarise(t *testing.T) {
@@ -42,6 +45,12 @@ func one(t *testing.T, about string, c Check, want string) {
 	if wants := c.Result == Fault || c.Result == Warning; wants != (c.Remedy != "") {
 		t.Errorf("%s: %s has the remedy %q", about, c.Result, c.Remedy)
 	}
+	if c.Command != "" && (c.Words() == c.Remedy || !strings.HasSuffix(c.Remedy, c.Command+"`")) {
+		t.Errorf("%s: the remedy %q does not end with the command %q", about, c.Remedy, c.Command)
+	}
+	if strings.Contains(c.Command, "mooring ") && !strings.Contains(c.Command, here.Repository) && !strings.Contains(c.Command, here.Daemon) && !strings.Contains(c.Command, "policy init") {
+		t.Errorf("%s: %q would be about another installation", about, c.Command)
+	}
 }
 
 func TestClock(t *testing.T) {
@@ -62,9 +71,9 @@ func TestLimits(t *testing.T) {
 		"warning: 80 of 100":  {Name: "code-storage", Used: 80, Allowed: 100},
 		"ok: 79 of 100":       {Name: "code-storage", Used: 79, Allowed: 100},
 	} {
-		one(t, want, limits("e", []providers.Limit{l})[0], want)
+		one(t, want, limits(manifest.Environment{Name: "e", Provider: manifest.ProviderTarget{AWS: &manifest.AWSTarget{}}}, []providers.Limit{l})[0], want)
 	}
-	one(t, "unread", limits("e", nil)[0], "skipped: lambda:GetAccountSettings")
+	one(t, "unread", limits(manifest.Environment{Name: "e"}, nil)[0], "skipped: lambda:GetAccountSettings")
 }
 
 func TestLanes(t *testing.T) {
@@ -108,6 +117,7 @@ func TestHints(t *testing.T) {
 		"no rule":               {func(h *providers.HintPath) { h.Rules = nil }, "hint-rule", "fault: no rule"},
 		"rules unreadable":      {func(h *providers.HintPath) { h.Rules, h.RulesErr = nil, refused }, "hint-rule", "skipped: could not be read"},
 		"rule disabled":         {func(h *providers.HintPath) { h.Rules[0].Enabled = false }, "hint-rule", "fault: disabled"},
+		"rule unseen":           {func(h *providers.HintPath) { h.Rules = []providers.HintRule{{Name: "hints", Err: refused}} }, "hint-rule", "warning: could not be looked at"},
 		"rule rewrites":         {func(h *providers.HintPath) { h.Rules[0].Rewritten = true }, "hint-rule", "fault: something else"},
 		"rule leaves out":       {func(h *providers.HintPath) { h.Rules[0].Unmatched = []string{"aws.iam"} }, "hint-rule", "fault: aws.iam"},
 		"rule half seen":        {func(h *providers.HintPath) { h.Rules[0].Err = refused }, "hint-rule", "warning: could not be looked at"},
@@ -126,7 +136,7 @@ func TestHints(t *testing.T) {
 		h := whole()
 		c.change(&h)
 		seen := false
-		for _, check := range OfHints("e", h) {
+		for _, check := range OfHints(here, "e", h) {
 			if check.Name == c.check {
 				seen = true
 				one(t, name, check, c.want)
@@ -142,7 +152,7 @@ func TestHints(t *testing.T) {
 	h := whole()
 	h.Rules = append([]providers.HintRule{{Name: "old"}}, h.Rules...)
 	h.Trails = append([]providers.HintTrail{{Name: "old", Here: true}}, h.Trails...)
-	if r := Summarise(OfHints("e", h)); r.Outcome != OK {
+	if r := Summarise(OfHints(here, "e", h)); r.Outcome != OK {
 		t.Errorf("beside an old rule and trail: %+v", r.Checks)
 	}
 }
@@ -152,7 +162,7 @@ func TestReached(t *testing.T) {
 	e := manifest.Environment{Name: "e", Provider: manifest.ProviderTarget{AWS: &target}}
 	remedies := map[string]bool{}
 	for _, why := range []string{providers.NoCredentials, providers.ExpiredCredentials, providers.RefusedCredentials, providers.RoleNotTaken, providers.ClockRefused, providers.Unreachable} {
-		checks := OfPlatform(e, providers.Diagnosis{Reached: providers.Reached{Why: why, Text: "sts: no"}})
+		checks := OfPlatform(here, e, providers.Diagnosis{Reached: providers.Reached{Why: why, Text: "sts: no"}})
 		one(t, why, checks[0], "fault: sts: no")
 		remedies[checks[0].Remedy] = true
 		for _, c := range checks[1:] {
@@ -164,10 +174,10 @@ func TestReached(t *testing.T) {
 	if len(remedies) != 6 {
 		t.Errorf("%d remedies for 6 reasons", len(remedies))
 	}
-	good := OfPlatform(e, providers.Diagnosis{Reached: providers.Reached{Account: "111111111111", Identity: "assumed-role/mooring/x"}, Reads: []providers.Read{{Action: "lambda:GetFunction"}}})
+	good := OfPlatform(here, e, providers.Diagnosis{Reached: providers.Reached{Account: "111111111111", Identity: "assumed-role/mooring/x"}, Reads: []providers.Read{{Action: "lambda:GetFunction"}}})
 	one(t, "good", good[0], "ok: having taken "+target.RoleArn)
-	one(t, "denied", permissions("e", []providers.Read{{Action: "a:B", Code: "AccessDenied", Denied: true}, {Action: "a:C", Code: "AccessDenied", Denied: true}}), "fault: a:B, a:C")
-	one(t, "odd", permissions("e", []providers.Read{{Action: "a:B", Code: "InternalFailure"}}), "warning: a:B (InternalFailure)")
+	one(t, "denied", permissions(here, e, providers.Diagnosis{Reads: []providers.Read{{Action: "a:B", Code: "AccessDenied", Denied: true}, {Action: "a:C", Code: "AccessDenied", Denied: true}}}), "fault: a:B, a:C")
+	one(t, "odd", permissions(here, e, providers.Diagnosis{Reads: []providers.Read{{Action: "a:B", Code: "InternalFailure"}}}), "warning: a:B (InternalFailure)")
 }
 
 func TestState(t *testing.T) {
@@ -175,6 +185,8 @@ func TestState(t *testing.T) {
 	for want, change := range map[string]func(*State){
 		"state-folder ok: can be written":       func(*State) {},
 		"state-folder ok: not there yet":        func(s *State) { s.Missing = true },
+		"state-folder fault: is a file":         func(s *State) { s.NoFolder = true },
+		"state-folder fault: cannot be made":    func(s *State) { s.Missing, s.Err, s.Above = true, errors.New("no"), "/" },
 		"state-folder fault: cannot be written": func(s *State) { s.Err = errors.New("no") },
 		"state-folder warning: mode 0750":       func(s *State) { s.Mode = 0o750 },
 		"state-folder warning: token.key":       func(s *State) { s.Loose = []string{"token.key"} },
@@ -217,10 +229,10 @@ func TestReceiverAndRest(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", r, got, want)
 		}
 	}
-	one(t, "daemon", OfDaemon(Daemon{Environs: 2}), "ok: 2 environments")
-	one(t, "daemon named", OfDaemon(Daemon{Err: errors.New("no answer"), Asked: true}), "fault: no answer")
-	one(t, "daemon not named", OfDaemon(Daemon{Err: errors.New("no answer")}), "skipped: none answers")
-	one(t, "daemon in trouble", OfDaemon(Daemon{Troubled: []string{"e: denied"}}), "fault: e: denied")
+	one(t, "daemon", OfDaemon(here, Daemon{Environs: 2}), "ok: 2 environments")
+	one(t, "daemon named", OfDaemon(here, Daemon{Err: errors.New("no answer"), Asked: true}), "fault: no answer")
+	one(t, "daemon not named", OfDaemon(here, Daemon{Err: errors.New("no answer")}), "skipped: none answers")
+	one(t, "daemon in trouble", OfDaemon(here, Daemon{Troubled: []string{"e: denied"}}), "fault: e: denied")
 	one(t, "zones", OfZones(1, []string{"Europe/X"}), "fault: Europe/X")
 }
 
@@ -233,16 +245,28 @@ func TestRepository(t *testing.T) {
 		}
 		return Check{}
 	}
-	one(t, "unread", result(OfRepository(Repository{Err: errors.New("auth")}), "repository"), "fault: auth")
-	one(t, "unread", result(OfRepository(Repository{Err: errors.New("auth")}), "policies"), "skipped: ")
-	one(t, "no control branch", result(OfRepository(Repository{Missing: true, Control: "main"}), "pipeline"), "fault: no branch main")
-	one(t, "broken", result(OfRepository(Repository{Faults: []string{"mooring.yaml:3:1: x"}}), "pipeline"), "fault: mooring.yaml:3:1")
-	one(t, "policies", result(OfRepository(Repository{Policies: Policies{Err: []string{"a.rego:1:1: x"}}}), "policies"), "fault: a.rego:1:1")
-	one(t, "no policies", result(OfRepository(Repository{}), "policies"), "ok: built-in defaults")
-	one(t, "no branch", result(OfEnvironment(Environment{Name: "e", Branch: "env/e", Missing: true}, Policies{}), "branch"), "fault: env/e")
-	one(t, "nothing declared", result(OfEnvironment(Environment{Name: "e"}, Policies{}), "manifests"), "warning: no resource")
-	one(t, "closed", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Count: 3}), "protection"), "fault: no policy can allow")
-	one(t, "open", result(OfEnvironment(Environment{Name: "e", Protected: true, Resources: 1}, Policies{Opens: []string{"policy.admission.a"}}), "protection"), "ok: policy.admission.a")
+	one(t, "unread", result(OfRepository(here, Repository{Err: errors.New("auth")}), "repository"), "fault: auth")
+	one(t, "unread", result(OfRepository(here, Repository{Err: errors.New("auth")}), "policies"), "skipped: ")
+	for why, remedy := range map[string]string{Unauthorized: "token", Unreachable: "git ls-remote", Stranger: "ssh-keyscan"} {
+		c := result(OfRepository(here, Repository{Err: errors.New("no"), Why: why, Scan: "ssh-keyscan git.example.com >> known"}), "repository")
+		if one(t, why, c, "fault: no"); !strings.Contains(c.Remedy, remedy) {
+			t.Errorf("%s: %s", why, c.Remedy)
+		}
+	}
+	if c := result(OfRepository(here, Repository{Err: errors.New("no"), Why: Unauthorized, Key: "my key"}), "repository"); c.Command != "ssh-keygen -y -f 'my key'" {
+		t.Errorf("of a key that is refused: %+v", c)
+	}
+	if c := result(OfRepository(here, Repository{Missing: true, Control: "main", Others: []string{"trunk"}}), "pipeline"); !strings.Contains(c.Command, "--control trunk") {
+		t.Errorf("another control branch is there, and the remedy is %s", c.Remedy)
+	}
+	one(t, "no control branch", result(OfRepository(here, Repository{Missing: true, Control: "main"}), "pipeline"), "fault: no branch main")
+	one(t, "broken", result(OfRepository(here, Repository{Faults: []string{"mooring.yaml:3:1: x"}}), "pipeline"), "fault: mooring.yaml:3:1")
+	one(t, "policies", result(OfRepository(here, Repository{Policies: Policies{Err: []string{"a.rego:1:1: x"}}}), "policies"), "fault: a.rego:1:1")
+	one(t, "no policies", result(OfRepository(here, Repository{}), "policies"), "ok: built-in defaults")
+	one(t, "no branch", result(OfEnvironment(here, Environment{Name: "e", Branch: "env/e", Missing: true}, Policies{}), "branch"), "fault: env/e")
+	one(t, "nothing declared", result(OfEnvironment(here, Environment{Name: "e"}, Policies{}), "manifests"), "warning: no resource")
+	one(t, "closed", result(OfEnvironment(here, Environment{Name: "e", Protected: true, Resources: 1}, Policies{Count: 3}), "protection"), "fault: no policy can allow")
+	one(t, "open", result(OfEnvironment(here, Environment{Name: "e", Protected: true, Resources: 1}, Policies{Opens: []string{"policy.admission.a"}}), "protection"), "ok: policy.admission.a")
 }
 
 // TestSwitchRole: a switch that would not act is a fault, and says which part
@@ -264,7 +288,7 @@ func TestSwitchRole(t *testing.T) {
 		"warning: could not be looked at":               {Declared: arn, Err: errors.New("no answer")},
 		"ok: for 15m0s":                                 {Declared: arn, Found: true, ARN: arn, Trusted: true, May: may},
 	} {
-		one(t, want, OfSwitchRole(e, r), want)
+		one(t, want, OfSwitchRole(here, e, r), want)
 	}
 	for _, declared := range []bool{true, false} {
 		e.Provider.AWS = &manifest.AWSTarget{}
@@ -272,7 +296,7 @@ func TestSwitchRole(t *testing.T) {
 			e.Rollout.Deadman = nil
 		}
 		told := false
-		for _, c := range OfPlatform(e, providers.Diagnosis{Switch: &providers.SwitchRole{Declared: arn}}) {
+		for _, c := range OfPlatform(here, e, providers.Diagnosis{Switch: &providers.SwitchRole{Declared: arn}}) {
 			told = told || c.Name == "deadman"
 		}
 		if told != declared {

@@ -47,7 +47,11 @@ func OfReceiver(r Receiver) []Check {
 type State struct {
 	Dir        string
 	Missing    bool
-	Err        error // it cannot be written
+	Err        error    // it cannot be written, or not be made
+	Above      string   // the folder above, where that keeps it from being made
+	NoFolder   bool     // something else stands there
+	User       string   // this process's, whom the folder has to belong to
+	Caches     []string // of it, which are fetched again
 	Mode       fs.FileMode
 	Loose      []string // files of it that others may read
 	Journal    string   // "", "open", "none" or "used"
@@ -66,18 +70,25 @@ func OfState(st State) []Check {
 	folder, journal, disk := subject{name: "state-folder"}, subject{name: "journal"}, subject{name: "disk"}
 	var out []Check
 	switch {
+	case st.NoFolder:
+		return append(out, folder.fault("name a folder with --state", "%s is a file", st.Dir), journal.skipped("there is no folder"), disk.skipped("there is no folder"))
+	case st.Missing && st.Err != nil:
+		return append(out, folder.fault("make it", "%s is not there, and cannot be made in %s: %v", st.Dir, st.Above, st.Err).
+			by("sudo install -d -m 0700 -o "+Quoted(st.User)+" "+Quoted(st.Dir)), journal.skipped("there is none yet"), disk.skipped("there is no folder yet"))
 	case st.Missing:
 		return append(out, folder.ok("%s is not there yet; `mooring run` makes it", st.Dir), journal.skipped("there is none yet"), disk.skipped("there is no folder yet"))
 	case st.Err != nil:
-		out = append(out, folder.fault("let the daemon's user write it: `chown -R USER "+st.Dir+"`, or name another with --state", "%s cannot be written: %v", st.Dir, st.Err))
+		out = append(out, folder.fault("run the doctor as the daemon's user, name another folder with --state, or let this user write it", "%s cannot be written by %s: %v", st.Dir, st.User, st.Err).
+			by("sudo chown -R "+Quoted(st.User)+" "+Quoted(st.Dir)+" && sudo chmod 700 "+Quoted(st.Dir)))
 	case st.Mode.Perm()&othersMay != 0 || len(st.Loose) > 0:
-		out = append(out, folder.warning("`chmod 700 "+st.Dir+" && chmod 600 "+st.Dir+"/token*`", "others on this machine may look into it: %s", loose(st)))
+		out = append(out, folder.warning("keep them out", "others on this machine may look into it: %s", loose(st)).by(closing(st)))
 	default:
 		out = append(out, folder.ok("%s can be written, and others may not look into it", st.Dir))
 	}
 	switch {
 	case st.JournalErr != nil:
-		out = append(out, journal.fault("put a backup in its place, or move it away: docs/operations.md, \"What it keeps\"", "%v", st.JournalErr))
+		out = append(out, journal.fault("put a backup in its place, or move it away: docs/operations.md, \"What it keeps\"; the command moves it away, and the daemon begins a new one by looking", "%v", st.JournalErr).
+			by("mv "+Quoted(st.Dir+"/journal.db")+" "+Quoted(st.Dir+"/journal.db.damaged")))
 	case st.Journal == "used":
 		out = append(out, journal.ok("a daemon has it open"))
 	case st.Journal == "none":
@@ -88,6 +99,15 @@ func OfState(st State) []Check {
 		out = append(out, journal.skipped("it was not tried"))
 	}
 	return append(out, ofDisk(disk, st))
+}
+
+// closing shuts others out of what they may look into.
+func closing(st State) string {
+	command := "chmod 700 " + Quoted(st.Dir)
+	for _, name := range st.Loose {
+		command += " && chmod 600 " + Quoted(st.Dir+"/"+name)
+	}
+	return command
 }
 
 func loose(st State) string {
@@ -104,11 +124,23 @@ func ofDisk(s subject, st State) Check {
 	case !st.FreeKnown:
 		return s.skipped("how much is free cannot be told here")
 	case st.Free < noFree:
-		return s.fault(remedy, "%s", free)
+		return s.fault(remedy, "%s", free).by(emptying(st))
 	case st.Free < littleFree:
-		return s.warning(remedy, "%s", free)
+		return s.warning(remedy, "%s", free).by(emptying(st))
 	}
 	return s.ok("%s", free)
+}
+
+// emptying takes away what is fetched again, or shows what is there.
+func emptying(st State) string {
+	if len(st.Caches) == 0 {
+		return "du -ahx " + Quoted(st.Dir) + " | sort -h | tail"
+	}
+	command := "rm -rf"
+	for _, name := range st.Caches {
+		command += " " + Quoted(st.Dir+"/"+name)
+	}
+	return command
 }
 
 // OfZones judges the time zone data that windows and schedules need.
@@ -131,7 +163,7 @@ type Daemon struct {
 }
 
 // OfDaemon judges a daemon.
-func OfDaemon(d Daemon) Check {
+func OfDaemon(at Place, d Daemon) Check {
 	s := subject{name: "daemon"}
 	switch {
 	case d.Err != nil && d.Asked:
@@ -139,7 +171,7 @@ func OfDaemon(d Daemon) Check {
 	case d.Err != nil:
 		return s.skipped("none answers at %s", d.Server)
 	case len(d.Troubled) > 0:
-		return s.fault("`mooring status`, and the daemon's log", "%s", some(d.Troubled, "; "))
+		return s.fault("see what it says of each, and the daemon's log", "%s", some(d.Troubled, "; ")).by(at.daemon("status"))
 	}
 	return s.ok("%s answers, with %s", d.Server, counted(d.Environs, "environment"))
 }

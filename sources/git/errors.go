@@ -14,6 +14,10 @@ import (
 // Nothing of what was received is kept.
 var ErrTooLarge = errors.New("larger than the limit")
 
+// ErrStranger is reported, as a kind of sources.ErrUnauthorized, when a host
+// shows a key that nobody told us to trust.
+var ErrStranger = fmt.Errorf("%w: the host is not in the known hosts file", sources.ErrUnauthorized)
+
 // failure is an error of a repository as callers may see it: what was being
 // done, which of the contract's errors it is, and a text without secrets. The
 // original error is not kept, because its text may carry a credential.
@@ -41,7 +45,7 @@ func (f *failure) Unwrap() error { return f.kind }
 // kinds are the errors that pass through a failure unchanged.
 func kinds() []error {
 	return []error{
-		sources.ErrMoved, sources.ErrUnknownCommit, sources.ErrRefused,
+		sources.ErrMoved, sources.ErrUnknownCommit, sources.ErrRefused, ErrStranger,
 		sources.ErrUnauthorized, sources.ErrUnreachable, ErrTooLarge,
 		context.Canceled,
 	}

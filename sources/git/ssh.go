@@ -173,7 +173,7 @@ func handshakeError(err error) error {
 	var revoked *knownhosts.RevokedError
 	switch {
 	case errors.As(err, &host) && len(host.Want) == 0:
-		return as(sources.ErrUnauthorized, "the host is not in the known hosts file")
+		return ErrStranger
 	case errors.As(err, &host), errors.As(err, &revoked):
 		return as(sources.ErrUnauthorized, "the host's key is not the known one: somebody may be in between")
 	case strings.Contains(err.Error(), "unable to authenticate"):

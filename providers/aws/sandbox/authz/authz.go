@@ -39,7 +39,7 @@ const everything = "*"
 var services = map[string]func(Call) []iam.Ask{
 	"lambda": lambdaAsks, "sqs": queueAsks, "iam": roleAsks, "sts": sessionAsks, "s3": bucketAsks, "secretsmanager": secretAsks,
 	"tagging": tagAsks, "monitoring": alarmAsks, "logs": groupAsks, "events": ruleAsks, "scheduler": scheduleAsks, "sns": topicAsks,
-	"states": machineAsks, "apigateway": apiAsks, "dynamodb": tableAsks,
+	"states": machineAsks, "apigateway": apiAsks, "dynamodb": tableAsks, "cloudtrail": trailAsks,
 }
 
 func (c Call) on(action string, resources ...string) []iam.Ask {

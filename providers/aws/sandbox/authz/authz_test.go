@@ -52,6 +52,11 @@ func TestWhatACallAsksFor(t *testing.T) {
 			Call{Service: "scheduler", Operation: "CreateSchedule", Path: "/schedules/s", Params: params{"GroupName": "g", "Target": params{"RoleArn": role}}},
 			[]string{"scheduler:CreateSchedule arn:aws:scheduler:" + place + "schedule/g/s", "iam:PassRole " + role},
 		},
+		"a trail, by its ARN": {
+			Call{Service: "cloudtrail", Operation: "GetTrailStatus", Params: params{"Name": "arn:aws:cloudtrail:" + place + "trail/t"}},
+			[]string{"cloudtrail:GetTrailStatus arn:aws:cloudtrail:" + place + "trail/t"},
+		},
+		"all trails": {Call{Service: "cloudtrail", Operation: "DescribeTrails"}, []string{"cloudtrail:DescribeTrails *"}},
 		"an API's stage": {
 			Call{Service: "apigateway", Operation: "CreateStage", Method: "POST", Path: "/v2/apis/x/stages", Params: params{"tags": params{"a": "b"}}},
 			[]string{"apigateway:POST arn:aws:apigateway:eu-west-1::/apis/x/stages", "apigateway:TagResource arn:aws:apigateway:eu-west-1::/apis/x/stages"},

@@ -188,6 +188,16 @@ func scheduleAsks(c Call) []iam.Ask {
 	return out
 }
 
+// trailAsks: a trail is named by its name or its ARN; what is about no trail
+// is about the account.
+func trailAsks(c Call) []iam.Ask {
+	action, name := "cloudtrail:"+c.Operation, c.text("Name", "TrailName")
+	if name == "" {
+		return c.on(action, everything)
+	}
+	return c.on(action, c.arn("cloudtrail", "trail/"+name[strings.LastIndexByte(name, '/')+1:]))
+}
+
 func topicAsks(c Call) []iam.Ask {
 	action := "sns:" + c.Operation
 	topic := c.text("TopicArn", "ResourceArn")
