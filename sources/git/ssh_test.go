@@ -187,7 +187,8 @@ func TestLesson06HostKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := follow(t, o).Fetch(t.Context()); !errors.Is(err, sources.ErrUnauthorized) {
+		_, err = follow(t, o).Fetch(t.Context())
+		if !errors.Is(err, sources.ErrUnauthorized) || errors.Is(err, ErrStranger) != (name == "unknown host") {
 			t.Errorf("%s: %v, want ErrUnauthorized", name, err)
 		}
 		if after, err := os.ReadFile(o.KnownHostsFile); err != nil || string(after) != string(before) {
