@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // environment.
 func acting(use, short, example, path string, flags func(cmd *cobra.Command)) *cobra.Command {
 	var c client
-	var environment string
+	var environment, output string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,16 +35,35 @@ func acting(use, short, example, path string, flags func(cmd *cobra.Command)) *c
 			if err := c.post(cmd.Context(), "/api/v1/environments/"+environment+path, body, nil); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s: accepted; `mooring status` shows what comes of it\n", cmd.Name(), environment)
-			return nil
+			return taken{Act: cmd.Name(), Environment: environment}.print(cmd, output)
 		},
 	}
 	c.flags(cmd)
+	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&environment, "environment", "", "name of the environment")
 	if flags != nil {
 		flags(cmd)
 	}
 	return cmd
+}
+
+// taken is an act that the daemon took: what comes of it shows later.
+type taken struct {
+	Accepted    bool   `json:"accepted"`
+	Act         string `json:"act"`
+	Environment string `json:"environment"`
+	Item        string `json:"item,omitempty"` // of drift
+}
+
+func (t taken) print(cmd *cobra.Command, output string) error {
+	t.Accepted = true
+	return print(cmd, output, t, func(w io.Writer) {
+		if t.Item != "" {
+			fmt.Fprintf(w, "%s %s: accepted; `mooring drift --environment %s` shows what comes of it\n", t.Act, t.Item, t.Environment)
+			return
+		}
+		fmt.Fprintf(w, "%s %s: accepted; `mooring status` shows what comes of it\n", t.Act, t.Environment)
+	})
 }
 
 func promoteCommand() *cobra.Command {
@@ -85,7 +105,7 @@ func suspendCommand() *cobra.Command {
 // holding makes a command that stops Mooring's hands.
 func holding(use, short, example string, args cobra.PositionalArgs, suspend bool) *cobra.Command {
 	var c client
-	var until string
+	var until, output string
 	r := web.HoldRequest{Suspend: suspend}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: args,
@@ -106,12 +126,14 @@ func holding(use, short, example string, args cobra.PositionalArgs, suspend bool
 			if err := c.post(cmd.Context(), "/api/v1/environments/"+r.Environment+"/holds", r, &h); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is held until %s; lift it with: mooring resume --environment %s %s\n",
-				r.Environment, h.Until.Local().Format(time.RFC3339), r.Environment, h.ID)
-			return nil
+			return print(cmd, output, h, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is held until %s; lift it with: mooring resume --environment %s %s\n",
+					r.Environment, h.Until.Local().Format(time.RFC3339), r.Environment, h.ID)
+			})
 		},
 	}
 	c.flags(cmd)
+	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&r.Environment, "environment", "", "name of the environment")
 	cmd.Flags().StringVar(&r.Reason, "reason", "", "why; it is recorded and shown")
 	cmd.Flags().StringVar(&until, "until", "1h", "for how long (2h), or until when (2026-11-23T18:00:00Z)")

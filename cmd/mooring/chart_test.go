@@ -104,7 +104,7 @@ func TestChartSpeaksTheDaemonsFlags(t *testing.T) {
 	// What a repository, its credentials and its environments need must be
 	// within the chart's values.
 	runCommand().Flags().VisitAll(func(f *pflag.Flag) {
-		elsewhere := []string{"path", "once", "timeout", "insecure-loopback", "cloudwatch-protocol", "emulator", "help"}
+		elsewhere := []string{"path", "once", "output", "timeout", "insecure-loopback", "cloudwatch-protocol", "emulator", "help"}
 		if !given[f.Name] && !slices.Contains(elsewhere, f.Name) {
 			t.Errorf("no set of values gives --%s", f.Name)
 		}

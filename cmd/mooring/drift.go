@@ -51,7 +51,7 @@ func driftCommand() *cobra.Command {
 func driftAnswerCommand(use, short, example string) *cobra.Command {
 	var c client
 	var a web.DriftAnswer
-	var until string
+	var until, output string
 	cmd := &cobra.Command{
 		Use: use + " ITEM", Short: short, Example: example, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -66,11 +66,11 @@ func driftAnswerCommand(use, short, example string) *cobra.Command {
 			if err := c.post(cmd.Context(), "/api/v1/environments/"+a.Environment+"/drift", a, nil); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "drift %s %s: accepted; `mooring drift --environment %s` shows what comes of it\n", use, a.Item, a.Environment)
-			return nil
+			return taken{Act: "drift " + use, Environment: a.Environment, Item: a.Item}.print(cmd, output)
 		},
 	}
 	c.flags(cmd)
+	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&a.Environment, "environment", "", "name of the environment")
 	cmd.Flags().StringVar(&a.Reason, "reason", "", "why; it is recorded and shown")
 	if use == "accept" {

@@ -32,7 +32,7 @@ func rolloutPauseCommand() *cobra.Command {
 // that failed.
 func rolloutAct(act, short, example string) *cobra.Command {
 	var c client
-	var until string
+	var until, output string
 	var r web.RolloutRequest
 	cmd := &cobra.Command{
 		Use: act, Short: short, Example: example, Args: cobra.NoArgs,
@@ -49,11 +49,11 @@ func rolloutAct(act, short, example string) *cobra.Command {
 			if err := c.post(cmd.Context(), "/api/v1/environments/"+r.Environment+"/rollout/"+act, r, nil); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "rollout %s %s: accepted; `mooring status` shows what comes of it\n", act, r.Environment)
-			return nil
+			return taken{Act: "rollout " + act, Environment: r.Environment}.print(cmd, output)
 		},
 	}
 	c.flags(cmd)
+	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&r.Environment, "environment", "", "name of the environment")
 	cmd.Flags().StringVar(&r.Reason, "reason", "", "why; it is recorded and shown")
 	if act == web.RolloutPause {

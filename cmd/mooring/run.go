@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -37,6 +38,7 @@ type runFlags struct {
 	pageURL      string
 	environments []string
 	once         bool
+	output       string // of once
 	readOnly     bool
 	sweepShare   float64
 	timeout      time.Duration
@@ -75,6 +77,8 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	flags.BoolVar(&f.once, "once", false, "make passes until nothing moves, then exit by outcome")
 	flags.Float64Var(&f.sweepShare, "sweep-share", sweepShare, "the share of each of the account's API rates that looking takes at most, 0..1; releases come first")
 	flags.BoolVar(&f.readOnly, "read-only", false, "only look: what each branch declares is compared with what lives and told; nothing is written to cloud or repository")
+	outputFlag(cmd, &f.output)
+	flags.Lookup("output").Usage = "how --once tells what came of it: table, json or yaml"
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "how long --once may take")
 	flags.BoolVar(&f.insecure, "insecure-loopback", false, "let everybody on this machine use the page and the API without a token")
 	flags.BoolVar(&f.openMetrics, "open-metrics", false, "serve /metrics to other machines too")
@@ -272,8 +276,8 @@ func (f *runFlags) runOnce(cmd *cobra.Command, daemon *reconciler.Daemon) error 
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("not everything came to rest within %s; run again, or give it longer with --timeout", f.timeout)
 	}
-	for _, r := range reports {
-		fmt.Fprintf(cmd.OutOrStdout(), "%-14s %-11s %s\n", r.Environment, r.Outcome, r.Reason)
+	if shown := f.onceTable(cmd, reports); err == nil {
+		err = shown
 	}
 	if err != nil {
 		return err
@@ -282,6 +286,26 @@ func (f *runFlags) runOnce(cmd *cobra.Command, daemon *reconciler.Daemon) error 
 		return exit{code}
 	}
 	return nil
+}
+
+// onceTable shows how each environment came to rest.
+func (f *runFlags) onceTable(cmd *cobra.Command, reports []reconciler.Report) error {
+	type line struct {
+		Name    string `json:"name"`
+		Outcome string `json:"outcome"`
+		Reason  string `json:"reason"`
+	}
+	out := struct {
+		Environments []line `json:"environments"`
+	}{Environments: []line{}}
+	for _, r := range reports {
+		out.Environments = append(out.Environments, line{r.Environment, r.Outcome, r.Reason})
+	}
+	return print(cmd, f.output, out, func(w io.Writer) {
+		for _, r := range out.Environments {
+			fmt.Fprintf(w, "%-14s %-11s %s\n", r.Name, r.Outcome, r.Reason)
+		}
+	})
 }
 
 func onceCode(reports []reconciler.Report) int {
