@@ -180,6 +180,9 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 	}
 	d.mu.Unlock()
 	for _, name := range d.names() {
+		if spec, ok := w.pipeline.Environment(name); ok && (before == nil || before.digest != w.digest) {
+			d.opts.Metrics.Environment(name, spec.After)
+		}
 		if changedFor(before, w, name) {
 			d.environment(name).nudge()
 		}
@@ -216,11 +219,11 @@ func (d *Daemon) controlFaults(ctx context.Context, w *world) error {
 	for _, kind := range []string{faultPipeline, faultPolicy, faultSource} {
 		if err, bad := w.faults[kind]; bad {
 			ev := event{
-				kind: kind, severity: "critical", title: fmt.Sprintf("%s of branch %s at %s", kind, d.opts.Control, short(w.control.Commit.SHA)),
+				kind: kind, severity: "critical", title: fmt.Sprintf("%s of branch %s at %s", kind, w.main, short(w.control.Commit.SHA)),
 				text: err.Error() + "\nWhat was active before stays active.",
 			}
 			if errors.Is(err, errKeptOut) {
-				ev.severity, ev.title = "high", fmt.Sprintf("policies of branch %s at %s are kept out by those in force", d.opts.Control, short(w.control.Commit.SHA))
+				ev.severity, ev.title = "high", fmt.Sprintf("policies of branch %s at %s are kept out by those in force", w.main, short(w.control.Commit.SHA))
 			}
 			errs = append(errs, mouth.alert(ctx, w, ev, "firing"))
 			continue

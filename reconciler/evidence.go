@@ -41,7 +41,7 @@ func (p *pass) statements(ctx context.Context) heap {
 	if w.verifier == nil {
 		return heap{}
 	}
-	trees := map[string]sources.Snapshot{p.e.d.opts.Control: w.control}
+	trees := map[string]sources.Snapshot{w.main: w.control}
 	for _, spec := range w.pipeline.Environments {
 		if snap, ok := w.branch(spec); ok && (spec.Name == p.e.name || slices.Contains(p.spec.After, spec.Name)) {
 			trees[spec.Branch] = snap

@@ -26,7 +26,8 @@ type Options struct {
 	Source   sources.Source
 	Proposer sources.Proposer // nil: content is not moved by the daemon
 	Store    journal.Store
-	// Control is the branch that mooring.yaml and policies/ are read from.
+	// Control is the branch that mooring.yaml and policies/ are read from;
+	// "": main, else the repository's default branch.
 	Control string
 	// Environments limits the daemon to these; empty: all of the pipeline.
 	Environments []string
@@ -100,6 +101,7 @@ type Pace struct {
 
 // Metrics is what the daemon counts. web.Metrics fulfils it; nil counts nothing.
 type Metrics interface {
+	Environment(name string, after []string)
 	Pass(environment, outcome string, seconds float64)
 	Resources(environment string, byState map[string]int)
 	DriftItems(environment string, bySeverity map[string]int)
@@ -154,9 +156,6 @@ func (o *Options) validate() error {
 	need(o.Notifier != nil, "Notifier", "alerts could not be sent")
 	need(o.Now != nil, "Now", "the daemon reads its clock from here")
 	need(o.Instance != "", "Instance", "the journal must know who writes")
-	if o.Control == "" {
-		o.Control = "main"
-	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -176,6 +175,7 @@ func (o *Options) validate() error {
 // noMetrics counts nothing.
 type noMetrics struct{}
 
+func (noMetrics) Environment(string, []string)           {}
 func (noMetrics) Pass(string, string, float64)           {}
 func (noMetrics) Resources(string, map[string]int)       {}
 func (noMetrics) DriftItems(string, map[string]int)      {}

@@ -149,7 +149,7 @@ func (d *Daemon) activationQuestion(ctx context.Context, c *policyChange, was, i
 		}},
 	}
 	judges.addCommits(&in, d.mouth().between(ctx, c.a.Before, commit.SHA))
-	in.Source.Ref, in.Source.From, in.Source.To = "refs/heads/"+d.opts.Control, c.a.Before, commit.SHA
+	in.Source.Ref, in.Source.From, in.Source.To = "refs/heads/"+c.w.main, c.a.Before, commit.SHA
 	if update, err := d.opts.Source.Classify(ctx, c.a.Before, commit.SHA); err == nil {
 		in.Source.Update = string(update)
 	}

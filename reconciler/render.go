@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"mooring.dev/reconciler/record"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -38,6 +40,11 @@ func (e *environment) render(ctx context.Context, w *world, snap sources.Snapsho
 		clear(e.releases)
 	}
 	e.releases[key] = rel
+	if head, ok := w.branch(spec); ok && head.Commit.SHA == snap.Commit.SHA {
+		for _, n := range docs.Notices(w.pipeline) {
+			e.log.Info("notice", zap.String("commit", short(snap.Commit.SHA)), zap.String("reason", n.Error()))
+		}
+	}
 	return rel, nil
 }
 

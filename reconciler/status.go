@@ -27,7 +27,7 @@ func (d *Daemon) Status() web.Status {
 	if w == nil {
 		return s
 	}
-	s.Control = web.ControlStatus{Branch: d.opts.Control, Commit: w.control.Commit.SHA, Policies: w.policies}
+	s.Control = web.ControlStatus{Branch: w.main, Commit: w.control.Commit.SHA, Policies: w.policies}
 	if all := d.ledger.activations(); len(all) > 0 {
 		s.Control.Activation = &all[len(all)-1]
 	}

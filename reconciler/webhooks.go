@@ -82,7 +82,7 @@ func (d *Daemon) Hint(h web.Hint) bool {
 
 // follows tells whether a branch is the control branch or an environment's.
 func (d *Daemon) follows(w *world, branch string) bool {
-	if branch == d.opts.Control {
+	if branch == w.main {
 		return true
 	}
 	for _, e := range w.pipeline.Environments {

@@ -17,6 +17,7 @@ import (
 type world struct {
 	at        time.Time
 	snapshots map[string]sources.Snapshot // by branch
+	main      string                      // the control branch's name
 	control   sources.Snapshot
 	pipeline  *manifest.Pipeline
 	digest    string // of what rendering takes from pipeline
@@ -50,9 +51,12 @@ func (d *Daemon) read(ctx context.Context, before *world, trigger string) (*worl
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
 	w := &world{at: d.opts.Now(), snapshots: snapshots, faults: map[string]error{}, trigger: trigger}
-	control, ok := snapshots[d.opts.Control]
+	if w.main = sources.ControlBranch(d.opts.Control, d.opts.Source, snapshots); before != nil && before.control.Commit.SHA != "" {
+		w.main = before.main // a branch that is gone is no reason to believe another
+	}
+	control, ok := snapshots[w.main]
 	if !ok {
-		w.inherit(before, faultPipeline, fmt.Errorf("%w: the repository has no branch %q; name another with --control", errNoControl, d.opts.Control))
+		w.inherit(before, faultPipeline, fmt.Errorf("%w: the repository has no branch %q; name another with --control", errNoControl, w.main))
 		return w, nil
 	}
 	w.control = control

@@ -103,6 +103,25 @@ type Source interface {
 	Keep(ctx context.Context, name, sha string) error
 }
 
+// Main is a Source that knows which of its branches the repository has as its
+// default, as of the last Fetch; "" where it has none.
+type Main interface{ DefaultBranch() string }
+
+// ControlBranch is the name of the control branch among those that a Fetch of s
+// brought: the one that was named, or, where none was, main, or the
+// repository's default branch where there is no main.
+func ControlBranch(named string, s Source, fetched map[string]Snapshot) string {
+	if named != "" {
+		return named
+	}
+	if _, ok := fetched["main"]; !ok {
+		if m, knows := s.(Main); knows && m.DefaultBranch() != "" {
+			return m.DefaultBranch()
+		}
+	}
+	return "main"
+}
+
 // Visitor is a Source that can look at a commit which stands on none of its
 // branches: one that a fork's pull request brings.
 type Visitor interface {

@@ -30,7 +30,7 @@ type repositoryLook struct {
 
 // repository reads what is declared, and how far it is good.
 func (d *doctoring) repository(ctx context.Context, cache string) *repositoryLook {
-	r := &repositoryLook{found: diagnose.Repository{Address: shownAddress(cmp.Or(d.repo, d.path)), Control: d.control}}
+	r := &repositoryLook{found: diagnose.Repository{Address: shownAddress(cmp.Or(d.repo, d.path)), Control: cmp.Or(d.control, "main")}}
 	source, _, err := d.source(filepath.Join(cache, "repository"), nil)
 	if err == nil {
 		r.snapshots, err = source.Fetch(ctx)
@@ -40,7 +40,8 @@ func (d *doctoring) repository(ctx context.Context, cache string) *repositoryLoo
 		r.found.Key, r.found.Scan = d.sshKey, scanning(d.repo, d.knownHosts)
 		return r
 	}
-	control, ok := r.snapshots[d.control]
+	r.found.Control = sources.ControlBranch(d.control, source, r.snapshots)
+	control, ok := r.snapshots[r.found.Control]
 	if r.found.Missing = !ok; !ok {
 		r.found.Others = controlsOf(r.snapshots)
 		return r

@@ -64,14 +64,15 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		}
 		return control, nil, nil, fmt.Errorf("read the repository: %w", err)
 	}
-	control, ok := snapshots[r.control]
+	name := sources.ControlBranch(r.control, source, snapshots)
+	control, ok := snapshots[name]
 	if len(snapshots) == 0 {
 		done()
 		return control, nil, nil, errors.New("the repository is empty: push a control branch and a branch for each environment; `mooring init DIR` makes them to start from")
 	}
 	if !ok {
 		done()
-		return control, nil, nil, fmt.Errorf("the repository has no branch %q to read mooring.yaml from; name another with --control", r.control)
+		return control, nil, nil, fmt.Errorf("the repository has no branch %q to read mooring.yaml from; name another with --control", name)
 	}
 	folder := control
 	if r.path != "" {

@@ -63,18 +63,25 @@ func (r *reading) render(cmd *cobra.Command) error {
 }
 
 func render(snap sources.Snapshot, p *manifest.Pipeline, e manifest.Environment) (*manifest.Release, error) {
+	rel, _, err := renderNoticed(snap, p, e)
+	return rel, err
+}
+
+// renderNoticed also tells what a person should know of the manifests and
+// nothing is held for.
+func renderNoticed(snap sources.Snapshot, p *manifest.Pipeline, e manifest.Environment) (*manifest.Release, manifest.Faults, error) {
 	var loader manifest.Loader
 	docs, err := loader.Load(snap.Tree, manifest.LoadOptions{Path: e.Path})
 	if docs == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Documents with faults render to those faults and the ones that only
 	// rendering finds: all at once.
 	rel, err := manifest.Render(docs, p, e.Name, snap.Commit.SHA)
 	if err != nil {
-		return nil, err
+		return nil, docs.Notices(p), err
 	}
-	return rel, brokenContract(rel)
+	return rel, docs.Notices(p), brokenContract(rel)
 }
 
 // brokenContract names what a release's own code expects and it lacks.

@@ -46,7 +46,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 	if r.notice != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), r.notice)
 	}
-	var found []fault
+	var found, noticed []fault
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	found = append(found, faultsOf("", err)...)
 	if _, err := policies(control.Tree, control.Commit.SHA); err != nil {
@@ -61,8 +61,12 @@ func (r *reading) validate(cmd *cobra.Command) error {
 			snap, err := at(e)
 			if err == nil {
 				var rel *manifest.Release
-				if rel, err = render(snap, pipeline, e); rel != nil {
+				var notices manifest.Faults
+				if rel, notices, err = renderNoticed(snap, pipeline, e); rel != nil {
 					found = append(found, faultsOf(e.Name, strays(pipeline, rel))...)
+				}
+				if len(notices) > 0 {
+					noticed = append(noticed, faultsOf(e.Name, notices)...)
 				}
 				rendered++
 			} else if r.environment == "" && r.ref == "" {
@@ -75,7 +79,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 			return unknownEnvironment(r.environment, pipeline)
 		}
 	}
-	return r.validated(cmd, found, rendered)
+	return r.validated(cmd, found, noticed, rendered)
 }
 
 // strays are names in rules that none of a release's functions has.
@@ -86,24 +90,23 @@ func strays(p *manifest.Pipeline, rel *manifest.Release) error {
 	return nil
 }
 
-func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) error {
+// validated tells what is wrong, and what was noticed and is not wrong.
+func (r *reading) validated(cmd *cobra.Command, found, noticed []fault, rendered int) error {
 	type result struct {
 		Valid        bool    `json:"valid"`
 		Environments int     `json:"environments"`
 		Faults       []fault `json:"faults"`
+		Notices      []fault `json:"notices"`
 	}
 	if found == nil {
 		found = []fault{}
 	}
-	err := print(cmd, r.output, result{len(found) == 0, rendered, found}, func(w io.Writer) {
-		seen := map[string]bool{}
-		for _, f := range found {
-			line := f.text()
-			if !seen[line] {
-				fmt.Fprintln(w, line)
-			}
-			seen[line] = true
-		}
+	if noticed == nil {
+		noticed = []fault{}
+	}
+	err := print(cmd, r.output, result{len(found) == 0, rendered, found, noticed}, func(w io.Writer) {
+		faultLinesOnce(w, "", found)
+		faultLinesOnce(w, "notice: ", noticed)
 		switch {
 		case len(found) > 0:
 		case r.notice != "":
@@ -116,6 +119,19 @@ func (r *reading) validated(cmd *cobra.Command, found []fault, rendered int) err
 		return exit{exitError}
 	}
 	return err
+}
+
+// faultLinesOnce writes a line for each fault; several environments have the
+// same ones.
+func faultLinesOnce(w io.Writer, before string, faults []fault) {
+	seen := map[string]bool{}
+	for _, f := range faults {
+		line := before + f.text()
+		if !seen[line] {
+			fmt.Fprintln(w, line)
+		}
+		seen[line] = true
+	}
 }
 
 // text is the fault for people: file:line:column, field, what, and a hint.

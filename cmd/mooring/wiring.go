@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -59,7 +60,7 @@ func (p *place) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.repo, "repo", "", "repository of environment state: a path or URL")
 	f.StringVar(&p.path, "path", "", "a working folder instead of a repository; it stands for the control branch and every environment")
-	f.StringVar(&p.control, "control", "main", "branch that mooring.yaml and policies/ are read from")
+	f.StringVar(&p.control, "control", "", "branch that mooring.yaml and policies/ are read from (default: main, else the repository's default branch)")
 	f.StringVar(&p.state, "state", defaultState(), "folder of the journal and caches")
 	f.StringVar(&p.artifacts, "artifacts", "", "folder below which file: artifacts lie")
 	f.StringVar(&p.tokenFile, "git-token-file", "", "file with the HTTPS token of the repository (or set MOORING_GIT_TOKEN)")
@@ -115,7 +116,7 @@ func (p *place) source(cache string, notice func(error)) (sources.Source, source
 
 // branches a working folder stands for.
 func (p *place) branches(tree fs.FS) []string {
-	out := []string{p.control}
+	out := []string{cmp.Or(p.control, "main")}
 	pipeline, err := manifest.LoadPipeline(tree)
 	if err != nil {
 		return out

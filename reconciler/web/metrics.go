@@ -76,7 +76,28 @@ func NewMetrics(version string) *Metrics {
 	}
 	gauge(r, "mooring_build_info", "Which mooring this is.", "version", "go").WithLabelValues(version, runtime.Version()).Set(1)
 	m.leader.Set(1) // a daemon that does not hold the journal does not run
+	for _, outcome := range []string{"released", "rolled_back"} {
+		m.rollouts.WithLabelValues(outcome)
+	}
+	for _, point := range []string{"admission", "promotion", "rollout", "drift", "notify", "activation"} {
+		for _, outcome := range []string{"allow", "hold", "deny", "error"} {
+			m.decisions.WithLabelValues(point, outcome)
+		}
+	}
 	return m
+}
+
+// Environment shows what of an environment will be counted, and of the ways
+// content comes into it, before anything is: a count that begins with 1 has not
+// risen, for whoever asks Prometheus by how much it did.
+func (m *Metrics) Environment(name string, after []string) {
+	m.reverted.WithLabelValues(name)
+	m.panics.WithLabelValues(name)
+	for _, from := range after {
+		for _, outcome := range []string{"moved", "held", "failed"} {
+			m.promotions.WithLabelValues(from, name, outcome)
+		}
+	}
 }
 
 func counter(r *prometheus.Registry, name, help string, labels ...string) *prometheus.CounterVec {

@@ -140,6 +140,23 @@ func TestEachMetricIsMoved(t *testing.T) {
 	}
 }
 
+// What will be counted is there at 0: a first rollback is a rise.
+func TestCountsBeginAtNothing(t *testing.T) {
+	m := NewMetrics("test")
+	m.Environment("production", []string{"staging"})
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		`mooring_drift_reverted_total{environment="production"} 0`, `mooring_rollouts_total{outcome="rolled_back"} 0`,
+		`mooring_promotions_total{from="staging",outcome="moved",to="production"} 0`, `mooring_promotions_total{from="staging",outcome="failed",to="production"} 0`,
+		`mooring_policy_decisions_total{outcome="error",point="rollout"} 0`, `mooring_panics_total{environment="production"} 0`,
+	} {
+		if !strings.Contains(w.Body.String(), "\n"+line+"\n") {
+			t.Errorf("%s is missing", line)
+		}
+	}
+}
+
 // A thousand commits, policies and requests of hosts nobody knows make no
 // series of their own.
 func TestSeriesAreBounded(t *testing.T) {

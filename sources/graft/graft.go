@@ -33,10 +33,10 @@ type Found struct {
 // Resolver finds policies; control is the tree that names them.
 type Resolver func(ctx context.Context, s manifest.PolicySource, control fs.FS) (Found, error)
 
-// Options of New. All but Notice are needed.
+// Options of New. Source and Resolve are needed.
 type Options struct {
 	Source  sources.Source
-	Control string // the branch that mooring.yaml and its policies are read from
+	Control string // the branch that mooring.yaml and its policies are read from; "": see sources.ControlBranch
 	Resolve Resolver
 	// Notice is told when a branch that is followed could not be read, and what
 	// was read before goes on serving; may be nil.
@@ -63,10 +63,22 @@ func New(o Options) *Source {
 // Fetch implements sources.Source.
 func (s *Source) Fetch(ctx context.Context) (map[string]sources.Snapshot, error) {
 	snapshots, err := s.Source.Fetch(ctx)
-	if control, ok := snapshots[s.o.Control]; ok && err == nil {
-		snapshots[s.o.Control] = s.graft(ctx, control)
+	if err != nil {
+		return snapshots, err
 	}
-	return snapshots, err
+	name := sources.ControlBranch(s.o.Control, s.Source, snapshots)
+	if control, ok := snapshots[name]; ok {
+		snapshots[name] = s.graft(ctx, control)
+	}
+	return snapshots, nil
+}
+
+// DefaultBranch implements sources.Main, where what is wrapped does.
+func (s *Source) DefaultBranch() string {
+	if m, knows := s.Source.(sources.Main); knows {
+		return m.DefaultBranch()
+	}
+	return ""
 }
 
 // Open implements sources.Source.

@@ -56,6 +56,30 @@ func text(t *testing.T, tree fs.FS, name string) string {
 	return string(data)
 }
 
+// trunk is a repository without main.
+type trunk struct{ *fixed }
+
+func (trunk) DefaultBranch() string { return "trunk" }
+
+func (f trunk) Fetch(ctx context.Context) (map[string]sources.Snapshot, error) {
+	out, err := f.fixed.Fetch(ctx)
+	out["trunk"] = out["main"]
+	delete(out, "main")
+	return out, err
+}
+
+// Without a name for it the control branch is the repository's default one
+// where there is no main.
+func TestGraftOnTheDefaultBranch(t *testing.T) {
+	under := trunk{&fixed{tree: control("  policies: {repo: https://git.example/p.git, ref: main}\n"), id: "t1"}}
+	s := New(Options{Source: under, Resolve: func(context.Context, manifest.PolicySource, fs.FS) (Found, error) {
+		return Found{ID: "found", Tree: Files(map[string][]byte{"admission/new.rego": []byte("new")})}, nil
+	}})
+	if got := text(t, fetch(t, s)["trunk"].Tree, "policies/admission/new.rego"); got != "new" || s.DefaultBranch() != "trunk" {
+		t.Errorf("%q on %q", got, s.DefaultBranch())
+	}
+}
+
 // What the control branch names stands in the place of its policies, and
 // nothing else changes.
 func TestGraft(t *testing.T) {

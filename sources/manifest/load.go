@@ -196,13 +196,16 @@ func (d *Documents) Content() string {
 
 // Notices are what a person should know and nothing is held for: a Pipeline
 // on an environment branch, an overlay of an environment that p does not have.
-func (d *Documents) Notices(p *Pipeline) []Fault {
-	out := slices.Clone(d.notices)
+func (d *Documents) Notices(p *Pipeline) Faults {
+	out := Faults(slices.Clone(d.notices))
 	var known []string
 	for _, e := range p.Environments {
 		known = append(known, e.Name)
 	}
 	for name, doc := range d.overlays {
+		if place := placeOfOverlay(doc.root.file); slices.Contains(known, place) && d.overlays[place] == nil {
+			continue // a fault of that environment
+		}
 		if !slices.Contains(known, name) {
 			out = append(out, Fault{doc.position(), "metadata.name", "no environment " + quote(name) + " in the Pipeline: ignored", didYouMean(name, known)})
 		}

@@ -115,8 +115,7 @@ func newOverlay(doc *document) *overlay {
 	_, written := d.document(doc.root, doc.kind)
 	out := emptyOverlay(doc.ref.Name)
 	out.faults = append(d.faults, d.missing...)
-	if folder, file := path.Split(doc.root.file); path.Base(folder) == "environments" &&
-		strings.TrimSuffix(file, path.Ext(file)) != doc.ref.Name {
+	if place := placeOfOverlay(doc.root.file); place != "" && place != doc.ref.Name {
 		at := doc.root.get("metadata").get("name")
 		if at == nil {
 			at = doc.root
@@ -137,6 +136,16 @@ func newOverlay(doc *document) *overlay {
 	out.values.names = slices.Sorted(maps.Keys(out.values.byName))
 	out.digest = digest(appendNode(nil, doc.root.get("spec")))
 	return out
+}
+
+// placeOfOverlay is the environment whose overlay a file holds by its name, ""
+// if by none.
+func placeOfOverlay(name string) string {
+	folder, file := path.Split(name)
+	if path.Base(folder) != "environments" {
+		return ""
+	}
+	return strings.TrimSuffix(file, path.Ext(file))
 }
 
 // checkValue refuses values inside values: there is one round of substitution.

@@ -51,10 +51,26 @@ func newSettings(p *Pipeline, e Environment) *settings {
 }
 
 func (d *Documents) overlay(environment string) *overlay {
-	if doc := d.overlays[environment]; doc != nil {
-		return newOverlay(doc)
+	doc := d.overlays[environment]
+	if doc == nil {
+		doc = d.misnamed(environment)
 	}
-	return emptyOverlay(environment)
+	if doc == nil {
+		return emptyOverlay(environment)
+	}
+	return newOverlay(doc)
+}
+
+// misnamed is the overlay that lies where an environment's would, and has
+// another name, which is a fault of it: taken for no overlay, the environment
+// would live by the manifests alone.
+func (d *Documents) misnamed(environment string) (found *document) {
+	for _, doc := range d.overlays {
+		if placeOfOverlay(doc.root.file) == environment && (found == nil || doc.root.line < found.root.line) {
+			found = doc
+		}
+	}
+	return found
 }
 
 type renderer struct {
