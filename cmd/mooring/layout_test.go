@@ -108,6 +108,7 @@ var onlyIn = map[string][]string{
 	"gitlab.com/gitlab-org/api/client-go/v2":            {"sources/host"},
 	"code.gitea.io/sdk/gitea":                           {"sources/host"},
 	"github.com/hashicorp/awspolicyequivalence":         {"providers/aws"},
+	"oras.land/oras-go/v2":                              {"sources/artifact"},
 	"github.com/santhosh-tekuri/jsonschema/v6":          {"policy/rego", "sources/manifest"},
 }
 

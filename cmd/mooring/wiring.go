@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"mooring.dev/providers/memory"
 	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/egress"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
@@ -221,6 +223,9 @@ func (f *platforms) artifacts(environment string, cfg awssdk.Config) (*artifact.
 	store, err := artifact.New(artifact.Options{
 		Root: f.place.artifacts, CacheDir: filepath.Join(f.place.state, "artifacts"),
 		S3: artifact.S3{Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = emulated(cfg) })},
+		// Addresses of registries stand on environments' branches: whoever
+		// merges there must not reach by them what only this machine may.
+		OCI: artifact.OCI{Client: &http.Client{Transport: egress.Transport(30 * time.Second)}},
 	})
 	if err != nil {
 		return nil, err

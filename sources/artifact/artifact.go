@@ -1,5 +1,5 @@
-// Package artifact brings the code of functions, by digest: from a folder, or
-// from S3. What it hands out has been read to its end and held against the
+// Package artifact brings the code of functions, by digest: from a folder, from
+// S3, or from an OCI registry. What it hands out has been read to its end and held against the
 // digest that was tested; everything else is an error.
 //
 // It refuses paths outside its folder (also through links), artifacts without
@@ -51,6 +51,12 @@ type Getter interface {
 	Get(ctx context.Context, bucket, key, version string) (io.ReadCloser, error)
 }
 
+// Registry reads blobs of OCI registries by their digest. address is what
+// follows oci://. A missing blob is ErrMissing.
+type Registry interface {
+	Blob(ctx context.Context, address, digest string) (io.ReadCloser, error)
+}
+
 // Options say where artifacts come from. CacheDir is needed.
 type Options struct {
 	// Root is the folder below which file: artifacts lie; "" refuses them.
@@ -59,6 +65,8 @@ type Options struct {
 	CacheDir string
 	// S3 reads s3: artifacts; nil refuses them.
 	S3 Getter
+	// OCI reads oci: artifacts; nil refuses them.
+	OCI Registry
 	// MaxSize of one artifact in bytes; DefaultMaxSize if zero.
 	MaxSize int64
 	// MaxCache is what the cache may hold in bytes, 5 GiB if zero. Blobs
@@ -212,8 +220,12 @@ func (s *Store) open(ctx context.Context, a manifest.Artifact) (io.ReadCloser, e
 		return s.openFile(rest)
 	case found && scheme == "s3":
 		return s.openObject(ctx, a)
+	case found && scheme == "oci" && s.options.OCI != nil:
+		return s.options.OCI.Blob(ctx, strings.TrimPrefix(rest, "//"), a.Digest)
+	case found && scheme == "oci":
+		return nil, fmt.Errorf("%w: oci: artifacts are not configured", ErrUnusable)
 	}
-	return nil, fmt.Errorf("%w: want file:PATH or s3://BUCKET/KEY", ErrUnusable)
+	return nil, fmt.Errorf("%w: want file:PATH, s3://BUCKET/KEY or oci://REGISTRY/REPOSITORY", ErrUnusable)
 }
 
 // openFile opens a path below Root. os.Root follows no link out of it.

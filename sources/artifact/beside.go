@@ -23,7 +23,7 @@ const MaxBeside = 1 << 20
 // are any.
 func (s *Store) Beside(ctx context.Context, a manifest.Artifact) (data []byte, err error) {
 	address, _, _ := strings.Cut(a.URI, "?")
-	if a.Image != "" || address == "" {
+	if a.Image != "" || address == "" || strings.HasPrefix(address, "oci:") { // a registry has no files beside
 		return nil, nil
 	}
 	address += Beside

@@ -64,7 +64,7 @@ func TestBesideAFile(t *testing.T) {
 		unknown error
 	}{
 		"file:a.zip": {MaxBeside, nil}, "file:./a.zip?x=1": {MaxBeside, nil}, "file:none.zip": {0, nil}, "": {0, nil},
-		"file:b.zip": {0, ErrTooLarge}, "file:c.zip": {0, ErrUnusable}, "file:../a.zip": {0, ErrUnusable}, "oci://a": {0, ErrUnusable},
+		"file:b.zip": {0, ErrTooLarge}, "file:c.zip": {0, ErrUnusable}, "file:../a.zip": {0, ErrUnusable}, "ftp://a": {0, ErrUnusable},
 	} {
 		got, err := s.Beside(t.Context(), manifest.Artifact{URI: uri})
 		if len(got) != c.size || !errors.Is(err, c.unknown) || (err == nil) != (c.unknown == nil) {

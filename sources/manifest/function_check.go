@@ -195,5 +195,11 @@ func checkURI(d *decoder, n *node, uri string) {
 		}
 		return
 	}
-	d.fault(n.pos(), "cannot be "+quote(uri), "want s3://bucket/key or file:path")
+	if rest, ok := strings.CutPrefix(uri, "oci://"); ok {
+		if !patterns["registry"].re.MatchString(rest) || len(rest) > 512 {
+			d.fault(n.pos(), "cannot be "+quote(uri), "as oci://registry.example/shop/checkout:1.2; digest is the zip's own")
+		}
+		return
+	}
+	d.fault(n.pos(), "cannot be "+quote(uri), "want s3://bucket/key, oci://registry/repository or file:path")
 }

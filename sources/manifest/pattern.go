@@ -44,6 +44,7 @@ var patterns = map[string]*pattern{
 	"orgID":       compilePattern(`^o-[a-z0-9]{10,32}$`, "an organization, o-…"),
 	"region":      compilePattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`, "a region, as eu-west-1"),
 	"digest":      compilePattern(`^sha256:[0-9a-f]{64}$`, "sha256: and 64 hexadecimal digits"),
+	"registry":    compilePattern(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/[a-z0-9]+(([._-]|__|/)[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`, "registry.example/shop/checkout:1.2"),
 	"commit":      compilePattern(`^[0-9a-f]{40}([0-9a-f]{24})?$`, "a whole commit id, 40 hexadecimal digits"),
 	"repository":  compilePattern(`^((https?|ssh|file)://[^\s]+|/[^\s]*|[^\s@/:]+@[^\s/:]+:[^\s]+)$`, "https://…, ssh://…, user@host:path, or an absolute path"),
 	"hosted":      compilePattern(`^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)+$`, "OWNER/NAME"),

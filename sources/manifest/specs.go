@@ -6,7 +6,7 @@ import "time"
 // Unmanaged code is somebody else's to write: with a digest it is held against
 // what lives, without one nothing is said about it.
 type Artifact struct {
-	URI     string `json:"uri,omitempty" doc:"Where the zip is: s3://bucket/key, or file:path below the directory of artifacts."`
+	URI     string `json:"uri,omitempty" doc:"Where the zip is: s3://bucket/key, oci://registry/repository (the blob whose digest is the zip's), or file:path below the directory of artifacts."`
 	Image   string `json:"image,omitempty" doc:"The repository of a container image, alone or with @sha256:…."`
 	Digest  string `json:"digest,omitempty" is:"match=digest" doc:"What was tested: the digest of the zip or of the image, sha256:…."`
 	Version string `json:"version,omitempty" is:"maxlen=1024" doc:"The version of the S3 object."`

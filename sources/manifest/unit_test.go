@@ -43,6 +43,27 @@ func TestKnownStrategies(t *testing.T) {
 	}
 }
 
+func TestWhereCodeMayLie(t *testing.T) {
+	digest := strings.Repeat("a", 64)
+	for uri, want := range map[string]bool{
+		"file:a/b.zip": true, "file:../b.zip": false, "file:/b.zip": false, "file:": false,
+		"s3://shop-artifacts/a.zip": true, "s3://shop-artifacts": false, "s3://b/a.zip": false,
+		"oci://registry.example/shop/checkout": true, "oci://registry.example:5000/checkout:1.2": true, "oci://localhost:5000/a_b/c-d.e": true,
+		"oci://registry.example/checkout@sha256:" + digest: true, "oci://registry.example/checkout:v1@sha256:" + digest: true,
+		"oci://registry.example": false, "oci://registry.example/": false, "oci:///checkout": false, "oci://registry.example/Checkout": false,
+		"oci://ann:pw@registry.example/checkout": false, "oci://registry.example/../checkout": false, "oci://registry.example/checkout?x=y": false,
+		"oci://registry.example/checkout@sha256:12": false, "oci:registry.example/checkout": false,
+		"https://registry.example/a.zip": false, "a.zip": false,
+	} {
+		tree := fstest.MapFS{"f.yaml": {Data: []byte("apiVersion: mooring.dev/v1\nkind: Function\nmetadata: {name: checkout}\nspec:\n  artifact: {uri: \"" + uri +
+			"\", digest: \"sha256:" + digest + "\"}\n  runtime: provided.al2023\n  handler: h\n  role: {statements: []}\n")}}
+		rel, err := loadAndRender(new(Loader), tree)
+		if (err == nil) != want || want && rel.Functions[Ref{KindFunction, "checkout"}].Alias == (Ref{}) {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
 func TestRolloutMerging(t *testing.T) {
 	below := defaultRollout()
 	below.Analysis.Tolerance = 0.5
