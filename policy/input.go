@@ -84,7 +84,7 @@ type Source struct {
 	Ref        string   `json:"ref"`
 	From       string   `json:"from"` // commit; "" if the branch is new
 	To         string   `json:"to"`
-	Update     string   `json:"update"` // created | fast_forward | merge | forced | deleted | none
+	Update     string   `json:"update"` // created | fast_forward | merge | forced | deleted, the same when a commit is judged again; empty where no branch moved
 	Paths      []string `json:"paths"`
 	AgeSeconds int64    `json:"age_seconds"` // since the source was last read with success
 }

@@ -225,6 +225,11 @@ func (d *Daemon) Promote(ctx context.Context, environment string, by access.Pers
 	if err := by.Check(access.Operate, environment); err != nil {
 		return err
 	}
+	if w := d.world.Load(); w != nil && w.pipeline != nil {
+		if spec, ok := w.pipeline.Environment(environment); ok && len(spec.After) == 0 {
+			return fmt.Errorf("promote %s: it comes after no environment, so that nothing is moved into it; commit to its branch %s", environment, spec.Branch)
+		}
+	}
 	return d.request(ctx, environment, journal.Request{Kind: requestPromote, By: by.Name})
 }
 

@@ -15,6 +15,7 @@ import (
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
 
@@ -363,3 +364,41 @@ func regoPolicies(tree fs.FS, revision string) (policy.Evaluator, error) {
 }
 
 func closedRego(err error) policy.Evaluator { return rego.Closed(err) }
+
+// What policy is told of how a branch came to a commit stays so, also when the
+// commit is judged again: a rewritten branch that was resumed is still a
+// rewritten one, else no policy could have a say on it.
+func TestLesson01PolicyIsToldOfAForcePushEachTime(t *testing.T) {
+	l := &listener{heard: map[policy.Point][]policy.Input{}}
+	s := begin(t, memory.Options{}, mutant{evaluator: func(e policy.Evaluator) policy.Evaluator {
+		return &listener{Evaluator: e, heard: l.heard}
+	}}, "preview")
+	settled(t, s)
+	before := s.watch.environment("preview").Admitted.Release.Commit
+	s.repo.commit("main", controlFiles("deny", s.names...))
+	s.run(20 * time.Second)
+	k := firstContent()
+	k.checkout = code(9)
+	sha := s.repo.rewrite("env/preview", k.files())
+	s.run(20 * time.Second)
+	asked := len(l.heard[policy.Admission])
+	must(s.ask("preview", func(ctx context.Context, d *Daemon) error {
+		return d.Resume(ctx, web.ResumeRequest{Environment: "preview", By: access.Stated("bob")})
+	}))
+	s.run(20 * time.Second)
+	s.repo.commit("main", controlFiles("allow", s.names...)) // judged again
+	settled(t, s)
+	told := l.heard[policy.Admission][asked:]
+	if len(told) < 2 {
+		t.Fatalf("asked %d times", len(told))
+	}
+	for i, in := range told {
+		if in.Source.Update != string(sources.UpdateForced) || in.Source.From != before || in.Source.To != sha {
+			t.Errorf("time %d: %+v", i, in.Source)
+		}
+	}
+	if st := s.watch.environment("preview"); st.Admitted.Release.Commit != sha || len(st.Holds) != 0 {
+		t.Errorf("admitted %+v, holds %+v", st.Admitted, st.Holds)
+	}
+	sound(t, s)
+}

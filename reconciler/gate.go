@@ -171,7 +171,7 @@ func (p *pass) baseInput() policy.Input {
 func (p *pass) addHead(ctx context.Context, in *policy.Input) {
 	in.Commit = p.w.commitInput(p.head.snap.Commit)
 	p.w.addCommits(in, p.e.between(ctx, p.admittedCommit(), p.head.snap.Commit.SHA))
-	in.Source.From, in.Source.To, in.Source.Update = p.st.Branch, p.head.snap.Commit.SHA, string(p.head.update)
+	in.Source.From, in.Source.To, in.Source.Update = p.head.from, p.head.snap.Commit.SHA, string(p.head.update)
 	if rel := p.head.release; rel != nil {
 		in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: p.promotedFrom() != ""}
 	}

@@ -25,7 +25,9 @@ import (
 type head struct {
 	snap    sources.Snapshot
 	there   bool
-	update  sources.Update
+	from    string         // the branch's commit before this one
+	update  sources.Update // how the branch got from there to here
+	again   bool           // this commit was judged before
 	basis   string
 	release *manifest.Release
 	err     error // it does not render
@@ -40,9 +42,8 @@ func (p *pass) readHead(ctx context.Context) error {
 	if !there {
 		return nil
 	}
-	from, err := p.st.Branch, error(nil)
-	if p.head.update, err = p.e.d.opts.Source.Classify(ctx, from, snap.Commit.SHA); err != nil {
-		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
+	if err := p.cameBy(ctx); err != nil {
+		return err
 	}
 	p.head.basis = snap.Commit.SHA + "|" + p.w.policies + "|" + p.w.digest + p.signersID()
 	p.head.release, p.head.err = p.e.render(ctx, p.w, snap)
@@ -53,6 +54,22 @@ func (p *pass) readHead(ctx context.Context) error {
 		}
 	}
 	p.head.judge = p.mustJudge(snap.Commit.SHA)
+	return nil
+}
+
+// cameBy tells how the branch got to its head. Of a commit that is judged again
+// that stays what it was: a rewritten branch is not a quiet one because somebody
+// approved of it.
+func (p *pass) cameBy(ctx context.Context) (err error) {
+	h, j := &p.head, p.st.Judged
+	if h.again = j != nil && j.Release.Commit == h.snap.Commit.SHA; h.again && j.Update != "" {
+		h.from, h.update = j.From, sources.Update(j.Update)
+		return nil
+	}
+	h.from = p.st.Branch
+	if h.update, err = p.e.d.opts.Source.Classify(ctx, h.from, h.snap.Commit.SHA); err != nil {
+		return fmt.Errorf("classify update of %s: %w", p.spec.Branch, err)
+	}
 	return nil
 }
 
@@ -89,7 +106,7 @@ func (p *pass) judge(ctx context.Context) error {
 		return nil
 	}
 	adm := record.Admission{
-		Release: record.Release{Commit: p.head.snap.Commit.SHA}, Update: string(p.head.update), At: p.now,
+		Release: record.Release{Commit: p.head.snap.Commit.SHA}, From: p.head.from, Update: string(p.head.update), At: p.now,
 		Policy: p.w.policies, Basis: p.head.basis, Promoted: p.promotedFrom(),
 	}
 	if p.head.err != nil {
@@ -159,7 +176,7 @@ func (p *pass) unsafeUpdate() (record.Hold, bool) {
 	sha := p.head.snap.Commit.SHA
 	hold := record.Hold{Scope: record.HoldScope{}, Owner: ownerMooring, About: sha, Since: p.now}
 	switch {
-	case p.head.update == sources.UpdateForced || p.stillHeld(holdID("forced_update", p.e.name, sha)):
+	case p.head.update == sources.UpdateForced && !p.head.again || p.stillHeld(holdID("forced_update", p.e.name, sha)):
 		hold.Kind = "forced_update"
 		hold.Reason = fmt.Sprintf("branch %s was rewritten to %.12s; the release in force stays until somebody resumes this hold", p.spec.Branch, sha)
 	case len(p.head.release.Resources) == 0 && p.st.Admitted != nil:

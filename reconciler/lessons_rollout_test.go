@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,37 @@ func TestLesson69AbortedContentComesAgain(t *testing.T) {
 	s.run(10 * time.Minute)
 	if s.mutations() != calls || s.live() != (providers.Routing{Version: "1"}) {
 		t.Errorf("quarantined content made %d calls, traffic is at %+v", s.mutations()-calls, s.live())
+	}
+	sound(t, s)
+}
+
+// A plan of content that failed here says that it is held, as status does, and
+// what lets it be tried again.
+func TestPlanOfQuarantinedContentIsHeld(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	k := firstContent()
+	k.checkout = code(9)
+	s.repo.commit("env/production", k.files())
+	if !s.until(5*time.Minute, func() bool { return s.watch.environment("production").Rollout.Reached }) {
+		t.Fatal("no canary")
+	}
+	planned := func() (out web.Plan) {
+		must(s.ask("production", func(ctx context.Context, d *Daemon) (err error) {
+			out, err = d.Plan(ctx, "production")
+			return err
+		}))
+		return out
+	}
+	if p := planned(); len(p.Holds) != 0 {
+		t.Errorf("in the canary: %s, holds %+v", p.Outcome, p.Holds)
+	}
+	must(s.ask("production", func(ctx context.Context, d *Daemon) error {
+		return d.Rollout(ctx, web.RolloutRequest{Environment: "production", Act: web.RolloutAbort, Reason: "enough", By: access.Stated("bob")})
+	}))
+	s.run(time.Minute)
+	if p := planned(); p.Outcome != "held" || len(p.Holds) != 1 || p.Holds[0].Kind != "quarantine" || !strings.Contains(p.Holds[0].Reason, "mooring retry") || len(p.Steps) == 0 {
+		t.Errorf("afterwards: %s, holds %+v", p.Outcome, p.Holds)
 	}
 	sound(t, s)
 }

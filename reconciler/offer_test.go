@@ -1,12 +1,14 @@
 package reconciler
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
@@ -373,5 +375,21 @@ func TestReviewsAreInViewOfWhatWasShown(t *testing.T) {
 	}
 	if got := saw(nil, at(1)); got == nil || len(got) != 0 {
 		t.Errorf("nothing was shown, and seen is %v", got)
+	}
+}
+
+// Nothing is ever moved into an environment that comes after none: who asks for
+// it is told, rather than left to wait.
+func TestPromoteIntoTheFirstEnvironmentIsRefused(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview", "production")
+	settled(t, s)
+	promote := func(env string) error {
+		return s.ask(env, func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, env, access.Stated("bob")) })
+	}
+	if err := promote("preview"); err == nil || !strings.Contains(err.Error(), "env/preview") {
+		t.Errorf("preview: %v", err)
+	}
+	if err := promote("production"); err != nil {
+		t.Errorf("production: %v", err)
 	}
 }

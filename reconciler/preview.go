@@ -173,6 +173,12 @@ func (p *pass) predictedHolds(rel *manifest.Release) []web.HoldStatus {
 	if hold, ok := p.unsafeUpdate(); ok && p.st.Branch != "" && p.head.judge {
 		out = append(out, holdStatus(hold))
 	}
+	if q, bad := quarantined(p.st, named(rel).Key()); bad {
+		out = append(out, web.HoldStatus{
+			ID: holdID("quarantine", p.e.name, q.Key.Content), Kind: "quarantine", Owner: ownerMooring, Since: q.At,
+			Reason: fmt.Sprintf("content %s failed and is quarantined: %s; `mooring retry --environment %s` lets it be tried again", short(q.Key.Content), q.Reason, p.e.name),
+		})
+	}
 	out = append(out, p.missing(rel)...)
 	in, err := p.input(rel, rollout.State{Release: named(rel), Phase: rollout.Contract})
 	if err != nil {
@@ -241,7 +247,7 @@ func stepView(s plan.Step) web.Step {
 func decisionView(d policy.Decision) web.Decision {
 	v := web.Decision{Point: string(d.Point), Outcome: string(d.Outcome), Findings: []web.Finding{}}
 	for _, f := range d.Findings {
-		v.Findings = append(v.Findings, web.Finding{Code: f.Code, Msg: f.Msg, Resource: f.Resource})
+		v.Findings = append(v.Findings, web.Finding{Code: f.Code, Msg: f.Msg, Resource: f.Resource, Path: f.Path, Level: f.Level, Remediation: f.Remediation})
 	}
 	return v
 }

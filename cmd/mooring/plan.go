@@ -97,6 +97,9 @@ func planTable(w io.Writer, p web.Plan) {
 	fmt.Fprintf(w, "policy: %s\n", p.Decision.Outcome)
 	for _, f := range p.Decision.Findings {
 		row(w, "  "+f.Code, f.Resource, f.Msg)
+		if f.Remediation != "" {
+			row(w, "", "", "what to do: "+f.Remediation)
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func byDefault(d *policy.Decision, f facts, closed bool) {
 	}
 	finding := policy.Finding{
 		Code: "not_allowed", Level: "deny",
-		Msg:         fmt.Sprintf("%s, and no %s policy allows this", what, d.Point),
+		Msg:         fmt.Sprintf("%s, and no %s policy allows this (policies/%s/%s.rego on the control branch could)", what, d.Point, d.Point, name),
 		Remediation: fmt.Sprintf("on the control branch, policies/%s/%s.rego: package policy.%s.%s with a rule `allow if { … }`", d.Point, name, d.Point, name),
 	}
 	if d.Point != policy.Admission {

@@ -32,8 +32,9 @@ func (r Release) Key() Key { return Key{Content: r.Content, Overlay: r.Overlay} 
 // Admission is a commit judged at the admission point.
 type Admission struct {
 	Release  Release   `json:"release"`
-	Outcome  string    `json:"outcome"` // allow | hold | deny | error | invalid
-	Update   string    `json:"update"`  // how the branch got there
+	Outcome  string    `json:"outcome"`        // allow | hold | deny | error | invalid
+	From     string    `json:"from,omitempty"` // the branch's commit before
+	Update   string    `json:"update"`         // how the branch got there
 	Reason   string    `json:"reason,omitempty"`
 	Decision string    `json:"decision,omitempty"` // decision id
 	Findings []Finding `json:"findings,omitempty"`

@@ -222,6 +222,10 @@ type Finding struct {
 	Code     string `json:"code"`
 	Msg      string `json:"msg"`
 	Resource string `json:"resource"`
+	Path     string `json:"path,omitempty"`
+	// Level is deny, require, warn or error: only a warn stops nothing.
+	Level       string `json:"level,omitempty"`
+	Remediation string `json:"remediation,omitempty"`
 }
 
 // Drift is what differs without a release.
