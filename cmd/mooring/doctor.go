@@ -25,9 +25,8 @@ import (
 type doctoring struct {
 	runFlags // those of the daemon it is about
 	client
-	output string
-	asked  bool // for the daemon, by name
-	at     diagnose.Place
+	asked bool // for the daemon, by name
+	at    diagnose.Place
 
 	zones map[string]bool // that schedules go by
 }
@@ -58,7 +57,7 @@ otherwise.`,
 		cmd.Flags().Lookup(name).Hidden = true // they are the daemon's alone
 	}
 	d.client.flags(cmd)
-	outputFlag(cmd, &d.output)
+	cmd.Flags().Lookup("output").Usage = "table, json or yaml"
 	return cmd
 }
 
