@@ -152,7 +152,7 @@ func (p *pass) driftEvent(item record.DriftItem) event {
 	return event{
 		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
 		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
-		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, response, item.Reason),
+		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, because(string(response), item.Reason)),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
 		facts:  driftFacts(item, who, string(response)),
 	}
@@ -172,8 +172,16 @@ func driftFacts(item record.DriftItem, who, response string) []journal.Fact {
 	add("live", orNone(item.Live))
 	add("since", item.Since.UTC().Format("2006-01-02 15:04:05Z"))
 	add("who", who)
-	add("response", strings.TrimSpace(response+" "+item.Reason))
+	add("response", because(response, item.Reason))
 	return facts
+}
+
+// because is an answer with its reason, where there is one.
+func because(answer, reason string) string {
+	if reason == "" {
+		return answer
+	}
+	return answer + ": " + reason
 }
 
 func orNone(v string) string {

@@ -64,7 +64,8 @@ func TestIncidents(t *testing.T) {
 // TestFirstWeek plays the first week as written, in a few seconds a day.
 func TestFirstWeek(t *testing.T) {
 	t.Parallel()
-	playDoc(t, "first-week.md", "4596", "8496")
+	needWitness(t, "prometheus-alertmanager")
+	playDoc(t, "first-week.md", "4596", "8496", "9093", "9099")
 }
 
 // playDoc runs every sh block of a page of docs in one shell, with ports of
@@ -92,7 +93,9 @@ func playDoc(t *testing.T, page string, ports ...string) {
 		text = []byte(strings.ReplaceAll(string(text), port, freePort(t)))
 	}
 	script := "set -m\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
-	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", script+"\nwait")
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // a page that leaves something running would wait for it for ever
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", script+"\nwait")
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 20 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {

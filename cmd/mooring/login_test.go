@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,17 +25,11 @@ func TestLoginJourney(t *testing.T) {
 	}
 	page := "http://" + s.listen
 	issuer := issuertest.Start(t, &issuertest.Issuer{Client: "mooring", Secret: "a client's secret", Redirects: []string{page + "/login/shop/callback"},
-		People: map[string]map[string]any{"ann": {"login": "ann", "groups": []string{"release-managers"}}}})
+		People: map[string]map[string]any{"ann": {"preferred_username": "ann", "groups": []string{"release-managers"}}}})
 	s.repository(killStages, func(string) { s.write("shop/README.md", "No function yet.\n") })
 	s.git("-C", s.path("shop"), "checkout", "-q", "main")
-	s.write("shop/mooring.yaml", strings.Replace(killPipeline, "rollout_stages", killStages, 1)+`  identity:
-    issuers:
-      - issuer: `+issuer.URL+`
-        audience: mooring-api
-        name: login
-        login: {name: shop, label: Shop account, client: mooring, secret: {fromEnv: SHOP_CLIENT}, scopes: [groups], session: 1h}
-        roles: [{role: admin, claims: {groups: release-managers}}]
-`)
+	declared := strings.NewReplacer("https://id.example.com/realms/shop", issuer.URL, "[production]", "[preview]").Replace(shownLogin(t))
+	s.write("shop/mooring.yaml", strings.Replace(killPipeline, "rollout_stages", killStages, 1)+declared)
 	s.git("-C", s.path("shop"), "commit", "-qam", "who logs in")
 	s.git("-C", s.path("shop"), "push", "-q", "origin", "main")
 	s.flags, s.env = []string{"--insecure-loopback=false"}, []string{"SHOP_CLIENT=a client's secret"}
@@ -87,6 +82,16 @@ func TestLoginJourney(t *testing.T) {
 	if heard := issuer.Heard(); len(heard) > 0 {
 		t.Errorf("the issuer refused %v", heard)
 	}
+}
+
+// shownLogin is the way in that docs/first-week.md shows.
+func shownLogin(t *testing.T) string {
+	t.Helper()
+	block := regexp.MustCompile("(?s)<!-- login -->\n```yaml\n(.*?)```").FindStringSubmatch(readRoot(t, "docs/first-week.md"))
+	if block == nil {
+		t.Fatal("docs/first-week.md shows no login")
+	}
+	return block[1]
 }
 
 // TestTheDoctorLooksAtLogins: what can be seen of them without a person.
