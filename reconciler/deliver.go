@@ -52,12 +52,18 @@ func (d *Daemon) message(a journal.Alert, since time.Time) notify.Event {
 	}
 	e.Link = base + "/environments/" + url.PathEscape(e.Environment)
 	if item := a.Labels["item"]; item != "" && a.Status == notify.Firing {
-		e.Actions = []notify.Action{{Name: "put it back or accept it", Link: e.Link + "#" + url.PathEscape(item)}, {Name: "hold", Link: e.Link + "#hold"}}
+		e.Actions = []notify.Action{{Name: "put it back or accept it", Link: part(e.Link, "item", item)}, {Name: "hold", Link: part(e.Link, "at", "hold")}}
 	}
 	if a.Kind == "hold" && a.Status == notify.Firing {
-		e.Actions = []notify.Action{{Name: "resume", Link: e.Link + "#holds"}}
+		e.Actions = []notify.Action{{Name: "resume", Link: part(e.Link, "at", "holds")}}
 	}
 	return e
+}
+
+// part is a link to a part of a view. It says so twice, since what follows #
+// does not survive a login.
+func part(view, by, id string) string {
+	return view + "?" + by + "=" + url.QueryEscape(id) + "#" + url.PathEscape(id)
 }
 
 // TestReceiver sends a message that says it is a test to one receiver, now and

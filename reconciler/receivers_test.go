@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,22 @@ func TestMessagesLeadToThePage(t *testing.T) {
 	s.d.opts.PageURL = "https://mooring.example/"
 	a := journal.Alert{Fingerprint: "preview/drift/item-1", Status: "firing", Kind: "drift", Labels: map[string]string{"item": "item-1"}, Facts: []journal.Fact{{Name: "who", Value: "bob"}}}
 	e := s.d.message(a, time.Time{})
-	if e.Link != "https://mooring.example/environments/preview" || len(e.Actions) != 2 || e.Actions[0].Link != e.Link+"#item-1" || len(e.Facts) != 1 {
+	if e.Link != "https://mooring.example/environments/preview" || len(e.Actions) != 2 || e.Actions[0].Link != e.Link+"?item=item-1#item-1" || e.Actions[1].Link != e.Link+"?at=hold#hold" || len(e.Facts) != 1 {
 		t.Errorf("%+v", e)
+	}
+	held := s.d.message(journal.Alert{Fingerprint: "preview/hold/h1", Status: "firing", Kind: "hold"}, time.Time{})
+	if len(held.Actions) != 1 || held.Actions[0].Link != e.Link+"?at=holds#holds" {
+		t.Errorf("a hold: %+v", held)
+	}
+	// The page has what the links name.
+	page, err := os.ReadFile("web/environment.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{`id="hold"`, `id="holds"`, `id="{{.ID}}"`} {
+		if !strings.Contains(string(page), id) {
+			t.Errorf("the view of an environment has no %s", id)
+		}
 	}
 	a.Status = "resolved"
 	if e := s.d.message(a, time.Time{}); len(e.Actions) != 0 || e.Link == "" {

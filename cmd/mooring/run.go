@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -185,6 +186,13 @@ func longEnough(data []byte) (string, error) {
 	return token, nil
 }
 
+// serverOf bounds all that a client can keep waiting: it sends slowly, or not at
+// all, or takes nothing of what it is sent. What lasts longer by its nature (a
+// stream, a backup, a profile) sets its own bounds.
+func serverOf(handler http.Handler, config *tls.Config) *http.Server {
+	return &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+}
+
 // serve runs the daemon and its page until asked to stop.
 func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics *web.Metrics, w *watch) error {
 	log := w.log
@@ -217,7 +225,7 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := serverOf(handler, config)
 	log.Info("serving", zap.String("address", f.tls.listened(listener.Addr())), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
 	g.Go(func() error { supervise(ctx, log, f.tls.listened(listener.Addr())); return nil })
 	g.Go(func() error { return untilSent(ctx, daemon, w.traces) })

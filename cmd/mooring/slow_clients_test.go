@@ -152,3 +152,47 @@ func TestLesson18SlowClientsOfTheProgram(t *testing.T) {
 	}
 	t.Logf("%d clients cost %d MiB; the last was cut after %s", n, grown>>20, time.Since(began))
 }
+
+// TestLesson18WhoTakesNothingIsLetGo: a client that asks again and again and
+// reads none of the answers does not keep its connection, nor what answers it.
+func TestLesson18WhoTakesNothingIsLetGo(t *testing.T) {
+	page := strings.Repeat("x", 64<<10)
+	server := serverOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) }), nil)
+	if server.WriteTimeout < time.Minute || server.ReadTimeout == 0 || server.ReadHeaderTimeout == 0 || server.IdleTimeout == 0 {
+		t.Fatalf("bounds %s, %s, %s, %s", server.WriteTimeout, server.ReadTimeout, server.ReadHeaderTimeout, server.IdleTimeout)
+	}
+	server.WriteTimeout /= 300
+	ended := make(chan struct{}, 1)
+	server.ConnState = func(_ net.Conn, is http.ConnState) {
+		if is == http.StateClosed {
+			ended <- struct{}{}
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		for {
+			if _, err := io.WriteString(conn, "GET /login HTTP/1.1\r\nHost: mooring\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}()
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		t.Error("the connection is still there")
+		_ = conn.Close()
+	}
+	<-asked
+}

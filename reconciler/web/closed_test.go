@@ -1,7 +1,13 @@
 package web
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,5 +101,73 @@ func TestNoPostIsTakenFromAnotherSite(t *testing.T) {
 	}
 	if n < 10 || len(f.asked) != 0 {
 		t.Errorf("of %d routes these were done: %v", n, f.asked)
+	}
+}
+
+// TestLesson23RoutesAreRegisteredInOnePlace: what the enumeration of routes does
+// not see could answer anybody. The two beside open and closed prove their
+// requests by themselves.
+func TestLesson23RoutesAreRegisteredInOnePlace(t *testing.T) {
+	seen := map[string]int{}
+	eachFunction(t, func(f *ast.FuncDecl, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return
+		}
+		if s, ok := call.Fun.(*ast.SelectorExpr); ok && (s.Sel.Name == "Handle" || s.Sel.Name == "HandleFunc") {
+			seen[f.Name.Name]++
+		}
+	})
+	if want := map[string]int{"open": 1, "closed": 1, "routes": 2}; !maps.Equal(seen, want) {
+		t.Errorf("routes are registered in %v, want %v: use open or closed", seen, want)
+	}
+}
+
+// TestLesson17ProofsTakeTheSameTime: what a request shows is compared by
+// hmac.Equal alone, which looks at every byte; two ways of comparing bytes that
+// stop at the first difference are nowhere in this package.
+func TestLesson17ProofsTakeTheSameTime(t *testing.T) {
+	steady := map[string]bool{}
+	eachFunction(t, func(f *ast.FuncDecl, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return
+		}
+		switch name := types.ExprString(call.Fun); name {
+		case "hmac.Equal":
+			steady[f.Name.Name] = true
+		case "bytes.Equal", "bytes.Compare", "slices.Equal", "strings.EqualFold":
+			if steady[f.Name.Name] || f.Name.Name == "signed" || f.Name.Name == "sameText" {
+				t.Errorf("%s compares by %s", f.Name.Name, name)
+			}
+		}
+	})
+	for _, f := range []string{"signed", "sameText", "identify"} {
+		if !steady[f] {
+			t.Errorf("%s does not compare by hmac.Equal", f)
+		}
+	}
+}
+
+// eachFunction walks through the source of this package, tests left out.
+func eachFunction(t *testing.T, look func(*ast.FuncDecl, ast.Node)) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				ast.Inspect(fn, func(n ast.Node) bool { look(fn, n); return true })
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
@@ -179,8 +180,9 @@ func wantsPage(r *http.Request) bool {
 // maxReturn bounds the address somebody is led back to.
 const maxReturn = 1000
 
-// local is the place on this page that a text names; "/" where it names another
-// one, or none that is looked at.
+// local is the place on this page that a text names, with the part of it that
+// its query names (at, item); "/" where it names another one, or none that is
+// looked at.
 func local(to string) string {
 	if len(to) > maxReturn || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, func(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }) {
 		return "/"
@@ -193,6 +195,11 @@ func local(to string) string {
 		if strings.HasPrefix(u.Path, not) {
 			return "/"
 		}
+	}
+	// What follows # never reaches a server: a link that has to survive a login
+	// says it in its query too.
+	if at := cmp.Or(u.Query().Get("at"), u.Query().Get("item")); at != "" && u.Fragment == "" {
+		return to + "#" + url.PathEscape(at)
 	}
 	return to
 }

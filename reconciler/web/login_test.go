@@ -354,6 +354,11 @@ func TestNobodyIsLedElsewhere(t *testing.T) {
 			t.Errorf("%q became %q", to, got)
 		}
 	}
+	for to, want := range map[string]string{"/environments/preview?item=drift_1": "#drift_1", "/environments/preview?at=hold": "#hold", "/environments/preview?at=a%22b%20c": "#a%22b%20c"} {
+		if got := local(to); got != to+want {
+			t.Errorf("%q leads to %q, want %s there", to, got, want)
+		}
+	}
 	for _, to := range []string{
 		"", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "/\n/evil.example", " /x", "evil.example",
 		"/login", "/login/shop", "/logout", "/api/v1/journal", "/%2f", "/%2F/evil.example", "//", "/" + strings.Repeat("x", maxReturn),

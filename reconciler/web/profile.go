@@ -21,6 +21,7 @@ import (
 const (
 	profileUsual   = 10 * time.Second
 	profileLongest = 60 * time.Second
+	profileSent    = time.Minute // for its way to who asked
 )
 
 // lasting are the profiles that are of a time, and stood those of a moment.
@@ -72,8 +73,10 @@ func (s *server) profile(w http.ResponseWriter, r *http.Request, by access.Perso
 	if err != nil {
 		return nil, err
 	}
-	// The server bounds how long a request is read; this one was, and lasts.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	// The server bounds how long a request is read and answered; this one was
+	// read, and takes its time.
+	c := http.NewResponseController(w)
+	_, _ = c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Now().Add(length+profileSent)) // what has no deadline is not a connection
 	stop, err := start(&out)
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: another is being taken: %w", name, err)
