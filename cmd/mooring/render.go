@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -84,13 +83,24 @@ func renderNoticed(snap sources.Snapshot, p *manifest.Pipeline, e manifest.Envir
 	return rel, docs.Notices(p), brokenContract(rel)
 }
 
-// brokenContract names what a release's own code expects and it lacks.
+// brokenContract names what a release's own code expects and it lacks, at the
+// manifest of the function.
 func brokenContract(rel *manifest.Release) error {
-	var errs []error
-	for _, b := range manifest.CheckContract(rel) {
-		errs = append(errs, fmt.Errorf("%s expects %s %s: %s", b.Function, b.What, b.Name, b.Why))
+	at := map[manifest.Ref]manifest.Position{}
+	for _, res := range rel.Resources {
+		at[res.Ref] = res.Origin
 	}
-	return errors.Join(errs...)
+	var found manifest.Faults
+	for _, b := range manifest.CheckContract(rel) {
+		found = append(found, manifest.Fault{
+			Position: at[b.Function], Path: "spec.expects", Message: fmt.Sprintf("%s expects %s %s: %s", b.Function, b.What, b.Name, b.Why),
+			Hint: "declare it, or take it out of what the code expects",
+		})
+	}
+	if found == nil {
+		return nil
+	}
+	return found
 }
 
 func unknownEnvironment(name string, p *manifest.Pipeline) error {
