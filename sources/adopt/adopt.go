@@ -86,7 +86,7 @@ const ReportFile = "IMPORT.md"
 // Compose makes the folder.
 func Compose(found Found, o Options) (*Result, error) {
 	c := &composer{o: o, result: &Result{
-		Files: map[string][]byte{}, Moves: append([]Move{}, found.Moves...), Left: slices.Clone(found.Left), Skipped: found.Skipped, Resources: []string{}, Unmanaged: []string{}, Tools: []Tool{},
+		Files: map[string][]byte{}, Moves: append([]Move{}, found.Moves...), Left: append([]Left{}, found.Left...), Skipped: append([]Skipped{}, found.Skipped...), Resources: []string{}, Unmanaged: []string{}, Tools: []Tool{},
 	}}
 	for _, d := range found.Drafts {
 		c.drafts = append(c.drafts, cloned(d))
