@@ -37,8 +37,9 @@ func (g *giteaHost) pulls(ctx context.Context, head, base, state string) ([]sour
 	}
 	opts := gitea.ListPullRequestsOptions{State: gitea.StateType(state), Sort: "newest", ListOptions: gitea.ListOptions{PageSize: pageSize, Page: 1}}
 	var out []sources.PullRequest
+	seen := 0
 	for range maxPages {
-		page, _, err := c.ListRepoPullRequests(g.owner, g.name, opts)
+		page, resp, err := c.ListRepoPullRequests(g.owner, g.name, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -48,12 +49,23 @@ func (g *giteaHost) pulls(ctx context.Context, head, base, state string) ([]sour
 				out = append(out, r)
 			}
 		}
-		if len(page) < pageSize {
+		if seen += len(page); isLast(len(page), seen, resp) {
 			break
 		}
 		opts.Page++
 	}
 	return out, nil
+}
+
+// isLast: nothing is after this page of a list, of which so many were seen. A
+// server may give fewer at once than it is asked for (its MAX_RESPONSE_ITEMS),
+// but says how many there are.
+func isLast(page, seen int, resp *gitea.Response) bool {
+	if page == 0 {
+		return true
+	}
+	all, err := strconv.Atoi(resp.Header.Get("X-Total-Count"))
+	return err == nil && seen >= all
 }
 
 func (g *giteaHost) pull(p *gitea.PullRequest) sources.PullRequest {
@@ -105,8 +117,9 @@ func (g *giteaHost) reviews(ctx context.Context, number int) ([]review, error) {
 	}
 	opts := gitea.ListPullReviewsOptions{ListOptions: gitea.ListOptions{PageSize: pageSize, Page: 1}}
 	var out []review
+	seen := 0
 	for range maxPages {
-		page, _, err := c.ListPullReviews(g.owner, g.name, int64(number), opts)
+		page, resp, err := c.ListPullReviews(g.owner, g.name, int64(number), opts)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +138,7 @@ func (g *giteaHost) reviews(ctx context.Context, number int) ([]review, error) {
 			}
 			out = append(out, v)
 		}
-		if len(page) < pageSize {
+		if seen += len(page); isLast(len(page), seen, resp) {
 			break
 		}
 		opts.Page++

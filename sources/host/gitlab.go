@@ -2,9 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
@@ -96,24 +98,31 @@ func (g *gitLab) edit(ctx context.Context, number int, d sources.Draft) (sources
 	return mergeRequest(&m.BasicMergeRequest), nil
 }
 
-// reviews are the approvals there are. GitLab does not say which commit was
-// looked at, but when: it is the one that was the newest then, by its own
-// clock.
+// reviews are the approvals there are, and who wants changes. GitLab does not say
+// which commit was approved, but when: it is the one that was the newest then, by
+// its own clock. Who wants changes does until they say otherwise, also of what
+// was pushed since.
 func (g *gitLab) reviews(ctx context.Context, number int) ([]review, error) {
 	a, _, err := g.c.MergeRequests.GetMergeRequestApprovals(g.project, int64(number), gitlab.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	if len(a.ApprovedBy) == 0 {
-		return nil, nil
+	against, err := g.against(ctx, number)
+	if err != nil || len(a.ApprovedBy)+len(against) == 0 {
+		return nil, err
 	}
 	versions, err := g.versions(ctx, number)
 	if err != nil {
 		return nil, err
 	}
 	var out []review
+	if newest := slices.MaxFunc(append(versions, version{}), func(a, b version) int { return a.since.Compare(b.since) }); newest.commit != "" {
+		for _, login := range against {
+			out = append(out, review{Review: sources.Review{ID: login + "!" + newest.commit, Login: login, Verdict: sources.RequestsChanges, Commit: newest.commit, At: newest.since}})
+		}
+	}
 	for _, by := range a.ApprovedBy {
-		if by.User == nil {
+		if by.User == nil || slices.Contains(against, by.User.Username) {
 			continue
 		}
 		r := sources.Review{Login: by.User.Username, Verdict: sources.Approves}
@@ -124,6 +133,21 @@ func (g *gitLab) reviews(ctx context.Context, number int) ([]review, error) {
 		out = append(out, review{Review: r})
 	}
 	return out, nil
+}
+
+// against are the reviewers who want changes. A server from before it told that
+// has none.
+func (g *gitLab) against(ctx context.Context, number int) (logins []string, err error) {
+	all, _, err := g.c.MergeRequests.GetMergeRequestReviewers(g.project, int64(number), gitlab.WithContext(ctx))
+	if statusOf(err) == http.StatusNotFound {
+		return nil, nil
+	}
+	for _, r := range all {
+		if r.State == "requested_changes" && r.User != nil {
+			logins = append(logins, r.User.Username)
+		}
+	}
+	return logins, err
 }
 
 // version is which commit a request brought since when.
@@ -175,7 +199,18 @@ func (g *gitLab) status(ctx context.Context, s sources.CommitStatus) error {
 		opts.TargetURL = &s.URL
 	}
 	_, _, err := g.c.Commits.SetCommitStatus(g.project, s.Commit, opts, gitlab.WithContext(ctx))
+	if s.State == sources.StatusPending && waitsAlready(err) {
+		return nil
+	}
 	return err
+}
+
+// waitsAlready: GitLab's statuses are jobs, and one that is pending cannot be made
+// pending again, whatever else is said of it. It is what was asked for, with
+// the words it had.
+func waitsAlready(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Status == http.StatusBadRequest && strings.Contains(refused.Text, "transition status via :enqueue from :")
 }
 
 func (g *gitLab) comments(ctx context.Context, number int) ([]comment, error) {

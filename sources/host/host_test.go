@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -139,6 +140,55 @@ func TestAPullRequestIsFoundAndNeverDoubled(t *testing.T) {
 }
 
 // TestTwoDaemonsOpenOne: whoever comes second takes the first's.
+// A server may give fewer entries at once than it is asked for: nothing is missed
+// for it, not the newest word either.
+func TestShortPagesAreNotTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		r := must[sources.PullRequest](t)(w.Upsert(ctx, draft))
+		w.repo.PageCap = 2
+		for i := range 5 {
+			w.push(fmt.Sprint("other-", i), sha("f"))
+			w.repo.Open(hosttest.Pull{Head: fmt.Sprint("other-", i), Base: base, Author: "bob"})
+		}
+		if again := must[sources.PullRequest](t)(w.Upsert(ctx, draft)); again.Number != r.Number {
+			t.Errorf("number %d was not found and is %d now", r.Number, again.Number)
+		}
+		if open := must[[]sources.PullRequest](t)(w.Requests(ctx, base)); len(open) != 6 {
+			t.Errorf("%d of 6 are open", len(open))
+		}
+		for _, who := range []string{"ann", "bob", "cat", "dan"} {
+			w.repo.Review(r.Number, who, "approved")
+		}
+		w.repo.Review(r.Number, "ann", "changes")
+		for _, v := range must[[]sources.Review](t)(w.Reviews(ctx, r.Number)) {
+			if v.Login == "ann" && v.Verdict == sources.Approves {
+				t.Errorf("ann took it back: %+v", v)
+			}
+		}
+	})
+}
+
+// A status that waits may say why in other words, and is over in the end.
+func TestAStatusThatWaitsSaysSoAgain(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		s := sources.CommitStatus{Commit: sha("a"), Context: "mooring/production", URL: "https://mooring.test/"}
+		for _, s.Text = range []string{"not judged yet", "moving, at 10%", "moving, at 25%"} {
+			if err := w.Status(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.State, s.Text = sources.StatusSuccess, "in force"
+		if err := w.Status(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		got := w.repo.Statuses()
+		if len(got) < 2 || got[0].State != "pending" || got[len(got)-1].State != "success" {
+			t.Errorf("the host was told %+v", got)
+		}
+	})
+}
+
 func TestTwoDaemonsOpenOne(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var wg sync.WaitGroup
@@ -196,10 +246,10 @@ func TestTheNewestWordOfEachPersonOnItsCommit(t *testing.T) {
 			}
 			delete(got, who)
 		}
-		if v, ok := got["bob"]; ok && v.Verdict == sources.Approves { // GitLab does not tell a no
-			t.Errorf("bob took it back: %+v", v)
+		if v := got["bob"]; v.Verdict != sources.RequestsChanges || w.kind == host.GitLab && v.Commit != sha("b") {
+			t.Errorf("bob wants changes: %+v", v)
 		}
-		if v, ok := got["gus"]; ok && v.Verdict == sources.Approves && w.kind != host.GitLab {
+		if v, ok := got["gus"]; ok && v.Verdict == sources.Approves {
 			t.Errorf("gus took it back: %+v", v)
 		}
 		if v, ok := got["hal"]; ok && v.Verdict == sources.Approves && (w.kind == host.GitHub || w.kind == host.Gitea) {

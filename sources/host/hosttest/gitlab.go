@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -56,6 +57,7 @@ func (r *Repository) GitLab() *httptest.Server {
 			return 200, r.labPull(p)
 		}),
 		"GET " + base + "/merge_requests/{number}/approvals": of(r.labApprovals),
+		"GET " + base + "/merge_requests/{number}/reviewers": of(r.labReviewers),
 		"GET " + base + "/merge_requests/{number}/versions": of(func(p *Pull, q *http.Request, _ []byte) (int, any) {
 			r.commit(p)
 			out := []object{}
@@ -67,6 +69,15 @@ func (r *Repository) GitLab() *httptest.Server {
 		"POST " + base + "/statuses/{sha}": func(q *http.Request, body []byte) (int, any) {
 			b := read(body)
 			state := map[string]string{"pending": "pending", "success": "success", "failed": "failure"}[str(b["state"])]
+			for _, s := range slices.Backward(r.statuses) {
+				if s.Commit != q.PathValue("sha") || s.Context != str(b["name"]) {
+					continue
+				}
+				if s.State == "pending" && state == "pending" {
+					return http.StatusBadRequest, object{"message": "Cannot transition status via :enqueue from :pending (Reason(s): Status cannot transition via \"enqueue\")"}
+				}
+				break
+			}
 			r.statuses = append(r.statuses, Status{q.PathValue("sha"), str(b["name"]), state, str(b["description"]), str(b["target_url"])})
 			return http.StatusCreated, object{"id": r.id(), "sha": q.PathValue("sha")}
 		},
@@ -97,6 +108,25 @@ func (r *Repository) labPull(p *Pull) object {
 		"id": 100 + p.Number, "iid": p.Number, "title": p.Title, "description": p.Body, "state": state, "source_branch": p.Head, "target_branch": p.Base,
 		"source_project_id": source, "target_project_id": 1, "sha": r.commit(p), "author": object{"username": p.Author}, "web_url": "https://host.test/mr/" + strconv.Itoa(p.Number),
 	}
+}
+
+// labReviewers tells how each reviewer's newest word stands; one who took it back
+// is unreviewed.
+func (r *Repository) labReviewers(p *Pull, _ *http.Request, _ []byte) (int, any) {
+	states := map[string]string{}
+	for _, v := range p.Reviews {
+		switch {
+		case v.Dismissed:
+			states[v.By] = "unreviewed"
+		case v.Word != "comment":
+			states[v.By] = map[string]string{"approved": "approved", "changes": "requested_changes"}[v.Word]
+		}
+	}
+	out := []object{}
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		out = append(out, object{"user": object{"username": name}, "state": states[name], "created_at": stamp(p.Reviews[0].At)})
+	}
+	return 200, out
 }
 
 func (r *Repository) labApprovals(p *Pull, _ *http.Request, _ []byte) (int, any) {

@@ -29,6 +29,9 @@ type Repository struct {
 	Head func(branch string) string
 	// ReadOnly: the token may not write.
 	ReadOnly bool
+	// PageCap is how many entries of a list it gives at once, however many are
+	// asked for; 0: as many.
+	PageCap int
 
 	mu        sync.Mutex
 	clock     time.Time
@@ -247,6 +250,7 @@ func (r *Repository) serve(routes map[string]handler, authorised func(*http.Requ
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.asked++
+			capped(q, r.PageCap)
 			status, out := http.StatusUnauthorized, any(map[string]any{"message": "bad credentials " + q.Header.Get("Authorization") + q.Header.Get("PRIVATE-TOKEN")})
 			switch {
 			case len(r.refused) > 0:
@@ -264,7 +268,8 @@ func (r *Repository) serve(routes map[string]handler, authorised func(*http.Requ
 			w.Header().Set("Content-Type", "application/json")
 			if l, ok := out.(list); ok {
 				out = l.values
-				if l.next > 0 { // as GitHub tells it, and as GitLab does
+				w.Header().Set("X-Total-Count", strconv.Itoa(l.all)) // as Gitea tells it
+				if l.next > 0 {                                      // as GitHub tells it, and as GitLab does
 					w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?page=%d>; rel="next"`, q.Host, q.URL.Path, l.next))
 					w.Header().Set("X-Next-Page", strconv.Itoa(l.next))
 				}
@@ -320,11 +325,23 @@ func (r *Repository) dup(head, base string) bool {
 type list struct {
 	values any
 	next   int
+	all    int
 }
 
 func listed[T any](all []T, q *http.Request, sizeName string) list {
 	part, next := page(all, q, sizeName)
-	return list{part, next}
+	return list{part, next, len(all)}
+}
+
+// capped asks for no more at once than a server gives.
+func capped(q *http.Request, most int) {
+	v := q.URL.Query()
+	for _, name := range []string{"per_page", "limit", "pagelen"} {
+		if n, _ := strconv.Atoi(v.Get(name)); most > 0 && n > most {
+			v.Set(name, strconv.Itoa(most))
+		}
+	}
+	q.URL.RawQuery = v.Encode()
 }
 
 // page is the part of a list that a query asks for.
