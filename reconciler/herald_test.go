@@ -56,6 +56,13 @@ func (c *crowd) breaks(fault func(ctx context.Context, op string) error) {
 	c.fault = fault
 }
 
+// claims sets what the host says is the head of a branch.
+func (c *crowd) claims(head func(branch string) string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.head = head
+}
+
 func (c *crowd) asked() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,6 +243,13 @@ func (s *stand) status(name string) web.EnvironmentStatus {
 // control branch.
 func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *stand)) {
 	t.Helper()
+	onHostOf(t, files, func(s *stand) sources.Host { return s.crowd }, try)
+}
+
+// onHostOf is onHost with another host than the crowd; it is asked for each
+// time the daemon opens one.
+func onHostOf(t *testing.T, files map[string]string, host func(s *stand) sources.Host, try func(t *testing.T, s *stand)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSimulation(1, memory.Options{}, mutant{}, "preview", "production")                          // for its repository only
 		platform := memory.New(memory.Options{Now: time.Now, Settle: 2 * time.Second, Activate: time.Second}) // things take time
@@ -260,7 +274,7 @@ func onHost(t *testing.T, files map[string]string, try func(t *testing.T, s *sta
 			if h.Repository() == nil || h.Repository().Repository != "acme/shop" {
 				return nil, errors.New("another repository")
 			}
-			return s.crowd, nil
+			return host(s), nil
 		}
 		o.Notifier = func(string, manifest.Receiver) (notify.Notifier, error) { return s.events, nil }
 		o.Contracts = func(_ context.Context, _ manifest.Environment, a manifest.Artifact) (manifest.Expects, error) {
@@ -324,6 +338,9 @@ func TestCommitsHaveTheirStatusOnTheHost(t *testing.T) {
 		s.wait(time.Minute)
 		if got := s.crowd.last(bad, "mooring/preview"); got.State != sources.StatusFailure || !strings.Contains(got.Text, "visibilityTimeot") {
 			t.Errorf("invalid: %+v", got)
+		}
+		if got := s.crowd.last(first, "mooring/preview"); got.State != sources.StatusSuccess {
+			t.Errorf("another commit came, and the one that was in force is told as %+v", got) // it was not overtaken
 		}
 		n := len(s.crowd.said(first, "mooring/preview"))
 		s.wait(time.Hour)
