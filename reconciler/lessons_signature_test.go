@@ -58,10 +58,7 @@ func TestLesson13WhatProvesNothingIsNotApplied(t *testing.T) {
 	for name, signs := range map[string]struct{ merge, side bool }{"unsigned merge": {false, true}, "merge of an unsigned commit": {true, false}} {
 		t.Run(name, func(t *testing.T) {
 			s, known := signedRelease(t, "range")
-			main := s.repo.branches["env/production"]
-			side := s.repo.commit("side", secondContent(512).files())
-			merged, id := tree(secondContent(512).files())
-			merge := s.repo.add("env/production", sources.Snapshot{Tree: merged, TreeID: id, Commit: sources.Commit{Parents: []string{main, side}, Message: "merge"}})
+			side, merge := s.merge(secondContent(512))
 			unsigned := side
 			if signs.side {
 				known[side], unsigned = goodSignature, merge
