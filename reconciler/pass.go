@@ -13,6 +13,7 @@ import (
 	"mooring.dev/reconciler/approve"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/plan"
+	"mooring.dev/reconciler/promote"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/trace"
@@ -54,9 +55,11 @@ type pass struct {
 	plan     plan.Plan
 	broken   []broken // of the contract, against what lives
 	changed  bool     // the journal learned something
-	// promoted: promotion into here was looked at; waits is why it waits.
+	// promoted: promotion into here was looked at; waits is the code of why it
+	// waits, and awaits the reason where it is nobody's to do anything.
 	promoted bool
 	waits    string
+	awaits   string
 	offering offer         // what people are to merge
 	relied   []string      // statements about the content that is asked about
 	ahead    record.Queued // the first of the queue; zero: none waits
@@ -358,7 +361,7 @@ func (p *pass) outcome(err error) string {
 		return "error"
 	case p.st.Judged != nil && (p.st.Judged.Outcome == "deny" || p.st.Judged.Outcome == "error" || p.st.Judged.Outcome == "invalid"):
 		return "denied"
-	case p.holding(), p.waitsForWindow(), p.waits != "" && p.waits != "manual" && p.waits != "waiting":
+	case p.holding(), p.waitsForWindow(), p.waits != "" && p.waits != "manual" && p.waits != promote.CodeWaiting:
 		return "held"
 	case p.st.Rollout.Phase != rollout.Idle:
 		return "progressing"

@@ -251,7 +251,10 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 	if !m.RecheckAt.IsZero() {
 		p.later = append(p.later, m.RecheckAt)
 	}
-	if m.Code == "waiting" {
+	if m.Code == promote.CodeWaiting {
+		if len(p.spec.After) > 1 { // after one alone, its own line says what it does
+			p.waits, p.awaits = m.Code, m.Held
+		}
 		return nil
 	}
 	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "held", Reason: m.Held, At: p.now}

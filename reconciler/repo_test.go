@@ -23,6 +23,7 @@ type repo struct {
 	branches map[string]string
 	fetched  map[string]bool // what this clone holds
 	kept     map[string]string
+	brought  map[string][]string // by branch: what was put there by hand
 	now      func() time.Time
 	// fault is asked before and after each effect ("fetch", "keep:before",
 	// "propose:after", …).
@@ -32,7 +33,7 @@ type repo struct {
 
 func newRepo(now func() time.Time) *repo {
 	return &repo{
-		commits: map[string]sources.Snapshot{}, branches: map[string]string{}, fetched: map[string]bool{}, kept: map[string]string{},
+		commits: map[string]sources.Snapshot{}, branches: map[string]string{}, fetched: map[string]bool{}, kept: map[string]string{}, brought: map[string][]string{},
 		now: now, fault: func(string) error { return nil }, moved: func(sources.Edit, string) {},
 	}
 }
@@ -57,7 +58,9 @@ func (r *repo) commit(branch string, files map[string]string) string {
 		parents = []string{head}
 	}
 	t, id := tree(files)
-	return r.add(branch, sources.Snapshot{Tree: t, TreeID: id, Commit: sources.Commit{Parents: parents, Message: "change " + branch}})
+	sha := r.add(branch, sources.Snapshot{Tree: t, TreeID: id, Commit: sources.Commit{Parents: parents, Message: "change " + branch}})
+	r.brought[branch] = append(r.brought[branch], sha)
+	return sha
 }
 
 // rewrite puts files onto a branch with no history.

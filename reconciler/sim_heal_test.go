@@ -24,11 +24,12 @@ func (c *chaos) heal() {
 			c.platform.SetTraffic(env+"-"+fn, memory.Traffic{PerSecond: 100})
 		}
 	}
-	c.repo.commit("main", controlFiles("allow", c.names...))
+	c.repo.commit("main", c.control("allow"))
 	c.next++
 	k := c.surrounded(firstContent())
 	k.checkout = code(c.next)
 	for _, env := range c.names {
+		c.content[env] = k
 		c.repo.commit(branchOf(env), k.files())
 	}
 	for try := range 40 {

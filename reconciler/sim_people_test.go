@@ -155,6 +155,6 @@ func (c *chaos) resume(env string) error {
 // govern changes the policies.
 func (c *chaos) govern() {
 	c.mode = []string{"allow", "allow", "allow", "revert", "deny", "broken", "failing"}[c.rng.IntN(7)]
-	c.repo.commit("main", controlFiles(c.mode, c.names...))
+	c.repo.commit("main", c.control(c.mode))
 	c.log("%v policies: %s", c.real.Sub(birth), c.mode)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,8 @@ type simulation struct {
 	unheard  func() bool               // a receiver does not answer
 	received map[string][]notify.Event // by receiver
 	names    []string
-	jumps    int // of the clock, and restarts: each may add one piece of time
+	after    map[string]string // what environments come after, where that is not the one before
+	jumps    int               // of the clock, and restarts: each may add one piece of time
 	down     time.Duration
 	ids      int
 	idle     map[string]int // passes in a row that asked for another and learned nothing
@@ -47,9 +49,33 @@ type simulation struct {
 	analysis string         // what environments say of it beside what all say, as "probe: {…}, "
 }
 
+// control is the control branch with this simulation's graph of environments.
+func (s *simulation) control(mode string) map[string]string {
+	files := controlFiles(mode, s.names...)
+	for i, name := range s.names[1:] {
+		if after := s.after[name]; after != "" {
+			start, rest, _ := strings.Cut(files["mooring.yaml"], "- name: "+name+"\n")
+			files["mooring.yaml"] = start + "- name: " + name + "\n" + strings.Replace(rest, "after: ["+s.names[i]+"]", "after: ["+after+"]", 1)
+		}
+	}
+	return files
+}
+
+// before names the environments that one comes after.
+func (s *simulation) before(env string) []string {
+	i := slices.Index(s.names, env)
+	switch {
+	case i == 0:
+		return nil
+	case s.after[env] != "":
+		return strings.Split(s.after[env], ", ")
+	}
+	return s.names[i-1 : i]
+}
+
 // controlFiles is the control branch with what this simulation says of analysis.
 func (s *simulation) controlFiles() map[string]string {
-	files := controlFiles("allow", s.names...)
+	files := s.control("allow")
 	files["mooring.yaml"] = strings.ReplaceAll(files["mooring.yaml"], "analysis: {", "analysis: {"+s.analysis)
 	return files
 }

@@ -113,8 +113,8 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 		c := checks[name]
 		s.Checks = append(s.Checks, web.CheckStatus{Name: name, Passed: c.Passed, Detail: c.Detail, At: c.At, Unknown: c.Unknown, By: c.By})
 	}
-	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
-		s.Promotion = p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
+	if s.Promotion = p.promotionWaits(); s.Promotion != "" {
+		s.PromotionCode = p.waits
 	}
 	s.Queue = p.queueStatus()
 	s.Approvals = p.approvals(ctx)
@@ -123,6 +123,17 @@ func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {
 	}
 	s.State, s.Reason = p.stateWord(err)
 	return s
+}
+
+// promotionWaits is why content waits to come in; "" when none does.
+func (p *pass) promotionWaits() string {
+	if p.awaits != "" {
+		return p.waits + ": " + p.awaits
+	}
+	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
+		return p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
+	}
+	return ""
 }
 
 // stateWord is the environment in one word, and why.

@@ -35,6 +35,7 @@ var rule = map[int]string{
 	12: "neither a clock jump nor a restart shortens a hold or a soak",
 	13: "with faults gone, everything converges",
 	14: "a content that failed is not tried again until a person says so",
+	15: "what was in force in all environments before comes in, and what people brought",
 }
 
 // watcher holds every pass against the invariants. It sees what the platform
@@ -69,6 +70,7 @@ type watched struct {
 	holds    []record.Hold                   // at the beginning of the pass
 	people   map[string]record.Hold          // asked for by people
 	bad      map[record.Key]bool             // failed, not retried
+	inForce  map[string]bool                 // contents that were
 	calls    map[manifest.Ref]int64          // of the new version in this stage: users' by alias, the daemon's by function
 	stageAt  time.Time                       // the stage's weight was first truly in place
 	saved    mark                            // at the last rollout record
@@ -99,7 +101,7 @@ func (w *watcher) at(env string) *watched {
 	if p == nil {
 		p = &watched{
 			admitted: map[string]*release{}, seen: map[manifest.Ref]providers.Live{}, failed: map[manifest.Ref]bool{}, listed: map[manifest.Ref]bool{},
-			people: map[string]record.Hold{}, bad: map[record.Key]bool{}, calls: map[manifest.Ref]int64{},
+			people: map[string]record.Hold{}, bad: map[record.Key]bool{}, inForce: map[string]bool{}, calls: map[manifest.Ref]int64{},
 		}
 		w.places[env] = p
 	}
@@ -144,7 +146,28 @@ func (w *watcher) end(env string) {
 	if ro.Phase == rollout.Shift && p.stageAt.IsZero() && w.inPlace(env, ro) {
 		p.stageAt = w.s.real
 	}
+	if ro.Phase == rollout.Idle {
+		p.inForce[ro.Release.Content] = true
+	}
+	w.upstream(env, ro.Release.Content)
 	w.outbox()
+}
+
+// upstream: what comes into force here was in force in each environment before,
+// or was put onto this one's branch by hand.
+func (w *watcher) upstream(env, content string) {
+	up := w.s.before(env)
+	i := slices.IndexFunc(up, func(name string) bool { return !w.at(name).inForce[content] })
+	if content == "" || i < 0 {
+		return
+	}
+	byHand := slices.ContainsFunc(w.s.repo.brought[branchOf(env)], func(sha string) bool {
+		rel := w.s.release(env, sha)
+		return rel != nil && rel.Content == content
+	})
+	if !byHand {
+		w.fail(15, "%s has %.20s, which never was in force in %s", env, content, up[i])
+	}
 }
 
 // inPlace: traffic truly is where the rollout wants it.
@@ -259,6 +282,11 @@ func (w *watcher) heard(point policy.Point, mode string, in policy.Input, d poli
 func (w *watcher) moved(e sources.Edit, sha string) {
 	env := e.Branch[len("env/"):]
 	rel := w.s.release(env, sha)
+	for _, up := range w.s.before(env) {
+		if ro := w.environment(up).Rollout; rel != nil && (ro.Phase != rollout.Idle || ro.Release.Content != rel.Content) {
+			w.fail(15, "%s was moved to %.20s while %s is %q with %.20s", env, rel.Content, up, ro.Phase, ro.Release.Content)
+		}
+	}
 	st := w.environment(env)
 	n := len(st.Promotions)
 	if n == 0 || rel == nil {

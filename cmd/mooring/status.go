@@ -135,7 +135,7 @@ func statusTable(w io.Writer, s web.Status) {
 			row(w, "", "queue", "", "", "", "", queueText(e.Queue))
 		}
 		if e.Promotion != "" {
-			row(w, "", "waits", "", "", "", "", e.Promotion)
+			row(w, "", "waits", "", e.PromotionCode, "", "", e.Promotion)
 		}
 		for _, a := range e.Approvals {
 			row(w, "", string(a.Answer), a.By, short(a.Content), "", "", a.Why)

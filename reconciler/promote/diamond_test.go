@@ -55,7 +55,7 @@ func TestADiamondNeedsBothSides(t *testing.T) {
 	}{
 		"both are ready":            {func(*Input) {}, "", false},
 		"one is behind":             {func(in *Input) { in.brings(b, "old") }, "waiting", false},
-		"the other is behind":       {func(in *Input) { in.brings(a, "old") }, "", true}, // its content is here
+		"the other is behind":       {func(in *Input) { in.brings(a, "old") }, "waiting", false}, // its content is here
 		"one is ahead":              {func(in *Input) { in.brings(a, "newer") }, "waiting", false},
 		"the other is ahead":        {func(in *Input) { in.brings(b, "newer") }, "waiting", false},
 		"both are ahead, apart":     {func(in *Input) { in.brings(a, "x"); in.brings(b, "y") }, "waiting", false},

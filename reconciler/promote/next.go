@@ -50,8 +50,8 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 		return Move{}, false // nothing is in force there to be moved
 	}
 	key, rendered := in.Rendered[from.Environment.Name][to.Environment.Name]
-	if rendered && key == to.HeadKey && !to.HeadInvalid || from.InForceTree == to.Tree && to.Tree != "" {
-		return Move{}, false // it is there already
+	if isThere(in, from, to) {
+		return behind(in, ups, to)
 	}
 	m := Move{From: from.Environment.Name, To: to.Environment.Name, Commit: from.InForce.Commit, Expect: to.Head, Key: key}
 	m.Offer = to.Environment.Promotion == "pullRequest" && !in.Requested[m.To]
@@ -60,6 +60,30 @@ func next(in Input, places map[string]*Place, to *Place) (Move, bool) {
 		return Move{}, false // it went through the queue before
 	}
 	return m, true
+}
+
+// isThere: the target's head is what an environment before it has in force.
+func isThere(in Input, up, to *Place) bool {
+	key, rendered := in.Rendered[up.Environment.Name][to.Environment.Name]
+	return rendered && key == to.HeadKey && !to.HeadInvalid || up.InForceTree == to.Tree && to.Tree != ""
+}
+
+// behind: the first of those before has in force what the target has, and
+// another of them has something else, which waits for the first; due is false
+// where they agree. Where another is the one behind, judge says so.
+func behind(in Input, ups []*Place, to *Place) (m Move, due bool) {
+	first := ups[0]
+	for _, up := range ups[1:] {
+		if up.InForce.Content == "" || up.InForce.Content == first.InForce.Content || isThere(in, up, to) {
+			continue
+		}
+		name := up.Environment.Name
+		return Move{
+			From: name, To: to.Environment.Name, Commit: up.InForce.Commit, Expect: to.Head, Key: in.Rendered[name][to.Environment.Name],
+			Code: CodeWaiting, Held: fmt.Sprintf("%s has other content in force than %s: %s takes what both have", name, first.Environment.Name, to.Environment.Name),
+		}, true
+	}
+	return Move{}, false
 }
 
 // first is the move of what is first in a queue.
@@ -89,7 +113,7 @@ func upstream(places map[string]*Place, to *Place) ([]*Place, bool) {
 func lookedAt(ups []*Place) (string, string) {
 	for _, up := range ups {
 		if !up.Known {
-			return "waiting", up.Environment.Name + " was not looked at yet"
+			return CodeWaiting, up.Environment.Name + " was not looked at yet"
 		}
 	}
 	return "", ""
@@ -137,11 +161,11 @@ func together(ups []*Place) (string, string) {
 	for _, up := range ups {
 		switch {
 		case up.InForce.Content == "":
-			return "waiting", up.Environment.Name + " has nothing in force"
+			return CodeWaiting, up.Environment.Name + " has nothing in force"
 		case up.InForce.Content != ups[0].InForce.Content:
-			return "waiting", fmt.Sprintf("%s and %s have different contents in force", ups[0].Environment.Name, up.Environment.Name)
+			return CodeWaiting, fmt.Sprintf("%s and %s have different contents in force", ups[0].Environment.Name, up.Environment.Name)
 		case up.Moving:
-			return "waiting", up.Environment.Name + " is moving to another release"
+			return CodeWaiting, up.Environment.Name + " is moving to another release"
 		}
 	}
 	return "", ""

@@ -50,6 +50,10 @@ type Place struct {
 	BrokenContract []string
 }
 
+// CodeWaiting is of moves that the environments before are not ready for, or the
+// target is not: time brings them, and nobody has to do anything.
+const CodeWaiting = "waiting"
+
 // Input is every environment, in the pipeline's order.
 type Input struct {
 	Now    time.Time

@@ -151,11 +151,11 @@ func settled(in Input, to *Place) (code, why string, recheck time.Time) {
 	name := to.Environment.Name
 	switch {
 	case to.Moving:
-		return "waiting", name + " is moving to the release before", time.Time{}
+		return CodeWaiting, name + " is moving to the release before", time.Time{}
 	case to.Head == "" || in.Requested[name] || to.Quarantined[to.HeadKey]:
 		return "", "", time.Time{}
 	case to.InForce.Key() != to.HeadKey:
-		return "waiting", name + " has not released the content before", time.Time{}
+		return CodeWaiting, name + " has not released the content before", time.Time{}
 	}
 	if code, why := evidence([]*Place{to}); code != "" {
 		return code, why, time.Time{}

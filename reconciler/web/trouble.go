@@ -22,6 +22,9 @@ type Trouble struct {
 	Press string // what can be done there, by who may
 }
 
+// codeWaiting is of content that comes in once other environments have it.
+const codeWaiting = "waiting"
+
 // troubles are what is not at rest in an environment, the worst first.
 func troubles(e EnvironmentStatus, d Drift, now time.Time) []Trouble {
 	var out []Trouble
@@ -42,7 +45,10 @@ func troubles(e EnvironmentStatus, d Drift, now time.Time) []Trouble {
 	out = append(out, driftTroubles(d)...)
 	out = append(out, holdTroubles(e.Holds)...)
 	out = append(out, resourceTroubles(e, d)...)
-	if e.Promotion != "" {
+	switch {
+	case e.PromotionCode == codeWaiting:
+		out = append(out, Trouble{Level: "move", What: "content waits to come in, " + e.Promotion, Link: "#moves"})
+	case e.Promotion != "":
 		out = append(out, Trouble{Level: "wait", What: "content waits to come in, " + e.Promotion, Link: "#approve", Press: "approve or reject"})
 	}
 	if told := func(t Trouble) bool { return strings.Contains(t.What, e.Reason) }; e.Reason != "" && e.State != "in_sync" && !slices.ContainsFunc(out, told) {

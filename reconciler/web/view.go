@@ -99,7 +99,9 @@ type EnvironmentStatus struct {
 	Holds     []HoldStatus   `json:"holds"`
 	Checks    []CheckStatus  `json:"checks"`
 	Promotion string         `json:"promotion,omitempty"` // why content waits to come in
-	Queue     []QueuedStatus `json:"queue,omitempty"`     // content that waits in turn, first in first
+	// PromotionCode is that reason's code, where the last look at promotion gave one.
+	PromotionCode string         `json:"promotion_code,omitempty"`
+	Queue         []QueuedStatus `json:"queue,omitempty"` // content that waits in turn, first in first
 	// Approvals are the words people gave on what waits.
 	Approvals     []Approval `json:"approvals,omitempty"`
 	SoakSeconds   int64      `json:"soak_seconds"`
