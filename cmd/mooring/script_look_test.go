@@ -101,7 +101,7 @@ func wholly(pattern, text string) bool {
 	return regexp.MustCompile(`^(?s:` + pattern + `)$`).MatchString(text)
 }
 
-// cmdHTTPGet gets a URL: httpget [-status 401] [-token TEXT] [-post BODY] URL.
+// cmdHTTPGet gets a URL: httpget [-status 401] [-token TEXT] [-post BODY] [-method DELETE] URL.
 // The body is in the file "body", the headers in "headers".
 func cmdHTTPGet(ts *testscript.TestScript, _ bool, args []string) {
 	want, token, method, body := http.StatusOK, "", http.MethodGet, ""
@@ -118,6 +118,8 @@ func cmdHTTPGet(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		case "-post":
 			method, body = http.MethodPost, args[1]
+		case "-method":
+			method = args[1]
 		default:
 			ts.Fatalf("httpget: unknown flag %s", args[0])
 		}
