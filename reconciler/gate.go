@@ -294,11 +294,13 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 	for _, f := range ro.Functions {
 		facts.Rollout.Functions = append(facts.Rollout.Functions, policy.RolloutFunction{
 			Resource: f.Ref.String(), From: f.Stable, To: f.New, Verdict: verdict(ro.Verdict), Reason: ro.Reason})
-		addRate(facts.Metrics, f.Ref.Name+".canary.error_rate", f.Canary)
-		addRate(facts.Metrics, f.Ref.Name+".baseline.error_rate", f.Baseline)
+		for side, c := range map[string]rollout.Counts{".canary.": f.Canary, ".baseline.": f.Baseline} {
+			facts.Metrics[f.Ref.Name+side+"error_rate"] = rate(c.Errors, c.Calls)
+			facts.Metrics[f.Ref.Name+side+"throttle_rate"] = rate(c.Throttles, c.Trials())
+		}
 		if f.Probed {
-			addRate(facts.Metrics, f.Ref.Name+".canary.probe_error_rate", f.Probe.Canary)
-			addRate(facts.Metrics, f.Ref.Name+".baseline.probe_error_rate", f.Probe.Baseline)
+			facts.Metrics[f.Ref.Name+".canary.probe_error_rate"] = rate(f.Probe.Canary.Errors, f.Probe.Canary.Calls)
+			facts.Metrics[f.Ref.Name+".baseline.probe_error_rate"] = rate(f.Probe.Baseline.Errors, f.Probe.Baseline.Calls)
 		}
 	}
 	for _, m := range ro.Measures {
@@ -315,12 +317,13 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 	return in
 }
 
-func addRate(metrics map[string]policy.Metric, name string, c rollout.Counts) {
-	m := policy.Metric{Known: c.Calls > 0, Samples: c.Calls}
-	if c.Calls > 0 {
-		m.Value = float64(c.Errors) / float64(c.Calls)
+// rate is a share of what was counted; of nothing it is not known.
+func rate(part, of int64) policy.Metric {
+	m := policy.Metric{Known: of > 0, Samples: of}
+	if of > 0 {
+		m.Value = float64(part) / float64(of)
 	}
-	metrics[name] = m
+	return m
 }
 
 func verdict(v rollout.Verdict) string {

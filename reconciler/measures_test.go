@@ -229,3 +229,26 @@ func TestAlarmsOfARollout(t *testing.T) {
 		})
 	}
 }
+
+// Policy is told of calls that were refused apart from those that failed, also
+// where every call was and nothing is known of failures.
+func TestPolicyIsToldOfThrottles(t *testing.T) {
+	s := canary(t)
+	p, err := s.d.environment("production").bystander(s.d.world.Load())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ro := s.watch.environment("production").Rollout
+	f := ro.Functions[0]
+	f.Canary, f.Baseline = rollout.Counts{Throttles: 40}, rollout.Counts{Calls: 150, Errors: 3, Throttles: 50}
+	ro.Functions = []rollout.Function{f}
+	told := p.rolloutInput(t.Context(), ro).Metrics
+	for name, want := range map[string]policy.Metric{
+		"canary.error_rate": {}, "canary.throttle_rate": {Known: true, Value: 1, Samples: 40},
+		"baseline.error_rate": {Known: true, Value: 0.02, Samples: 150}, "baseline.throttle_rate": {Known: true, Value: 0.25, Samples: 200},
+	} {
+		if got, there := told["checkout."+name]; !there || got != want {
+			t.Errorf("%s is %+v, want %+v", name, got, want)
+		}
+	}
+}

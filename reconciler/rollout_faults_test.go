@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
@@ -135,6 +136,46 @@ func TestLesson65WhatAPersonDidInACanaryStands(t *testing.T) {
 			}
 			sound(t, s)
 		}
+	}
+}
+
+// Lesson 65 while policy caps the weight: what a person lowered it to is no
+// earlier weight of ours.
+func TestLesson65UnderACapOfPolicyAHandStands(t *testing.T) {
+	cap := 0
+	capped := mutant{evaluator: func(e policy.Evaluator) policy.Evaluator {
+		return evaluatorFunc(func(ctx context.Context, p policy.Point, in policy.Input) (policy.Decision, error) {
+			d, err := e.Evaluate(ctx, p, in)
+			if p == policy.Rollout {
+				d.WeightCap = cap
+			}
+			return d, err
+		})
+	}}
+	for name, deed := range map[string]providers.Routing{
+		"routing removed": {Version: "1"}, "weight lowered": {Version: "1", Canary: "2", Weight: providers.Percent(3)},
+		"back to the stage's": {Version: "1", Canary: "2", Weight: providers.Percent(10)},
+	} {
+		cap = 0
+		s := canaryOn(t, capped)
+		cap = 5
+		at := providers.Routing{Version: "1", Canary: "2", Weight: providers.Percent(5)}
+		if !s.until(5*time.Minute, func() bool { return s.live() == at }) {
+			t.Fatalf("%s: capped, and traffic is at %+v", name, s.live())
+		}
+		s.run(time.Minute)
+		must(s.platform.Manual("alice").Point("production-checkout", "live", deed))
+		s.run(5 * time.Minute)
+		if ro := s.watch.environment("production").Rollout; s.live() != deed || ro.Phase != rollout.Shift || !strings.Contains(ro.Paused, "somebody else moved traffic") {
+			t.Errorf("%s: traffic at %+v, %s, paused %q", name, s.live(), ro.Phase, ro.Paused)
+		}
+		s.heldFor(t, "alice")
+		must(s.platform.Manual("alice").Point("production-checkout", "live", at))
+		cap = 0
+		if !s.until(time.Hour, s.ended("2")) {
+			t.Errorf("%s, undone: it does not go on: %+v, %v", name, s.live(), s.open())
+		}
+		sound(t, s)
 	}
 }
 

@@ -41,6 +41,7 @@ func Advance(s State, sig Signal, now time.Time) State {
 		s.giveUp(by, why)
 		return s
 	}
+	s.arrive(sig)
 	halt := sig.halt()
 	s.pause(halt)
 	if sig.Start != nil && sig.Held == "" && sig.Foreign == "" && s.start(*sig.Start) {

@@ -92,12 +92,19 @@ func (s *State) enterStage(i int) {
 	}
 }
 
+// arrive notes that the weight was seen in place, whether or not the release may
+// go on: from then on what is elsewhere was moved by somebody else.
+func (s *State) arrive(sig Signal) {
+	if s.Phase == Shift && !s.stopped() {
+		s.Reached = s.Reached || sig.Routed
+	}
+}
+
 // shift stays in its stage or leaves it.
 func (s *State) shift(sig Signal) {
 	if s.Weight != s.stage().Weight {
 		return // capped: this stage's weight was never in place
 	}
-	s.Reached = s.Reached || sig.Routed
 	if !s.Reached || s.Elapsed < s.hold() {
 		return
 	}
