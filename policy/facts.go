@@ -80,7 +80,7 @@ type BrokenContract struct {
 
 // RolloutFacts is what Rollout adds.
 type RolloutFacts struct {
-	Rollout RolloutState      `json:"rollout"`
+	Rollout RolloutState `json:"rollout"`
 	// Metrics by name: of a function or workflow NAME.canary.error_rate, the share
 	// of the calls made that failed, and NAME.canary.throttle_rate, the share of
 	// those wanted that were refused (where all were, no call was made and the first
