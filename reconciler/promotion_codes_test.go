@@ -26,6 +26,7 @@ func TestPromotionCodesAreDocumented(t *testing.T) {
 	// In promote a code is what is returned before a reason.
 	codes := find(read("promote/next.go"), `return "([a-zA-Z]+)", `)
 	codes = append(codes, find(read("promote/next.go"), `code = "([a-zA-Z]+)"`)...)
+	codes = append(codes, find(read("promote/promote.go"), `const Code[A-Z][a-z]+ = "([a-zA-Z]+)"`)...)
 	for _, name := range []string{"promotion.go", "offer.go", "weigh.go", "signatures.go"} {
 		text := read(name)
 		codes = append(codes, find(text, `Code = .*, "([a-zA-Z]+)"`)...)

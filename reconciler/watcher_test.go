@@ -283,6 +283,9 @@ func (w *watcher) moved(e sources.Edit, sha string) {
 	env := e.Branch[len("env/"):]
 	rel := w.s.release(env, sha)
 	for _, up := range w.s.before(env) {
+		if len(w.s.after) == 0 {
+			break // what waited in a queue comes in when upstream has gone on
+		}
 		if ro := w.environment(up).Rollout; rel != nil && (ro.Phase != rollout.Idle || ro.Release.Content != rel.Content) {
 			w.fail(15, "%s was moved to %.20s while %s is %q with %.20s", env, rel.Content, up, ro.Phase, ro.Release.Content)
 		}
