@@ -175,22 +175,6 @@ func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who acc
 	http.NotFound(w, r)
 }
 
-// releasePage is one release's way into one environment: every look at it, and
-// what policy said about it.
-func (s *server) releasePage(w http.ResponseWriter, r *http.Request, who access.Person) {
-	name, wanted := r.PathValue("name"), r.PathValue("release")
-	rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Release: wanted, Looks: true, Limit: 5})
-	fault := ""
-	if err != nil {
-		fault = err.Error()
-	}
-	if err == nil && len(rollouts) == 0 {
-		http.NotFound(w, r)
-		return
-	}
-	s.show(w, "release.html", map[string]any{"Frame": s.frame(who, "release "+wanted[:min(12, len(wanted))]+" in "+name), "Name": name, "Wanted": wanted, "Rollouts": rollouts, "Fault": fault})
-}
-
 // judged is a decision record as the page shows it.
 type judged struct {
 	RecordedDecision
@@ -221,11 +205,7 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 		if d.Environment != "" && !who.May(access.See, d.Environment) {
 			continue
 		}
-		j := judged{RecordedDecision: d}
-		if j.Said, err = policy.ParseRecorded([]byte(d.Line)); err != nil {
-			j.Fault = err.Error()
-		}
-		shown = append(shown, j)
+		shown = append(shown, judgedOf(d))
 	}
 	data["Decisions"] = shown
 	if who.May(access.Operate, q.Environment) {
