@@ -22,7 +22,7 @@ var eventsOf = map[string][]string{
 	manifest.KindURL:          {"CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"},
 	manifest.KindAsync:        {"PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"},
 	manifest.KindConcurrency:  {"PutFunctionConcurrency", "DeleteFunctionConcurrency"},
-	manifest.KindRole:         {"CreateRole", "UpdateRole", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
+	manifest.KindRole:         {"CreateRole", "UpdateRole", "UpdateRoleDescription", "DeleteRole", "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "TagRole", "UntagRole"},
 	manifest.KindQueue:        {"CreateQueue", "SetQueueAttributes", "DeleteQueue", "TagQueue", "UntagQueue", "AddPermission", "RemovePermission", "PurgeQueue"},
 	manifest.KindTable:        {"CreateTable", "UpdateTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "UntagResource"},
 	manifest.KindBucket:       {"CreateBucket", "DeleteBucket", "PutBucketVersioning", "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock", "PutBucketTagging", "DeleteBucketTagging", "PutBucketNotification"},

@@ -103,6 +103,11 @@ func (s *sweep) signing(ctx context.Context, subjects []*subject) {
 		return
 	}
 	last := s.signedAt()
+	defer func() {
+		if at := s.signedAt(); !at.IsZero() {
+			s.layer(layerSigning, at)
+		}
+	}()
 	turn := s.due(rotation{
 		names: []string{"all"}, lookedAt: func(string) time.Time { return last }, age: s.p.o.LayerAge / 2,
 		service: "Lambda", operation: "ListCodeSigningConfigs", cost: 2,
