@@ -53,5 +53,5 @@ var byAWS = []struct{ what, test string }{
 	{"moves the weights of an alias while its provisioned concurrency becomes ready", "TestWeightsThatAWSInjectsAreNoDrift"},
 	{"moves a function to another build of its runtime", "TestABuildOfARuntimeIsNoDrift"},
 	{"disables a mapping whose source is gone: told as row 39, with Lambda's own reason and nobody's name", "TestDriftCatalogue"},
-	{"writes policies, patterns and definitions its own way, and names by ARN what was given by name: the rows without drift below", "TestDriftCatalogue"},
+	{"writes policies, patterns and definitions its own way, and names by ARN what was given by name: the rows above", "TestDriftCatalogue"},
 }

@@ -63,7 +63,7 @@ otherwise for any of it: see [policy.md](policy.md).
   and so is what putting back might make worse.
 - **alert**: told, not touched.
 
-Each difference is told with who did it, where CloudTrail knows, and with its severity. Reverting stops after a few rounds against
+Each difference is told with who did it, where CloudTrail knows ([how soon](#how-soon)), and with its severity. Reverting stops after a few rounds against
 another writer and becomes a hold. Sensitive values are keyed tokens here as everywhere (hmac:…): equal values have equal tokens.
 `
 
@@ -95,12 +95,14 @@ drifts: %d are made, in %d rows; the others say why not.
 
 ## At a glance
 
-| # | what drifts | by default |
-|---|---|---|
+| # | what drifts | by default | shown by | at the latest after |
+|---|---|---|---|---|
 `, "`go test ./cmd/mooring -run TestDriftCatalogue`", len(catalogue), len(p.rows), len(rows))
 	for n, title := range catalogue {
-		fmt.Fprintf(p, "| %d | %s | %s |\n", n+1, title, p.outcome(n+1))
+		fmt.Fprintf(p, "| %d | %s | %s | %s |\n", n+1, title, p.outcome(n+1), seen(n+1))
 	}
+	p.soon()
+	p.left(t)
 	p.chapters()
 	p.nothing()
 	return p.String()

@@ -69,6 +69,10 @@ func TestDriftCatalogue(t *testing.T) {
 		})
 	}
 	w.secretsAreSafe(t)
+	if *driftOnly == "" {
+		t.Run("seen", func(t *testing.T) { w.checkSeen(t, rows) })
+		t.Run("heard", func(t *testing.T) { w.checkHeard(t, rows) })
+	}
 }
 
 // settled waits until every row has its story and nothing moves any more. A

@@ -33,6 +33,8 @@ type driftWorld struct {
 	since  time.Time // the hands began
 	read   journal.Seq
 	told   map[string]*driftStory // by id
+	// listener hears of changes, which the daemon of this world does not.
+	listener providers.Provider
 }
 
 // newDriftWorld deploys what the rows declare and waits for rest.
@@ -41,10 +43,11 @@ func newDriftWorld(t testing.TB, rows []driftRow) *driftWorld {
 	sweepCredentials(t)
 	r := newRig(t, newSweepFiles(t), &evaluators{made: map[string]policy.Evaluator{}})
 	r.pace.Parallel, r.pace.RetryMax = 8, 100*time.Millisecond
+	r.cloud.replies = &replies{byID: map[string][]byte{}}
 	w := &driftWorld{rig: r, told: map[string]*driftStory{}, reader: newHand(r.cloud), python: newPython(t, r.cloud, r.files)}
 	r.cloud.RegisterActor("instrumenter", wire.Actor{Type: "AssumedRole", Name: "assumed-role/Instrumenter/remote"})
 	w.furnish(rows)
-	r.push("main", map[string]string{"mooring.yaml": fmt.Sprintf(`apiVersion: mooring.dev/v1
+	control := fmt.Sprintf(`apiVersion: mooring.dev/v1
 kind: Pipeline
 metadata: {name: shop}
 spec:
@@ -53,7 +56,8 @@ spec:
       provider: {aws: {region: eu-west-1, account: "111111111111", endpoint: "%s"}}
       rollout: {strategy: allAtOnce}
       drift: {interval: 2s}
-`, sweepEnvironment, r.cloud.door.URL)})
+`, sweepEnvironment, r.cloud.door.URL)
+	r.push("main", map[string]string{"mooring.yaml": control})
 	tree := map[string]string{}
 	for _, row := range rows {
 		tree[row.name+".yaml"] = row.manifest(w.python)
@@ -61,6 +65,7 @@ spec:
 	first := r.push(sweepBranch, tree)
 	r.start()
 	r.wait("first deployment", r.atRest(first, "in_sync"))
+	w.listen(control, first)
 	return w
 }
 
@@ -161,8 +166,8 @@ func (row *driftRow) of(stories map[string]driftStory) map[string]driftStory {
 func (w *driftWorld) writes(changes []wire.Call, row *driftRow) []string {
 	var out []string
 	for _, c := range changes {
-		if c.At.Before(w.since) || c.Status >= 300 {
-			continue
+		if c.At.Before(w.since) || c.Status >= 300 || c.Operation == "ReceiveMessage" || c.Operation == "DeleteMessageBatch" {
+			continue // or the listener's
 		}
 		text, err := json.Marshal([]any{c.Params, c.Response})
 		check(w.t, err)

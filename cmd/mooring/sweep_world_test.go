@@ -152,6 +152,8 @@ type cloud struct {
 	// onFault is called once, when an injected fault has met a call and before
 	// the call is answered.
 	onFault atomic.Pointer[func()]
+	// replies are kept where somebody wants to read them.
+	replies *replies
 }
 
 func newCloud(t testing.TB, o sandbox.Options) *cloud {
@@ -189,6 +191,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			(*act)()
 		}
 	}()
+	if c.replies != nil {
+		c.replies.keep(w, func(w http.ResponseWriter) { c.Sandbox.ServeHTTP(w, r) })
+		return
+	}
 	c.Sandbox.ServeHTTP(w, r)
 }
 
