@@ -87,7 +87,7 @@ func TestLayoutOfCredentials(t *testing.T) {
 	for _, row := range kept {
 		want(row[1])
 	}
-	for _, name := range stateFiles(t) {
+	for _, name := range append(stateFiles(t), tokensFile) {
 		want(name)
 		if !slices.ContainsFunc(kept, func(row []string) bool { return row[1] == name }) {
 			t.Errorf("docs/operations.md does not say what %s in the state folder is", name)
