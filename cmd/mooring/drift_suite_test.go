@@ -78,7 +78,7 @@ func TestDriftCatalogue(t *testing.T) {
 // settled waits until every row has its story and nothing moves any more. A
 // row that never gets there is told apart later.
 func (w *driftWorld) settled(rows []driftRow) {
-	deadline := time.Now().Add(time.Minute) // on a busy machine
+	deadline := time.Now().Add(2 * time.Minute) // on a busy machine
 	for time.Now().Before(deadline) && !*driftShow {
 		stories, missing := w.stories(), 0
 		for i := range rows {
