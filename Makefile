@@ -6,8 +6,9 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
 SOAKTIME ?= 30m
+LOADSIZE ?= 1000
 
-.PHONY: help build man demo test gitea lint bench fuzz soak clean
+.PHONY: help build man demo test gitea lint bench fuzz soak load clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
@@ -38,7 +39,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 	./.ci/fuzz $(FUZZTIME)
 
 soak: ## the real daemon under faults for SOAKTIME: memory, goroutines and files stay level
-	$(GO) test -count=1 -v -timeout 0 -run 'TestLesson83SoakWithFaults$$' ./cmd/mooring -soak $(SOAKTIME)
+	$(GO) test -count=1 -v -timeout 0 -run 'TestLesson83SoakWithFaults$$' ./cmd/mooring -artifacts -soak $(SOAKTIME)
+
+load: ## wrk on the API and the page of the real daemon with LOADSIZE resources, beside 1,000 listeners
+	$(GO) test -count=1 -v -timeout 0 -run 'TestLoadOfTheProgram$$' ./cmd/mooring -load $(LOADSIZE)
 
 clean: ## remove what was built
 	rm -rf bin
