@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -50,6 +51,8 @@ func TestLesson83SoakWithFaults(t *testing.T) {
 		t.Parallel()
 	}
 	s := newKillStage(t)
+	s.write("token", soakToken)
+	s.flags = []string{"--token-file", s.path("token")}
 	s.begin()
 	s.await(s.head())
 	began, rng := time.Now(), rand.New(rand.NewPCG(83, 0))
@@ -71,6 +74,9 @@ func TestLesson83SoakWithFaults(t *testing.T) {
 		}
 		time.Sleep(every)
 		samples = append(samples, s.footprint(began))
+		if *soakFor >= 10*time.Minute && n%10 == 9 { // ten looks a sixth of the time
+			s.heap(fmt.Sprintf("heap-%02d", n/10))
+		}
 	}
 	s.box.Faults.Clear()
 	s.await(s.head())
@@ -84,6 +90,35 @@ func TestLesson83SoakWithFaults(t *testing.T) {
 	t.Logf("%.1f MiB in the second third, %.1f in the last: %.2f MiB an hour", middle(early), middle(late), slope)
 	if budget := max(1, 2/late[len(late)-1].at.Hours()); slope > budget { // looks differ by more than a MiB
 		t.Errorf("memory grows by %.2f MiB an hour, more than %.2f", slope, budget)
+	}
+}
+
+// soakToken is the daemon's own: profiles are given for a token alone.
+const soakToken = "the-token-of-the-soak-and-of-nothing-else"
+
+// heap keeps what lives in the daemon's memory among the test's artifacts (go
+// test -artifacts), for go tool pprof -base to say what grew.
+func (s *killStage) heap(name string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.listen+"/debug/pprof/heap", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+soakToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	profile, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, profile)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.t.ArtifactDir(), name+".pprof"), profile, 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
 	}
 }
 
