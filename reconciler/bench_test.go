@@ -50,7 +50,7 @@ func newLargeIn(b testing.TB, n int, store journal.Store) *large {
 	if l.d, err = New(b.Context(), o); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := l.d.refresh(b.Context(), "poll"); err != nil {
+	if err := l.d.refresh(b.Context(), "poll"); err != nil {
 		b.Fatal(err)
 	}
 	l.e = l.d.environment("preview")
@@ -100,7 +100,7 @@ func BenchmarkOneChangedFile(b *testing.B) {
 		t["queues/00/q00000.yaml"] = &fstest.MapFile{Data: []byte(text), Sys: sources.ContentID(fmt.Sprint("changed ", i))}
 		l.repo.add("env/preview", sources.Snapshot{Tree: t, TreeID: fmt.Sprint(i), Commit: sources.Commit{Parents: []string{head.Commit.SHA}}})
 		b.StartTimer()
-		if _, err := l.d.refresh(b.Context(), "poll"); err != nil {
+		if err := l.d.refresh(b.Context(), "poll"); err != nil {
 			b.Fatal(err)
 		}
 		p, err := l.e.glimpse(b.Context(), l.d.world.Load())

@@ -38,6 +38,7 @@ type Daemon struct {
 	reviewWake chan struct{} // people did something on the host
 	chase      chase
 	dropped    uint64 // alerts of the outbox that were told to be
+	defects    defects
 	beat       beat
 }
 
@@ -62,10 +63,14 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 // be unsafe: the journal is lost or another daemon took over.
 func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.opts.Source.Watch(ctx, d.nudgeFetch) })
-	g.Go(func() error { return d.deliver(ctx) })
-	g.Go(func() error { return d.herald(ctx) })
-	g.Go(func() error { return d.follow(ctx, g) })
+	for part, do := range map[string]func(context.Context) error{
+		"watch of the repository":   func(ctx context.Context) error { return d.opts.Source.Watch(ctx, d.nudgeFetch) },
+		"deliveries":                d.deliver,
+		"talk with the host":        d.herald,
+		"reading of the repository": func(ctx context.Context) error { return d.follow(ctx, g) },
+	} {
+		g.Go(func() error { return d.Keep(ctx, part, do) })
+	}
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -78,9 +83,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) follow(ctx context.Context, g *errgroup.Group) error {
 	trigger, failures, read := "startup", 0, time.Time{}
 	for {
-		started, err := d.refresh(ctx, trigger)
-		for _, e := range started {
-			g.Go(func() error { return e.serve(ctx) })
+		err := d.refresh(ctx, trigger)
+		for _, e := range d.unserved() {
+			g.Go(func() error { return d.keep(ctx, e, "work for "+e.name, e.serve) })
 		}
 		retry, chased := time.Duration(0), false
 		if err != nil && ctx.Err() == nil {
@@ -142,16 +147,15 @@ func (d *Daemon) await(ctx context.Context, retry time.Duration) (woken, hinted 
 	return true, false
 }
 
-// refresh reads the world again, wakes whom it concerns, and returns the
-// environments that are new.
-func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, error) {
+// refresh reads the world again and wakes whom it concerns.
+func (d *Daemon) refresh(ctx context.Context, trigger string) error {
 	before, begun := d.world.Load(), d.opts.Now()
 	w, err := d.read(ctx, before, trigger)
 	if err != nil {
 		why := err.Error()
 		d.unread.Store(&why)
 		d.opts.Metrics.Fetch("error", d.stale())
-		return nil, err
+		return err
 	}
 	d.unread.Store(nil)
 	d.opts.Metrics.Fetch("ok", 0)
@@ -161,21 +165,18 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 		d.wakeReviews() // a pull request may bring what is only seen now
 	}
 	if err := d.controlFaults(ctx, w); err != nil {
-		return nil, err
+		return err
 	}
 	if w.pipeline == nil {
-		return nil, w.faults[faultPipeline]
+		return w.faults[faultPipeline]
 	}
 	if err := d.strangers(w.pipeline); err != nil && (before == nil || before.digest != w.digest) {
 		d.opts.Log.Warn("an environment that was asked for is not there", zap.Error(err))
 	}
-	var started []*environment
 	d.mu.Lock()
 	for _, name := range d.names() {
 		if d.environments[name] == nil {
-			e := newEnvironment(d, name)
-			d.environments[name] = e
-			started = append(started, e)
+			d.environments[name] = newEnvironment(d, name)
 		}
 	}
 	d.mu.Unlock()
@@ -187,7 +188,7 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) ([]*environment, e
 			d.environment(name).nudge()
 		}
 	}
-	return started, nil
+	return nil
 }
 
 func sameCommit(a, b sources.Snapshot) bool { return a.Commit.SHA == b.Commit.SHA }

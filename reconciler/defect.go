@@ -39,14 +39,18 @@ func (e *environment) caught(do func() error) (err error) {
 		if v == nil {
 			return
 		}
-		at := crew.Of(v)
-		d := &defect{what: fmt.Sprintf("a panic with a %T", at.Value)}
-		if told, ok := at.Value.(runtime.Error); ok {
-			d.what = told.Error()
-		}
-		e.d.opts.Metrics.Panic(e.name)
-		e.log.Error("panic", zap.Error(d), zap.ByteString("stack", at.Stack))
-		err = d
+		err = e.met(crew.Of(v))
 	}()
 	return do()
+}
+
+// met counts and logs a panic that was met.
+func (e *environment) met(at crew.Struck) *defect {
+	d := &defect{what: fmt.Sprintf("a panic with a %T", at.Value)}
+	if told, ok := at.Value.(runtime.Error); ok {
+		d.what = told.Error()
+	}
+	e.d.opts.Metrics.Panic(e.name)
+	e.log.Error("panic", zap.Error(d), zap.ByteString("stack", at.Stack))
+	return d
 }

@@ -148,6 +148,7 @@ func (d *Daemon) outbox() (*notify.Outbox, error) {
 	r := &receivers{d: d}
 	o, err := notify.NewOutbox(notify.Options{
 		Queue: outboxQueue{d}, Resolve: r.resolve, Random: rand.Float64,
+		Panicked: func(v any, stack []byte) { d.Defect(context.Background(), "deliveries", v, stack) },
 		Observe: func(a notify.Attempt) {
 			d.opts.Metrics.Delivery(a.Receiver, a.Outcome)
 			if a.Err != nil {
@@ -167,9 +168,10 @@ func (d *Daemon) deliver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { o.Run(ctx) })
-	defer wg.Wait()
+	defer func() { cancel(); wg.Wait() }()
 	tick := time.NewTicker(outboxTick)
 	defer tick.Stop()
 	for {
@@ -181,6 +183,9 @@ func (d *Daemon) deliver(ctx context.Context) error {
 		case <-tick.C:
 		}
 		d.countOutbox()
+		if err := d.calmed(ctx); err != nil {
+			return err
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ type environment struct {
 	openAnew atomic.Bool // it is to be opened anew all the same
 	loader   manifest.Loader
 
+	served bool // there is a goroutine at work for it; guarded by the daemon's mu
+
 	wake  chan struct{}
 	inbox chan act
 	peeks chan func() // reads of what is known, between two passes
@@ -58,6 +60,9 @@ type environment struct {
 	lastPass  time.Time // told by the clock that may go back
 	pushed    pushed
 	offered   offered
+	// faultSince is since when content waits for what may pass by itself, at every
+	// look; zero: it does not.
+	faultSince time.Time
 	// offeredUntil is when an offer that was pushed has to show.
 	offeredUntil time.Time
 	request      atomic.Pointer[request]

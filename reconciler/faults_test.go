@@ -257,7 +257,7 @@ func TestLesson44TheSecondDaemonFencesTheFirst(t *testing.T) {
 	k := firstContent()
 	k.memory = 512
 	s.repo.commit("env/preview", k.files())
-	if _, err := first.refresh(context.Background(), "poll"); err != nil {
+	if err := first.refresh(context.Background(), "poll"); err != nil {
 		t.Fatal(err)
 	}
 	calls := s.mutations()

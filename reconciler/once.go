@@ -16,7 +16,7 @@ import (
 // holds; it stops at holds.
 func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 	for {
-		if _, err := d.refresh(ctx, "cli"); err != nil {
+		if err := d.refresh(ctx, "cli"); err != nil {
 			return nil, err
 		}
 		if w := d.world.Load(); w.pipeline != nil {

@@ -51,7 +51,7 @@ func alone(ctx context.Context, opts Options, name string) (*environment, *world
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := d.refresh(ctx, "cli"); err != nil {
+	if err := d.refresh(ctx, "cli"); err != nil {
 		return nil, nil, err
 	}
 	e := d.environment(name)

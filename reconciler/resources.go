@@ -164,12 +164,11 @@ func (d *Daemon) peek(ctx context.Context, name string, f func(e *environment)) 
 	if e == nil {
 		return d.unknown(name)
 	}
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	select {
-	case e.peeks <- func() { f(e); close(done) }:
+	case e.peeks <- func() { done <- e.contained(func() error { f(e); return nil }) }:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	<-done // it only reads
-	return nil
+	return <-done // it only reads
 }

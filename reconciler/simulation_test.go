@@ -219,7 +219,7 @@ func (s *simulation) restart() {
 
 // refresh reads the repository, as a wake or the poll interval has it.
 func (s *simulation) refresh() {
-	_, err := s.d.refresh(context.Background(), "poll")
+	err := s.d.refresh(context.Background(), "poll")
 	if fatal := s.d.fatal(err); fatal != nil {
 		s.watch.fail(5, "the daemon in charge had to stop: %v", fatal)
 	}

@@ -42,7 +42,7 @@ func sized(t testing.TB, n int) size {
 	files := maps.Clone(head.Tree.(fstest.MapFS))
 	files["queues/00/q00000.yaml"] = &fstest.MapFile{Data: []byte(queueYAML("q00000", "{visibilityTimeout: 61}")), Sys: sources.ContentID("changed")}
 	sha := l.repo.add("env/preview", sources.Snapshot{Tree: files, TreeID: "changed", Commit: sources.Commit{Parents: []string{head.Commit.SHA}}})
-	if _, err := l.d.refresh(t.Context(), "poll"); err != nil {
+	if err := l.d.refresh(t.Context(), "poll"); err != nil {
 		t.Fatal(err)
 	}
 	for range 12 {

@@ -220,17 +220,22 @@ func (f *runFlags) serve(ctx context.Context, daemon *reconciler.Daemon, metrics
 		View: daemon, Control: daemon, Audit: daemon, Webhooks: daemon, Metrics: metrics, Token: token(), TokenNow: token, Tokens: func() (access.Tokens, error) { return knownTokens(f.state, daemon.Identity()) },
 		InsecureLoopback: f.insecure,
 		Loopback:         isLoopback(listener.Addr()), OpenMetrics: f.openMetrics, Version: version, Now: time.Now,
-		Closing: ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),
+		Panicked: func(ctx context.Context, v any, stack []byte) { daemon.Defect(ctx, "page and API", v, stack) },
+		Closing:  ctx.Done(), HTTPS: config != nil || strings.HasPrefix(f.pageURL, "https://"),
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	server := serverOf(handler, config)
 	log.Info("serving", zap.String("address", f.tls.listened(listener.Addr())), zap.String("token_file", cmp.Or(f.tokenFile, filepath.Join(f.state, "token"))))
-	g.Go(func() error { supervise(ctx, log, f.tls.listened(listener.Addr())); return nil })
 	g.Go(func() error { return untilSent(ctx, daemon, w.traces) })
-	g.Go(func() error { w.lanes(ctx); return nil })
-	g.Go(func() error { w.reloads(ctx); return nil })
+	for part, do := range map[string]func(ctx context.Context){
+		"word to systemd":         func(ctx context.Context) { supervise(ctx, log, f.tls.listened(listener.Addr())) },
+		"view of the rate lanes":  w.lanes,
+		"reload of what is asked": w.reloads,
+	} {
+		g.Go(func() error { return daemon.Keep(ctx, part, func(ctx context.Context) error { do(ctx); return nil }) })
+	}
 	g.Go(func() error {
 		serve := server.Serve
 		if config != nil {

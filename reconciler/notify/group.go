@@ -57,9 +57,9 @@ func (w *worker) all(ctx context.Context, receiver Grouper, events []Event) bool
 	one := len(events) == 1
 	var err error
 	if one {
-		err = receiver.Notify(bounded, events[0])
+		err = w.guarded(func() error { return receiver.Notify(bounded, events[0]) })
 	} else {
-		err = receiver.NotifyAll(bounded, events)
+		err = w.guarded(func() error { return receiver.NotifyAll(bounded, events) })
 	}
 	switch {
 	case err == nil || one && IsPermanent(err):

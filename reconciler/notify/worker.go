@@ -22,6 +22,7 @@ type worker struct {
 	rest     time.Time            // the receiver is left alone until then
 	window   time.Time            // when the messages below began to be counted
 	messages int                  // single ones within the window
+	panics   int                  // in a row, of rounds as a whole
 }
 
 type block struct {
@@ -60,19 +61,29 @@ func (w *worker) run(ctx context.Context) {
 	})
 	defer stop()
 	for {
-		next, wait := w.round(work)
+		next, wait := w.sound(work)
 		var timer <-chan time.Time
 		if wait {
 			timer = time.After(time.Until(next))
 		}
 		select {
 		case <-ctx.Done():
-			w.round(work)
+			w.sound(work)
 			return
 		case <-w.poke:
 		case <-timer:
 		}
 	}
+}
+
+// sound is round, made again after a while where it panics.
+func (w *worker) sound(ctx context.Context) (next time.Time, wait bool) {
+	err := w.guarded(func() error { next, wait = w.round(ctx); return nil })
+	if w.panics++; err == nil {
+		w.panics = 0
+		return next, wait
+	}
+	return time.Now().Add(w.backoff(w.panics)), true
 }
 
 // agenda is when to come again.
@@ -218,7 +229,7 @@ func (w *worker) send(ctx context.Context, e Event) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	return notifier.Notify(ctx, e)
+	return w.guarded(func() error { return notifier.Notify(ctx, e) })
 }
 
 // failed makes the fingerprint and the receiver wait.
@@ -233,14 +244,4 @@ func (w *worker) failed(e Event, outcome string, err error) {
 		w.rest = time.Now().Add(max(w.backoff(w.failures), asked(err)))
 	}
 	w.Observe(Attempt{Receiver: w.receiver, Event: e.ID, Outcome: outcome, Tries: b.tries, Wait: wait, Err: err})
-}
-
-// backoff doubles up to Most; half of it is chance, so that receivers that
-// failed together are not asked together.
-func (w *worker) backoff(tries int) time.Duration {
-	wait := w.Most
-	if tries < 32 {
-		wait = min(w.Most, w.First<<(tries-1))
-	}
-	return wait/2 + time.Duration(w.Random()*float64(wait/2))
 }

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +51,8 @@ type Options struct {
 	HTTPS            bool // people reach the page by https
 	Version          string
 	Now              func() time.Time
+	// Panicked is told of a panic in a handler, with where it was; nil: nobody is.
+	Panicked func(ctx context.Context, v any, stack []byte)
 	// Closing is closed when the daemon stops: open streams end then. May be nil.
 	Closing <-chan struct{}
 }
@@ -81,6 +84,9 @@ func New(o Options) (http.Handler, error) {
 		return nil, errors.New("web: a token is needed")
 	case o.InsecureLoopback && !o.Loopback:
 		return nil, errors.New("web: --insecure-loopback is for loopback addresses only; listen on 127.0.0.1, or use the token")
+	}
+	if o.Panicked == nil {
+		o.Panicked = func(context.Context, any, []byte) {}
 	}
 	pages, err := templates()
 	if err != nil {
@@ -164,7 +170,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		// A fault in one handler must not end the daemon.
-		if v := recover(); v != nil {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler: // somebody broke off on purpose
+			panic(v)
+		default:
+			s.o.Panicked(r.Context(), v, debug.Stack())
 			refuse(w, http.StatusInternalServerError, "internal fault", "this is a defect; the daemon goes on")
 		}
 	}()
