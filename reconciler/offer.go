@@ -92,11 +92,11 @@ func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) err
 		pr.Reason = fmt.Sprintf("waits for people to merge pull request %d %s", r.number, r.url)
 	}
 	if n := len(p.st.Promotions); n > 0 && sameHeld(p.st.Promotions[n-1], pr) {
-		return p.resolve(ctx, "promotion", "")
+		return p.waitOver(ctx)
 	}
 	p.changed = true
 	p.e.d.opts.Metrics.Promotion(m.From, m.To, pr.Outcome)
-	return errors.Join(p.remember(ctx, append(decisionRecords(d), journal.Record{Promotion: &pr})...), p.resolve(ctx, "promotion", ""))
+	return errors.Join(p.remember(ctx, append(decisionRecords(d), journal.Record{Promotion: &pr})...), p.waitOver(ctx))
 }
 
 // offerOf is the pull request of a move whose content was pushed as a commit.
@@ -163,7 +163,7 @@ func (p *pass) offerFailed(ctx context.Context, m promote.Move, err error) error
 			return err
 		}
 	}
-	return p.fire(ctx, event{kind: "promotion", key: "failed", severity: "medium", title: fmt.Sprintf("content could not be offered to %s", m.To), text: pr.Reason})
+	return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be offered to %s", m.To), text: pr.Reason})
 }
 
 // inTurn: the move is of what is first in the queue.

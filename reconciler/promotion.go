@@ -48,7 +48,7 @@ func (p *pass) promote(ctx context.Context) error {
 		}
 		return p.move(ctx, move, arriving[move.From])
 	}
-	return errors.Join(p.arrived(ctx), p.resolve(ctx, "promotion", ""), p.nothingToPromote(ctx))
+	return errors.Join(p.arrived(ctx), p.waitOver(ctx), p.nothingToPromote(ctx))
 }
 
 // nothingToPromote answers a wish that has nothing to move: it must not lie in
@@ -230,11 +230,11 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		return err
 	}
 	if done.Outcome == "failed" {
-		return p.fire(ctx, event{kind: "promotion", key: "failed", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
+		return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
 	}
 	p.changed = true
 	p.e.d.nudgeFetch()
-	return p.resolve(ctx, "promotion", "failed")
+	return p.waitOver(ctx)
 }
 
 // untaken is why the repository did not take a push, and where that is its own
@@ -255,7 +255,7 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		if len(p.spec.After) > 1 { // after one alone, its own line says what it does
 			p.waits, p.awaits = m.Code, m.Held
 		}
-		return nil
+		return nil // nobody knows whether what was told of is over
 	}
 	pr := record.Promotion{From: m.From, To: m.To, Key: m.Key, Outcome: "held", Reason: m.Held, At: p.now}
 	pr.Findings = []record.Finding{{Code: m.Code, Msg: m.Held}}
@@ -272,16 +272,7 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		}
 	}
 	p.waits = m.Code
-	if m.Code == codeUnknown {
-		return nil // the pass ends with why, and that is told
-	}
-	if m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || m.Code == codeWindow || d != nil && d.RecheckNS > 0 {
-		return nil // the ordinary course of things
-	}
-	return p.fire(ctx, event{
-		kind: "promotion", key: m.Code, severity: "medium",
-		title: fmt.Sprintf("content %s waits before %s: %s", short(m.Key.Content), m.To, m.Code), text: m.Held,
-	})
+	return p.tellWait(ctx, m, d)
 }
 
 func sameHeld(a, b record.Promotion) bool {

@@ -207,7 +207,7 @@ func (p *pass) over(kind, key string) bool {
 	case "rollout_paused":
 		return ro.Paused == ""
 	case "promotion":
-		return key != "" && key != p.waits && p.promoted
+		return key != "" && key != queueFull || len(p.spec.After) == 0 // the others end where content is moved
 	case "rollout":
 		return ro.Phase == rollout.Idle && ro.Returned == ""
 	}

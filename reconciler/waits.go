@@ -1,0 +1,63 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mooring.dev/policy"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+)
+
+// waitPatience is how long content waits for what may pass by itself until
+// people are told.
+const waitPatience = 5 * time.Minute
+
+// tellWait tells people that content waits before this environment. However often
+// the reason changes it is one alert: the code stands in its text. What a fault
+// of the platform, or of whoever has the evidence, hides for a while begins none
+// before its time, and ends none: nobody knows that what was told of is over.
+func (p *pass) tellWait(ctx context.Context, m promote.Move, d *policy.Decision) error {
+	switch {
+	case p.mayPass(m):
+		if p.e.faultSince.IsZero() {
+			p.e.faultSince = p.now
+		}
+		if told, _ := p.e.d.ledger.alert(p.e.fingerprint("promotion", "")); told.Alert.Status == "firing" || m.Code == codeUnknown || m.Code == "checks" {
+			return nil // of what is unknown the pass ends with why, and that is told
+		}
+		if due := p.e.faultSince.Add(waitPatience); p.now.Before(due) {
+			p.later = append(p.later, due)
+			return nil
+		}
+	case m.Code == "soak" || m.Code == "checks" || m.Code == "manual" || m.Code == codeWindow || d != nil && d.RecheckNS > 0:
+		return p.waitOver(ctx) // the ordinary course of things
+	default:
+		p.e.faultSince = time.Time{}
+	}
+	return p.fire(ctx, event{
+		kind: "promotion", severity: "medium",
+		title: fmt.Sprintf("content %s waits before %s: %s", short(m.Key.Content), m.To, m.Code), text: m.Held,
+	})
+}
+
+// waitOver: content waits no more, or as it always does.
+func (p *pass) waitOver(ctx context.Context) error {
+	p.e.faultSince = time.Time{}
+	return p.resolve(ctx, "promotion", "")
+}
+
+// mayPass: why content waits may be the fault of somebody who has no answer now.
+func (p *pass) mayPass(m promote.Move) bool {
+	switch m.Code {
+	case "unhealthy", codeEvidence, codeUnknown:
+		return true
+	case "checks":
+		return slices.ContainsFunc(p.spec.After, func(name string) bool {
+			return slices.ContainsFunc(p.e.d.place(name).Checks, func(r record.CheckResult) bool { return r.Unknown })
+		})
+	}
+	return false
+}
