@@ -23,7 +23,7 @@ func (d *doctoring) host(ctx context.Context, p *manifest.Pipeline) diagnose.Hos
 		return out
 	}
 	out.Repository, out.Webhook = r.Repository, r.WebhookSecret != nil
-	host, err := openHost(h, &secrets{})
+	host, err := openHost(h, &secrets{}, d.hostClient())
 	if err != nil {
 		out.Err = err
 		return out

@@ -40,7 +40,7 @@ func (p *place) asApp(o *git.Options) error {
 		endpoint = ""
 	}
 	key := reread.Open(p.files, reread.Spec[string]{What: "GitHub App key", Path: p.gitAppKey, Parse: reread.Text})
-	made, err := host.NewApp(host.AppOptions{ID: id, Installation: installed, Key: key.Get, Endpoint: endpoint, Now: time.Now})
+	made, err := host.NewApp(host.AppOptions{ID: id, Installation: installed, Key: key.Get, Endpoint: endpoint, Client: p.hostClient(), Now: time.Now})
 	if err != nil {
 		return fmt.Errorf("--git-github-app: %w", err)
 	}

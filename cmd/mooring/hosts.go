@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"mooring.dev/sources"
@@ -9,13 +10,14 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-// openHost opens the service that people review on. Nothing is asked of it yet.
-func openHost(h manifest.Host, secrets *secrets) (sources.Host, error) {
+// openHost opens the service that people review on, to be reached by client; nil:
+// as any server is. Nothing is asked of it yet.
+func openHost(h manifest.Host, secrets *secrets, client *http.Client) (sources.Host, error) {
 	r := h.Repository()
 	if r == nil {
 		return nil, errors.New("the pipeline names no host with a repository")
 	}
-	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Now: time.Now}
+	o := host.Options{Repository: r.Repository, Endpoint: r.Endpoint, Client: client, Now: time.Now}
 	if r.Token != nil {
 		o.Token = secrets.of(*r.Token)
 	}
@@ -25,7 +27,7 @@ func openHost(h manifest.Host, secrets *secrets) (sources.Host, error) {
 		if app := h.GitHub.App; app != nil {
 			var err error
 			if o.App, err = host.NewApp(host.AppOptions{
-				ID: app.ID, Installation: app.Installation, Key: secrets.of(*app.PrivateKey), Endpoint: r.Endpoint, Repository: r.Repository, Now: time.Now,
+				ID: app.ID, Installation: app.Installation, Key: secrets.of(*app.PrivateKey), Endpoint: r.Endpoint, Repository: r.Repository, Client: client, Now: time.Now,
 			}); err != nil {
 				return nil, err
 			}

@@ -21,7 +21,7 @@ func TestHostsOfTheDocs(t *testing.T) {
 	for _, b := range blocks {
 		if p, err := manifest.LoadPipeline(fstest.MapFS{manifest.PipelineFile: {Data: b[1]}}); err != nil || p.Host == nil {
 			t.Errorf("%v in\n%s", err, b[1])
-		} else if h, err := openHost(*p.Host, &secrets{}); (err != nil || h == nil) != (p.Host.Repository() == nil) {
+		} else if h, err := openHost(*p.Host, &secrets{}, nil); (err != nil || h == nil) != (p.Host.Repository() == nil) {
 			t.Errorf("%v of\n%s", err, b[1])
 		}
 	}

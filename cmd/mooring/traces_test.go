@@ -1,8 +1,12 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,10 +15,14 @@ import (
 	"testing"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"mooring.dev/providers/aws/sandbox"
 	"mooring.dev/reconciler/trace"
 	"mooring.dev/reconciler/trace/collector"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
 )
 
 // spansOf are the spans of a commit's trace that were sent so far.
@@ -146,5 +154,72 @@ func checkWrites(t *testing.T, spans []collector.Span) {
 	}
 	if tried != 1 {
 		t.Errorf("%d calls were tried twice", tried)
+	}
+}
+
+// kept is what a tracer was told.
+type kept struct{ spans []trace.Done }
+
+// Take implements trace.Sink.
+func (k *kept) Take(f trace.Finished) { k.spans = append(k.spans, f.Spans...) }
+
+// TestReadsOfS3AreTracedAndCounted: the code, and what is signed beside it, is
+// read by calls that are told of as the platform's own, refusals too.
+func TestReadsOfS3AreTracedAndCounted(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	if err := zip.NewWriter(&packed).Close(); err != nil {
+		t.Fatal(err)
+	}
+	code := packed.Bytes()
+	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Request-Id", "request-1")
+		if strings.HasSuffix(r.URL.Path, ".jsonl") {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`<Error><Code>AccessDenied</Code></Error>`))
+			return
+		}
+		_, _ = w.Write(code)
+	}))
+	t.Cleanup(bucket.Close)
+	calls := map[string]int{}
+	f := &platforms{place: &place{state: t.TempDir()}, traced: true, onCall: func(service, operation, code string) { calls[service+"."+operation+" "+code]++ }}
+	store, err := f.artifacts("preview", awssdk.Config{
+		Region: "eu-west-1", BaseEndpoint: &bucket.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var to kept
+	ctx, work := trace.New(&to, time.Now).Begin(t.Context(), "pass")
+	work.Under(trace.Of("preview", "c1"))
+	sum := sha256.Sum256(code)
+	a := manifest.Artifact{URI: "s3://shop/canary-code.zip", Digest: "sha256:" + hex.EncodeToString(sum[:])}
+	if _, err := store.Fetch(ctx, a); err != nil {
+		t.Error(err)
+	}
+	_, _ = store.Beside(ctx, a) // it is refused; what is asked is how that is told
+	work.End(true)
+	var read, refused trace.Done
+	for _, s := range to.spans {
+		switch {
+		case s.Name == "S3.GetObject" && s.Failed == "":
+			read = s
+		case s.Name == "S3.GetObject":
+			refused = s
+		}
+	}
+	told := map[string]string{}
+	for _, a := range read.Attributes {
+		told[a.Name] = a.Text
+	}
+	if told["rpc.service"] != "S3" || told["aws.request_id"] != "request-1" || refused.Failed != "AccessDenied" {
+		t.Errorf("told as %+v and %+v", read, refused)
+	}
+	if read.Parent != to.spans[0].Place.Span || strings.Contains(fmt.Sprint(to.spans), "canary") {
+		t.Errorf("%+v", to.spans)
+	}
+	if calls["S3.GetObject "] == 0 || calls["S3.GetObject AccessDenied"] == 0 {
+		t.Errorf("counted as %v", calls)
 	}
 }

@@ -71,7 +71,7 @@ func (p *place) flags(cmd *cobra.Command) {
 	f.StringVar(&p.user, "git-user", "", "user for the repository, where the host wants another than git")
 	f.StringVar(&p.sshKey, "git-ssh-key", "", "private key file for an SSH repository")
 	f.StringVar(&p.knownHosts, "git-known-hosts", "", "known_hosts file; SSH hosts not in it are refused")
-	f.StringVar(&p.caFile, "ca-file", "", "further certificate authorities for the repository, PEM")
+	f.StringVar(&p.caFile, "ca-file", "", "further certificate authorities for the repository and the API of its host, PEM")
 	f.StringVar(&p.cloudwatch, "cloudwatch-protocol", "", "json or query, for AWS emulators that do not speak what the SDK does")
 	f.StringVar(&p.emulator, "emulator", "", "moto, when AWS_ENDPOINT_URL is one: its known differences are allowed for")
 }
@@ -220,6 +220,7 @@ func (f *platforms) load(ctx context.Context, of string, target manifest.AWSTarg
 
 // artifacts is an environment's store of code, read with its own role.
 func (f *platforms) artifacts(environment string, cfg awssdk.Config) (*artifact.Store, error) {
+	cfg = aws.Recorded(cfg, aws.Options{OnCall: f.onCall, Trace: f.trace()})
 	store, err := artifact.New(artifact.Options{
 		Root: f.place.artifacts, CacheDir: filepath.Join(f.place.state, "artifacts"),
 		S3: artifact.S3{Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = emulated(cfg) })},
@@ -310,7 +311,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 	return reconciler.Options{
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Beside: f.beside, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: f.openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
-		Ask: measure.NewClient(nil), Secret: f.secrets.value, Host: func(h manifest.Host) (sources.Host, error) { return openHost(h, &f.secrets) },
+		Ask: measure.NewClient(nil), Secret: f.secrets.value, Host: func(h manifest.Host) (sources.Host, error) { return openHost(h, &f.secrets, p.hostClient()) },
 	}, nil
 }
 

@@ -63,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := otlptracehttp.New(ctx)
+	client, err := otlptracehttp.New(ctx, otlptracehttp.WithProxy(straight))
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}

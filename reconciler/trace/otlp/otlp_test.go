@@ -2,9 +2,12 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,6 +221,27 @@ func TestOnlyWhoAsksGetsTraces(t *testing.T) {
 		e, err := Open(t.Context(), Options{Getenv: func(name string) string { return c.env[name] }})
 		if e != nil || (err == nil) != c.none {
 			t.Errorf("%v: %v, %v", c.env, e, err)
+		}
+	}
+}
+
+// TestNoRedirectIsFollowed: what the collector is paid with stands in headers, and
+// goes nowhere but to the address that was named.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	var came atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { came.Add(1) }))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		c := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/v1/traces?canary-way", status))
+		t.Cleanup(c.Close)
+		e, said := open(t, c.URL, "OTEL_EXPORTER_OTLP_HEADERS", "api-key=abc")
+		work(e, "c1")
+		finish(t, e)
+		if came.Load() != 0 {
+			t.Errorf("%d leads elsewhere", status)
+		}
+		if said.get("failed") != 2 || len(said.trouble) != 1 || !errors.Is(said.trouble[0], errElsewhere) || strings.Contains(said.trouble[0].Error(), "canary") {
+			t.Errorf("%d: %v, told as %v", status, said.counts, said.trouble)
 		}
 	}
 }

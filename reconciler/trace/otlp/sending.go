@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,15 +43,29 @@ func (c *counted) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) err
 
 // Errors of sending, without the collector's address or answer.
 var (
-	errNoAnswer = errors.New("the collector does not answer in time")
-	errNoWay    = errors.New("the collector cannot be reached")
-	errRefused  = errors.New("the collector refuses what it is sent; look into its log, and at OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS")
+	errNoAnswer  = errors.New("the collector does not answer in time")
+	errNoWay     = errors.New("the collector cannot be reached")
+	errElsewhere = errors.New("the collector sends elsewhere, and nothing is sent there; name where it leads in OTEL_EXPORTER_OTLP_ENDPOINT")
+	errRefused   = errors.New("the collector refuses what it is sent; look into its log, and at OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS")
 )
+
+// straight is Go's usual choice of a proxy for a request, and refuses one that a
+// redirect led to: its headers hold what the collector is paid with. A client of
+// our own could refuse too, and would take neither the certificates nor the
+// timeout of OpenTelemetry's variables.
+func straight(r *http.Request) (*url.URL, error) {
+	if r.Response != nil {
+		return nil, errElsewhere
+	}
+	return http.ProxyFromEnvironment(r)
+}
 
 func bare(err error) error {
 	var timed interface{ Timeout() bool }
 	var dial *net.OpError
 	switch {
+	case errors.Is(err, errElsewhere):
+		return errElsewhere
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timed) && timed.Timeout():
 		return errNoAnswer
 	case errors.As(err, &dial):

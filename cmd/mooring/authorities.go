@@ -1,0 +1,76 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"mooring.dev/sources/reread"
+)
+
+// hostClient reaches the host of the repository: it trusts whom the repository's
+// connections trust. nil where that is who the machine trusts.
+func (p *place) hostClient() *http.Client {
+	if p.caFile == "" {
+		return nil
+	}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &trusting{pool: reread.Open(p.files, reread.Spec[*x509.CertPool]{
+		What: "--ca-file", Path: p.caFile, Parse: authorities,
+	})}}
+}
+
+// authorities are the machine's own and those of a PEM file.
+func authorities(pem []byte) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("no PEM certificate is in it")
+	}
+	return pool, nil
+}
+
+// trusting is Go's usual way out, which trusts who is in a file as it is now.
+type trusting struct {
+	pool *reread.File[*x509.CertPool]
+
+	mu   sync.Mutex
+	from *x509.CertPool
+	way  *http.Transport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
+	pool, err := t.pool.Get()
+	if err != nil {
+		return nil, err
+	}
+	return t.through(pool).RoundTrip(r)
+}
+
+// through keeps connections for as long as the file says the same.
+func (t *trusting) through(pool *x509.CertPool) *http.Transport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.way == nil || t.from != pool {
+		if t.way != nil {
+			t.way.CloseIdleConnections()
+		}
+		t.from, t.way = pool, http.DefaultTransport.(*http.Transport).Clone()
+		t.way.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return t.way
+}
+
+// CloseIdleConnections is what http.Client asks for.
+func (t *trusting) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.way != nil {
+		t.way.CloseIdleConnections()
+	}
+}
