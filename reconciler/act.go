@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,6 +17,7 @@ import (
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/trace"
+	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
 
@@ -185,13 +188,15 @@ func (p *pass) housekeep(ctx context.Context) {
 const cleanAgain = time.Hour
 
 // clean removes versions that nothing needs any more, after a release has
-// come to rest.
+// come to rest. However many releases failed since, the two that were in force
+// last keep theirs.
 func (p *pass) clean(ctx context.Context) error {
 	cleaner, ok := p.e.provider.(providers.Cleaner)
 	if !ok || p.st.Rollout.Phase != rollout.Idle || p.target == nil || len(p.holds()) > 0 {
 		return nil
 	}
 	var failed []error
+	var good map[manifest.Ref][]string
 	for _, res := range p.target.Resources {
 		if !manifest.Versioned(res.Ref.Kind) && res.Ref.Kind != manifest.KindLayer {
 			continue
@@ -200,7 +205,13 @@ func (p *pass) clean(ctx context.Context) error {
 		if len(live.Published) <= keepVersions+2 {
 			continue
 		}
-		receipt, err := cleaner.Clean(ctx, res, []string{p.st.Applied[res.Ref].Version}, keepVersions)
+		if good == nil {
+			var err error
+			if good, err = p.goodBefore(ctx); err != nil {
+				return fmt.Errorf("clean versions: %w", err)
+			}
+		}
+		receipt, err := cleaner.Clean(ctx, res, append([]string{p.st.Applied[res.Ref].Version}, good[res.Ref]...), keepVersions)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("clean versions of %s: %w", res.Ref, err))
 			continue
@@ -212,6 +223,36 @@ func (p *pass) clean(ctx context.Context) error {
 		p.e.look.touch(res.Ref, p.e.d.opts.Now())
 	}
 	return errors.Join(failed...)
+}
+
+// goodBefore are the versions that carry what was in force before what is.
+func (p *pass) goodBefore(ctx context.Context) (map[manifest.Ref][]string, error) {
+	cached := maps.Clone(p.e.specs)
+	defer func() { p.e.specs = cached }()
+	out := map[manifest.Ref][]string{}
+	for _, r := range slices.Backward(p.st.Rollouts) {
+		if r.Outcome != journal.InForce || r.Release.Digest == p.st.Rollout.Release.Digest {
+			continue
+		}
+		rel, err := p.e.reopen(ctx, p.w, r.Release)
+		if errors.Is(err, sources.ErrUnknownCommit) {
+			return out, nil // nobody can return to it
+		}
+		if err != nil {
+			return nil, err
+		}
+		specs, err := p.e.canonical(rel, p.e.bindings())
+		if err != nil {
+			return nil, fmt.Errorf("canonical form: %w", err)
+		}
+		for _, res := range rel.Resources {
+			if back, _ := p.backTo(rel, res, specs[res.Ref].Snapshot); back != "" {
+				out[res.Ref] = []string{back}
+			}
+		}
+		return out, nil
+	}
+	return out, nil
 }
 
 // keepVersions is how many versions beside those in use are kept to go back to.

@@ -251,11 +251,20 @@ func classifyHiding(err error, secrets []string) error {
 	if kind == providers.Denied && !unsigned[code] {
 		text += missingRight(message, operation)
 	}
+	if remedy := remedies[code]; remedy != "" {
+		text += "; " + remedy
+	}
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.ServiceRequestID() != "" {
 		text += " (request " + response.ServiceRequestID() + ")"
 	}
 	return providers.Errorf(kind, "%s", text)
+}
+
+// remedies are what people can do about a code whose own words do not say it.
+var remedies = map[string]string{
+	"CodeStorageExceededException": "the code of all functions and versions in this region takes what the account may: " +
+		"remove functions or old versions that nobody needs (`aws lambda get-account-settings` tells how much there is), then `mooring retry`",
 }
 
 // lacksCredentials: the SDK found none to sign with. A role that could not be

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -161,6 +162,24 @@ func TestSurveyBesideOthers(t *testing.T) {
 	for _, lane := range model.Lanes() {
 		if lane.Name == "lambda" && lane.Throttles == 0 {
 			t.Errorf("nobody else was noticed: %+v", lane)
+		}
+	}
+}
+
+// Lesson 60: an account whose code storage is used up says so, and what to do.
+func TestLesson60StorageSaysWhatToDo(t *testing.T) {
+	b, all, bindings := settled(t, sandbox.Options{})
+	fn := with(find(t, all, "Function/checkout"), func(f *manifest.FunctionConfig) { f.Timeout = 21 })
+	change := providers.Change{Resource: fn, Bindings: bindings}
+	if _, err := b.Put(b.ctx, change); err != nil {
+		t.Fatal(err)
+	}
+	b.fault(sandbox.Rule{Operation: "PublishVersion", Effect: sandbox.Effect{Status: 400, Code: "CodeStorageExceededException"}})
+	_, _, err := b.Publish(b.ctx, change)
+	kindOf(t, err, providers.Invalid)
+	for _, want := range []string{"CodeStorageExceededException", "aws lambda get-account-settings", "mooring retry"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
 		}
 	}
 }
