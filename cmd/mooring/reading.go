@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -17,6 +18,7 @@ import (
 	"mooring.dev/reconciler"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/sources"
+	"mooring.dev/sources/git"
 	"mooring.dev/sources/manifest"
 )
 
@@ -101,11 +103,22 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		}
 		snap, ok := snapshots[e.Branch]
 		if !ok {
-			return snap, fmt.Errorf("environment %s has no branch %s yet", e.Name, e.Branch)
+			return snap, fmt.Errorf("environment %s has no branch %s yet%s", e.Name, e.Branch, r.elsewhere(e.Branch))
 		}
 		return snap, nil
 	}
 	return control, at, done, nil
+}
+
+// elsewhere is what to do where the repository is a clone that saw a branch at
+// its remote, and has none of its own.
+func (r *reading) elsewhere(branch string) string {
+	for _, seen := range git.SeenElsewhere(r.repo) {
+		if remote, name, _ := strings.Cut(seen, "/"); name == branch {
+			return fmt.Sprintf("; this clone saw one at %s: `git -C %s branch --track %s %s` makes it its own, or name the remote's address with --repo", remote, r.repo, branch, seen)
+		}
+	}
+	return ""
 }
 
 // commitID is how long a whole commit id is.

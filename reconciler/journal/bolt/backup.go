@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -125,7 +126,8 @@ func (f formats) keep(ctx context.Context, path string, write func(io.Writer) er
 	return sum, explain(path, "write", syncDir(filepath.Dir(path)))
 }
 
-// draft is a checked journal under a name of its own in a folder.
+// draft is a checked journal under a name of its own in a folder. With an error
+// it tells what the name was.
 func (f formats) draft(ctx context.Context, dir string, write func(io.Writer) error) (path string, sum Summary, err error) {
 	file, err := os.CreateTemp(dir, ".journal-*")
 	if err != nil {
@@ -137,11 +139,11 @@ func (f formats) draft(ctx context.Context, dir string, write func(io.Writer) er
 		}
 	}()
 	if err := errors.Join(write(file), file.Sync(), file.Close()); err != nil {
-		return "", Summary{}, err
+		return file.Name(), Summary{}, err
 	}
 	s, err := f.existing(file.Name())
 	if err != nil {
-		return "", Summary{}, err
+		return file.Name(), Summary{}, err
 	}
 	sum, err = s.Check(ctx)
 	return file.Name(), sum, errors.Join(err, s.Close())
@@ -168,7 +170,7 @@ func Restore(ctx context.Context, path, backup string, force bool) (Restored, er
 	defer func() { _ = from.Close() }() // only read
 	temporary, sum, err := known().draft(ctx, filepath.Dir(path), func(w io.Writer) error { _, err := io.Copy(w, from); return err })
 	if err != nil {
-		return Restored{}, fmt.Errorf("backup %s: %w", backup, err)
+		return Restored{}, refusedBackup{err, temporary, backup}
 	}
 	defer func() { _ = os.Remove(temporary) }()
 	held, err := replaceable(ctx, path, sum, force)
@@ -187,6 +189,23 @@ func Restore(ctx context.Context, path, backup string, force bool) (Restored, er
 	}
 	return done, explain(path, "restore", syncDir(filepath.Dir(path)))
 }
+
+// refusedBackup is an error about the copy of a backup: of the file that people
+// named, since they never see the copy.
+type refusedBackup struct {
+	error
+	copied, backup string
+}
+
+func (r refusedBackup) Error() string {
+	text := r.error.Error()
+	if r.copied != "" {
+		text = strings.ReplaceAll(text, r.copied, r.backup)
+	}
+	return fmt.Sprintf("backup %s: %s", r.backup, strings.Replace(text, damagedHint, ": nothing was changed; it is no backup of a journal, or not whole", 1))
+}
+
+func (r refusedBackup) Unwrap() error { return r.error }
 
 // replaceable is the journal at path, open and locked, or nil where there is
 // none or it is damaged; or why it must stay.

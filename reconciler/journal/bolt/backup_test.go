@@ -116,8 +116,11 @@ func TestRestoreRefusesBackups(t *testing.T) {
 	for name, spoil := range damage {
 		backup := backedUp(t, path)
 		spoil(t, backup)
-		if _, err := bolt.Restore(t.Context(), path, backup, true); !errors.Is(err, journal.ErrCorrupt) && !errors.Is(err, bolt.ErrNewer) {
+		_, err := bolt.Restore(t.Context(), path, backup, true)
+		if !errors.Is(err, journal.ErrCorrupt) && !errors.Is(err, bolt.ErrNewer) {
 			t.Errorf("%s: %v, want it refused", name, err)
+		} else if text := err.Error(); strings.Contains(text, ".journal-") || !strings.Contains(text, backup) {
+			t.Errorf("%s: told of another file than the one that was named: %s", name, text)
 		}
 	}
 	if _, err := bolt.Restore(t.Context(), path, path+".none", true); !errors.Is(err, fs.ErrNotExist) {

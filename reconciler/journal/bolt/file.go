@@ -110,6 +110,9 @@ func guarded(fn func() error) (err error) {
 	return fn()
 }
 
+// damagedHint is what to do about a journal that cannot be read.
+const damagedHint = ": nothing was changed; put a backup of the file in its place, or move it away to start from what lives"
+
 // explain says about which file, and what to do.
 func explain(path, doing string, err error) error {
 	hint := ""
@@ -125,7 +128,7 @@ func explain(path, doing string, err error) error {
 	}
 	switch {
 	case errors.Is(err, journal.ErrCorrupt):
-		hint = ": nothing was changed; put a backup of the file in its place, or move it away to start from what lives"
+		hint = damagedHint
 	case errors.Is(err, ErrNewer):
 		hint = ": run the newer version, or put a backup in its place"
 		if kept := keptName(path, known().current); exists(kept) {
