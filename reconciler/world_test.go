@@ -72,7 +72,7 @@ func TestMetricsKnowEachEnvironmentFromTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.refresh(t.Context(), "poll"); err != nil {
+	if err := d.refresh(t.Context(), "poll"); err != nil {
 		t.Fatal(err)
 	}
 	if len(m.after) != 2 || len(m.after["preview"]) != 0 || len(m.after["production"]) != 1 {
