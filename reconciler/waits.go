@@ -11,14 +11,16 @@ import (
 	"mooring.dev/reconciler/record"
 )
 
-// waitPatience is how long content waits for what may pass by itself until
-// people are told.
+// waitPatience is how long content waits until
+// people are told that an environment before is not well, which has an alert of its
+// own.
 const waitPatience = 5 * time.Minute
 
 // tellWait tells people that content waits before this environment. However often
 // the reason changes it is one alert: the code stands in its text. What a fault
-// of the platform, or of whoever has the evidence, hides for a while begins none
-// before its time, and ends none: nobody knows that what was told of is over.
+// of the platform, or of whoever has the evidence, hides for a while ends none, since
+// nobody knows that what was told of is over; and one of the platform begins none
+// before its time.
 func (p *pass) tellWait(ctx context.Context, m promote.Move, d *policy.Decision) error {
 	switch {
 	case p.mayPass(m):
@@ -28,7 +30,7 @@ func (p *pass) tellWait(ctx context.Context, m promote.Move, d *policy.Decision)
 		if told, _ := p.e.d.ledger.alert(p.e.fingerprint("promotion", "")); told.Alert.Status == "firing" || m.Code == codeUnknown || m.Code == "checks" {
 			return nil // of what is unknown the pass ends with why, and that is told
 		}
-		if due := p.e.faultSince.Add(waitPatience); p.now.Before(due) {
+		if due := p.e.faultSince.Add(waitPatience); m.Code == "unhealthy" && p.now.Before(due) {
 			p.later = append(p.later, due)
 			return nil
 		}
