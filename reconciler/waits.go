@@ -11,9 +11,8 @@ import (
 	"mooring.dev/reconciler/record"
 )
 
-// waitPatience is how long content waits until
-// people are told that an environment before is not well, which has an alert of its
-// own.
+// waitPatience is how long content waits until people are told that an environment
+// before is not well, which has an alert of its own.
 const waitPatience = 5 * time.Minute
 
 // tellWait tells people that content waits before this environment. However often
