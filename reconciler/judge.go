@@ -286,7 +286,11 @@ func (p *pass) overtaken(h record.Hold, by record.Admission) bool {
 
 // road is everything a release would change, planned to its end on a copy.
 func (p *pass) road(rel *manifest.Release) ([]plan.Step, error) {
-	in, err := p.input(rel, rollout.State{})
+	from := rollout.State{}
+	if p.st.Rollout.Phase != rollout.Idle {
+		from = p.st.Rollout // part of the way is gone, or has to be gone back
+	}
+	in, err := p.input(rel, from)
 	if err != nil {
 		return nil, err
 	}

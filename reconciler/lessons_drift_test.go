@@ -11,6 +11,7 @@ import (
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
@@ -128,4 +129,80 @@ func TestLesson49WhatFailsDelaysNobody(t *testing.T) {
 	if alone == 0 || beside > alone+alone/5 {
 		t.Errorf("alone in %v, beside %d that fail in %v", alone, many, beside)
 	}
+}
+
+// TestLesson49DriftBesideAReleaseThatIsStuck: a release of which one resource
+// cannot be written, however long, keeps no drift on the others: it is put back
+// as ever, and the release comes into force once the write gets through.
+func TestLesson49DriftBesideAReleaseThatIsStuck(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	stuck := true
+	s.inject = func(op string, ref manifest.Ref) error {
+		if op == "put:before" && ref == checkout && stuck {
+			return providers.Errorf(providers.Transient, "the service does not answer")
+		}
+		return nil
+	}
+	k := firstContent()
+	k.checkout = code(9)
+	s.repo.commit("env/preview", k.files())
+	s.run(5 * time.Minute)
+	hand := s.platform.Manual("alice")
+	queue, mailer, anyone := memory.Name{Kind: manifest.KindQueue, Physical: "preview-orders"}, s.function("preview", "mailer"), memory.Name{Kind: manifest.KindPermission, Physical: "preview-mailer", Key: "open"}
+	trigger := memory.Name{Kind: manifest.KindTrigger, Physical: "preview-checkout", Key: "orders"}
+	must(hand.Set(queue, "visibilityTimeout", "7"))
+	must(hand.Set(mailer, "handler", `"other"`))
+	must(hand.Add(anyone, map[string]string{"principal": `"*"`, "action": `"lambda:InvokeFunction"`}))
+	must(hand.Remove(trigger))
+	back := func() bool {
+		fields, _ := s.platform.Fields(queue)
+		function, _ := s.platform.Fields(mailer)
+		_, open := s.platform.Fields(anyone)
+		_, feeds := s.platform.Fields(trigger)
+		return fields["visibilityTimeout"] == "60" && function["handler"] == `"bootstrap"` && !open && feeds
+	}
+	if !s.until(5*time.Minute, back) {
+		t.Errorf("drift waits for a release that is stuck: %v", s.open())
+	}
+	if ro := s.watch.environment("preview").Rollout; ro.Phase != rollout.Expand {
+		t.Errorf("the release is %q", ro.Phase)
+	}
+	stuck = false
+	settled(t, s)
+	sound(t, s)
+}
+
+// TestDriftThatIsRefusedEndsNoRelease: what cannot be put back for good is told,
+// and the release that has nothing to do with it comes into force.
+func TestDriftThatIsRefusedEndsNoRelease(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	stuck := true
+	s.inject = func(op string, ref manifest.Ref) error {
+		switch {
+		case op == "put:before" && ref.Name == "orders" && ref.Kind == manifest.KindQueue:
+			return providers.Errorf(providers.Denied, "not allowed to write it")
+		case op == "put:before" && ref == checkout && stuck:
+			return providers.Errorf(providers.Transient, "the service does not answer")
+		}
+		return nil
+	}
+	k := firstContent()
+	k.checkout = code(9)
+	sha := s.repo.commit("env/preview", k.files())
+	s.run(time.Minute)
+	must(s.platform.Manual("alice").Set(memory.Name{Kind: manifest.KindQueue, Physical: "preview-orders"}, "visibilityTimeout", "7"))
+	s.run(10 * time.Minute)
+	if st := s.watch.environment("preview"); len(st.Parked) != 1 || len(st.Quarantine) != 0 || st.Rollout.Phase != rollout.Expand {
+		t.Fatalf("parked %v, quarantine %v, %s", st.Parked, st.Quarantine, st.Rollout.Phase)
+	}
+	stuck = false
+	if !s.until(10*time.Minute, func() bool {
+		ro := s.watch.environment("preview").Rollout
+		return ro.Phase == rollout.Idle && ro.Release.Commit == sha
+	}) {
+		t.Errorf("the release is not in force: %+v", s.watch.environment("preview").Rollout)
+	}
+	sound(t, s)
 }

@@ -8,9 +8,9 @@ import (
 
 // alias handles the alias's own fields, and its routing when no rollout moves
 // it.
-func (w *world) alias(l *look, items []record.DriftItem, work bool) {
+func (w *world) alias(l *look, items []record.DriftItem) {
 	if _, moved := w.moving[l.res.Ref]; moved {
-		w.movingAlias(l, items, work)
+		w.movingAlias(l, items)
 		return
 	}
 	want, known := w.resting(l)
@@ -21,17 +21,17 @@ func (w *world) alias(l *look, items []record.DriftItem, work bool) {
 			}
 			return
 		}
-		w.update(l, items, work)
+		w.update(l, items)
 		return
 	}
 	w.misrouted(l, want)
 	if len(l.diffs) > 0 && !w.proposed(l.res.Ref) {
-		w.update(l, items, work)
+		w.update(l, items)
 	}
 }
 
 // movingAlias: the rollout owns the routing.
-func (w *world) movingAlias(l *look, items []record.DriftItem, work bool) {
+func (w *world) movingAlias(l *look, items []record.DriftItem) {
 	f := *w.moving[l.res.Ref]
 	want := w.standing(f, w.in.Rollout.Wanted(f))
 	inPlace := want != (providers.Routing{}) && l.live.Routing == want
@@ -40,7 +40,7 @@ func (w *world) movingAlias(l *look, items []record.DriftItem, work bool) {
 	}
 	if len(l.diffs) > 0 {
 		if !w.proposed(l.res.Ref) {
-			w.update(l, items, work)
+			w.update(l, items)
 		}
 		return
 	}
@@ -88,13 +88,9 @@ func (w *world) misrouted(l *look, want providers.Routing) {
 	}
 	var ids []string
 	for _, item := range w.reportRouting(l, want) {
-		if w.phase() == rollout.Idle && w.reverts(item) {
+		if w.putsBack(item) {
 			ids = append(ids, item.ID)
 		}
-	}
-	if w.phase() != rollout.Idle {
-		w.wait(l.res.Ref, "phase", "drift is put back once the release is in force")
-		return
 	}
 	if len(ids) > 0 {
 		w.createAlias(l, want, Drift, ids)
@@ -120,12 +116,10 @@ func (w *world) missingAlias(l *look, item record.DriftItem) {
 	}
 	want, known := w.resting(l)
 	switch p := w.phase(); {
-	case p == rollout.Idle:
-		if known && w.reverts(item) {
+	case item.ID != "":
+		if known && w.putsBack(item) {
 			w.createAlias(l, want, Drift, []string{item.ID})
 		}
-	case item.ID != "":
-		w.wait(l.res.Ref, "phase", "drift is put back once the release is in force")
 	case p == rollout.Expand || p == rollout.Check:
 		w.wait(l.res.Ref, "phase", "it is made when traffic moves")
 	case !known:

@@ -5,7 +5,6 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/record"
-	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
 
@@ -41,11 +40,7 @@ func (w *world) extra(parent *manifest.Resource, e *providers.Extra) {
 		drifted: drifted{ref: e.Ref, diff: diff{inL: true, l: contents(e.Spec)}, whole: true, open: e.Open, parent: e.Parent},
 		kind:    record.Extra, at: e.SeenAt,
 	})
-	if !w.reverts(item) {
-		return
-	}
-	if w.phase() != rollout.Idle {
-		w.wait(e.Ref, "phase", "drift is put back once the release is in force")
+	if !w.putsBack(item) {
 		return
 	}
 	w.detach(parent, *e, Drift, []string{item.ID})

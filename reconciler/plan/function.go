@@ -24,7 +24,7 @@ func (w *world) function(l *look, items []record.DriftItem, work bool) {
 		w.unready = true
 		w.propose(l, w.step(l, Update, w.cause(firstOrigin(l.diffs)), l.diffs))
 	case w.phase() == rollout.Idle || !publishes(w.phase()) && len(l.diffs) > 0:
-		w.update(l, items, work)
+		w.update(l, items)
 	case !publishes(w.phase()):
 		// Nothing is published once traffic has moved, nor on the way back: a
 		// binding that moved meanwhile waits until the release is in force.
@@ -41,7 +41,7 @@ func (w *world) function(l *look, items []record.DriftItem, work bool) {
 	case len(l.diffs) == 0:
 		w.settled(l, w.serving(l))
 	default:
-		w.wait(l.res.Ref, "phase", "drift is put back once the release is in force")
+		w.update(l, items)
 	}
 	if published && version.Ready && w.changing(l.res.Ref) {
 		w.plan.Signal.Versions[l.res.Ref] = version.Number
@@ -96,7 +96,7 @@ func firstOrigin(diffs []diff) origin {
 func (w *world) functionInForce(l *look, items []record.DriftItem, needs bool) {
 	switch {
 	case len(l.diffs) > 0:
-		w.update(l, items, false)
+		w.update(l, items)
 	case needs && l.fact.Snapshot != l.spec.Snapshot:
 		w.publish(l, Binding)
 	case needs:

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
 
@@ -156,6 +158,41 @@ func (w *world) reverts(item record.DriftItem) bool {
 		w.wait(item.Ref, "hold", about(item)+" is held")
 	default:
 		return true
+	}
+	return false
+}
+
+// putsBack says whether an item is to be put back in this phase. While traffic
+// is divided both versions run as it finds them, so that drift waits until that
+// is over, but for what keeps a version that moves from being called: the stage
+// would wait for calls, and the drift for the stage. On the way back the release
+// comes first.
+func (w *world) putsBack(item record.DriftItem) bool {
+	if !w.reverts(item) {
+		return false
+	}
+	if p := w.phase(); p == rollout.Back || p == rollout.Shift && !w.starves(item) {
+		w.wait(item.Ref, "phase", "drift is put back once the release is in force")
+		return false
+	}
+	return true
+}
+
+// starves: what somebody made of a function of the rollout lets no calls through
+// to it: it may not run at all, or what feeds it is switched off.
+func (w *world) starves(item record.DriftItem) bool {
+	of, known := item.Parent, item.Parent != (manifest.Ref{})
+	if res, ok := w.declared(item.Ref); !known && ok {
+		of = res.Parent
+	}
+	if !w.changing(of) {
+		return false
+	}
+	switch item.Ref.Kind {
+	case manifest.KindConcurrency:
+		return item.Live == "0" || item.Kind == record.Extra && strings.Contains(item.Live, `"reservedConcurrentExecutions":0`)
+	case manifest.KindTrigger:
+		return item.Path == "enabled" && item.Live == "false"
 	}
 	return false
 }

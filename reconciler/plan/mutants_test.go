@@ -60,10 +60,12 @@ var mutants = []struct{ name, file, old, new string }{
 		w.settled(l, "")
 		return
 	}
-	w.update(l, items, work)`, `	w.settled(l, "")
-	w.update(l, items, work)`},
+	w.update(l, items)`, `	w.settled(l, "")
+	w.update(l, items)`},
 	{"drift is written in mid-rollout", "work.go", `case d.origin == byHand:
 		case works`, `case works`},
+	{"drift is put back while traffic is divided", "items.go", `p == rollout.Shift && !w.starves(item)`, `false`},
+	{"drift is put back on the way back", "items.go", `p == rollout.Back || p == rollout.Shift`, `p == rollout.Shift`},
 	{"what needs something does not wait for it", "steps.go", `case w.pending[ref] && w.orderly(l.res, ref):`, `case false:`},
 	{"what is kept is deleted", "removal.go", `return traitsOf(r.ref.Kind).kept && `, `return false && `},
 	{"what may go is kept", "removal.go", ` && r.live.Spec.Fields[pathDeletion] != ` + "`\"Delete\"`", ``},

@@ -95,7 +95,7 @@ func checkStep(rt judgeable, in Input, s Step) {
 	case Delete:
 		checkDelete(rt, in, s, live)
 	case Update:
-		if in.Rollout.Phase == rollout.Expand {
+		if in.Rollout.Phase == rollout.Expand && s.Cause != Drift {
 			checkWidening(rt, s)
 		}
 		if tagged(s.Ref.Kind) && live.Owner != (providers.Owner{}) && live.Owner.Pipeline != in.Pipeline {
@@ -118,8 +118,9 @@ func alive(in Input, s Step) (providers.Live, bool) {
 
 // A revert touches only what drifted and was decided to be put back.
 func checkRevert(rt judgeable, in Input, s Step) {
-	if in.Rollout.Phase != rollout.Idle && s.Operation != Create {
-		rt.Fatalf("a revert in mid-rollout: %+v", s)
+	switch stops := s.Ref.Kind == manifest.KindConcurrency || s.Ref.Kind == manifest.KindTrigger; {
+	case in.Rollout.Phase == rollout.Shift && !stops, in.Rollout.Phase == rollout.Back && s.Operation != Create:
+		rt.Fatalf("a revert while traffic is divided, or on the way back: %+v", s)
 	}
 	allowed := map[string]bool{}
 	for _, item := range in.Items {

@@ -78,15 +78,17 @@ func predict(in Input, holds map[string]record.Hold) {
 }
 
 // begin starts the rollout that in.Target needs, unless it is moving or in
-// force already. The copy owns its maps.
+// force already. One that is overtaken, or goes back, has gone back first. The
+// copy owns its maps.
 func begin(in Input) Input {
 	in = owned(in)
 	in.Surveys, in.Observing, in.Approved = 2, false, true
 	in.Holds, in.Parked = nil, nil
 	s := in.Rollout
-	if s.Phase != rollout.Idle || s.Release.Digest == in.Target.Digest {
+	if s.Release.Digest == in.Target.Digest && s.Phase != rollout.Back {
 		return in
 	}
+	stable := goneBack(&in)
 	stages := []manifest.Stage{{Weight: 100}}
 	functions := Changing(in)
 	if Blind(in) == "" {
@@ -98,9 +100,26 @@ func begin(in Input) Input {
 	}
 	in.Rollout = rollout.State{
 		Release: record.Release{Commit: in.Target.Commit, Content: in.Target.Content, Overlay: in.Target.Overlay, Digest: in.Target.Digest},
-		Stable:  s.Release, Phase: rollout.Expand, Functions: functions, Stages: stages,
+		Stable:  stable, Phase: rollout.Expand, Functions: functions, Stages: stages,
 	}
 	return in
+}
+
+// goneBack has traffic where another release begins: at the stable versions of one
+// that is under way, at the new ones where all its stages were passed or there is
+// nothing to go back to. It returns the release that those are of.
+func goneBack(in *Input) record.Release {
+	switch s := in.Rollout; {
+	case s.Phase == rollout.Idle, s.Phase == rollout.Connect, s.Phase == rollout.Contract, s.Phase == rollout.Shift && s.Stable.Digest == "":
+		return s.Release
+	}
+	for _, f := range in.Rollout.Functions {
+		if live, ok := in.Inventory.Live[f.Alias]; ok && live.Exists && f.Stable != "" {
+			live.Routing = providers.Routing{Version: f.Stable}
+			in.Inventory.Live[f.Alias] = live
+		}
+	}
+	return in.Rollout.Stable
 }
 
 // remember folds a look's facts.
@@ -120,15 +139,12 @@ func ahead(in Input, p Plan) (Input, bool) {
 		for i := range s.Functions {
 			s.Functions[i].New = p.Signal.Versions[s.Functions[i].Ref]
 		}
-		s.Phase, s.Stage, s.Weight = rollout.Shift, 0, 100
-		if len(s.Stages) > 0 {
-			s.Weight = s.Stages[0].Weight
-		}
+		s.Phase, s.Stage, s.Weight = rollout.Shift, 0, firstWeight(s)
 	case s.Phase == rollout.Check:
-		s.Phase, s.Stage = rollout.Shift, 0
+		s.Phase, s.Stage, s.Weight = rollout.Shift, 0, firstWeight(s)
 	case s.Phase == rollout.Shift && p.Signal.Routed && s.Stage+1 < len(s.Stages):
 		s.Stage++
-		s.Weight = s.Stages[s.Stage].Weight
+		s.Weight, s.Reached = s.Stages[s.Stage].Weight, false
 	case s.Phase == rollout.Shift && p.Signal.Routed:
 		s.Phase, s.Weight = rollout.Connect, 100
 	case s.Phase == rollout.Connect && p.Signal.Ready:
@@ -143,6 +159,13 @@ func ahead(in Input, p Plan) (Input, bool) {
 	}
 	in.Rollout = s
 	return in, true
+}
+
+func firstWeight(s rollout.State) int {
+	if len(s.Stages) == 0 {
+		return 100
+	}
+	return s.Stages[0].Weight
 }
 
 // Apply is the input after a step has taken hold: a model of effects, for

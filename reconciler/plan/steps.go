@@ -99,12 +99,25 @@ func (w *world) propose(l *look, s *Step) *Step {
 	}
 	if parked, ok := w.in.Parked[ref]; ok && !(back && s.Operation == Route) && parked.Input == s.Input() {
 		w.wait(ref, "parked", "it failed for good and nothing it depends on changed: "+parked.Error)
-		if s.Operation != Delete && s.Operation != Detach {
+		if w.ends(l, s) {
 			w.impossible(ref, parked.Error)
 		}
 		return nil
 	}
 	return w.add(*s)
+}
+
+// ends: a release whose step is refused for good cannot get there. It can where
+// only something is to be taken away, or drift is to be put back that nothing of
+// the release waits for.
+func (w *world) ends(l *look, s *Step) bool {
+	switch {
+	case s.Operation == Delete, s.Operation == Detach:
+		return false
+	case s.Cause == Drift:
+		return s.Operation == Create && w.reached(l.res)
+	}
+	return true
 }
 
 func (w *world) add(s Step) *Step {

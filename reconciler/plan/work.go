@@ -30,7 +30,7 @@ func (w *world) missing(l *look) {
 		w.wait(ref, "dependency", "it must be there; Mooring never makes one")
 	case manifest.AliasKind(ref.Kind):
 		w.missingAlias(l, item)
-	case drift && w.mayReturn(l):
+	case drift && w.mayReturn():
 		if w.reverts(item) {
 			s := w.step(l, Create, Drift, nil)
 			s.Items = []string{item.ID}
@@ -54,10 +54,14 @@ func (w *world) rewritten(l *look) bool {
 }
 
 // mayReturn says whether something deleted by hand may be made again in this
-// phase, if that was decided: what else there is to do may need it.
-func (w *world) mayReturn(l *look) bool {
+// phase, if that was decided. On the way back what else there is to do may need
+// it.
+func (w *world) mayReturn() bool { return w.phase() != rollout.Shift }
+
+// reached: making this resource is work of this phase, or of one before.
+func (w *world) reached(res *manifest.Resource) bool {
 	upto, works := reach(w.phase())
-	return works && w.classOfNew(l.res) <= upto
+	return works && w.classOfNew(res) <= upto
 }
 
 // create makes what the release adds, when its phase has come.
@@ -124,9 +128,9 @@ func (w *world) present(l *look) {
 	case manifest.Versioned(l.res.Ref.Kind):
 		w.function(l, items, work)
 	case manifest.AliasKind(l.res.Ref.Kind):
-		w.alias(l, items, work)
+		w.alias(l, items)
 	default:
-		w.unversioned(l, items, work)
+		w.unversioned(l, items)
 	}
 }
 
@@ -194,17 +198,17 @@ func (w *world) checked(l *look) {
 }
 
 // unversioned handles everything that keeps no versions and is no alias.
-func (w *world) unversioned(l *look, items []record.DriftItem, work bool) {
+func (w *world) unversioned(l *look, items []record.DriftItem) {
 	if len(l.diffs) == 0 {
 		w.settled(l, "")
 		return
 	}
-	w.update(l, items, work)
+	w.update(l, items)
 }
 
 // update writes what is due: of the release, the fields whose class has come;
-// of drift, in a release in force, the fields that are to be put back.
-func (w *world) update(l *look, items []record.DriftItem, work bool) {
+// of drift, the fields that are to be put back now.
+func (w *world) update(l *look, items []record.DriftItem) {
 	upto, works := reach(w.phase())
 	var fields []diff
 	var ids []string
@@ -219,17 +223,15 @@ func (w *world) update(l *look, items []record.DriftItem, work bool) {
 			w.wait(l.res.Ref, "phase", w.later(d.path, d.class))
 		}
 	}
-	if w.phase() == rollout.Idle {
+	if len(fields) == 0 { // what the release has to write here comes first
 		for _, item := range items {
 			d := l.diffs[slices.IndexFunc(l.diffs, func(d diff) bool { return d.path == item.Path })]
-			if d.origin == byHand && w.reverts(item) {
+			if d.origin == byHand && w.putsBack(item) {
 				fields = append(fields, d)
 				ids = append(ids, item.ID)
 				cause = Drift
 			}
 		}
-	} else if len(items) > 0 && !work {
-		w.wait(l.res.Ref, "phase", "drift is put back once the release is in force")
 	}
 	if len(fields) == 0 {
 		return
