@@ -157,11 +157,11 @@ func checkWrites(t *testing.T, spans []collector.Span) {
 	}
 }
 
-// kept is what a tracer was told.
-type kept struct{ spans []trace.Done }
+// toldSpans are what a tracer was told.
+type toldSpans struct{ spans []trace.Done }
 
 // Take implements trace.Sink.
-func (k *kept) Take(f trace.Finished) { k.spans = append(k.spans, f.Spans...) }
+func (k *toldSpans) Take(f trace.Finished) { k.spans = append(k.spans, f.Spans...) }
 
 // TestReadsOfS3AreTracedAndCounted: the code, and what is signed beside it, is
 // read by calls that are told of as the platform's own, refusals too.
@@ -190,7 +190,7 @@ func TestReadsOfS3AreTracedAndCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var to kept
+	var to toldSpans
 	ctx, work := trace.New(&to, time.Now).Begin(t.Context(), "pass")
 	work.Under(trace.Of("preview", "c1"))
 	sum := sha256.Sum256(code)
