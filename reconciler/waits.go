@@ -17,8 +17,8 @@ const waitPatience = 5 * time.Minute
 
 // tellWait tells people that content waits before this environment. However often
 // the reason changes it is one alert: the code stands in its text. What a fault
-// of the platform, or of whoever has the evidence, hides for a while ends none, since
-// nobody knows that what was told of is over; and one of the platform begins none
+// of the platform hides for a while ends none, since
+// nobody knows that what was told of is over; and it begins none
 // before its time.
 func (p *pass) tellWait(ctx context.Context, m promote.Move, d *policy.Decision) error {
 	switch {
@@ -53,7 +53,7 @@ func (p *pass) waitOver(ctx context.Context) error {
 // mayPass: why content waits may be the fault of somebody who has no answer now.
 func (p *pass) mayPass(m promote.Move) bool {
 	switch m.Code {
-	case "unhealthy", codeEvidence, codeUnknown:
+	case "unhealthy", codeUnknown:
 		return true
 	case "checks":
 		return slices.ContainsFunc(p.spec.After, func(name string) bool {
