@@ -86,7 +86,7 @@ func (d *Daemon) Approve(ctx context.Context, r web.ApprovalRequest) (web.Approv
 			return err
 		}
 		now := d.opts.Now()
-		a := record.Approval{Key: w.key, By: r.By.Name, Identity: r.By.Identity, Verified: r.By.Verified, Answer: r.Answer, Findings: w.codes,
+		a := record.Approval{Key: w.key, By: r.By.Name, Identity: r.By.Identity, Verified: r.By.Verified, Proof: r.By.Proof, Answer: r.Answer, Findings: w.codes,
 			Emails: r.By.Emails, Teams: r.By.Teams, Reason: r.Reason, At: now}
 		if r.Answer == record.Approved {
 			a.Until = now.Add(cmp.Or(r.For, approvalFor))
@@ -169,7 +169,7 @@ func (p *pass) verdicts(ctx context.Context, key record.Key, codes []string) []a
 	if len(p.st.Approvals) == 0 {
 		return nil
 	}
-	q := approve.Question{Key: key, Protected: p.spec.Protected, Codes: codes, Now: p.now}
+	q := approve.Question{Key: key, Protected: p.spec.Protected, Codes: codes, Now: p.now, May: p.may()}
 	for _, c := range p.bringing(ctx, key) {
 		q.Authors = append(q.Authors, approve.Author{Name: c.Author.Name, Email: c.Author.Email})
 	}
@@ -277,7 +277,7 @@ func approvalInputs(vs []approve.Verdict) []policy.Approval {
 // was held is judged again.
 func (p *pass) said(key record.Key) string {
 	var parts []string
-	for _, v := range approve.Weigh(p.st.Approvals, approve.Question{Key: key, Now: p.now}) {
+	for _, v := range approve.Weigh(p.st.Approvals, approve.Question{Key: key, Now: p.now, May: p.may()}) {
 		if !v.Void {
 			parts = append(parts, v.Person(), string(answerOf(v.Approval)), v.At.String())
 		}

@@ -189,6 +189,23 @@ func TestLesson36WhoseApprovalDoesNotCount(t *testing.T) {
 			s.approves(t, person("bob"))
 			return "ann's ran out"
 		},
+		"a token that was revoked": func(t *testing.T, s *simulation) string {
+			holders := access.Tokens{}
+			for _, name := range []string{"ann", "bob", "zoe"} {
+				holders = append(holders, access.Token{ID: name, Name: name, Grants: person(name).Grants, Expires: s.real.Add(24 * time.Hour)})
+			}
+			s.d.opts.Tokens = func() (access.Tokens, error) { return holders, nil }
+			s.run(time.Minute)
+			if got := s.d.environment("production").published.Load().status.Approvals; len(got) != 1 || !got[0].Counts {
+				t.Errorf("ann still may: %+v", got)
+			}
+			holders, _ = holders.Revoke("ann", s.real)
+			if a := s.approves(t, person("bob")); !a.Counts {
+				t.Errorf("bob: %+v", a)
+			}
+			s.run(time.Minute)
+			return s.d.environment("production").published.Load().status.Approvals[0].Why
+		},
 		"other content": func(t *testing.T, s *simulation) string {
 			k := firstContent()
 			k.memory = 1024

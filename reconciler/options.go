@@ -11,6 +11,7 @@ import (
 
 	"mooring.dev/policy"
 	"mooring.dev/providers"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/notify"
@@ -59,6 +60,9 @@ type Options struct {
 	// Host opens the service that people review on, as the pipeline names it;
 	// nil: nobody is told there, and nobody heard.
 	Host func(manifest.Host) (sources.Host, error)
+	// Tokens are those of single people, as they are now: whose token was taken
+	// back approves no more. nil: nobody's right to approve is asked again.
+	Tokens func() (access.Tokens, error)
 	// ReadOnly daemons look at what their branches declare, tell what differs,
 	// and write nothing: no resource, no branch.
 	ReadOnly bool

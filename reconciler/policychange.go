@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -211,7 +212,8 @@ func (d *Daemon) policyVerdicts(ctx context.Context, c *policyChange, codes []st
 	if len(c.words) == 0 {
 		return nil
 	}
-	q := approve.Question{Key: record.Key{Content: c.a.Revision}, Protected: true, Codes: codes, Now: c.w.at, Authors: d.policyAuthors(ctx, c.a.Before, c.w.control.Commit)}
+	q := approve.Question{Key: record.Key{Content: c.a.Revision}, Protected: true, Codes: codes, Now: c.w.at, Authors: d.policyAuthors(ctx, c.a.Before, c.w.control.Commit),
+		May: d.may(cmp.Or(d.world.Load(), c.w), "")}
 	var said []record.Approval
 	for _, w := range c.words {
 		if !w.Force {

@@ -30,7 +30,7 @@ func (d *Daemon) PolicyWord(ctx context.Context, r web.PolicyRequest) (web.Appro
 	}
 	now := d.opts.Now()
 	word := record.PolicyWord{Force: r.Force, Approval: record.Approval{
-		Key: record.Key{Content: last.Revision}, By: r.By.Name, Identity: r.By.Identity, Verified: r.By.Verified, Answer: r.Answer, Findings: codesOf(last.Findings),
+		Key: record.Key{Content: last.Revision}, By: r.By.Name, Identity: r.By.Identity, Verified: r.By.Verified, Proof: r.By.Proof, Answer: r.Answer, Findings: codesOf(last.Findings),
 		Emails: r.By.Emails, Teams: r.By.Teams, Reason: r.Reason, At: now,
 	}}
 	if r.Answer == record.Approved && !r.Force {

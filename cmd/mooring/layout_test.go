@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	"reconciler/access":              {},
 	"reconciler/identity":            {"reconciler/access", "sources/manifest"},
 	"reconciler/identity/issuertest": {},
-	"reconciler/approve":             {"reconciler/access", "reconciler/record"},
+	"reconciler/approve":             {"reconciler/access", "reconciler/record", "sources/manifest"},
 	"reconciler/trace":               {},
 	"reconciler/trace/otlp":          {"reconciler/trace"},
 	"reconciler/trace/collector":     {},

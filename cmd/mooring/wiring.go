@@ -27,6 +27,7 @@ import (
 	"mooring.dev/providers/memory"
 	"mooring.dev/providers/readonly"
 	"mooring.dev/reconciler"
+	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/egress"
 	"mooring.dev/reconciler/measure"
 	"mooring.dev/reconciler/web"
@@ -312,6 +313,7 @@ func (p *place) options(log *zap.Logger, f *platforms) (reconciler.Options, erro
 		Source: source, Proposer: proposer, Control: p.control, Provider: f.open, Contracts: f.contract, Beside: f.beside, Policies: policies, Closed: closedPolicies, Evidence: evidence.NewVerifier, Signers: signature.New, Signs: p.signingKey != "",
 		Lanes: f.lanes, ReadOnly: f.readOnly, Notifier: f.openNotifier, Log: log, Instance: f.instance, Now: time.Now, Pace: pace(),
 		Ask: measure.NewClient(nil), Secret: f.secrets.value, Host: func(h manifest.Host) (sources.Host, error) { return openHost(h, &f.secrets, p.hostClient()) },
+		Tokens: func() (access.Tokens, error) { return readTokens(p.state) },
 	}, nil
 }
 

@@ -21,7 +21,10 @@ type Question struct {
 	Protected bool     // the environment's
 	Codes     []string // of the findings there are now
 	Authors   []Author // of the commits that bring the content
-	Now       time.Time
+	// May says why the giver of a yes whose name was proved may approve no more;
+	// "" while they may. nil: nobody's right is asked again.
+	May func(record.Approval) string
+	Now time.Time
 }
 
 // Author of a commit, as the commit claims.
@@ -121,6 +124,8 @@ func weigh(a record.Approval, q Question) Verdict {
 		v.Why, v.Void = "expired", true
 	case answer(a) == record.Rejected:
 		// A no holds whoever says it.
+	case q.lost(a) != "":
+		v.Why, v.Void = q.lost(a), true
 	case len(unseen) > 0:
 		v.Why, v.Void = "given before "+strings.Join(unseen, ", ")+" was found", true
 	case v.Author:
@@ -129,6 +134,14 @@ func weigh(a record.Approval, q Question) Verdict {
 		v.Why = "whose it is was not proved, and the environment is protected"
 	}
 	return v
+}
+
+// lost says why somebody whose name was proved then may approve no more now.
+func (q Question) lost(a record.Approval) string {
+	if q.May == nil || !a.Verified {
+		return ""
+	}
+	return q.May(a)
 }
 
 func wrote(a record.Approval, authors []Author) bool {

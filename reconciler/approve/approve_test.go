@@ -20,6 +20,8 @@ func yes(by string, codes ...string) record.Approval {
 	return record.Approval{Key: key, By: by, Verified: true, Findings: codes, At: now.Add(-time.Minute), Until: now.Add(time.Hour)}
 }
 
+func lost(record.Approval) string { return "may approve no more" }
+
 func TestWhoCounts(t *testing.T) {
 	q := Question{Key: key, Protected: true, Codes: []string{"size"}, Authors: []Author{{"Dev", "dev@example.com"}}, Now: now}
 	for name, c := range map[string]struct {
@@ -27,17 +29,21 @@ func TestWhoCounts(t *testing.T) {
 		counts bool
 		void   bool
 	}{
-		"as it should be":     {func(*record.Approval, *Question) {}, true, false},
-		"more seen than is":   {func(a *record.Approval, _ *Question) { a.Findings = []string{"size", "freeze"} }, true, false},
-		"the author":          {func(a *record.Approval, _ *Question) { a.By = "dev" }, false, false},
-		"author by address":   {func(a *record.Approval, _ *Question) { a.Emails = []string{"DEV@example.com"} }, false, false},
-		"stated author":       {func(a *record.Approval, _ *Question) { a.By, a.Verified = "local:dev (unverified)", false }, false, false},
-		"stated":              {func(a *record.Approval, _ *Question) { a.Verified = false }, false, false},
-		"stated, unprotected": {func(a *record.Approval, q *Question) { a.Verified, q.Protected = false, false }, true, false},
-		"expired":             {func(a *record.Approval, _ *Question) { a.Until = now }, false, true},
-		"withdrawn":           {func(a *record.Approval, _ *Question) { a.Answer = record.Withdrawn }, false, true},
-		"rejected":            {func(a *record.Approval, _ *Question) { a.Answer = record.Rejected }, false, false},
-		"a new finding":       {func(_ *record.Approval, q *Question) { q.Codes = []string{"size", "iam"} }, false, true},
+		"as it should be":              {func(*record.Approval, *Question) {}, true, false},
+		"more seen than is":            {func(a *record.Approval, _ *Question) { a.Findings = []string{"size", "freeze"} }, true, false},
+		"the author":                   {func(a *record.Approval, _ *Question) { a.By = "dev" }, false, false},
+		"author by address":            {func(a *record.Approval, _ *Question) { a.Emails = []string{"DEV@example.com"} }, false, false},
+		"stated author":                {func(a *record.Approval, _ *Question) { a.By, a.Verified = "local:dev (unverified)", false }, false, false},
+		"stated":                       {func(a *record.Approval, _ *Question) { a.Verified = false }, false, false},
+		"stated, unprotected":          {func(a *record.Approval, q *Question) { a.Verified, q.Protected = false, false }, true, false},
+		"expired":                      {func(a *record.Approval, _ *Question) { a.Until = now }, false, true},
+		"withdrawn":                    {func(a *record.Approval, _ *Question) { a.Answer = record.Withdrawn }, false, true},
+		"rejected":                     {func(a *record.Approval, _ *Question) { a.Answer = record.Rejected }, false, false},
+		"may approve no more":          {func(_ *record.Approval, q *Question) { q.May = lost }, false, true},
+		"stated, no right asked again": {func(a *record.Approval, q *Question) { a.Verified, q.Protected, q.May = false, false, lost }, true, false},
+		"still may":                    {func(_ *record.Approval, q *Question) { q.May = func(record.Approval) string { return "" } }, true, false},
+		"a no of who may no more":      {func(a *record.Approval, q *Question) { a.Answer, q.May = record.Rejected, lost }, false, false},
+		"a new finding":                {func(_ *record.Approval, q *Question) { q.Codes = []string{"size", "iam"} }, false, true},
 	} {
 		a, q := yes("ann", "size"), q
 		c.change(&a, &q)

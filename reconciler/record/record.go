@@ -160,6 +160,7 @@ type Approval struct {
 	By       string    `json:"by"`
 	Identity string    `json:"identity,omitempty"` // oidc:ISSUER|SUBJECT where the name is an issuer's alone
 	Verified bool      `json:"verified"`           // the name was proved
+	Proof    string    `json:"proof,omitempty"`    // by what: token:ID or oidc:ISSUER|SUBJECT; "" by a review, or before this was kept
 	Answer   Answer    `json:"answer,omitempty"`   // "" is approve
 	Findings []string  `json:"findings"`           // codes it was given in view of
 	Emails   []string  `json:"emails,omitempty"`   // by which commits of that person are known
