@@ -18,7 +18,9 @@ import (
 // Measure sums a version's calls through an alias, and compares their
 // durations with what was asked, in one question. CloudWatch shows nothing for
 // a version without calls and nothing for one it has not heard of yet, so that
-// without calls the sample is unknown, not zero, and silent.
+// without calls the sample is unknown, not zero, and silent. What was before is
+// asked for too: a window is as short as one period, and by itself does not tell
+// a count that is late from one that is not sent.
 func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version string, q providers.Asked) (providers.Sample, error) {
 	k, err := p.frontKind(alias.Ref)
 	if err != nil {
@@ -31,8 +33,17 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if timed, ok := k.(timedKind); ok && q.Percentile > 0 {
 		metrics = append(metrics, timed.durations(alias, version)...)
 	}
+	seen, err := p.points(ctx, p.question(metrics, q))
+	if err != nil {
+		return providers.Sample{}, fmt.Errorf("measure %s version %s: %w", alias.Ref, version, err)
+	}
+	return sampleOf(metrics, seen, q), nil
+}
+
+// question asks for all of the metrics at once.
+func (p *Provider) question(metrics []metric, q providers.Asked) *cloudwatch.GetMetricDataInput {
 	in := &cloudwatch.GetMetricDataInput{
-		StartTime: awssdk.Time(q.From), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
+		StartTime: awssdk.Time(q.From.Add(-before * p.o.MetricPeriod)), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
 	}
 	for i, m := range metrics {
 		stat := m.counts.statistic(q)
@@ -47,12 +58,12 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 			},
 		})
 	}
-	seen, err := p.points(ctx, in)
-	if err != nil {
-		return providers.Sample{}, fmt.Errorf("measure %s version %s: %w", alias.Ref, version, err)
-	}
-	return sampleOf(metrics, seen, q), nil
+	return in
 }
+
+// before is how many periods before a window are looked at. CloudWatch asks
+// money for a metric, not for its values.
+const before = 15
 
 // statistic is what CloudWatch is asked for; "" where nothing is.
 func (c counted) statistic(q providers.Asked) string {
@@ -123,8 +134,8 @@ func (p points) possible() bool {
 
 // saysNone: where nothing happened, that is said by a 0. Lambda's guide promises
 // an error's 1 and no 0 (its earlier edition: "only … if they have a nonzero
-// value"), so a missing datapoint is none that happened, except beside a 0,
-// where it is late. Whoever asks waits until a period is settled.
+// value"), so a missing datapoint is none that happened, except beside a 0 or
+// after periods that told theirs, where it is late. Whoever asks waits until a period is settled.
 func (p points) saysNone() bool {
 	for _, v := range p {
 		if v == 0 {
@@ -132,6 +143,22 @@ func (p points) saysNone() bool {
 		}
 	}
 	return false
+}
+
+// tellsNone: every period with calls had its count, and one of them was 0.
+func (p points) tellsNone(calls points) bool { return p.saysNone() && p.covers(calls) }
+
+// split gives the periods before a time, and those from then on.
+func (p points) split(at time.Time) (before, since points) {
+	before, since = points{}, points{}
+	for t, v := range p {
+		if t.Before(at) {
+			before[t] = v
+		} else {
+			since[t] = v
+		}
+	}
+	return before, since
 }
 
 // covers: there is a value for every period of the other one that has calls.
@@ -167,10 +194,10 @@ func (p points) sum() int64 {
 
 func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
 	var out providers.Sample
-	var invoked, throttled, timed, slow, quantile points
+	var invoked, invokedBefore, throttled, timed, slow, quantile points
 	late, silent := false, true
 	for i, m := range metrics {
-		of := seen["m"+strconv.Itoa(i)]
+		earlier, of := seen["m"+strconv.Itoa(i)].split(q.From)
 		if !of.possible() {
 			return providers.Sample{}
 		}
@@ -178,8 +205,10 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 		switch n := of.sum(); m.counts {
 		case countsCalls:
 			out.Known, out.Calls, invoked = out.Known || len(of) > 0, out.Calls+n, of
+			invokedBefore = earlier
 		case countsErrors:
-			out.Errors, late = out.Errors+n, late || of.saysNone() && !of.covers(invoked)
+			told := of.saysNone() || earlier.tellsNone(invokedBefore)
+			out.Errors, late = out.Errors+n, late || told && !of.covers(invoked)
 		case countsBoth:
 			out.Known, out.Calls, out.Errors = out.Known || len(of) > 0, out.Calls+n, out.Errors+n
 		case countsThrottles:

@@ -63,6 +63,47 @@ func TestSampleOfAnswers(t *testing.T) {
 	}
 }
 
+// A window of one minute: whether a count that is missing is late is known by the
+// minutes before, which count for nothing else.
+func TestLateIsKnownByWhatWasBefore(t *testing.T) {
+	metrics := []metric{{counts: countsCalls}, {counts: countsErrors}}
+	at := func(values ...float64) points {
+		out := points{}
+		for i, v := range values {
+			if v != skipped {
+				out[time.Unix(int64(60*i), 0)] = v
+			}
+		}
+		return out
+	}
+	from := time.Unix(120, 0)
+	asked := providers.Asked{Window: providers.Window{From: from, To: from.Add(time.Minute)}}
+	p := &Provider{o: Options{MetricPeriod: time.Minute}}
+	if in := p.question(metrics, asked); !in.StartTime.Before(from.Add(-5*time.Minute)) || !in.EndTime.Equal(asked.To) {
+		t.Errorf("asked from %s to %s", in.StartTime, in.EndTime)
+	}
+	known := providers.Sample{Known: true, Calls: 100}
+	for name, tc := range map[string]struct {
+		calls, failed points
+		want          providers.Sample
+	}{
+		"told before, late now":       {at(100, 100, 100), at(0, 0), providers.Sample{}},
+		"told before and now":         {at(100, 100, 100), at(0, 0, 0), known},
+		"failures before, none now":   {at(100, 100, 100), at(7, 0, 0), known},
+		"never told":                  {at(100, 100, 100), at(), known},
+		"only failures were told":     {at(100, 100, 100), at(7, 7), known},
+		"a 0 that is not always told": {at(100, 100, 100), at(0), known},
+		"no calls a minute before":    {at(0, 100, 100), at(skipped, 0), providers.Sample{}},
+		"calls before, none now":      {at(100, 100), at(0, 0), providers.Sample{Silent: true}},
+		"the first minute":            {at(skipped, skipped, 100), at(), known},
+	} {
+		got := sampleOf(metrics, map[string]points{"m0": tc.calls, "m1": tc.failed}, asked)
+		if got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
 // A query that failed is no silence.
 func TestFailedQueriesAreNoSilence(t *testing.T) {
 	for code, failed := range map[types.StatusCode]bool{types.StatusCodeComplete: false, types.StatusCodePartialData: false, "": false,
