@@ -271,7 +271,7 @@ func (p *pass) rolloutTimer(ro rollout.State) {
 	p.timers = append(p.timers, p.now.Add(p.lookEvery(ro)))
 }
 
-// lookEvery is the time between looks at a rollout: a twentieth of the
+// lookEvery is the time between looks at a rollout: an eighth of the
 // stage's hold, within bounds.
 func (p *pass) lookEvery(ro rollout.State) time.Duration {
 	every := p.e.d.opts.Pace.Look
