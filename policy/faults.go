@@ -6,6 +6,6 @@ func OwnFaults() []string {
 	return []string{
 		"policy_error", "journal_error", "credentials_error", "source_error",
 		"survey_error", "outbox_error", "lease_lost", "daemon_error",
-		"environment_error", "pipeline_invalid",
+		"environment_error", "pipeline_invalid", "host_error",
 	}
 }

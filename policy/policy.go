@@ -60,8 +60,11 @@ type Action struct {
 // Route sends an event to a receiver.
 type Route struct {
 	Receiver string `json:"receiver"`
+	// Severity is the event's there; "": its own.
 	Severity string `json:"severity,omitempty"`
-	GroupBy  string `json:"group_by,omitempty"`
+	// GroupBy is what events have in common that go as one message there: a field
+	// of Grouping. "": only a storm goes as one.
+	GroupBy string `json:"group_by,omitempty"`
 }
 
 // Decision is what policy said at one point. Its zero value denies.

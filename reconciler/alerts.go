@@ -1,19 +1,19 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
-	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
-	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/trace"
 )
 
@@ -38,32 +38,50 @@ func (p *pass) resolve(ctx context.Context, kind, key string) error {
 	return p.e.alert(ctx, p.w, event{kind: kind, key: key}, "resolved")
 }
 
-// alert puts a change of an alert's state into the outbox.
+// alert puts what is worth a message into the outbox, and remembers an alert's
+// state where it changed.
 func (e *environment) alert(ctx context.Context, w *world, ev event, status string) error {
-	fp := e.fingerprint(ev.kind, ev.key)
-	before, known := e.d.ledger.alert(fp)
-	firing := known && before.Alert.Status == "firing"
+	before, known := e.d.ledger.alert(e.fingerprint(ev.kind, ev.key))
+	firing := known && before.Alert.Status == notify.Firing
+	send, why := e.worth(w, before, notify.Event{Status: status, Severity: ev.severity})
 	switch {
-	case status == "firing" && firing && before.Alert.Title == ev.title && before.Alert.Labels["actor"] == ev.labels["actor"]:
+	case status == notify.Firing && firing && !send && !learns(before.Alert, ev):
 		return nil
-	case status == "resolved" && !firing && !(known && ev.labels != nil):
+	case status == notify.Firing && firing && untold(before) && !learns(before.Alert, ev) && !notify.MoreSevere(ev.severity, before.Alert.Severity):
+		return nil // it is kept back: tidy sees to it
+	case status != notify.Firing && !firing && (!known || ev.labels == nil):
 		return nil
-	case status == "resolved" && ev.labels == nil:
-		ev.title, ev.text, ev.severity, ev.resource, ev.labels = before.Alert.Title, before.Alert.Text, before.Alert.Severity, before.Alert.Resource, before.Alert.Labels
-		ev.facts = before.Alert.Facts
+	case status != notify.Firing && ev.labels == nil:
+		was := before.Alert
+		ev.title, ev.text, ev.severity, ev.resource, ev.labels, ev.facts = was.Title, cmp.Or(ev.text, was.Text), was.Severity, was.Resource, was.Labels, was.Facts
 	}
 	ctx, span := trace.Start(ctx, "alert")
 	defer span.End()
 	span.Text(spanKind, ev.kind)
 	span.Text("mooring.status", status)
 	span.Text("mooring.severity", ev.severity)
+	span.Text("mooring.why", why)
 	a := journal.Alert{
-		ID: e.d.opts.NewID("alert"), Fingerprint: fp, Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
+		ID: e.d.opts.NewID("alert"), Fingerprint: e.fingerprint(ev.kind, ev.key), Status: status, Kind: ev.kind, Severity: ev.severity, Title: ev.title, Text: ev.text,
 		Resource: ev.resource, Labels: ev.labels, Facts: ev.facts, At: e.d.opts.Now(), Trace: trace.At(ctx).String(),
 	}
+	since := a.At
+	if firing {
+		since = before.Since
+	}
 	var recs []journal.Record
-	a.Receivers, recs = e.route(ctx, w, a)
-	if status == "firing" {
+	switch {
+	case status != notify.Firing:
+		followTold(w, before, &a)
+	case !a.At.Before(ripe(w, since)):
+		recs = e.route(ctx, w, &a)
+	}
+	return e.put(ctx, a, recs)
+}
+
+// put remembers an alert, and has it sent.
+func (e *environment) put(ctx context.Context, a journal.Alert, recs []journal.Record) error {
+	if a.Status == notify.Firing {
 		e.log.Warn("alert", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
 	} else {
 		e.log.Info("alert resolved", zap.String("kind", a.Kind), zap.String("resource", a.Resource), zap.String("title", a.Title))
@@ -75,120 +93,94 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 	return nil
 }
 
-// route asks notify policy where an alert goes. Broken policy, or none, means
-// the default receiver: an alert is never lost to a policy.
-func (e *environment) route(ctx context.Context, w *world, a journal.Alert) ([]string, []journal.Record) {
-	all := slices.Sorted(maps.Keys(w.pipeline.Receivers))
-	defaults := all
-	if slices.Contains(all, "default") {
-		defaults = []string{"default"}
+// worth says whether an event is worth a message after what was sent before.
+func (e *environment) worth(w *world, before journal.AlertState, now notify.Event) (bool, string) {
+	last := notify.Last{}
+	if told := before.Told(); len(told.To) > 0 {
+		last = notify.Last{Status: before.Alert.Status, Severity: told.Severity, At: told.At}
 	}
-	if w.evaluator == nil {
-		return defaults, nil
+	now.At = e.d.opts.Now()
+	return notify.Decide(last, now, time.Duration(w.pipeline.Alerts.Repeat))
+}
+
+// untold: nobody was sent anything of it since it fires.
+func untold(a journal.AlertState) bool { return len(a.Told().To) == 0 }
+
+// ripe is when something that is wrong since then is told.
+func ripe(w *world, since time.Time) time.Time {
+	return since.Add(time.Duration(w.pipeline.Alerts.For))
+}
+
+// undecided is the response to a difference while it is asked for who made it.
+const undecided = "waits for who did it"
+
+// learns: people are told once more, because it is known now who did it, or
+// what is done about it. Other words of an alert may vary.
+func learns(before journal.Alert, now event) bool {
+	return before.Labels["actor"] != now.labels["actor"] || before.Labels["response"] == undecided && now.labels["response"] != undecided
+}
+
+// followTold has the end of an alert sent to whom its beginning was, at the
+// severity it had there: policy may have changed its mind, an incident that is
+// open somewhere has to be closed there.
+func followTold(w *world, before journal.AlertState, a *journal.Alert) {
+	for receiver, severities := range before.Told().To {
+		if _, declared := w.pipeline.Receivers[receiver]; !declared {
+			continue // nobody can be told any more
+		}
+		a.Receivers = append(a.Receivers, receiver)
+		a.Grade(receiver, severities[len(severities)-1])
 	}
-	d, err := w.evaluate(ctx, policy.Notify, e.notifyQuestion(w, a))
-	d.Point = policy.Notify
-	recs := decisionRecords(d)
-	switch {
-	case err != nil || d.Outcome == policy.Error || d.Default:
-		return defaults, recs
-	case d.Muted && !slices.Contains(policy.OwnFaults(), a.Kind):
-		return nil, recs
+	slices.Sort(a.Receivers)
+}
+
+// remindEvery is how often policy is asked again about what it muted.
+const remindEvery = time.Minute
+
+// remind tells of what fires and was kept back, because it had not fired for
+// long enough or because policy muted it, and tells again what is to be
+// repeated. It returns when something has fired for long enough; zero: nothing
+// waits for that.
+func (e *environment) remind(ctx context.Context, w *world) (time.Time, error) {
+	var next time.Time
+	var errs []error
+	now := e.d.opts.Now()
+	asks := now.Before(e.reminded) || !now.Before(e.reminded.Add(remindEvery))
+	if asks {
+		e.reminded = now
 	}
-	var out []string
-	for _, r := range d.Routes {
-		if slices.Contains(all, r.Receiver) && !slices.Contains(out, r.Receiver) {
-			out = append(out, r.Receiver)
+	for _, a := range e.d.ledger.firing(e.name + "/") {
+		state, _ := e.d.ledger.alert(a.Fingerprint)
+		due := ripe(w, state.Since)
+		unasked := untold(state) && state.Alert.At.Before(due)
+		switch {
+		case unasked && now.Before(due):
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+		case unasked || asks:
+			errs = append(errs, e.again(ctx, w, state, unasked))
 		}
 	}
-	if len(out) == 0 {
-		return defaults, recs
-	}
-	return out, recs
+	return next, errors.Join(errs...)
 }
 
-// notifyQuestion describes an alert to policy.
-func (e *environment) notifyQuestion(w *world, a journal.Alert) policy.Input {
-	return policy.Input{
-		Request:     policy.Request{ID: e.d.opts.NewID("dec"), TimeNS: e.d.opts.Now().UnixNano(), Trigger: w.trigger, Actor: policy.Actor{Kind: "daemon", Name: "mooring"}},
-		Environment: policy.Environment{Name: e.name, Window: policy.Window{Open: true}},
-		NotifyFacts: &policy.NotifyFacts{Receivers: slices.Sorted(maps.Keys(w.pipeline.Receivers)), Event: policy.Event{
-			Kind: a.Kind, Fingerprint: a.Fingerprint, Severity: a.Severity, Title: a.Title, Text: a.Text,
-			Environment: e.name, Resource: a.Resource, Status: a.Status,
-		}},
-	}
-}
-
-// alertDrift tells what differs, who did it, and what is done about it.
-func (p *pass) alertDrift(ctx context.Context, item record.DriftItem) error {
-	if item.Response == record.Ignore {
+// again sends an alert that fires, where it is worth a message and policy names
+// somebody. That policy mutes it is recorded when it is asked for the first time.
+func (e *environment) again(ctx context.Context, w *world, state journal.AlertState, unasked bool) error {
+	a := state.Alert
+	if send, _ := e.worth(w, state, notify.Event{Status: a.Status, Severity: a.Severity}); !send {
 		return nil
 	}
-	return p.fire(ctx, p.driftEvent(item))
-}
-
-// completeDrift tells who made a difference that is over already, under the
-// fingerprint it was told with.
-func (p *pass) completeDrift(ctx context.Context, item record.DriftItem) error {
-	if item.Response == record.Ignore || !item.Actor.Known {
+	ctx, span := trace.Start(ctx, "alert")
+	defer span.End()
+	span.Text(spanKind, a.Kind)
+	a.ID, a.At, a.Trace = e.d.opts.NewID("alert"), e.d.opts.Now(), trace.At(ctx).String()
+	recs := e.route(ctx, w, &a)
+	if len(a.Receivers) == 0 && !unasked {
 		return nil
 	}
-	return p.e.alert(ctx, p.w, p.driftEvent(item), "resolved")
-}
-
-func (p *pass) driftEvent(item record.DriftItem) event {
-	who := "unknown"
-	if item.Actor.Known {
-		who = item.Actor.Name + " by " + item.Actor.Event
-	}
-	response := item.Response
-	if item.Decision == "" {
-		response = "waits for who did it"
-	}
-	subject := item.Ref.String()
-	if item.Path != "" {
-		subject += " " + item.Path
-	}
-	return event{
-		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
-		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
-		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, because(string(response), item.Reason)),
-		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
-		facts:  driftFacts(item, who, string(response)),
-	}
-}
-
-// driftFacts are what people want to know of a difference, in the order they
-// ask. Sensitive values are tokens already.
-func driftFacts(item record.DriftItem, who, response string) []journal.Fact {
-	facts := []journal.Fact{{Name: "resource", Value: item.Ref.String()}}
-	add := func(name, value string) {
-		if value != "" {
-			facts = append(facts, journal.Fact{Name: name, Value: value})
-		}
-	}
-	add("field", item.Path)
-	add("declared", orNone(item.Declared))
-	add("live", orNone(item.Live))
-	add("since", item.Since.UTC().Format("2006-01-02 15:04:05Z"))
-	add("who", who)
-	add("response", because(response, item.Reason))
-	return facts
-}
-
-// because is an answer with its reason, where there is one.
-func because(answer, reason string) string {
-	if reason == "" {
-		return answer
-	}
-	return answer + ": " + reason
-}
-
-func orNone(v string) string {
-	if v == "" {
-		return "none"
-	}
-	return v[:min(len(v), 200)]
+	return e.put(ctx, a, recs)
 }
 
 // alertEnvironment tells about an environment that cannot be worked on at
@@ -203,6 +195,6 @@ func (p *pass) alertEnvironment(ctx context.Context, err error) error {
 	}
 	return p.fire(ctx, event{
 		kind: "environment_error", severity: "critical",
-		title: fmt.Sprintf("%s cannot be reconciled (%s)", p.e.name, providers.KindOf(err)), text: err.Error(),
+		title: p.e.name + " cannot be reconciled", text: fmt.Sprintf("%s: %s", providers.KindOf(err), err),
 	})
 }

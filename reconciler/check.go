@@ -206,7 +206,7 @@ func (p *pass) alertContract(ctx context.Context) error {
 		lines[i] = b.text()
 	}
 	return p.fire(ctx, event{
-		kind: "contract", severity: "critical", title: fmt.Sprintf("%s breaks what its code expects: %s", p.e.name, lines[0]),
+		kind: "contract", severity: "critical", title: p.e.name + " breaks what its code expects",
 		text: strings.Join(lines, "\n") + "\nNothing is promoted into this environment until it holds again.",
 	})
 }

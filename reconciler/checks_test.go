@@ -59,14 +59,33 @@ func (w *watcher) record(r journal.Record) {
 	case r.Retry != nil:
 		delete(w.at(r.Environment).bad, r.Retry.Key)
 	case r.Alert != nil:
-		if len(r.Alert.Receivers) == 0 && !w.muted() {
-			w.fail(11, "alert %s goes to nobody", r.Alert.Fingerprint)
-		}
+		w.alert(*r.Alert)
 	}
 }
 
+// alert checks that what fires goes to somebody, and its end to everybody it
+// went to.
+func (w *watcher) alert(a journal.Alert) {
+	said := w.alerts[a.Fingerprint]
+	if a.Status == "firing" {
+		if said.over {
+			said = sayings{}
+		}
+		if len(a.Receivers) == 0 && !w.muted() {
+			w.fail(11, "alert %s goes to nobody", a.Fingerprint)
+		}
+		said.to = slices.Concat(said.to, a.Receivers)
+	} else {
+		slices.Sort(said.to)
+		if said.over = true; !slices.Equal(slices.Compact(said.to), a.Receivers) {
+			w.fail(11, "alert %s was told to %v, and that it is over to %v", a.Fingerprint, said.to, a.Receivers)
+		}
+	}
+	w.alerts[a.Fingerprint] = said
+}
+
 // muted: the newest answer at the notify point muted.
-func (w *watcher) muted() bool { return w.s.mode() == "deny" }
+func (w *watcher) muted() bool { return w.s.mode() == "deny" || w.s.quiet }
 
 func (w *watcher) admission(env string, a record.Admission) {
 	if a.Outcome != "allow" {

@@ -170,6 +170,9 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) error {
 	if w.pipeline == nil {
 		return w.faults[faultPipeline]
 	}
+	if err := d.orphans(ctx, w); err != nil {
+		return nil, err
+	}
 	if err := d.strangers(w.pipeline); err != nil && (before == nil || before.digest != w.digest) {
 		d.opts.Log.Warn("an environment that was asked for is not there", zap.Error(err))
 	}
@@ -231,7 +234,8 @@ func (d *Daemon) controlFaults(ctx context.Context, w *world) error {
 		}
 		errs = append(errs, mouth.alert(ctx, w, event{kind: kind}, "resolved"))
 	}
-	return d.fatal(errors.Join(errs...))
+	_, err := mouth.remind(ctx, w)
+	return d.fatal(errors.Join(append(errs, err)...))
 }
 
 // mouth speaks for the pipeline as a whole.

@@ -57,6 +57,7 @@ type environment struct {
 	failures  int // passes in a row that failed as a whole
 	lastCheck map[string]time.Time
 	verified  bool      // the account was checked
+	reminded  time.Time // when policy was last asked about what it muted
 	lastPass  time.Time // told by the clock that may go back
 	pushed    pushed
 	offered   offered

@@ -106,6 +106,7 @@ type Pace struct {
 // Metrics is what the daemon counts. web.Metrics fulfils it; nil counts nothing.
 type Metrics interface {
 	Environment(name string, after []string)
+	Gone(environment string)
 	Pass(environment, outcome string, seconds float64)
 	Resources(environment string, byState map[string]int)
 	DriftItems(environment string, bySeverity map[string]int)
@@ -180,6 +181,7 @@ func (o *Options) validate() error {
 type noMetrics struct{}
 
 func (noMetrics) Environment(string, []string)           {}
+func (noMetrics) Gone(string)                            {}
 func (noMetrics) Pass(string, string, float64)           {}
 func (noMetrics) Resources(string, map[string]int)       {}
 func (noMetrics) DriftItems(string, map[string]int)      {}

@@ -78,7 +78,7 @@ type pass struct {
 func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	spec, ok := w.pipeline.Environment(e.name)
 	if !ok {
-		return Report{Environment: e.name, Outcome: "error", Next: e.d.opts.Now().Add(e.d.opts.Pace.RetryMax)}, e.orphaned(ctx, w)
+		return e.orphaned(ctx, w)
 	}
 	e.passes++
 	p := &pass{e: e, w: w, spec: spec, st: e.state(), now: e.d.opts.Now(), number: e.passes}
@@ -129,15 +129,6 @@ func (p *pass) run(ctx context.Context) error {
 		return errors.Join(unread, err)
 	}
 	return errors.Join(unread, p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
-}
-
-// orphaned tells about an environment that the pipeline no longer has.
-// Nothing of it is deleted.
-func (e *environment) orphaned(ctx context.Context, w *world) error {
-	return e.alert(ctx, w, event{
-		kind: "orphaned", severity: "high", title: fmt.Sprintf("environment %s is no longer in mooring.yaml", e.name),
-		text: "What it runs is left as it is, and nobody looks after it. Put it back, or remove its resources by hand.",
-	}, "firing")
 }
 
 // nothingToLookAt: nothing was ever released here, and the branch brings

@@ -46,6 +46,7 @@ type simulation struct {
 	ids      int
 	idle     map[string]int // passes in a row that asked for another and learned nothing
 	budget   int            // what is left of the passes a run may take
+	quiet    bool           // policy may mute, whatever its mode
 	analysis string         // what environments say of it beside what all say, as "probe: {…}, "
 }
 

@@ -29,7 +29,16 @@ func (p *pass) tidy(ctx context.Context) error {
 	for _, item := range p.decided() {
 		failed = append(failed, p.alertDrift(ctx, item), p.holdMitigation(ctx, item))
 	}
-	return errors.Join(append(failed, p.liftPointless(ctx), p.liftPauses(ctx), p.resolveGone(ctx))...)
+	return errors.Join(append(failed, p.liftPointless(ctx), p.liftPauses(ctx), p.resolveGone(ctx), p.remind(ctx))...)
+}
+
+// remind comes back when something has fired for long enough to be told.
+func (p *pass) remind(ctx context.Context) error {
+	next, err := p.e.remind(ctx, p.w)
+	if !next.IsZero() {
+		p.timers = append(p.timers, next)
+	}
+	return err
 }
 
 // keepAdmitted pins what must outlive anything that happens upstream: the
@@ -119,7 +128,7 @@ func (p *pass) parkedEvent(o record.Outcome) event {
 
 func (p *pass) admissionEvent(j record.Admission) event {
 	return event{
-		kind: "admission", severity: "medium",
+		kind: "admission", key: short(j.Release.Commit), severity: "medium",
 		title: fmt.Sprintf("commit %s on %s: %s", short(j.Release.Commit), p.spec.Branch, j.Outcome),
 		text:  j.Reason + "\nThe release admitted before stays in force.",
 	}
@@ -129,17 +138,18 @@ func (p *pass) admissionEvent(j record.Admission) event {
 // is spoken of until another comes to rest.
 func (p *pass) rolloutEvents() []event {
 	ro := p.st.Rollout
+	about := short(ro.Release.Commit)
 	var out []event
 	if ro.Phase == rollout.Back {
 		out = append(out, event{
-			kind: "rollout", key: "rollout", severity: "critical", text: ro.Reason,
-			title: fmt.Sprintf("release %s of %s returns to stable", short(ro.Release.Commit), p.e.name),
+			kind: "rollout", key: about, severity: "critical", text: ro.Reason,
+			title: fmt.Sprintf("release %s of %s returns to stable", about, p.e.name),
 		})
 	}
 	if ro.Paused != "" {
 		out = append(out, event{
-			kind: "rollout_paused", key: "rollout", severity: "medium", text: ro.Paused,
-			title: fmt.Sprintf("release %s of %s waits at %d%%", short(ro.Release.Commit), p.e.name, ro.Weight),
+			kind: "rollout_paused", key: about, severity: "medium", text: ro.Paused,
+			title: fmt.Sprintf("release %s of %s waits at %d%%", about, p.e.name, ro.Weight),
 		})
 	}
 	return out
@@ -187,7 +197,7 @@ func (p *pass) resolveGone(ctx context.Context) error {
 
 // over: what an alert of this kind was about is no more.
 func (p *pass) over(kind, key string) bool {
-	ro := p.st.Rollout
+	ro, j := p.st.Rollout, p.st.Judged
 	switch kind {
 	case "hold":
 		h, ok := p.st.Holds[key]
@@ -203,13 +213,15 @@ func (p *pass) over(kind, key string) bool {
 		ref, err := manifest.ParseRef(key)
 		return err != nil || !p.leftOver(ref)
 	case "admission":
-		return p.st.Judged != nil && (p.st.Judged.Outcome == "allow" || p.heldFor(p.st.Judged.Release.Commit))
+		return j != nil && (key != short(j.Release.Commit) || j.Outcome == "allow" || p.heldFor(j.Release.Commit))
 	case "rollout_paused":
-		return ro.Paused == ""
+		return ro.Paused == "" || key != short(ro.Release.Commit)
 	case "promotion":
 		return key != "" && key != queueFull || len(p.spec.After) == 0 // the others end where content is moved
 	case "rollout":
-		return ro.Phase == rollout.Idle && ro.Returned == ""
+		return ro.Phase == rollout.Idle && ro.Returned == "" || ro.Phase == rollout.Back && key != short(ro.Release.Commit)
+	case orphanedFault:
+		return true // this is a pass of it
 	}
 	return false
 }

@@ -50,7 +50,14 @@ type watcher struct {
 	answers   map[string]answered
 	decisions map[string]bool // recorded
 	chain     string
-	writer    string // the environment whose pass is under way
+	alerts    map[string]sayings // by fingerprint
+	writer    string             // the environment whose pass is under way
+}
+
+// sayings is to whom an alert went since it fires.
+type sayings struct {
+	to   []string
+	over bool
 }
 
 type answered struct {
@@ -93,7 +100,7 @@ func (w *watcher) atMost(m mark, piece time.Duration) time.Duration {
 }
 
 func newWatcher(s *simulation) *watcher {
-	return &watcher{s: s, places: map[string]*watched{}, answers: map[string]answered{}, decisions: map[string]bool{}}
+	return &watcher{s: s, places: map[string]*watched{}, answers: map[string]answered{}, decisions: map[string]bool{}, alerts: map[string]sayings{}}
 }
 
 func (w *watcher) at(env string) *watched {

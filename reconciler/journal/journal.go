@@ -128,8 +128,10 @@ type Alert struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Facts       []Fact            `json:"facts,omitempty"` // what Text says, one by one
 	Receivers   []string          `json:"receivers"`
-	At          time.Time         `json:"at"`
-	Trace       string            `json:"trace,omitempty"` // where it was raised, as a traceparent; "": it was not traced
+	// Severities are those of receivers at which it is not Severity.
+	Severities map[string]string `json:"severities,omitempty"`
+	At         time.Time         `json:"at"`
+	Trace      string            `json:"trace,omitempty"` // where it was raised, as a traceparent; "": it was not traced
 }
 
 // Fact is one thing that is known about an alert, for people.

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -9,10 +11,18 @@ import (
 // the outbox, once per receiver.
 func (s *State) alert(a Alert) {
 	since := a.At
-	if last, known := s.Alerts[a.Fingerprint]; known && last.Alert.Status == a.Status {
+	last, known := s.Alerts[a.Fingerprint]
+	if known && last.Alert.Status == a.Status {
 		since = last.Since
 	}
-	s.Alerts[a.Fingerprint] = AlertState{Alert: a, Since: since}
+	sent := last.Told()
+	if a.Status == "firing" {
+		if last.Alert.Status != "firing" {
+			sent = Sent{}
+		}
+		sent = sent.with(a)
+	}
+	s.Alerts[a.Fingerprint] = AlertState{Alert: a, Since: since, Sent: sent}
 	s.forgetAlerts(a.Fingerprint)
 	if s.OutboxBytes == 0 { // nothing waits, or a snapshot from before it was counted
 		for _, p := range s.Outbox {
@@ -21,11 +31,50 @@ func (s *State) alert(a Alert) {
 	}
 	for _, receiver := range a.Receivers {
 		p := Pending{Alert: a, Receiver: receiver}
+		p.Alert.Severity, p.Alert.Severities = a.severityAt(receiver), nil
 		s.Outbox = append(s.Outbox, p)
 		s.OutboxBytes += p.size()
 	}
 	s.capOutbox()
 }
+
+// Told is what was sent since the alert fires. A state from before it was kept
+// speaks by its newest alert.
+func (s AlertState) Told() Sent {
+	if s.Sent.To == nil && s.Alert.Status == "firing" {
+		return Sent{}.with(s.Alert)
+	}
+	return s.Sent
+}
+
+// with adds an alert that is sent. What s holds is not written to.
+func (s Sent) with(a Alert) Sent {
+	if len(a.Receivers) == 0 {
+		return s
+	}
+	to := map[string][]string{}
+	maps.Copy(to, s.To)
+	for _, receiver := range a.Receivers {
+		severity := a.severityAt(receiver)
+		others := slices.DeleteFunc(slices.Clone(to[receiver]), func(of string) bool { return of == severity })
+		to[receiver] = append(others, severity)
+	}
+	return Sent{Severity: a.Severity, At: a.At, To: to}
+}
+
+// Grade sets an alert's severity at one receiver.
+func (a *Alert) Grade(receiver, severity string) {
+	if severity == a.Severity {
+		return
+	}
+	if a.Severities == nil {
+		a.Severities = map[string]string{}
+	}
+	a.Severities[receiver] = severity
+}
+
+// severityAt is an alert's severity at one receiver.
+func (a Alert) severityAt(receiver string) string { return cmp.Or(a.Severities[receiver], a.Severity) }
 
 // size is about what one takes in a snapshot, in bytes.
 func (p Pending) size() int {

@@ -87,6 +87,16 @@ type Event struct {
 type AlertState struct {
 	Alert Alert
 	Since time.Time // firing since
+	Sent  Sent      // since it fires; kept when it is over, until it fires again
+}
+
+// Sent is what was put into the outbox of one alert since it fires. Its zero
+// value: nobody is told.
+type Sent struct {
+	Severity string    // the alert's own, when it was sent last
+	At       time.Time // when that was
+	// To is every receiver it went to, with each severity it had there, newest last.
+	To map[string][]string `json:",omitempty"`
 }
 
 // Pending is an alert on its way to one receiver.

@@ -24,6 +24,9 @@ func rank(severity string) int {
 	return 5
 }
 
+// MoreSevere: severity a is above severity b.
+func MoreSevere(a, b string) bool { return rank(a) > rank(b) }
+
 // Decide says whether an event is worth a message after what was last sent
 // about the same fingerprint, and why. Changes of text are not: an alert is
 // its fingerprint. repeat is how often a firing alert is told again; 0: never.
@@ -46,7 +49,7 @@ func Decide(last Last, e Event, repeat time.Duration) (send bool, why string) {
 		return true, "first"
 	case !fired:
 		return true, "fires again"
-	case rank(e.Severity) > rank(last.Severity):
+	case MoreSevere(e.Severity, last.Severity):
 		return true, "more severe"
 	case repeat > 0 && e.At.Sub(last.At) >= repeat:
 		return true, "still firing"

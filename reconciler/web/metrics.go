@@ -100,6 +100,14 @@ func (m *Metrics) Environment(name string, after []string) {
 	}
 }
 
+// Gone forgets what was last seen of an environment that the pipeline no longer
+// has: as nobody looks, it would stay so. What was counted stays.
+func (m *Metrics) Gone(environment string) {
+	for _, seen := range []*prometheus.GaugeVec{m.resources, m.driftItems, m.oldest, m.weight, m.holds} {
+		seen.DeletePartialMatch(prometheus.Labels{"environment": environment})
+	}
+}
+
 func counter(r *prometheus.Registry, name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	r.MustRegister(c)

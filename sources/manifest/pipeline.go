@@ -7,6 +7,7 @@ type Pipeline struct {
 	Environments []Environment // in the file's order
 	Naming       string        // physical names; default "${environment}-${name}"
 	Receivers    map[string]Receiver
+	Alerts       Alerts
 	Policies     PolicySource // zero: policies/ of the control branch
 	Decisions    DecisionLog
 	Evidence     Evidence

@@ -42,6 +42,7 @@ type pipelineSpec struct {
 	Environments []Environment       `json:"environments" is:"required,minitems=1,maxitems=100" doc:"The environments, in the order they are shown."`
 	Naming       string              `json:"naming" is:"default=${environment}-${name},maxlen=100" doc:"Physical names. ${environment}, ${name} and ${pipeline} are known."`
 	Receivers    map[string]Receiver `json:"receivers" is:"keys=name" doc:"Where alerts go, by name."`
+	Alerts       Alerts              `json:"alerts,omitzero" doc:"When alerts are told. Without it at once, and once."`
 	Host         *Host               `json:"host,omitempty" doc:"The service the repository is reviewed on: pull requests, reviews, statuses, webhooks."`
 	Evidence     Evidence            `json:"evidence,omitzero" doc:"Signed statements about code: who may make them, and where they are."`
 	Signatures   Signatures          `json:"signatures,omitzero" doc:"Signed commits: whose signatures count."`
@@ -78,7 +79,7 @@ func readPipeline(root *node) (*Pipeline, error) {
 	spec := written.(*pipelineSpec)
 	d.faults = append(d.faults, d.missing...)
 	p := &Pipeline{
-		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers,
+		Name: meta.Name, Environments: spec.Environments, Naming: spec.Naming, Receivers: spec.Receivers, Alerts: spec.Alerts,
 		Policies: spec.Policies, Decisions: spec.Decisions, Evidence: spec.Evidence, Signatures: spec.Signatures, Identity: spec.Identity, Host: spec.Host, Origin: root.pos(),
 	}
 	p.Evidence.Path = cmp.Or(p.Evidence.Path, "evidence")

@@ -62,6 +62,12 @@ type Email struct {
 	Password *Secret  `json:"password,omitempty" is:"secret" doc:"The password of username."`
 }
 
+// Alerts says when alerts are told. The zero value: at once, and once.
+type Alerts struct {
+	For    Duration `json:"for,omitempty" doc:"How long something must be wrong before anybody is told. What is over sooner is never told."`
+	Repeat Duration `json:"repeat,omitempty" is:"min=60" doc:"How often what is still wrong is told again, 1m at least. Without it once, and again where its severity rises."`
+}
+
 func (r *Receiver) check(d *decoder, n *node) {
 	kinds := []struct {
 		name string
