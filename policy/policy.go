@@ -62,10 +62,16 @@ type Route struct {
 	Receiver string `json:"receiver"`
 	// Severity is the event's there; "": its own.
 	Severity string `json:"severity,omitempty"`
-	// GroupBy is what events have in common that go as one message there: a field
-	// of Grouping. "": only a storm goes as one.
+	// GroupBy is what events have in common that wait for the receiver and go as
+	// one message there: one of Groupings. "": only a storm goes as one.
 	GroupBy string `json:"group_by,omitempty"`
 }
+
+// Severities are those of events, the least severe first.
+func Severities() []string { return []string{"low", "medium", "high", "critical"} }
+
+// Groupings are the fields of an event that a route may group by.
+func Groupings() []string { return []string{"environment", "kind", "resource", "severity"} }
 
 // Decision is what policy said at one point. Its zero value denies.
 type Decision struct {

@@ -132,6 +132,7 @@ func followTold(w *world, before journal.AlertState, a *journal.Alert) {
 		a.Grade(receiver, severities[len(severities)-1])
 	}
 	slices.Sort(a.Receivers)
+	a.Groups = before.Alert.Groups
 }
 
 // remindEvery is how often policy is asked again about what it muted.

@@ -236,6 +236,25 @@ func TestSeverityOfARoute(t *testing.T) {
 	sound(t, s)
 }
 
+func TestGroupOfARoute(t *testing.T) {
+	s, policies := telling(t, "")
+	policies.says = routes(policy.Route{Receiver: "default", GroupBy: "resource"}, policy.Route{Receiver: "oncall", GroupBy: "kind"})
+	s.raise(t, event{kind: "odd", key: "1", severity: "high", title: "one", resource: "Function/checkout"}, notify.Firing)
+	s.raise(t, event{kind: "odd", key: "2", severity: "high", title: "none"}, notify.Firing)
+	s.raise(t, event{kind: "odd", key: "1"}, notify.Resolved)
+	groups := func(receiver string) (out []string) {
+		for _, e := range s.received[receiver] {
+			if e.Kind == "odd" {
+				out = append(out, e.Group)
+			}
+		}
+		return out
+	}
+	want(t, "by resource", groups("default"), "resource preview Function/checkout", "", "resource preview Function/checkout")
+	want(t, "by kind", groups("oncall"), "kind odd", "kind odd", "kind odd")
+	sound(t, s)
+}
+
 // figures is the environments whose figures went, and the outcomes of passes.
 type figures struct {
 	noMetrics

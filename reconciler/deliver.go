@@ -32,6 +32,7 @@ func (q outboxQueue) Pending() []notify.Item {
 			since = a.Since
 		}
 		items[i] = notify.Item{Receiver: p.Receiver, Event: q.d.message(p.Alert, since)}
+		items[i].Event.Group = p.Group
 	}
 	return items
 }

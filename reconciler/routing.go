@@ -19,7 +19,7 @@ func (e *environment) route(ctx context.Context, w *world, a *journal.Alert) []j
 	if slices.Contains(all, "default") {
 		defaults = []string{"default"}
 	}
-	a.Receivers, a.Severities = slices.Clone(defaults), nil
+	a.Receivers, a.Severities, a.Groups = slices.Clone(defaults), nil, nil
 	if w.evaluator == nil {
 		return nil
 	}
@@ -63,7 +63,30 @@ func follow(routes []policy.Route, all []string, a *journal.Alert) []string {
 	for receiver, severity := range severities {
 		a.Grade(receiver, severity)
 	}
+	for _, r := range routes { // where several lead to one, the first that groups counts: they are sorted
+		if group := grouped(r.GroupBy, a); group != "" && a.Groups[r.Receiver] == "" {
+			if a.Groups == nil {
+				a.Groups = map[string]string{}
+			}
+			a.Groups[r.Receiver] = group
+		}
+	}
 	return slices.Sorted(maps.Keys(severities))
+}
+
+// grouped is what an alert shares with those it goes together with.
+func grouped(by string, a *journal.Alert) string {
+	switch {
+	case by == "environment":
+		return by + " " + environmentOf(*a)
+	case by == "kind":
+		return by + " " + a.Kind
+	case by == "severity":
+		return by + " " + a.Severity
+	case by == "resource" && a.Resource != "":
+		return by + " " + environmentOf(*a) + " " + a.Resource
+	}
+	return ""
 }
 
 // notifyQuestion describes an alert to policy.

@@ -254,8 +254,14 @@ func route(v ast.Value, f facts) (policy.Route, error) {
 	err := object(v, map[string]func(ast.Value) error{
 		"receiver": into(&r.Receiver), "severity": into(&r.Severity), "group_by": into(&r.GroupBy),
 	}, "receiver")
-	if err == nil && !slices.Contains(f.Receivers, r.Receiver) {
+	switch {
+	case err != nil:
+	case !slices.Contains(f.Receivers, r.Receiver):
 		err = fmt.Errorf("there is no receiver %q", r.Receiver)
+	case r.Severity != "" && !slices.Contains(policy.Severities(), r.Severity):
+		err = fmt.Errorf("severity is %q, want %s", r.Severity, strings.Join(policy.Severities(), ", "))
+	case r.GroupBy != "" && !slices.Contains(policy.Groupings(), r.GroupBy):
+		err = fmt.Errorf("group_by is %q, want %s", r.GroupBy, strings.Join(policy.Groupings(), ", "))
 	}
 	return r, err
 }

@@ -264,16 +264,18 @@ func TestSend(t *testing.T) {
 		def    bool
 		out    policy.Outcome
 	}{
-		"no package: the default receiver":       {def: true, out: policy.Allow},
-		"nothing said: the default receiver":     {bodies: []string{"mute contains \"x\" if input.truncated\n"}, def: true, out: policy.Allow},
-		"routes of all packages, once each":      {bodies: []string{toOncall, toOncall + toChat}, want: []policy.Route{{Receiver: "chat"}, oncall}, out: policy.Allow},
-		"a mute silences":                        {bodies: []string{toOncall, muteAll}, want: []policy.Route{}, muted: true, out: policy.Allow},
-		"a mute of one receiver":                 {bodies: []string{toOncall + toChat, muteChat}, want: []policy.Route{oncall}, out: policy.Allow},
-		"a mute of the only receiver":            {bodies: []string{toChat, muteChat}, want: []policy.Route{}, muted: true, out: policy.Allow},
-		"our own faults are not muted":           {bodies: []string{toOncall, muteAll}, kind: "policy_error", want: []policy.Route{oncall}, out: policy.Allow},
-		"nor lost when nobody is named":          {bodies: []string{muteAll}, kind: "journal_error", def: true, out: policy.Allow},
-		"broken: the default receiver":           {bodies: []string{toOncall, "mute contains \"x\" if time.parse_duration_ns(input.commit.message) > 5\n"}, out: policy.Error},
-		"broken beside a mute: not muted at all": {bodies: []string{muteAll, "route contains {\"receiver\": \"nobody\"} if input.api != \"\"\n"}, out: policy.Error},
+		"no package: the default receiver":              {def: true, out: policy.Allow},
+		"nothing said: the default receiver":            {bodies: []string{"mute contains \"x\" if input.truncated\n"}, def: true, out: policy.Allow},
+		"routes of all packages, once each":             {bodies: []string{toOncall, toOncall + toChat}, want: []policy.Route{{Receiver: "chat"}, oncall}, out: policy.Allow},
+		"a mute silences":                               {bodies: []string{toOncall, muteAll}, want: []policy.Route{}, muted: true, out: policy.Allow},
+		"a mute of one receiver":                        {bodies: []string{toOncall + toChat, muteChat}, want: []policy.Route{oncall}, out: policy.Allow},
+		"a mute of the only receiver":                   {bodies: []string{toChat, muteChat}, want: []policy.Route{}, muted: true, out: policy.Allow},
+		"our own faults are not muted":                  {bodies: []string{toOncall, muteAll}, kind: "policy_error", want: []policy.Route{oncall}, out: policy.Allow},
+		"nor lost when nobody is named":                 {bodies: []string{muteAll}, kind: "journal_error", def: true, out: policy.Allow},
+		"a severity nobody knows: the default receiver": {bodies: []string{"route contains {\"receiver\": \"chat\", \"severity\": \"urgent\"} if input.api != \"\"\n"}, out: policy.Error},
+		"a grouping nobody knows: the default receiver": {bodies: []string{"route contains {\"receiver\": \"chat\", \"group_by\": \"weather\"} if input.api != \"\"\n"}, out: policy.Error},
+		"broken: the default receiver":                  {bodies: []string{toOncall, "mute contains \"x\" if time.parse_duration_ns(input.commit.message) > 5\n"}, out: policy.Error},
+		"broken beside a mute: not muted at all":        {bodies: []string{muteAll, "route contains {\"receiver\": \"nobody\"} if input.api != \"\"\n"}, out: policy.Error},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := sample(policy.Notify)

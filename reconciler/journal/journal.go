@@ -130,8 +130,10 @@ type Alert struct {
 	Receivers   []string          `json:"receivers"`
 	// Severities are those of receivers at which it is not Severity.
 	Severities map[string]string `json:"severities,omitempty"`
-	At         time.Time         `json:"at"`
-	Trace      string            `json:"trace,omitempty"` // where it was raised, as a traceparent; "": it was not traced
+	// Groups is, by receiver, what alerts share that go as one message there.
+	Groups map[string]string `json:"groups,omitempty"`
+	At     time.Time         `json:"at"`
+	Trace  string            `json:"trace,omitempty"` // where it was raised, as a traceparent; "": it was not traced
 }
 
 // Fact is one thing that is known about an alert, for people.

@@ -32,6 +32,7 @@ func (s *State) alert(a Alert) {
 	for _, receiver := range a.Receivers {
 		p := Pending{Alert: a, Receiver: receiver}
 		p.Alert.Severity, p.Alert.Severities = a.severityAt(receiver), nil
+		p.Group, p.Alert.Groups = a.Groups[receiver], nil
 		s.Outbox = append(s.Outbox, p)
 		s.OutboxBytes += p.size()
 	}
@@ -79,7 +80,7 @@ func (a Alert) severityAt(receiver string) string { return cmp.Or(a.Severities[r
 // size is about what one takes in a snapshot, in bytes.
 func (p Pending) size() int {
 	const names = 300 // of members, with the time and what is short
-	n := names + len(p.Receiver) + len(p.Alert.ID) + len(p.Alert.Fingerprint) + len(p.Alert.Title) + len(p.Alert.Text) + len(p.Alert.Resource)
+	n := names + len(p.Receiver) + len(p.Group) + len(p.Alert.ID) + len(p.Alert.Fingerprint) + len(p.Alert.Title) + len(p.Alert.Text) + len(p.Alert.Resource)
 	for key, value := range p.Alert.Labels {
 		n += len(key) + len(value)
 	}

@@ -103,4 +103,5 @@ type Sent struct {
 type Pending struct {
 	Alert    Alert
 	Receiver string
+	Group    string `json:",omitempty"` // what goes as one message has this in common; "": nothing
 }

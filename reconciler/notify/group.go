@@ -36,22 +36,84 @@ func (w *worker) together(ctx context.Context, receiver Grouper, due []Event, a 
 			fresh = append(fresh, e)
 		}
 	}
-	if len(fresh) > 0 && !w.all(ctx, receiver, fresh) {
+	if len(fresh) > 0 && !w.all(ctx, receiver, fresh, true) {
 		for _, e := range due {
 			a.by(w.waits(e))
 		}
 		return
 	}
-	for _, e := range due {
-		if !w.record(ctx, e) {
-			a.by(w.waits(e))
-			return // in order: what follows is recorded with it
-		}
-	}
+	w.recordAll(ctx, due, a)
 }
 
-// all sends a group; false when it has to be tried again.
-func (w *worker) all(ctx context.Context, receiver Grouper, events []Event) bool {
+// recordAll makes the delivery of a group durable; false when that has to be
+// tried again.
+func (w *worker) recordAll(ctx context.Context, events []Event, a *agenda) bool {
+	for _, e := range events {
+		if !w.record(ctx, e) {
+			a.by(w.waits(e))
+			return false // in order: what follows is recorded with it
+		}
+	}
+	return true
+}
+
+// company is the events that one goes with, itself among them: those of its
+// group, where it has one and the receiver takes many in one message.
+func (w *worker) company(due []Event, e Event, left func(Event) bool) []Event {
+	if _, sent := w.sent[e.ID]; e.Group == "" || sent {
+		return []Event{e}
+	}
+	notifier, _ := w.Resolve(w.receiver)
+	if _, can := notifier.(Grouper); !can {
+		return []Event{e}
+	}
+	return alike(due, e, func(other Event) bool {
+		_, sent := w.sent[other.ID]
+		return sent || left(other)
+	})
+}
+
+// tryAll sends and records what goes together; false when it has to be tried
+// again.
+func (w *worker) tryAll(ctx context.Context, events []Event, a *agenda) bool {
+	if len(events) == 1 {
+		sent := w.try(ctx, events[0])
+		if !sent {
+			a.by(w.waits(events[0]))
+		}
+		return sent
+	}
+	notifier, _ := w.Resolve(w.receiver)
+	receiver, can := notifier.(Grouper)
+	if !can || !w.all(ctx, receiver, events, false) {
+		for _, e := range events {
+			a.by(w.waits(e))
+		}
+		return false
+	}
+	return w.recordAll(ctx, events, a)
+}
+
+// alike is what goes as one message with an event: what shares its group and
+// overtakes nothing of its own alert. left: it is not to be sent now.
+func alike(due []Event, with Event, left func(Event) bool) []Event {
+	var out []Event
+	behind := map[string]bool{} // fingerprints of which an earlier event goes elsewhere
+	for _, e := range due {
+		switch {
+		case left(e):
+		case e.Group == with.Group && !behind[e.Fingerprint]:
+			out = append(out, e)
+		default:
+			behind[e.Fingerprint] = true
+		}
+	}
+	return out
+}
+
+// all sends a group; false when it has to be tried again. storm: it is the last
+// message of its window.
+func (w *worker) all(ctx context.Context, receiver Grouper, events []Event, storm bool) bool {
 	bounded, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	one := len(events) == 1
@@ -63,7 +125,9 @@ func (w *worker) all(ctx context.Context, receiver Grouper, events []Event) bool
 	}
 	switch {
 	case err == nil || one && IsPermanent(err):
-		w.messages = w.Burst + 1
+		if w.messages++; storm {
+			w.messages = w.Burst + 1
+		}
 	case IsPermanent(err):
 		for _, e := range events {
 			err := w.send(ctx, e)

@@ -158,3 +158,59 @@ func TestGroupMessages(t *testing.T) {
 		}
 	}
 }
+
+// What policy groups goes as one message, without a storm and for those alone
+// who can take one, and nothing overtakes its own alert.
+func TestGroupsGoTogether(t *testing.T) {
+	of := func(id, fingerprint, group string) Event {
+		e := event(id, fingerprint)
+		e.Group = group
+		return e
+	}
+	events := []Event{of("1", "a", "x"), of("2", "b", "y"), of("3", "b", "x"), of("4", "c", "x"), of("5", "d", ""), of("6", "e", "y"), of("7", "f", "")}
+	synctest.Test(t, func(t *testing.T) {
+		in, plain, q := &groupInbox{}, &inbox{}, &queue{}
+		for _, e := range events {
+			q.put("oncall", e)
+			q.put("plain", e)
+		}
+		_, stop := serve(t, q, map[string]Notifier{"oncall": in, "plain": plain}, nil)
+		synctest.Wait()
+		stop()
+		if ids := in.ids(); q.left() != 0 || !slices.Equal(ids, []string{"1", "4", "2", "6", "3", "5", "7"}) || len(in.when) != 5 {
+			t.Errorf("%d left, %v in %d messages", q.left(), ids, len(in.when))
+		}
+		if len(in.groups) != 2 || !slices.Equal(in.groups[0], []string{"1", "4"}) || !slices.Equal(in.groups[1], []string{"2", "6"}) {
+			t.Errorf("went together: %v", in.groups)
+		}
+		if ids := plain.ids(); len(ids) != len(events) {
+			t.Errorf("plain got %v", ids)
+		}
+	})
+}
+
+// A group that fails for the moment is tried again whole, and holds up nobody
+// but itself.
+func TestGroupIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failures := 3
+		in, q := &groupInbox{refuse: func([]Event) error {
+			if failures--; failures >= 0 {
+				return errors.New("no answer")
+			}
+			return nil
+		}}, &queue{}
+		for i := range 4 {
+			e := event(fmt.Sprint(i), fmt.Sprint("f", i))
+			e.Group = "x"
+			q.put("oncall", e)
+		}
+		_, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		if q.left() != 0 || len(in.groups) != 1 || len(in.got) != 4 || len(in.when) != 4 {
+			t.Errorf("%d left, groups %v, %d tries", q.left(), in.groups, len(in.when))
+		}
+	})
+}

@@ -37,6 +37,9 @@ type Event struct {
 	Facts []Fact `json:"facts,omitempty"`
 	// Trace is where it was raised, as a traceparent; "": it was not traced.
 	Trace string `json:"-"`
+	// Group: what waits with the same goes as one message, where the receiver is a
+	// Grouper; "": by itself.
+	Group string `json:"-"`
 	// Actions are what people can do about it, as links.
 	Actions []Action `json:"actions,omitempty"`
 }

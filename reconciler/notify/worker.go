@@ -107,15 +107,20 @@ func (w *worker) round(ctx context.Context) (next time.Time, wait bool) {
 		return a.next, a.set
 	}
 	later := map[string]bool{} // fingerprints of which an earlier event failed just now
+	done := map[string]bool{}  // events that went with others
 	for _, e := range due {
 		switch {
-		case later[e.Fingerprint]:
+		case done[e.ID] || later[e.Fingerprint]:
 		case w.waits(e).After(time.Now()): // the receiver failed just now
 			later[e.Fingerprint] = true
 			a.by(w.waits(e))
-		case !w.try(ctx, e):
-			later[e.Fingerprint] = true
-			a.by(w.waits(e))
+		default:
+			with := w.company(due, e, func(other Event) bool { return done[other.ID] || later[other.Fingerprint] })
+			sent := w.tryAll(ctx, with, &a)
+			for _, e := range with {
+				done[e.ID] = true
+				later[e.Fingerprint] = later[e.Fingerprint] || !sent
+			}
 		}
 	}
 	return a.next, a.set
