@@ -73,7 +73,7 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 	switch {
 	case status != notify.Firing:
 		followTold(w, before, &a)
-	case !a.At.Before(ripe(w, since)):
+	case ripe(w, since, a.At):
 		recs = e.route(ctx, w, &a)
 	}
 	return e.put(ctx, a, recs)
@@ -106,9 +106,11 @@ func (e *environment) worth(w *world, before journal.AlertState, now notify.Even
 // untold: nobody was sent anything of it since it fires.
 func untold(a journal.AlertState) bool { return len(a.Told().To) == 0 }
 
-// ripe is when something that is wrong since then is told.
-func ripe(w *world, since time.Time) time.Time {
-	return since.Add(time.Duration(w.pipeline.Alerts.For))
+// ripe: what is wrong since then is told by now. A clock that went back holds
+// nothing back.
+func ripe(w *world, since, now time.Time) bool {
+	lasts := time.Duration(w.pipeline.Alerts.For)
+	return lasts == 0 || now.Before(since) || now.Sub(since) >= lasts
 }
 
 // undecided is the response to a difference while it is asked for who made it.
@@ -152,11 +154,10 @@ func (e *environment) remind(ctx context.Context, w *world) (time.Time, error) {
 	}
 	for _, a := range e.d.ledger.firing(e.name + "/") {
 		state, _ := e.d.ledger.alert(a.Fingerprint)
-		due := ripe(w, state.Since)
-		unasked := untold(state) && state.Alert.At.Before(due)
+		unasked := untold(state) && !ripe(w, state.Since, state.Alert.At)
 		switch {
-		case unasked && now.Before(due):
-			if next.IsZero() || due.Before(next) {
+		case unasked && !ripe(w, state.Since, now):
+			if due := state.Since.Add(time.Duration(w.pipeline.Alerts.For)); next.IsZero() || due.Before(next) {
 				next = due
 			}
 		case unasked || asks:
