@@ -86,8 +86,8 @@ func (d *Daemon) TestReceiver(ctx context.Context, name string, by access.Person
 		return err
 	}
 	now := d.opts.Now()
-	return n.Notify(ctx, notify.Event{
-		ID: d.opts.NewID("test"), Fingerprint: "test/" + name, Status: notify.Resolved, Kind: "test", Severity: "low",
+	return notify.Test(ctx, n, notify.Event{
+		ID: d.opts.NewID("test"), Fingerprint: "test/" + name, Kind: "test", Severity: "low",
 		Title: "a test of receiver " + name, Text: "Asked for by " + by.Name + ". Nothing is wrong.", At: now, Since: now, Link: d.opts.PageURL,
 		Facts: []notify.Fact{{Name: "receiver", Value: name}, {Name: "asked by", Value: by.Name}},
 	})

@@ -286,7 +286,7 @@ func startAlertmanager(t *testing.T) string {
 	return "http://" + address
 }
 
-// awaitAlert waits until the Alertmanager has an alert of a resource that
+// awaitAlert waits until the Alertmanager has an alert of a resource, or of a fingerprint, that
 // fires, or none that does.
 func awaitAlert(t *testing.T, alertmanager, resource string, fires bool) {
 	t.Helper()
@@ -310,7 +310,7 @@ func awaitAlert(t *testing.T, alertmanager, resource string, fires bool) {
 		}
 		found := false
 		for _, a := range alerts {
-			found = found || a.Labels["alertname"] == "drift" && a.Labels["resource"] == resource && a.Labels["environment"] == "preview"
+			found = found || a.Labels["fingerprint"] == resource || a.Labels["alertname"] == "drift" && a.Labels["resource"] == resource && a.Labels["environment"] == "preview"
 		}
 		if found == fires {
 			return

@@ -58,6 +58,17 @@ func (a *Alertmanager) NotifyAll(ctx context.Context, events []Event) error {
 	return a.send(ctx, alerts, groupKey(events))
 }
 
+// testFires is how long a test fires. Alertmanager tells nobody of an alert
+// that is over before its group is due, so it is not resolved at once.
+const testFires = 5 * time.Minute
+
+// Test implements Tester: an alert that ends by itself.
+func (a *Alertmanager) Test(ctx context.Context, e Event) error {
+	alert := alertOf(e)
+	alert.EndsAt = time.Now().Add(testFires)
+	return a.send(ctx, []alertmanagerAlert{alert}, e.ID)
+}
+
 func (a *Alertmanager) send(ctx context.Context, alerts []alertmanagerAlert, id string) error {
 	base, err := read("Alertmanager's URL", a.url)
 	if err != nil {

@@ -69,6 +69,24 @@ type Grouper interface {
 	NotifyAll(ctx context.Context, events []Event) error
 }
 
+// Tester is a Notifier that shows a test only while it fires: a test that is
+// over already would be taken and shown to nobody. What Test begins ends by
+// itself.
+type Tester interface {
+	Test(ctx context.Context, e Event) error
+}
+
+// Test sends a message that says it is a test, so that somebody sees it and
+// nothing stays open behind it.
+func Test(ctx context.Context, n Notifier, e Event) error {
+	if t, ok := n.(Tester); ok {
+		e.Status = Firing
+		return t.Test(ctx, e)
+	}
+	e.Status = Resolved
+	return n.Notify(ctx, e)
+}
+
 // permanent marks an error that no repetition will cure.
 type permanent struct{ error }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -77,6 +78,18 @@ func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
 		return err
 	}
 	return post(ctx, p.client, request{url: p.url + "/v2/enqueue", body: body, header: http.Header{}})
+}
+
+// Test implements Tester: an incident that is resolved at once.
+func (p *PagerDuty) Test(ctx context.Context, e Event) error {
+	if err := p.Notify(ctx, e); err != nil {
+		return err
+	}
+	e.Status = Resolved
+	if err := p.Notify(ctx, e); err != nil {
+		return fmt.Errorf("the test is triggered and was not resolved: %w", err)
+	}
+	return nil
 }
 
 func pagerDutyOf(e Event, key string) pagerDutyEvent {

@@ -250,3 +250,26 @@ func TestLesson77ReceiversAreNoMetadata(t *testing.T) {
 		t.Errorf("by mail: %v", err)
 	}
 }
+
+// A test is seen where only what fires is shown, and leaves nothing open.
+func TestATestIsSeenAndEnds(t *testing.T) {
+	server, got := receiver(t, 202, nil)
+	about := Event{ID: "t1", Fingerprint: "test/oncall", Kind: "test", Severity: "low", At: time.Now()}
+	for _, n := range []Notifier{NewPagerDuty(fixed("key"), server.URL, transport(t)), NewAlertmanager(fixed(server.URL), transport(t)), NewSlack(fixed(server.URL), transport(t))} {
+		if err := Test(t.Context(), n, about); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{`"event_action":"trigger","dedup_key":"test/oncall"`, `"event_action":"resolve","dedup_key":"test/oncall"`, `"fingerprint":"test/oncall"`, "RESOLVED"} {
+		if body := string((*got)[i].body); !strings.Contains(body, want) {
+			t.Errorf("message %d: %q is missing in %s", i, want, body)
+		}
+	}
+	var alerts []alertmanagerAlert
+	if err := json.Unmarshal((*got)[2].body, &alerts); err != nil || len(alerts) != 1 {
+		t.Fatalf("%s: %v", (*got)[2].body, err)
+	}
+	if left := time.Until(alerts[0].EndsAt); left < time.Minute || left > testFires {
+		t.Errorf("it fires for %s", left)
+	}
+}
