@@ -86,11 +86,15 @@ func (d *Daemon) TestReceiver(ctx context.Context, name string, by access.Person
 		return err
 	}
 	now := d.opts.Now()
-	return notify.Test(ctx, n, notify.Event{
+	if err := notify.Test(ctx, n, notify.Event{
 		ID: d.opts.NewID("test"), Fingerprint: "test/" + name, Kind: "test", Severity: "low",
 		Title: "a test of receiver " + name, Text: "Asked for by " + by.Name + ". Nothing is wrong.", At: now, Since: now, Link: d.opts.PageURL,
 		Facts: []notify.Fact{{Name: "receiver", Value: name}, {Name: "asked by", Value: by.Name}},
-	})
+	}); err != nil {
+		return err
+	}
+	d.takes(ctx, w, name)
+	return nil
 }
 
 // environmentOf is the first part of a fingerprint.
@@ -152,6 +156,7 @@ func (d *Daemon) outbox() (*notify.Outbox, error) {
 		Panicked: func(v any, stack []byte) { d.Defect(context.Background(), "deliveries", v, stack) },
 		Observe: func(a notify.Attempt) {
 			d.opts.Metrics.Delivery(a.Receiver, a.Outcome)
+			d.attempted(a)
 			if a.Err != nil {
 				d.opts.Log.Warn("alert not delivered", zap.String("receiver", a.Receiver), zap.String("outcome", a.Outcome), zap.Int("tries", a.Tries), zap.Error(a.Err))
 			}
@@ -194,6 +199,7 @@ func (d *Daemon) deliver(ctx context.Context) error {
 const outboxTick = 10 * time.Second
 
 func (d *Daemon) countOutbox() {
+	d.forgetRefusers()
 	pending := d.ledger.pending()
 	oldest := 0.0
 	if len(pending) > 0 {

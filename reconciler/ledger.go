@@ -179,7 +179,13 @@ func (l *ledger) audit() []record.Audit {
 	return slices.Clone(l.state.Audit)
 }
 
-// pending is the outbox, oldest first.
+// deadLetters are the alerts that were refused for good, oldest first.
+func (l *ledger) deadLetters() []journal.DeadLetter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.state.DeadLetters)
+}
+
 // dropped is how many resolved alerts were dropped from the outbox, ever.
 func (l *ledger) dropped() uint64 {
 	l.mu.Lock()
@@ -187,6 +193,7 @@ func (l *ledger) dropped() uint64 {
 	return l.state.Dropped
 }
 
+// pending is the outbox, oldest first.
 func (l *ledger) pending() []journal.Pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,6 +24,9 @@ func (d *Daemon) Status() web.Status {
 	if why := d.unhosted.Load(); why != nil {
 		s.Faults = append(s.Faults, "host: "+*why)
 	}
+	for _, a := range d.refusers() {
+		s.Faults = append(s.Faults, faultOutbox+": "+a.Title)
+	}
 	if w == nil {
 		return s
 	}
@@ -78,6 +81,7 @@ func (d *Daemon) History(environment string, limit int) []web.Event {
 			}
 		}
 	}
+	out = append(out, d.refusedAlerts(environment)...)
 	if environment == "" {
 		for _, a := range d.ledger.activations() {
 			out = append(out, web.Event{At: a.At, Kind: "policies", Text: activationText(a)})

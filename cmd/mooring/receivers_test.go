@@ -64,7 +64,7 @@ func TestEachReceiverTakesATest(t *testing.T) {
 		t.Errorf("one that refuses: %v, %s", err, out)
 	}
 	for path, want := range map[string][]string{
-		"/own": {`"version":1`, `"kind":"test"`}, "/slack": {`"blocks"`}, "/teams": {"AdaptiveCard"}, 		"/pagerduty/v2/enqueue": {`"event_action":"trigger","dedup_key":"test/oncall"`, `"event_action":"resolve","dedup_key":"test/oncall"`, `"class":"test"`},
+		"/own": {`"version":1`, `"kind":"test"`}, "/slack": {`"blocks"`}, "/teams": {"AdaptiveCard"}, "/pagerduty/v2/enqueue": {`"event_action":"trigger","dedup_key":"test/oncall"`, `"event_action":"resolve","dedup_key":"test/oncall"`, `"class":"test"`},
 	} {
 		body := office.at(path)
 		for _, w := range append(want, "test") {

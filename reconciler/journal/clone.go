@@ -19,6 +19,7 @@ func (s State) Clone() State {
 	}
 	s.Alerts = maps.Clone(s.Alerts)
 	s.Outbox = slices.Clone(s.Outbox)
+	s.DeadLetters = slices.Clone(s.DeadLetters)
 	s.Activations = slices.Clone(s.Activations)
 	s.PolicyWords = slices.Clone(s.PolicyWords)
 	s.Evidence = slices.Clone(s.Evidence)

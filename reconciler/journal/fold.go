@@ -22,6 +22,7 @@ const (
 	keepActivations = 50
 	keepEvidence    = 200
 	keepAudit       = 1000
+	keepDead        = 200
 	keepHistory     = 500
 	keepRollouts    = 50
 	keepChecks      = 64   // contents with check results
@@ -99,7 +100,7 @@ func (s *State) apply(r Record) {
 	case r.Alert != nil:
 		s.alert(*r.Alert)
 	case r.Delivered != nil:
-		s.delivered(*r.Delivered)
+		s.delivered(*r.Delivered, r.At)
 	case r.Evidence != nil:
 		s.Evidence = newest(append(s.Evidence, *r.Evidence), keepEvidence)
 	case r.Lease != nil:

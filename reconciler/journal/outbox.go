@@ -139,9 +139,14 @@ func (s *State) capOutbox() {
 	})
 }
 
-func (s *State) delivered(d Delivered) {
+// delivered takes an alert out of the outbox, and keeps what was refused for
+// good where people find it.
+func (s *State) delivered(d Delivered, at time.Time) {
 	i := slices.IndexFunc(s.Outbox, func(p Pending) bool { return p.Alert.ID == d.ID && p.Receiver == d.Receiver })
 	if i >= 0 {
+		if a := s.Outbox[i].Alert; d.Dead {
+			s.DeadLetters = newest(append(s.DeadLetters, DeadLetter{ID: a.ID, Fingerprint: a.Fingerprint, Title: a.Title, Receiver: d.Receiver, Error: d.Error, At: at}), keepDead)
+		}
 		s.OutboxBytes = max(0, s.OutboxBytes-s.Outbox[i].size())
 		s.Outbox = slices.Delete(s.Outbox, i, i+1)
 	}

@@ -16,9 +16,11 @@ type State struct {
 	Outbox       []Pending             // oldest first
 	// OutboxBytes is about what Outbox takes, and Dropped how many resolved alerts
 	// were dropped from it, ever, because nobody took them.
-	OutboxBytes  int    `json:",omitempty"`
-	Dropped      uint64 `json:",omitempty"`
-	DecisionHash string // of the last decision record
+	OutboxBytes int    `json:",omitempty"`
+	Dropped     uint64 `json:",omitempty"`
+	// DeadLetters were refused for good; newest last, bounded.
+	DeadLetters  []DeadLetter `json:",omitempty"`
+	DecisionHash string       // of the last decision record
 	Fence        Fence
 	Evidence     []Evidence          // posted, newest last, bounded
 	Activations  []record.Activation // of policies, newest last, bounded
@@ -97,6 +99,12 @@ type Sent struct {
 	At       time.Time // when that was
 	// To is every receiver it went to, with each severity it had there, newest last.
 	To map[string][]string `json:",omitempty"`
+}
+
+// DeadLetter is an alert that a receiver refused for good.
+type DeadLetter struct {
+	ID, Fingerprint, Title, Receiver, Error string
+	At                                      time.Time // it was refused
 }
 
 // Pending is an alert on its way to one receiver.
