@@ -33,6 +33,9 @@ func (q outboxQueue) Pending() []notify.Item {
 		}
 		items[i] = notify.Item{Receiver: p.Receiver, Event: q.d.message(p.Alert, since)}
 		items[i].Event.Group = p.Group
+		if p.Alert.Status != notify.Firing {
+			items[i].Event.Severities = q.d.sentTo(p.Alert.Fingerprint, p.Receiver)
+		}
 	}
 	return items
 }
@@ -119,6 +122,9 @@ type receivers struct {
 	mu   sync.Mutex
 	from string
 	open map[string]notify.Notifier
+	// forgetful are those of open that have to be told again, themselves: what is
+	// said again is no delivery.
+	forgetful map[string]notify.Forgetful
 }
 
 func (r *receivers) resolve(name string) (notify.Notifier, bool) {
@@ -133,7 +139,7 @@ func (r *receivers) resolve(name string) (notify.Notifier, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if from := w.control.Commit.SHA; r.from != from {
-		r.from, r.open = from, map[string]notify.Notifier{}
+		r.from, r.open, r.forgetful = from, map[string]notify.Notifier{}, map[string]notify.Forgetful{}
 	}
 	if n := r.open[name]; n != nil {
 		return n, true
@@ -143,14 +149,15 @@ func (r *receivers) resolve(name string) (notify.Notifier, bool) {
 		r.d.opts.Log.Warn("receiver cannot be used", zap.String("receiver", name), zap.Error(err))
 		return nil, false
 	}
-	n = r.d.traced(name, n)
-	r.open[name] = n
-	return n, true
+	r.open[name] = r.d.traced(name, n)
+	if f, ok := n.(notify.Forgetful); ok {
+		r.forgetful[name] = f
+	}
+	return r.open[name], true
 }
 
 // outbox makes the worker that delivers alerts.
-func (d *Daemon) outbox() (*notify.Outbox, error) {
-	r := &receivers{d: d}
+func (d *Daemon) outbox(r *receivers) (*notify.Outbox, error) {
 	o, err := notify.NewOutbox(notify.Options{
 		Queue: outboxQueue{d}, Resolve: r.resolve, Random: rand.Float64,
 		Panicked: func(v any, stack []byte) { d.Defect(context.Background(), "deliveries", v, stack) },
@@ -170,13 +177,15 @@ func (d *Daemon) outbox() (*notify.Outbox, error) {
 
 // deliver works the outbox until ctx ends.
 func (d *Daemon) deliver(ctx context.Context) error {
-	o, err := d.outbox()
+	r := &receivers{d: d}
+	o, err := d.outbox(r)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { o.Run(ctx) })
+	wg.Go(func() { r.remind(ctx) })
 	defer func() { cancel(); wg.Wait() }()
 	tick := time.NewTicker(outboxTick)
 	defer tick.Stop()
@@ -217,10 +226,12 @@ func (d *Daemon) countOutbox() {
 // drain gives what is in the outbox one try each, for a daemon that is about
 // to exit.
 func (d *Daemon) drain(ctx context.Context) error {
+	r := &receivers{d: d}
+	defer r.sayAgain(ctx) // without a daemon nobody else does
 	if len(d.ledger.pending()) == 0 {
 		return nil
 	}
-	o, err := d.outbox()
+	o, err := d.outbox(r)
 	if err != nil {
 		return err
 	}

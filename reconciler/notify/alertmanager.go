@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// firesFor is how long Alertmanager keeps an alert that is not said again.
-// Mooring speaks when something changes, not every minute, so it must be far
-// longer than any repeat.
-const firesFor = 7 * 24 * time.Hour
+// firesFor is how long Alertmanager keeps an alert that is not said again: two
+// rounds may fail. What nobody says any more, ends.
+const firesFor = 3 * AgainEvery
 
 // alertmanagerLabel is the most bytes of a label: names of ours are shorter,
 // and a longer one would be in every notification's subject. The fingerprint,
@@ -24,7 +23,8 @@ const alertmanagerLabel = 1024
 // Alertmanager posts alerts to Prometheus Alertmanager's API v2, which groups
 // and silences. An alert there is its labels; the words are annotations. The
 // severity is a label because people route by it, so an alert whose severity
-// rose is two there, and resolving resolves it in every severity.
+// rose is two there, and resolving resolves it in each it fired in. It keeps
+// nothing through a restart, so what fires is said again.
 type Alertmanager struct {
 	url    Secret
 	client *http.Client
@@ -69,6 +69,9 @@ func (a *Alertmanager) Test(ctx context.Context, e Event) error {
 	return a.send(ctx, []alertmanagerAlert{alert}, e.ID)
 }
 
+// Forgets implements Forgetful.
+func (a *Alertmanager) Forgets() {}
+
 func (a *Alertmanager) send(ctx context.Context, alerts []alertmanagerAlert, id string) error {
 	base, err := read("Alertmanager's URL", a.url)
 	if err != nil {
@@ -83,17 +86,16 @@ func (a *Alertmanager) send(ctx context.Context, alerts []alertmanagerAlert, id 
 	return post(ctx, a.client, request{url: strings.TrimSuffix(base, "/") + "/api/v2/alerts", body: body, header: header})
 }
 
-// alertsOf is one alert while it fires.
+// alertsOf is one alert while it fires, and when it is over one for each
+// severity that was sent.
 func alertsOf(e Event) []alertmanagerAlert {
-	alerts := []alertmanagerAlert{alertOf(e)}
-	if e.Status == Firing {
-		return alerts
+	if e.Status == Firing || len(e.Severities) == 0 {
+		return []alertmanagerAlert{alertOf(e)}
 	}
-	for _, severity := range []string{"low", "medium", "high", "critical"} {
-		if other := e; severity != e.Severity {
-			other.Severity = severity
-			alerts = append(alerts, alertOf(other))
-		}
+	var alerts []alertmanagerAlert
+	for _, severity := range e.Severities {
+		e.Severity = severity
+		alerts = append(alerts, alertOf(e))
 	}
 	return alerts
 }
@@ -103,7 +105,7 @@ func alertOf(e Event) alertmanagerAlert {
 	if !e.Since.IsZero() {
 		starts = e.Since
 	}
-	out := alertmanagerAlert{Labels: labels(e), StartsAt: starts, EndsAt: e.At.Add(firesFor), GeneratorURL: e.Link,
+	out := alertmanagerAlert{Labels: labels(e), StartsAt: starts, EndsAt: time.Now().Add(firesFor), GeneratorURL: e.Link,
 		Annotations: map[string]string{"summary": cut(e.Title, titleMost), "description": cutLines(e.Text, textMost)}}
 	for _, name := range varying() {
 		if v := e.Labels[name]; v != "" {

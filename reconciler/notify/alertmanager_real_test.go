@@ -14,7 +14,7 @@ import (
 )
 
 // The real Alertmanager takes what we send, fires it under our labels, and
-// ends it in every severity it had.
+// ends it in each severity it had.
 func TestRealAlertmanager(t *testing.T) {
 	address := startAlertmanager(t)
 	am := NewAlertmanager(fixed(address), transport(t))
@@ -34,7 +34,7 @@ func TestRealAlertmanager(t *testing.T) {
 		t.Errorf("firing: %v", got)
 	}
 	over := worse
-	over.ID, over.Status, over.At, over.Since = "a4", Resolved, time.Now(), fires.At
+	over.ID, over.Status, over.At, over.Since, over.Severities = "a4", Resolved, time.Now(), fires.At, []string{"high", "critical"}
 	if err := am.Notify(t.Context(), over); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,8 @@ type Event struct {
 	Link        string            `json:"link,omitempty"` // to the page
 	// Facts are what the text says, one by one, for receivers that can show it.
 	Facts []Fact `json:"facts,omitempty"`
+	// Severities are all that an alert which is over fired in; none: in Severity.
+	Severities []string `json:"-"`
 	// Trace is where it was raised, as a traceparent; "": it was not traced.
 	Trace string `json:"-"`
 	// Group: what waits with the same goes as one message, where the receiver is a
@@ -68,6 +70,17 @@ type Grouper interface {
 	Notifier
 	NotifyAll(ctx context.Context, events []Event) error
 }
+
+// Forgetful is a Notifier that takes for over what is not said again every
+// AgainEvery.
+type Forgetful interface {
+	Grouper
+	// Forgets tells it from others that take groups; it does nothing.
+	Forgets()
+}
+
+// AgainEvery is how often a Forgetful is told what fires.
+const AgainEvery = 3 * time.Minute
 
 // Tester is a Notifier that shows a test only while it fires: a test that is
 // over already would be taken and shown to nobody. What Test begins ends by
