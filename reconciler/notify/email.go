@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/smtp"
 	"net/textproto"
+	"os"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type EmailOptions struct {
 	Username string // "": no authentication
 	Password Secret
 	Trust    *x509.CertPool // authorities of its certificate; nil: the machine's
+	Host     string         // what this machine calls itself to the server; "": its name
 }
 
 // Email sends through one SMTP server. The event's id is the message's id, so
@@ -51,8 +53,17 @@ type Email struct{ o EmailOptions }
 
 // NewEmail sends through the server of o.
 func NewEmail(o EmailOptions) *Email {
-	o.TLS = cmp.Or(o.TLS, StartTLS)
+	o.TLS, o.Host = cmp.Or(o.TLS, StartTLS), cmp.Or(o.Host, hostName())
 	return &Email{o: o}
+}
+
+// hostName is this machine's name as servers take it, or "localhost".
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "localhost"
+	}
+	return name
 }
 
 // Notify implements Notifier.
@@ -116,10 +127,6 @@ func digestOf(text string) string {
 }
 
 func (m *Email) send(ctx context.Context, l letter) error {
-	body, err := m.message(l)
-	if err != nil {
-		return Permanent(fmt.Errorf("notify: write the mail: %w", err))
-	}
 	host, _, err := net.SplitHostPort(m.o.Server)
 	if err != nil {
 		return Permanent(fmt.Errorf("notify: the mail server %q is not host:port", m.o.Server))
@@ -131,7 +138,7 @@ func (m *Email) send(ctx context.Context, l letter) error {
 		return fmt.Errorf("notify %s: %w", m.o.Server, err)
 	}
 	defer done()
-	if err := m.hand(c, host, body); err != nil {
+	if err := m.hand(c, host, l); err != nil {
 		return m.classify(err)
 	}
 	_ = c.Quit() // the message is taken; how the server parts says nothing
@@ -164,7 +171,10 @@ func (m *Email) tls(host string) *tls.Config {
 // errNoTLS: the server would take the mail in the open.
 var errNoTLS = errors.New("the server offers no STARTTLS; use tls: implicit, or tls: none where the way is private")
 
-func (m *Email) hand(c *smtp.Client, host string, body []byte) error {
+func (m *Email) hand(c *smtp.Client, host string, l letter) error {
+	if err := c.Hello(m.o.Host); err != nil {
+		return err
+	}
 	if m.o.TLS == StartTLS {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
 			return errNoTLS
@@ -185,10 +195,16 @@ func (m *Email) hand(c *smtp.Client, host string, body []byte) error {
 	if err := c.Mail(m.o.From); err != nil {
 		return err
 	}
-	for _, to := range m.o.To {
-		if err := c.Rcpt(to); err != nil {
-			return err
-		}
+	refused, err := m.address(c)
+	if err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		l.text += "\nThe mail server refused to take this for: " + strings.Join(refused, ", ") + "\n"
+	}
+	body, err := m.message(l)
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: write the mail: %w", err))
 	}
 	w, err := c.Data()
 	if err != nil {
@@ -198,6 +214,29 @@ func (m *Email) hand(c *smtp.Client, host string, body []byte) error {
 		return err
 	}
 	return w.Close()
+}
+
+// address names the recipients to the server, and returns those it refuses: one
+// whom it does not know keeps the mail from nobody else, and the others are told. It is an error when
+// none is left.
+func (m *Email) address(c *smtp.Client) (refused []string, err error) {
+	for _, to := range m.o.To {
+		no := c.Rcpt(to)
+		var said *textproto.Error
+		switch {
+		case no == nil:
+			continue
+		case !errors.As(no, &said):
+			return nil, no // the connection is gone
+		}
+		if refused = append(refused, to); err == nil || said.Code < 500 { // what may be taken later is worth a try
+			err = no
+		}
+	}
+	if len(refused) < len(m.o.To) {
+		return refused, nil
+	}
+	return refused, err
 }
 
 // classify: what a server refuses with 5xx it refuses for good, except who

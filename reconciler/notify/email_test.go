@@ -68,6 +68,8 @@ func (p *postbox) serve(conn net.Conn) {
 		verb, _, _ := strings.Cut(line, " ")
 		p.note(line, private)
 		switch {
+		case p.answers[line] != "":
+			say(p.answers[line])
 		case p.answers[verb] != "":
 			say(p.answers[verb])
 		case verb == "EHLO" && p.cert != nil && !private:
@@ -239,5 +241,58 @@ func TestEmailRefusals(t *testing.T) {
 	}
 	if err := NewEmail(EmailOptions{Server: "nowhere", From: "a@b.c", To: []string{"d@e.f"}}).Notify(t.Context(), sample); !IsPermanent(err) {
 		t.Errorf("no address: %v", fmt.Sprint(err))
+	}
+}
+
+// One whom the server does not know keeps the mail from nobody else, who learn
+// of it; and the machine says its name.
+func TestEmailOneUnknownRecipient(t *testing.T) {
+	people := []string{"ann@example.com", "bob@example.com", "cid@example.com"}
+	refusals := func(answers ...string) map[string]string {
+		out := map[string]string{}
+		for i, answer := range answers {
+			out["RCPT TO:<"+people[i]+">"] = answer
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		answers map[string]string
+		mails   int
+		want    string
+	}{
+		"the first is unknown":     {refusals("550 no"), 1, "ok"},
+		"the last is unknown":      {refusals("", "", "550 no"), 1, "ok"},
+		"one may be taken later":   {refusals("", "451 later"), 1, "ok"},
+		"none is known":            {refusals("550 no", "550 no", "550 no"), 0, "dead"},
+		"none yet, one never":      {refusals("550 no", "451 later", "550 no"), 0, "retry"},
+		"the server wants no more": {refusals("", "452 too many"), 1, "ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := newPostbox(t, nil, c.answers)
+			err := NewEmail(EmailOptions{Server: box.address, TLS: NoTLS, From: "mooring@example.com", To: people, Host: "node-7.example"}).Notify(t.Context(), sample)
+			got := "retry"
+			switch {
+			case err == nil:
+				got = "ok"
+			case IsPermanent(err):
+				got = "dead"
+			}
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			if got != c.want || len(box.mails) != c.mails || box.said[0] != "EHLO node-7.example" {
+				t.Fatalf("%s (%v) and %d mails, want %s and %d; said %q", got, err, len(box.mails), c.want, c.mails, box.said)
+			}
+			for i, who := range people {
+				if refused := c.answers["RCPT TO:<"+who+">"] != ""; c.mails == 1 && strings.Contains(box.mails[0], "refused to take this for") && refused != strings.Contains(box.mails[0][strings.Index(box.mails[0], "refused to take"):], who) {
+					t.Errorf("%d, %s, refused %v: %s", i, who, refused, box.mails[0])
+				}
+			}
+			if c.mails == 1 && !strings.Contains(box.mails[0], "refused to take this for") {
+				t.Errorf("the others are not told: %s", box.mails[0])
+			}
+		})
+	}
+	if name := hostName(); name == "" || NewEmail(EmailOptions{}).o.Host != name {
+		t.Errorf("this machine is %q", name)
 	}
 }
