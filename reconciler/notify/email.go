@@ -68,24 +68,7 @@ func hostName() string {
 
 // Notify implements Notifier.
 func (m *Email) Notify(ctx context.Context, e Event) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n", cmp.Or(e.Title, e.Kind))
-	if len(e.Facts) == 0 && e.Text != "" {
-		fmt.Fprintf(&text, "\n%s\n", e.Text)
-	}
-	for i, f := range e.Facts {
-		if i == 0 {
-			text.WriteString("\n")
-		}
-		fmt.Fprintf(&text, "%s: %s\n", f.Name, f.Value)
-	}
-	for i, a := range linksOf(e) {
-		if i == 0 {
-			text.WriteString("\n")
-		}
-		fmt.Fprintf(&text, "%s: %s\n", a.Name, a.Link)
-	}
-	return m.send(ctx, letter{id: e.ID, thread: e.Fingerprint, subject: headline(e), text: text.String(), at: e.At})
+	return m.send(ctx, letter{id: e.ID, thread: e.Fingerprint, subject: Headline(e), text: Words(e), at: e.At})
 }
 
 // NotifyAll implements Grouper.

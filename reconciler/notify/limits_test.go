@@ -197,7 +197,7 @@ func TestMailHoldsItsLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := endless(rapid.SampledFrom([]string{"a", "ü", "\r\nBcc: eve@x.example\r\n", "\n.\n", "=", "\x00", " "}).Draw(t, "of"))
 		e.Title = rapid.StringN(0, 300, -1).Draw(t, "title") + e.Title
-		body, err := m.message(letter{id: e.ID, thread: e.Fingerprint, subject: headline(e), text: e.Text, at: e.At})
+		body, err := m.message(letter{id: e.ID, thread: e.Fingerprint, subject: Headline(e), text: e.Text, at: e.At})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,31 @@ import (
 	"strings"
 )
 
-// headline is an event in one line.
-func headline(e Event) string {
+// Words is an event as plain text: what it is, what is known, and links to
+// where something can be done.
+func Words(e Event) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n", Headline(e))
+	if len(e.Facts) == 0 && e.Text != "" {
+		fmt.Fprintf(&text, "\n%s\n", e.Text)
+	}
+	for i, f := range e.Facts {
+		if i == 0 {
+			text.WriteString("\n")
+		}
+		fmt.Fprintf(&text, "%s: %s\n", f.Name, f.Value)
+	}
+	for i, a := range linksOf(e) {
+		if i == 0 {
+			text.WriteString("\n")
+		}
+		fmt.Fprintf(&text, "%s: %s\n", a.Name, a.Link)
+	}
+	return text.String()
+}
+
+// Headline is an event in one line that tells what fires from what is over.
+func Headline(e Event) string {
 	word := strings.ToUpper(cmp.Or(e.Severity, "alert"))
 	if e.Status != Firing {
 		word = "RESOLVED"
@@ -50,7 +73,7 @@ func digest(events []Event, most digestSize) (title string, lines []string) {
 	title = cut(fmt.Sprintf("%d alerts, %d of them firing: %s", len(events), firing, strings.Join(kinds, ", ")), titleMost)
 	room := most.bytes - lineMost // for what counts the rest
 	for i, e := range sorted {
-		line := cut(headline(e), lineMost)
+		line := cut(Headline(e), lineMost)
 		if room -= len(line) + 1; i == most.lines || room < 0 {
 			lines = append(lines, fmt.Sprintf("and %d more", len(sorted)-i))
 			break

@@ -54,7 +54,7 @@ type slackPart struct {
 
 // Notify implements Notifier.
 func (s *Slack) Notify(ctx context.Context, e Event) error {
-	blocks := []slackBlock{slackTitle(headline(e))}
+	blocks := []slackBlock{slackTitle(Headline(e))}
 	if fields := slackFacts(e.Facts); len(fields) > 0 {
 		blocks = append(blocks, slackBlock{Type: "section", Fields: fields})
 	} else if e.Text != "" {
@@ -63,7 +63,7 @@ func (s *Slack) Notify(ctx context.Context, e Event) error {
 	if links := slackLinks(e); links != "" {
 		blocks = append(blocks, slackSection(links))
 	}
-	return s.send(ctx, slackMessage{Text: escapedWithin(headline(e), slackText, slackEscape), Attachments: []slackAttachment{{Color: colour(worst([]Event{e})), Blocks: blocks}}})
+	return s.send(ctx, slackMessage{Text: escapedWithin(Headline(e), slackText, slackEscape), Attachments: []slackAttachment{{Color: colour(worst([]Event{e})), Blocks: blocks}}})
 }
 
 // NotifyAll implements Grouper.

@@ -76,7 +76,7 @@ func (t *Teams) Notify(ctx context.Context, e Event) error {
 }
 
 func teamsCardOf(e Event) teamsCard {
-	card := teamsCard{Body: []teamsElement{teamsTitle(headline(e), worst([]Event{e}))}}
+	card := teamsCard{Body: []teamsElement{teamsTitle(Headline(e), worst([]Event{e}))}}
 	switch {
 	case len(e.Facts) > 0:
 		set := teamsElement{Type: "FactSet"}

@@ -111,3 +111,42 @@ func TestBusLimits(t *testing.T) {
 		t.Errorf("told %q", ids)
 	}
 }
+
+// People who hear of an alert by a topic see whether it fires and where to act.
+func TestATopicsWordsLeadSomewhere(t *testing.T) {
+	address, got := hearing(t, `<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`)
+	topic := amazon.NewTopic(sns.NewFromConfig(config(address)), "arn:aws:sns:eu-west-1:111111111111:alerts")
+	e := alert
+	e.Link, e.Facts = "https://mooring.example/environments/production", []notify.Fact{{Name: "live", Value: "256"}}
+	e.Actions = []notify.Action{{Name: "hold", Link: e.Link + "#hold"}}
+	over := e
+	over.Status, over.Actions = notify.Resolved, nil
+	long := e
+	long.Title = strings.Repeat("very long ", 500)
+	var words []map[string]string
+	for i, e := range []notify.Event{e, over, long} {
+		if err := topic.Notify(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		form, err := url.ParseQuery(string((*got)[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var message map[string]string
+		if err := json.Unmarshal([]byte(form.Get("Message")), &message); err != nil {
+			t.Fatal(err)
+		}
+		words = append(words, message)
+	}
+	for _, want := range []string{"[HIGH]", "live: 256", "look: " + e.Link, "hold: " + e.Link + "#hold"} {
+		if !strings.Contains(words[0]["email"], want) {
+			t.Errorf("the mail lacks %q: %s", want, words[0]["email"])
+		}
+	}
+	if !strings.HasPrefix(words[0]["sms"], "[HIGH]") || !strings.HasSuffix(words[0]["sms"], "\n"+e.Link) || !strings.HasPrefix(words[1]["sms"], "[RESOLVED]") {
+		t.Errorf("to telephones: %q, %q", words[0]["sms"], words[1]["sms"])
+	}
+	if len(words[2]["sms"]) > 1600 {
+		t.Errorf("%d bytes to a telephone", len(words[2]["sms"]))
+	}
+}

@@ -64,11 +64,21 @@ func (t *Topic) message(e notify.Event) ([]byte, error) {
 			return nil, notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
 		}
 		words := notify.Fit(e, min(most, smsLength))
-		message, err := json.Marshal(map[string]string{"default": string(detail), "email": e.Title + "\n\n" + e.Text, "sms": words.Title})
+		message, err := json.Marshal(map[string]string{"default": string(detail), "email": notify.Words(e), "sms": short(words)})
 		if err != nil || len(message) <= messageSize || most < smsLength {
 			return message, err
 		}
 	}
+}
+
+// short is an event for a telephone: one line, and where to look where that
+// still fits.
+func short(e notify.Event) string {
+	line := notify.Headline(e)
+	if link := "\n" + e.Link; e.Link != "" && len(line)+len(link) <= smsLength {
+		line += link
+	}
+	return line
 }
 
 func attributes(e notify.Event) map[string]types.MessageAttributeValue {
