@@ -131,7 +131,7 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 	}
 	out = append(out, ofIssuers(ctx, r.pipeline.Identity.Issuers)...)
 	for _, name := range sortedNames(r.pipeline.Receivers) {
-		out = append(out, diagnose.OfReceiver(d.receiver(ctx, name, r.pipeline.Receivers[name]))...)
+		out = append(out, diagnose.OfReceiver(d.receiver(ctx, look, name, r.pipeline.Receivers[name]))...)
 	}
 	return out, nil
 }

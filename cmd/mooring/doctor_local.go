@@ -23,6 +23,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/journal/bolt"
 	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/notify/amazon"
 	"mooring.dev/sources/manifest"
 )
 
@@ -71,7 +72,7 @@ func (d *doctoring) authorities() *x509.CertPool {
 var secretType = reflect.TypeFor[manifest.Secret]()
 
 // receiver reads a receiver's secrets and connects to its address.
-func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiver) diagnose.Receiver {
+func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, r manifest.Receiver) diagnose.Receiver {
 	out := diagnose.Receiver{Name: name}
 	address := ""
 	eachSecret(reflect.ValueOf(r), "", func(field string, s manifest.Secret) {
@@ -97,7 +98,30 @@ func (d *doctoring) receiver(ctx context.Context, name string, r manifest.Receiv
 	} else if address != "" {
 		out.Unread = append(out.Unread, "url is no http or https address")
 	}
+	if r.SNS != nil || r.EventBridge != nil {
+		lookAtAWS(ctx, look, name, r, &out)
+	}
 	return out
+}
+
+// lookAtAWS asks AWS whether a receiver's topic or bus is there.
+func lookAtAWS(ctx context.Context, look *platforms, name string, r manifest.Receiver, out *diagnose.Receiver) {
+	if r.SNS != nil {
+		out.Address = r.SNS.TopicArn
+	} else {
+		out.Address = r.EventBridge.Bus
+	}
+	out.Cloud = true
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	n, err := look.openNotifier(name, r)
+	if there, can := n.(interface{ Look(context.Context) error }); err == nil && can {
+		err = there.Look(ctx)
+	}
+	if amazon.Denied(err) {
+		out.Unseen, err = true, nil
+	}
+	out.Err = err
 }
 
 // tryRead reads a secret, says where it stands, and why it is of no use.

@@ -214,6 +214,12 @@ func mistakes() map[string]struct {
 		"the clock is far behind":         {func(w *ward) { w.box.Advance(10 * time.Minute) }, []string{"fault clock: behind"}},
 		"a receiver's secret is missing":  {func(w *ward) { w.Setenv("WARD_KEY", "") }, []string{"fault receiver-secrets: WARD_KEY"}},
 		"a receiver is not reached":       {func(w *ward) { w.Setenv("WARD_HOOK", "http://127.0.0.1:1/s3cret-path") }, []string{"fault receiver-reach: 127.0.0.1:1 does not answer"}},
+		"a topic is not there": {func(w *ward) {
+			w.edit("    oncall:", `    topic: {sns: {topicArn: "arn:aws:sns:eu-west-1:111111111111:none", endpoint: "`+w.box.URL()+`"}}`+"\n    oncall:")
+		}, []string{"fault receiver-reach: arn:aws:sns:eu-west-1:111111111111:none is not found"}},
+		"a bus is not there": {func(w *ward) {
+			w.edit("    oncall:", `    bus: {eventbridge: {bus: none, region: eu-west-1, endpoint: "`+w.box.URL()+`"}}`+"\n    oncall:")
+		}, []string{"fault receiver-reach: none is not found"}},
 		"mooring.yaml is broken":          {func(w *ward) { w.edit("protected:", "protekted:") }, []string{"fault pipeline: mooring.yaml:7:"}},
 		"a policy does not load": {func(w *ward) {
 			w.write("policies/admission/release.rego", "package policy.admission.release\n\nallow contains")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/sources/manifest"
 )
 
@@ -49,6 +50,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 	var found, noticed []fault
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	found = append(found, faultsOf("", err)...)
+	found = append(found, templateFaults(pipeline)...)
 	if _, err := policies(control.Tree, control.Commit.SHA); err != nil {
 		found = append(found, policyFaults(err)...)
 	}
@@ -80,6 +82,20 @@ func (r *reading) validate(cmd *cobra.Command) error {
 		}
 	}
 	return r.validated(cmd, found, noticed, rendered)
+}
+
+// templateFaults are receivers' templates that no alert could be made with.
+func templateFaults(p *manifest.Pipeline) []fault {
+	if p == nil {
+		return nil
+	}
+	if found := p.Templates(func(text, contentType string) error {
+		_, err := notify.ParseTemplate(text, contentType)
+		return err
+	}); len(found) > 0 {
+		return faultsOf("", found)
+	}
+	return nil
 }
 
 // strays are names in rules that none of a release's functions has.

@@ -224,8 +224,11 @@ func TestReceiverAndRest(t *testing.T) {
 		"receiver-secrets fault, receiver-reach skipped": {Unread: []string{"url"}},
 		"receiver-secrets ok, receiver-reach fault":      {Address: "a:1", Err: errors.New("no")},
 		"receiver-secrets ok, receiver-reach skipped":    {},
+		"receiver-secrets ok, receiver-reach skipped ":   {Address: "arn", Cloud: true, Unseen: true},
+		"receiver-secrets ok, receiver-reach ok ":        {Address: "arn", Cloud: true},
+		"receiver-secrets ok, receiver-reach fault ":     {Address: "arn", Cloud: true, Err: errors.New("gone")},
 	} {
-		if got := reach(r); got != want {
+		if got := reach(r); got != strings.TrimSpace(want) {
 			t.Errorf("%+v: %s, want %s", r, got, want)
 		}
 	}

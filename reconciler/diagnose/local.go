@@ -14,6 +14,8 @@ type Receiver struct {
 	Address string   // host:port that was connected to; "" where there is none
 	Proxy   string   // through which; ""
 	Err     error    // it could not be connected to
+	Cloud   bool     // Address is a name of AWS's
+	Unseen  bool     // looking at it is not allowed, which says nothing of sending
 }
 
 // OfReceiver judges a receiver.
@@ -37,6 +39,12 @@ func OfReceiver(r Receiver) []Check {
 		return append(out, reach.skipped("its address is not known"))
 	case r.Address == "":
 		return append(out, reach.skipped("it has no address that could be connected to"))
+	case r.Unseen:
+		return append(out, reach.skipped("%s may not be looked at (sns:GetTopicAttributes, events:DescribeEventBus); `mooring alert test %s` tries it", r.Address, r.Name))
+	case r.Err != nil && r.Cloud:
+		return append(out, reach.fault("check its name, region and account, and the daemon's own credentials", "%s is not found: %v", r.Address, r.Err))
+	case r.Cloud:
+		return append(out, reach.ok("%s is there; nothing was sent", r.Address))
 	case r.Err != nil:
 		return append(out, reach.fault("check name, port, certificate and firewall from where the daemon runs", "%s does not answer%s: %v", r.Address, through, r.Err))
 	}

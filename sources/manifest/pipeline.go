@@ -16,7 +16,8 @@ type Pipeline struct {
 	Host         *Host // nil: nobody is told on a host
 	Origin       Position
 
-	probed []probed
+	probed    []probed
+	templates map[string]Position // of receivers' templates, by receiver
 }
 
 // PolicySource says where policies are, when they are not in the folder

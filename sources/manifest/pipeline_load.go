@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -99,7 +100,26 @@ func readPipeline(root *node) (*Pipeline, error) {
 	if err := d.faults.sorted(); err != nil {
 		return nil, err
 	}
+	p.templates = map[string]Position{}
+	for name, r := range p.Receivers {
+		if r.Webhook != nil && r.Webhook.Template != "" {
+			p.templates[name] = root.get("spec").get("receivers").get(name).get("webhook").get("template").pos()
+		}
+	}
 	return p, nil
+}
+
+// Templates are the receivers' templates that parse refuses. What a template
+// may name is known where alerts are sent.
+func (p *Pipeline) Templates(parse func(text, contentType string) error) Faults {
+	var out Faults
+	for _, name := range slices.Sorted(maps.Keys(p.templates)) {
+		w := p.Receivers[name].Webhook
+		if err := parse(w.Template, w.ContentType); err != nil {
+			out = append(out, Fault{p.templates[name], "spec.receivers." + name + ".webhook.template", err.Error(), "it is a Go text/template over an alert; docs/alerts.md has one"})
+		}
+	}
+	return out
 }
 
 // pipelineCheck holds environments against each other.

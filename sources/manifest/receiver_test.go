@@ -52,3 +52,24 @@ func TestReceivers(t *testing.T) {
 		})
 	}
 }
+
+// A template that nothing could be made with is told where it stands.
+func TestTemplatesAreToldWhereTheyStand(t *testing.T) {
+	text := "apiVersion: mooring.dev/v1\nkind: Pipeline\nmetadata: {name: shop}\nspec:\n  environments:\n    - {name: preview, provider: {memory: {}}}\n" +
+		"  receivers:\n    plain: {webhook: {url: \"https://x.example\"}}\n    own:\n      webhook:\n        url: https://x.example\n        template: '{{.Titel}}'\n        contentType: text/plain\n"
+	p, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	found := p.Templates(func(text, contentType string) error {
+		asked++
+		return errors.New(text + " of " + contentType)
+	})
+	if asked != 1 || len(found) != 1 || found[0].Position.File != PipelineFile || found[0].Position.Line != 12 || found[0].Path != "spec.receivers.own.webhook.template" {
+		t.Errorf("asked %d times: %+v", asked, found)
+	}
+	if found := p.Templates(func(string, string) error { return nil }); len(found) != 0 {
+		t.Errorf("%+v", found)
+	}
+}

@@ -6,6 +6,7 @@ package amazon
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -23,11 +24,24 @@ func classify(what string, err error) error {
 		return fmt.Errorf("notify %s: %w", what, err)
 	}
 	// AWS's words may repeat what was sent; its code does not.
-	err = fmt.Errorf("notify %s: answered %s", what, said.ErrorCode())
+	err = refusal{fmt.Errorf("notify %s: answered %s", what, said.ErrorCode()), said.ErrorCode()}
 	if lasting[said.ErrorCode()] {
 		return notify.Permanent(err)
 	}
 	return err
+}
+
+// refusal is an answer of AWS's without its words.
+type refusal struct {
+	error
+	code string
+}
+
+// Denied says that the right to look is missing, which says nothing of the
+// right to send.
+func Denied(err error) bool {
+	var said refusal
+	return errors.As(err, &said) && (strings.HasPrefix(said.code, "AccessDenied") || said.code == "AuthorizationError")
 }
 
 // lasting are the codes that say the message or its address is wrong.

@@ -41,6 +41,12 @@ func (b *Bus) Notify(ctx context.Context, e notify.Event) error {
 	return b.NotifyAll(ctx, []notify.Event{e})
 }
 
+// Look asks whether the bus is there, and sends nothing.
+func (b *Bus) Look(ctx context.Context) error {
+	_, err := b.client.DescribeEventBus(ctx, &eventbridge.DescribeEventBusInput{Name: &b.name})
+	return classify(b.name, err)
+}
+
 // NotifyAll implements notify.Grouper. What was taken before another entry was
 // refused is put again with it: whoever listens knows events by their id.
 func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {

@@ -54,6 +54,12 @@ func (t *Topic) Notify(ctx context.Context, e notify.Event) error {
 	return classify(t.arn, err)
 }
 
+// Look asks whether the topic is there, and sends nothing.
+func (t *Topic) Look(ctx context.Context) error {
+	_, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
+	return classify(t.arn, err)
+}
+
 // message is what each kind of subscriber gets of an event: all of it together
 // is bounded, and each part is escaped once more in the whole.
 func (t *Topic) message(e notify.Event) ([]byte, error) {
