@@ -74,6 +74,12 @@ func (m *Email) Notify(ctx context.Context, e Event) error {
 // NotifyAll implements Grouper.
 func (m *Email) NotifyAll(ctx context.Context, events []Event) error {
 	title, lines := digest(events, digestSize{emailLines, textMost})
+	for i, a := range looks(events) {
+		if i == 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, a.Name+": "+a.Link)
+	}
 	id := groupKey(events)
 	return m.send(ctx, letter{id: id, thread: id, subject: title, text: strings.Join(lines, "\n") + "\n", at: events[len(events)-1].At})
 }

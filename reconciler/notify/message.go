@@ -83,6 +83,42 @@ func digest(events []Event, most digestSize) (title string, lines []string) {
 	return title, lines
 }
 
+// linksMost is how many links a digest has.
+const linksMost = 6
+
+// looks are where many events lead to: a page for each environment.
+func looks(events []Event) []Action {
+	var out []Action
+	seen := map[string]bool{}
+	for _, e := range events {
+		if e.Link == "" || len(e.Link) > linkMost || seen[e.Link] || len(out) == linksMost {
+			continue
+		}
+		seen[e.Link] = true
+		out = append(out, Action{Name: strings.TrimSpace("look " + cut(e.Environment, nameMost)), Link: e.Link})
+	}
+	return out
+}
+
+// Summary is many events as one, for a receiver that takes no list. Its
+// fingerprint is of this message alone: nothing resolves it.
+func Summary(events []Event) Event {
+	const lines, bytes = 30, 8 << 10
+	title, text := digest(events, digestSize{lines, bytes})
+	id := groupKey(events)
+	out := Event{ID: id, Fingerprint: id, Status: Resolved, Kind: "group", Severity: worst(events), Title: title, Text: strings.Join(text, "\n"),
+		At: events[len(events)-1].At, Actions: looks(events)}
+	if out.Severity != "" {
+		out.Status = Firing
+	} else {
+		out.Severity = events[0].Severity
+	}
+	if all := func(e Event) bool { return e.Environment != events[0].Environment }; !slices.ContainsFunc(events, all) {
+		out.Environment = events[0].Environment
+	}
+	return out
+}
+
 // worst is the severity of what fires, or "" when nothing does.
 func worst(events []Event) (severity string) {
 	for _, e := range events {

@@ -95,6 +95,7 @@ func TestAStormIsOneMessage(t *testing.T) {
 		e.Severity = []string{"low", "medium"}[i%2]
 		events = append(events, e)
 	}
+	events[5].Environment, events[5].Link = "staging", "http://127.0.0.1:8420/staging"
 	events[700].Severity, events[700].Title = "critical", "the one that matters"
 	events[3].Status = Resolved
 	for name, make := range map[string]func(url string) Grouper{
@@ -106,8 +107,13 @@ func TestAStormIsOneMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := string((*got)[0].body)
-		if len(*got) != 1 || len(body) > 28<<10 || !strings.Contains(body, "1000 alerts, 999 of them firing: production drift 1000") || !strings.Contains(body, "and 970 more") {
+		if len(*got) != 1 || len(body) > 28<<10 || !strings.Contains(body, "1000 alerts, 999 of them firing: production drift 999, staging drift 1") || !strings.Contains(body, "and 970 more") {
 			t.Errorf("%s: %d messages, %d bytes: %s", name, len(*got), len(body), body)
+		}
+		for _, link := range []string{sample.Link, "http://127.0.0.1:8420/staging"} {
+			if n := strings.Count(body, link+"\"") + strings.Count(body, link+"|"); n != 1 {
+				t.Errorf("%s: %d links to %s: %s", name, n, link, body)
+			}
 		}
 		if worst, next := strings.Index(body, "the one that matters"), strings.Index(body, "MEDIUM"); worst < 0 || next < worst {
 			t.Errorf("%s: the worst is at %d, after %d", name, worst, next)
@@ -155,6 +161,30 @@ func TestTemplate(t *testing.T) {
 	for name, text := range map[string]string{"syntax": "{{.Title", "no such field": "{{.Titel}}", "no such field of a fact": "{{range .Facts}}{{.Wert}}{{end}}", "without end": `{{range .Facts}}{{printf "%2000000s" .Value}}{{end}}`} {
 		if _, err := ParseTemplate(text, ""); err == nil {
 			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+// A receiver's own form gets a storm as one message that says how much it is,
+// and leads to each environment.
+func TestATemplatesStorm(t *testing.T) {
+	tmpl, err := ParseTemplate(`{{.Status}} {{.Severity}} {{.Kind}} {{json .Title}} {{range .Actions}}{{.Link}} {{end}}`, "text/plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, got := receiver(t, 200, nil)
+	var hook Grouper = NewWebhook(fixed(server.URL), nil, transport(t)).WithTemplate(tmpl)
+	other, over := sample, sample
+	other.ID, other.Severity = "a2", "critical"
+	over.ID, over.Status = "a3", Resolved
+	for _, events := range [][]Event{{sample, other, over}, {over, over}} {
+		if err := hook.NotifyAll(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"firing critical group \"3 alerts, 2 of them firing: production drift 3\" " + sample.Link + " ", "resolved high group \"2 alerts, 0 of them firing"} {
+		if body := string((*got)[i].body); !strings.HasPrefix(body, want) {
+			t.Errorf("message %d: %s, want %s", i, body, want)
 		}
 	}
 }

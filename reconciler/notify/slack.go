@@ -70,6 +70,9 @@ func (s *Slack) Notify(ctx context.Context, e Event) error {
 func (s *Slack) NotifyAll(ctx context.Context, events []Event) error {
 	title, lines := digest(events, digestSize{slackLines, slackText})
 	blocks := []slackBlock{slackTitle(title), slackSection(escapedWithin(strings.Join(lines, "\n"), slackText, slackEscape))}
+	if links := slackLinks(Event{Actions: looks(events)}); links != "" {
+		blocks = append(blocks, slackSection(links))
+	}
 	return s.send(ctx, slackMessage{Text: slackEscape(title), Attachments: []slackAttachment{{Color: colour(worst(events)), Blocks: blocks}}})
 }
 

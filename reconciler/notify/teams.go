@@ -96,7 +96,11 @@ func teamsCardOf(e Event) teamsCard {
 // NotifyAll implements Grouper.
 func (t *Teams) NotifyAll(ctx context.Context, events []Event) error {
 	title, lines := digest(events, digestSize{teamsLines, teamsText - teamsLines}) // an empty line between two
-	body, err := teamsBody(teamsCard{Body: []teamsElement{teamsTitle(title, worst(events)), teamsBlock(strings.Join(lines, "\n\n"))}})
+	card := teamsCard{Body: []teamsElement{teamsTitle(title, worst(events)), teamsBlock(strings.Join(lines, "\n\n"))}}
+	for _, a := range looks(events) {
+		card.Actions = append(card.Actions, teamsAction{Type: "Action.OpenUrl", Title: a.Name, URL: a.Link})
+	}
+	body, err := teamsBody(card)
 	if err != nil {
 		return Permanent(err)
 	}

@@ -28,8 +28,8 @@ type Webhook struct {
 	client *http.Client
 }
 
-// Templated is a Webhook whose body is the receiver's own form. Events are
-// never put together for it.
+// Templated is a Webhook whose body is the receiver's own form. Many events are
+// one Summary for it.
 type Templated struct {
 	hook     *Webhook
 	template *Template
@@ -45,6 +45,11 @@ func (t *Templated) Notify(ctx context.Context, e Event) error {
 		return Permanent(err)
 	}
 	return t.hook.post(ctx, delivery{body: body, contentType: t.template.contentType, id: e.ID, at: time.Now().UTC()})
+}
+
+// NotifyAll implements Grouper.
+func (t *Templated) NotifyAll(ctx context.Context, events []Event) error {
+	return t.Notify(ctx, Summary(events))
 }
 
 // NewWebhook posts to url, signing with key unless it is nil. transport may

@@ -2,10 +2,13 @@ package amazon_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,5 +151,59 @@ func TestATopicsWordsLeadSomewhere(t *testing.T) {
 	}
 	if len(words[2]["sms"]) > 1600 {
 		t.Errorf("%d bytes to a telephone", len(words[2]["sms"]))
+	}
+}
+
+// A thousand at once are few messages to a topic, each within SNS's bounds and
+// under attributes that hold for all in it; none overtakes another of its alert.
+func TestATopicsStorm(t *testing.T) {
+	address, got := hearing(t, `<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`)
+	var events []notify.Event
+	for i := range 1000 {
+		e := alert
+		e.ID, e.Fingerprint, e.Link = fmt.Sprint("a", i), fmt.Sprint("f", i), "https://mooring.example/environments/production"
+		e.Severity = []string{"high", "low"}[i%2]
+		events = append(events, e)
+	}
+	over := events[0]
+	over.ID, over.Status = "over", notify.Resolved
+	again := events[0]
+	again.ID = "again"
+	events = append(events, over, again)
+	if err := amazon.NewTopic(sns.NewFromConfig(config(address)), "arn:aws:sns:eu-west-1:111111111111:alerts").NotifyAll(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for i, body := range *got {
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var message map[string]string
+		var group struct {
+			notify.Event
+			Events []notify.Event
+		}
+		if err := errors.Join(json.Unmarshal([]byte(form.Get("Message")), &message), json.Unmarshal([]byte(message["default"]), &group)); err != nil {
+			t.Fatal(err)
+		}
+		if len(form.Get("Message")) > 262144-1024 || len(message["sms"]) > 1600 {
+			t.Errorf("message %d has %d bytes, its SMS %d", i, len(form.Get("Message")), len(message["sms"]))
+		}
+		if len(group.Events) == 0 {
+			group.Events = []notify.Event{group.Event}
+		} else if !strings.Contains(message["email"], "look production: https://mooring.example/environments/production") || !strings.Contains(message["sms"], "alerts, ") {
+			t.Errorf("people get %q and %q", message["email"], message["sms"])
+		}
+		for _, e := range group.Events {
+			order = append(order, e.ID)
+			if attributes := string(body); e.Severity != group.Events[0].Severity || !strings.Contains(attributes, "="+e.Severity) || !strings.Contains(attributes, "="+e.Status) {
+				t.Errorf("%s is %s and %s under other attributes", e.ID, e.Severity, e.Status)
+			}
+		}
+	}
+	at := func(id string) int { return slices.Index(order, id) }
+	if len(*got) > 8 || len(order) != 1002 || at("a0") > at("over") || at("over") > at("again") {
+		t.Errorf("%d messages with %d events: a0 %d, over %d, again %d", len(*got), len(order), at("a0"), at("over"), at("again"))
 	}
 }

@@ -54,6 +54,94 @@ func (t *Topic) Notify(ctx context.Context, e notify.Event) error {
 	return classify(t.arn, err)
 }
 
+// NotifyAll implements notify.Grouper: one message for what a filter of a
+// subscriber cannot tell apart, so that every filter still holds. On a FIFO
+// topic, which people cannot subscribe to, each goes by itself and in order.
+func (t *Topic) NotifyAll(ctx context.Context, events []notify.Event) error {
+	fifo := strings.HasSuffix(t.arn, ".fifo")
+	for _, alike := range alike(events) {
+		if fifo || len(alike) == 1 {
+			for _, e := range alike {
+				if err := t.Notify(ctx, e); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := t.together(ctx, alike); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alike are events in order of the first of each kind, severity, status and
+// environment; none stands before an earlier one of its own alert.
+func alike(events []notify.Event) (out [][]notify.Event) {
+	at, told := map[[4]string]int{}, map[string]bool{}
+	for _, e := range events {
+		if told[e.Fingerprint] {
+			clear(at)
+			clear(told)
+		}
+		told[e.Fingerprint] = true
+		key := [4]string{e.Kind, e.Severity, e.Status, e.Environment}
+		i, known := at[key]
+		if !known {
+			i, at[key] = len(out), len(out)
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], e)
+	}
+	return out
+}
+
+// together publishes alike events as few messages: people get a summary,
+// everything else "events" with each of them.
+func (t *Topic) together(ctx context.Context, events []notify.Event) error {
+	for len(events) > 0 {
+		n, detail := t.packed(events)
+		of := events[:n]
+		events = events[n:]
+		if n == 1 {
+			if err := t.Notify(ctx, of[0]); err != nil {
+				return err
+			}
+			continue
+		}
+		all := notify.Summary(of)
+		all.Status, all.Kind = of[0].Status, of[0].Kind
+		message, err := json.Marshal(map[string]string{"default": string(detail), "email": notify.Words(all), "sms": short(notify.Fit(all, smsLength))})
+		if err != nil {
+			return notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
+		}
+		_, err = t.client.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Message: aws.String(string(message)), MessageStructure: aws.String("json"),
+			MessageAttributes: attributes(of[0]), Subject: subject(all)})
+		if err != nil {
+			return classify(t.arn, err)
+		}
+	}
+	return nil
+}
+
+// packedSize is how many bytes of events go into one message: they are escaped
+// once more in it, beside what people get.
+const packedSize = 100 << 10
+
+// packed is how many of events fit into one message, one at least, and its JSON.
+func (t *Topic) packed(events []notify.Event) (n int, detail []byte) {
+	var parts []string
+	size := 0
+	for _, e := range events {
+		part, err := json.Marshal(notify.Fit(e, packedSize/8))
+		if size += len(part); err != nil || size > packedSize && len(parts) > 0 {
+			break
+		}
+		parts = append(parts, string(part))
+	}
+	return max(1, len(parts)), []byte(`{"version":1,"events":[` + strings.Join(parts, ",") + `]}`)
+}
+
 // Look asks whether the topic is there, and sends nothing.
 func (t *Topic) Look(ctx context.Context) error {
 	_, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
