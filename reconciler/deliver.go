@@ -25,6 +25,7 @@ type outboxQueue struct{ d *Daemon }
 // Pending is every alert not yet delivered to each of its receivers.
 func (q outboxQueue) Pending() []notify.Item {
 	pending := q.d.ledger.pending()
+	fires := q.d.kindsThatFire()
 	items := make([]notify.Item, len(pending))
 	for i, p := range pending {
 		since := p.Alert.At
@@ -35,6 +36,7 @@ func (q outboxQueue) Pending() []notify.Item {
 		items[i].Event.Group = p.Group
 		if p.Alert.Status != notify.Firing {
 			items[i].Event.Severities = q.d.sentTo(p.Alert.Fingerprint, p.Receiver)
+			items[i].Event.Last = !fires[kindAt{p.Receiver, environmentOf(p.Alert), p.Alert.Kind}]
 		}
 	}
 	return items

@@ -108,3 +108,22 @@ func (d *Daemon) sentTo(fingerprint, receiver string) []string {
 	state, _ := d.ledger.alert(fingerprint)
 	return state.Told().To[receiver]
 }
+
+// kindAt is a kind of alerts of an environment, as a receiver knows it.
+type kindAt struct{ receiver, environment, kind string }
+
+// kindsThatFire are those of which a receiver was told of one that fires now.
+func (d *Daemon) kindsThatFire() map[kindAt]bool {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	out := map[kindAt]bool{}
+	for _, a := range d.ledger.state.Alerts {
+		if a.Alert.Status != notify.Firing {
+			continue
+		}
+		for receiver := range a.Told().To {
+			out[kindAt{receiver, environmentOf(a.Alert), a.Alert.Kind}] = true
+		}
+	}
+	return out
+}

@@ -105,3 +105,27 @@ func TestWhatIsOverSaysHowSevereItWas(t *testing.T) {
 		}
 	}
 }
+
+// The last of a kind that is over says so, to the receiver that knew the others.
+func TestTheLastOfAKindSaysSo(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	settled(t, s)
+	alert := func(id, fp, status string, to ...string) {
+		must(s.d.ledger.append(t.Context(), "preview", journal.Record{Alert: &journal.Alert{ID: id, Fingerprint: fp, Status: status, Kind: "drift", Severity: "high", Receivers: to, At: s.now()}}))
+	}
+	alert("1", "preview/drift/a", "firing", "default", "oncall")
+	alert("2", "preview/drift/b", "firing", "default")
+	alert("3", "other/drift/c", "firing", "oncall")
+	alert("4", "preview/drift/a", "resolved", "default", "oncall")
+	for _, item := range (outboxQueue{s.d}).Pending() {
+		if want := item.Event.ID == "4" && item.Receiver == "oncall"; item.Event.Last != want {
+			t.Errorf("%s to %s: last %v", item.Event.ID, item.Receiver, item.Event.Last)
+		}
+	}
+	alert("5", "preview/drift/b", "resolved", "default")
+	for _, item := range (outboxQueue{s.d}).Pending() {
+		if item.Event.ID == "5" && !item.Event.Last {
+			t.Error("nothing fires any more, and the last does not say so")
+		}
+	}
+}

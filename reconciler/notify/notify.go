@@ -37,6 +37,9 @@ type Event struct {
 	Facts []Fact `json:"facts,omitempty"`
 	// Severities are all that an alert which is over fired in; none: in Severity.
 	Severities []string `json:"-"`
+	// Last: the receiver was told of nothing else of this kind and environment that
+	// fires now.
+	Last bool `json:"-"`
 	// Trace is where it was raised, as a traceparent; "": it was not traced.
 	Trace string `json:"-"`
 	// Group: what waits with the same goes as one message, where the receiver is a

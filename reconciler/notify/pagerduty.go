@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,13 +24,16 @@ const (
 )
 
 // PagerDuty triggers and resolves incidents by its Events API v2. An incident
-// is an alert's fingerprint, so the same event twice is one incident. Events
-// are never put together: a group could not be resolved one by one. When there
-// are too many PagerDuty says so, and is asked later.
+// is an alert's fingerprint, so the same event twice is one incident. Of many
+// that begin at once there is one incident for each kind and environment, which
+// is resolved when the last of that kind is over there.
 type PagerDuty struct {
 	url    string
 	key    Secret
 	client *http.Client
+
+	mu   sync.Mutex
+	done map[string]bool // events of a group that was not sent whole, by id
 }
 
 // NewPagerDuty sends with an integration's routing key to the address url, or
@@ -73,6 +77,14 @@ func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
 	if key == "" {
 		return errors.New("notify: the PagerDuty routing key is empty")
 	}
+	if err := p.enqueue(ctx, e, key); err != nil || e.Status == Firing || !e.Last {
+		return err
+	}
+	e.Fingerprint = stormOf(e) // of which PagerDuty takes note where there is one
+	return p.enqueue(ctx, e, key)
+}
+
+func (p *PagerDuty) enqueue(ctx context.Context, e Event, key string) error {
 	_, body, err := within(e, pagerDutySize, func(e Event) ([]byte, error) { return json.Marshal(pagerDutyOf(e, key)) })
 	if err != nil {
 		return err
@@ -91,6 +103,54 @@ func (p *PagerDuty) Test(ctx context.Context, e Event) error {
 	}
 	return nil
 }
+
+// NotifyAll implements Grouper. Resolving is one call for each, which PagerDuty
+// may refuse for their number: what was sent is not sent again when the group is
+// tried again.
+func (p *PagerDuty) NotifyAll(ctx context.Context, events []Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = map[string]bool{}
+	}
+	for _, e := range p.summed(events) {
+		if p.done[e.ID] {
+			continue
+		}
+		if err := p.Notify(ctx, e); err != nil {
+			return err
+		}
+		p.done[e.ID] = true
+	}
+	clear(p.done)
+	return nil
+}
+
+// summed are events with what begins of one kind and environment as one.
+func (p *PagerDuty) summed(events []Event) []Event {
+	begin := map[string][]Event{}
+	for _, e := range events {
+		if e.Status == Firing {
+			begin[stormOf(e)] = append(begin[stormOf(e)], e)
+		}
+	}
+	var out []Event
+	for _, e := range events {
+		of := begin[stormOf(e)]
+		switch {
+		case e.Status != Firing || len(of) == 1:
+			out = append(out, e)
+		case e.ID == of[0].ID:
+			all := Summary(of)
+			all.Fingerprint, all.Kind, all.Link = stormOf(e), e.Kind, e.Link
+			out = append(out, all)
+		}
+	}
+	return out
+}
+
+// stormOf is the fingerprint of the incident about many alerts at once.
+func stormOf(e Event) string { return "many/" + e.Environment + "/" + e.Kind }
 
 func pagerDutyOf(e Event, key string) pagerDutyEvent {
 	out := pagerDutyEvent{RoutingKey: key, Action: "resolve", Key: dedupKey(e.Fingerprint)}

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -186,5 +189,62 @@ func TestATemplatesStorm(t *testing.T) {
 		if body := string((*got)[i].body); !strings.HasPrefix(body, want) {
 			t.Errorf("message %d: %s, want %s", i, body, want)
 		}
+	}
+}
+
+// Many that begin at once are one incident for each kind and environment, which
+// ends with the last of them; a group that is tried again repeats nothing.
+func TestPagerDutysStorm(t *testing.T) {
+	var got []pagerDutyEvent
+	refuse := -1
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var e pagerDutyEvent
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			t.Error(err)
+		}
+		if len(got) == refuse {
+			refuse = -1
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		got = append(got, e)
+	}))
+	t.Cleanup(server.Close)
+	p := NewPagerDuty(fixed("key"), server.URL, transport(t))
+	var events []Event
+	for i := range 1000 {
+		e := sample
+		e.ID, e.Fingerprint = fmt.Sprint("a", i), fmt.Sprint("production/drift/", i)
+		events = append(events, e)
+	}
+	events[9].Severity = "critical"
+	alone := sample
+	alone.ID, alone.Fingerprint, alone.Kind = "b", "production/hold/1", "hold"
+	if err := p.NotifyAll(t.Context(), append(slices.Clone(events), alone)); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].Key != "many/production/drift" || got[0].Payload.Severity != "critical" || got[0].ClientURL != sample.Link ||
+		!strings.Contains(got[0].Payload.Summary, "1000 alerts") || got[1].Key != "production/hold/1" {
+		t.Fatalf("%d incidents: %+v", len(got), got)
+	}
+	got = nil
+	for i := range events {
+		events[i].ID, events[i].Status, events[i].Last = events[i].ID+"-over", Resolved, i == 999
+	}
+	refuse = 600
+	if err := p.NotifyAll(t.Context(), events); err == nil || IsPermanent(err) {
+		t.Fatalf("refused for their number: %v", err)
+	}
+	if err := p.NotifyAll(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, e := range got {
+		if seen[e.Key]++; e.Action != "resolve" || seen[e.Key] > 1 {
+			t.Errorf("%+v, %d times", e, seen[e.Key])
+		}
+	}
+	if len(got) != 1001 || got[1000].Key != "many/production/drift" {
+		t.Errorf("%d calls, the last of %s", len(got), got[len(got)-1].Key)
 	}
 }
