@@ -66,6 +66,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for part, do := range map[string]func(context.Context) error{
 		"watch of the repository":   func(ctx context.Context) error { return d.opts.Source.Watch(ctx, d.nudgeFetch) },
 		"deliveries":                d.deliver,
+		"reminders":                 (&receivers{d: d}).remind,
 		"talk with the host":        d.herald,
 		"reading of the repository": func(ctx context.Context) error { return d.follow(ctx, g) },
 	} {

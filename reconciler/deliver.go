@@ -179,15 +179,13 @@ func (d *Daemon) outbox(r *receivers) (*notify.Outbox, error) {
 
 // deliver works the outbox until ctx ends.
 func (d *Daemon) deliver(ctx context.Context) error {
-	r := &receivers{d: d}
-	o, err := d.outbox(r)
+	o, err := d.outbox(&receivers{d: d})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { o.Run(ctx) })
-	wg.Go(func() { r.remind(ctx) })
 	defer func() { cancel(); wg.Wait() }()
 	tick := time.NewTicker(outboxTick)
 	defer tick.Stop()

@@ -18,13 +18,13 @@ const remindAtOnce, remindWithin = 100, 15 * time.Second
 // remind says what fires again to receivers that forget it, until ctx ends.
 // It is no delivery: the outbox knows nothing of it, and what fails is said at
 // the next round.
-func (r *receivers) remind(ctx context.Context) {
+func (r *receivers) remind(ctx context.Context) error {
 	tick := time.NewTicker(notify.AgainEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 			r.sayAgain(ctx)
 		}

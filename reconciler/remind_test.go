@@ -59,7 +59,7 @@ func TestWhatFiresIsSaidAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); r.remind(ctx) }()
+		go func() { defer close(done); _ = r.remind(ctx) }()
 		time.Sleep(4*notify.AgainEvery + time.Second)
 		cancel()
 		<-done
