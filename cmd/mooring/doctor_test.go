@@ -220,7 +220,7 @@ func mistakes() map[string]struct {
 		"a bus is not there": {func(w *ward) {
 			w.edit("    oncall:", `    bus: {eventbridge: {bus: none, region: eu-west-1, endpoint: "`+w.box.URL()+`"}}`+"\n    oncall:")
 		}, []string{"fault receiver-reach: none is not found"}},
-		"mooring.yaml is broken":          {func(w *ward) { w.edit("protected:", "protekted:") }, []string{"fault pipeline: mooring.yaml:7:"}},
+		"mooring.yaml is broken": {func(w *ward) { w.edit("protected:", "protekted:") }, []string{"fault pipeline: mooring.yaml:7:"}},
 		"a policy does not load": {func(w *ward) {
 			w.write("policies/admission/release.rego", "package policy.admission.release\n\nallow contains")
 		}, []string{"fault policies: policies/admission/release.rego"}},
