@@ -172,7 +172,7 @@ func (d *Daemon) refresh(ctx context.Context, trigger string) error {
 		return w.faults[faultPipeline]
 	}
 	if err := d.orphans(ctx, w); err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.strangers(w.pipeline); err != nil && (before == nil || before.digest != w.digest) {
 		d.opts.Log.Warn("an environment that was asked for is not there", zap.Error(err))

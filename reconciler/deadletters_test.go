@@ -35,8 +35,8 @@ func withRefusers(t *testing.T, names map[string]bool) *simulation {
 	return s
 }
 
-// raise puts an alert on its way, and lets the outbox work until nothing is.
-func (s *simulation) raise(t *testing.T, id string, receivers ...string) {
+// post puts an alert on its way, and lets the outbox work until nothing is.
+func (s *simulation) post(t *testing.T, id string, receivers ...string) {
 	t.Helper()
 	must(s.d.ledger.append(t.Context(), "preview", journal.Record{Alert: &journal.Alert{ID: id, Fingerprint: "preview/drift/" + id, Status: "firing",
 		Kind: "drift", Severity: "high", Title: "about " + id, Receivers: receivers, At: s.now()}}))
@@ -62,8 +62,8 @@ func (s *simulation) heard(receiver, status string) (n int) {
 func TestADeadLetterIsTold(t *testing.T) {
 	names := map[string]bool{"oncall": true}
 	s := withRefusers(t, names)
-	s.raise(t, "x1", "oncall")
-	s.raise(t, "x2", "oncall")
+	s.post(t, "x1", "oncall")
+	s.post(t, "x2", "oncall")
 	for _, environment := range []string{"", "preview"} {
 		told := slices.DeleteFunc(s.d.History(environment, 0), func(e web.Event) bool { return !strings.Contains(e.Text, "refused for good by oncall: about x") })
 		if len(told) != 2 || told[0].Environment != "preview" || !strings.Contains(told[0].Text, "404") {
@@ -80,7 +80,7 @@ func TestADeadLetterIsTold(t *testing.T) {
 		t.Errorf("told %d times, over %d times", f, r)
 	}
 	delete(names, "oncall")
-	s.raise(t, "x3", "oncall")
+	s.post(t, "x3", "oncall")
 	if f := s.d.Status().Faults; len(f) != 0 || s.heard("default", "resolved") != 1 {
 		t.Errorf("it takes alerts again: faults %q, over %d times", f, s.heard("default", "resolved"))
 	}
@@ -91,13 +91,13 @@ func TestADeadLetterIsTold(t *testing.T) {
 func TestADeadLetterIsNoLoop(t *testing.T) {
 	names := map[string]bool{"default": true}
 	s := withRefusers(t, names)
-	s.raise(t, "x1", "default")
+	s.post(t, "x1", "default")
 	if n := s.heard("oncall", "firing"); n != 1 {
 		t.Errorf("oncall was told %d times", n)
 	}
 	names["oncall"] = true
 	before := len(s.d.ledger.deadLetters())
-	s.raise(t, "x2", "oncall", "default")
+	s.post(t, "x2", "oncall", "default")
 	if n := len(s.d.ledger.deadLetters()) - before; n != 2 || len(s.d.Status().Faults) != 2 {
 		t.Errorf("%d dead letters, faults %q", n, s.d.Status().Faults)
 	}
@@ -113,7 +113,7 @@ func TestADeadLetterIsNoLoop(t *testing.T) {
 // A receiver that the pipeline no longer has is nobody's fault.
 func TestARefuserThatIsGoneIsForgotten(t *testing.T) {
 	s := withRefusers(t, map[string]bool{"oncall": true})
-	s.raise(t, "x1", "oncall")
+	s.post(t, "x1", "oncall")
 	files := controlFiles("allow", s.names...)
 	files["mooring.yaml"] = files["mooring.yaml"][:strings.Index(files["mooring.yaml"], "    oncall:")]
 	s.repo.commit("main", files)
