@@ -57,10 +57,7 @@ func (e Evidence) complete() Evidence {
 // Approval is a person's yes to this content in this environment. Void ones
 // (expired, revoked, for another content) never get here.
 type Approval struct {
-	Name string `json:"name"`
-	// Identity is oidc:ISSUER|SUBJECT where the name is an issuer's alone, else the
-	// name: equal names of two identities may be two people.
-	Identity string   `json:"identity"`
+	Name     string   `json:"name"`
 	Verified bool     `json:"verified"` // the identity was proved, not only stated
 	Author   bool     `json:"author"`   // the same person as an author of the content
 	Teams    []string `json:"teams"`

@@ -267,7 +267,7 @@ func approvalInputs(vs []approve.Verdict) []policy.Approval {
 	out := []policy.Approval{}
 	for _, v := range approve.Standing(vs) {
 		if answerOf(v.Approval) == record.Approved {
-			out = append(out, policy.Approval{Name: v.By, Identity: v.Person(), Verified: v.Verified, Author: v.Author, Teams: v.Teams, Codes: v.Findings, TimeNS: v.At.UnixNano()})
+			out = append(out, policy.Approval{Name: v.By, Verified: v.Verified, Author: v.Author, Teams: v.Teams, Codes: v.Findings, TimeNS: v.At.UnixNano()})
 		}
 	}
 	return out

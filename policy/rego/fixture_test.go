@@ -47,7 +47,7 @@ func sample(p policy.Point) policy.Input {
 				Checks: []policy.Check{{Name: "smoke", Known: true, Passed: true, TimeNS: 1}},
 			}},
 			Evidence:  []policy.Evidence{{Kind: "test_result", Verified: true, SubjectMatch: true, Passed: true}},
-			Approvals: []policy.Approval{{Name: "bob", Identity: "bob", Verified: true, Teams: []string{"t"}, Codes: []string{"c"}, TimeNS: 1}},
+			Approvals: []policy.Approval{{Name: "bob", Verified: true, Teams: []string{"t"}, Codes: []string{"c"}, TimeNS: 1}},
 			Contract:  policy.Contract{Satisfied: true, Broken: []policy.BrokenContract{}},
 		}
 	case policy.Rollout:
@@ -77,7 +77,7 @@ func sample(p policy.Point) policy.Input {
 			Packages: []policy.PolicyPart{{Name: "policy.admission.guard", Operation: "changed"}},
 			Replay: policy.PolicyRehearsal{Decisions: 20, Flips: []policy.PolicyFlip{
 				{Decision: "dec_0", Environment: "production", Point: "admission", Before: "deny", After: "allow", Opens: true}}},
-			Approvals: []policy.Approval{{Name: "bob", Identity: "bob", Verified: true, Teams: []string{"t"}, Codes: []string{"c"}, TimeNS: 1}},
+			Approvals: []policy.Approval{{Name: "bob", Verified: true, Teams: []string{"t"}, Codes: []string{"c"}, TimeNS: 1}},
 		}}
 	}
 	return in
