@@ -21,10 +21,16 @@ import (
 // listed writes down what is asked of a platform, in order.
 type listed struct {
 	*tapped
-	ops *[]string
+	ops  *[]string
+	when *[]time.Time // of each; nil: nobody asks
 }
 
-func (l listed) note(op string) { *l.ops = append(*l.ops, op) }
+func (l listed) note(op string) {
+	*l.ops = append(*l.ops, op)
+	if l.when != nil {
+		*l.when = append(*l.when, time.Now())
+	}
+}
 
 // Survey implements providers.Provider.
 func (l listed) Survey(ctx context.Context, want []manifest.Resource) (providers.Inventory, error) {
@@ -63,7 +69,7 @@ func (l listed) Measure(ctx context.Context, alias manifest.Resource, version st
 func kept(t testing.TB) (s *simulation, commits []string, ops *[]string) {
 	t.Helper()
 	ops = &[]string{}
-	s = begin(t, memory.Options{}, mutant{provider: func(t *tapped) providers.Provider { return listed{t, ops} }}, "production")
+	s = begin(t, memory.Options{}, mutant{provider: func(t *tapped) providers.Provider { return listed{t, ops, nil} }}, "production")
 	settled(t, s)
 	commits = []string{s.repo.branches["env/production"]}
 	for n := 2; n <= 3; n++ {

@@ -151,8 +151,8 @@ func BenchmarkRollbackAtRest(b *testing.B) {
 	})
 }
 
-// BenchmarkRollbackInRollout is the same in the middle of a rollout, by a
-// policy that says abort: from the verdict's record to traffic being back.
+// BenchmarkRollbackInRollout is the same in the middle of a rollout that a policy
+// holds at half of the traffic: from a person's word to traffic being back.
 func BenchmarkRollbackInRollout(b *testing.B) {
 	benchRollback(b, func(r *rig, next sweepRelease, _ string) time.Time {
 		control := sweepControl(map[string]string{sweepEnvironment: r.cloud.door.URL}, sweepEnvironment)
