@@ -31,17 +31,19 @@ func TestWhoeverIsLateDoesNotHoldTheOthers(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if _, err := ask(t, p, policy.Admission, question("production")); !errors.Is(err, rego.ErrLate) {
+				switch _, err := ask(t, p, policy.Admission, question("production")); {
+				case errors.Is(err, rego.ErrLate):
+					late++
+				case !errors.Is(err, rego.ErrBusy): // so much else to do
 					t.Error(err)
 				}
-				late++
 			}
 		}
 	})
 	held := 0 // by a machine that has other things to do, now and then
 	for range 100 {
 		d, err := ask(t, p, policy.Admission, question("staging"))
-		if errors.Is(err, rego.ErrLate) {
+		if errors.Is(err, rego.ErrLate) || errors.Is(err, rego.ErrBusy) {
 			held++
 		} else if err != nil || d.Outcome != policy.Allow {
 			t.Errorf("%s, %v", d.Outcome, err)
