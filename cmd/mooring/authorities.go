@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -18,20 +17,8 @@ func (p *place) hostClient() *http.Client {
 		return nil
 	}
 	return &http.Client{Timeout: 30 * time.Second, Transport: &trusting{pool: reread.Open(p.files, reread.Spec[*x509.CertPool]{
-		What: "--ca-file", Path: p.caFile, Parse: authorities,
+		What: "--ca-file", Path: p.caFile, Parse: reread.Authorities,
 	})}}
-}
-
-// authorities are the machine's own and those of a PEM file.
-func authorities(pem []byte) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("no PEM certificate is in it")
-	}
-	return pool, nil
 }
 
 // trusting is Go's usual way out, which trusts who is in a file as it is now.

@@ -82,7 +82,7 @@ func (k apiKind) written(ctx context.Context, a *adoption, l *apiLook) (*manifes
 	}
 	region := k.p.o.Config.Region
 	d := started(name, k.p.apiARN(id), l.api.Tags)
-	d.Addresses["executeArn"] = "arn:" + partition(region) + ":execute-api:" + region + ":" + account + ":" + id + "/*/*"
+	d.Addresses["executeArn"] = "arn:" + manifest.Partition(region) + ":execute-api:" + region + ":" + account + ":" + id + "/*/*"
 	for i := range l.stages {
 		if other := awssdk.ToString(l.stages[i].StageName); other != stage {
 			d.Leave("stage %s: an API is declared with one stage; this one stays as it is, and drift tells of it", other)

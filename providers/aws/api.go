@@ -273,7 +273,7 @@ func invoked(uri string) string {
 // invocation is the URI by which API Gateway invokes a function.
 func (p *Provider) invocation(function string) string {
 	region := p.o.Config.Region
-	return "arn:" + partition(region) + ":apigateway:" + region + ":lambda:path/2015-03-31/functions/" + function + "/invocations"
+	return "arn:" + manifest.Partition(region) + ":apigateway:" + region + ":lambda:path/2015-03-31/functions/" + function + "/invocations"
 }
 
 func (k apiKind) live(ctx context.Context, cl *clients, res manifest.Resource, l *apiLook) (providers.Live, error) {
@@ -302,14 +302,14 @@ func (k apiKind) live(ctx context.Context, cl *clients, res manifest.Resource, l
 	live.SeenAt = l.at
 	live.Attributes = map[string]string{
 		"arn": k.p.apiARN(id), "url": url, "name": res.Physical, "id": id,
-		"executeArn": "arn:" + partition(region) + ":execute-api:" + region + ":" + account + ":" + id + "/*/*",
+		"executeArn": "arn:" + manifest.Partition(region) + ":execute-api:" + region + ":" + account + ":" + id + "/*/*",
 	}
 	remember(&k.p.memory, k.p.memory.known, res.Ref, live.Attributes)
 	return live, nil
 }
 
 func (p *Provider) apiARN(id string) string {
-	return "arn:" + partition(p.o.Config.Region) + ":apigateway:" + p.o.Config.Region + "::/apis/" + id
+	return "arn:" + manifest.Partition(p.o.Config.Region) + ":apigateway:" + p.o.Config.Region + "::/apis/" + id
 }
 
 // apiIn is the id in the ARN of an API or of what is on one; "" in other ARNs.

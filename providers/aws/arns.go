@@ -46,24 +46,13 @@ func accountInARN(arn string) string {
 	return parts[4]
 }
 
-// partition is the part of AWS a region belongs to.
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
-}
-
 // aliasARN is what a child of a function names: the alias if there is one,
 // else the function. It is computed where the account is declared; else it is
 // what was observed.
 func (p *Provider) aliasARN(res manifest.Resource, alias manifest.Ref, b *builder) string {
 	qualifier := qualifierOf(res, alias)
 	if p.o.Target.Account != "" {
-		arn := "arn:" + partition(p.o.Config.Region) + ":lambda:" + p.o.Config.Region + ":" + p.o.Target.Account + ":function:" + res.Physical
+		arn := "arn:" + manifest.Partition(p.o.Config.Region) + ":lambda:" + p.o.Config.Region + ":" + p.o.Target.Account + ":function:" + res.Physical
 		if qualifier != "" {
 			arn += ":" + qualifier
 		}

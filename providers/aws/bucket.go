@@ -136,7 +136,7 @@ func (k bucketKind) live(res manifest.Resource, l *bucketLook) providers.Live {
 func (l *bucketLook) guard(name string) providers.Guard { return seen([]any{name, l.shape, l.tags}) }
 
 func (p *Provider) bucketAttributes(name string) map[string]string {
-	arn := "arn:" + partition(p.o.Config.Region) + ":s3:::" + name
+	arn := "arn:" + manifest.Partition(p.o.Config.Region) + ":s3:::" + name
 	return map[string]string{"arn": arn, "name": name, "id": name, manifest.AttributeObjects: arn + "/*"}
 }
 

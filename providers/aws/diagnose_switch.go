@@ -112,5 +112,5 @@ func (p *Provider) mayTakeBack(ctx context.Context, role string, want []manifest
 }
 
 func (p *Provider) functionIn(account, physical string) string {
-	return "arn:" + partition(p.o.Config.Region) + ":lambda:" + p.o.Config.Region + ":" + account + ":function:" + physical
+	return "arn:" + manifest.Partition(p.o.Config.Region) + ":lambda:" + p.o.Config.Region + ":" + account + ":function:" + physical
 }

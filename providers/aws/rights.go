@@ -173,7 +173,7 @@ func sharedRights(hintQueue string) []rights.Row {
 // Grants are what an environment in a scope needs for some capabilities, by
 // the kinds it uses and its settings.
 func Grants(s rights.Scope, of Settings, some []rights.Capability) []rights.Grant {
-	s.Partition = partition(s.Region)
+	s.Partition = manifest.Partition(s.Region)
 	rows := sharedRights(of.HintQueue)
 	if of.Deadman != nil {
 		rows = append(rows, switchRights(of.Deadman, of.roleIn(s.Resources))...)

@@ -175,5 +175,5 @@ func (p *Provider) takingBack(ctx context.Context, s providers.Switch) (target, 
 	if err != nil {
 		return "", "", fmt.Errorf("input of the switch: %w", err)
 	}
-	return "arn:" + partition(p.o.Config.Region) + ":scheduler:::aws-sdk:" + call, string(text), nil
+	return "arn:" + manifest.Partition(p.o.Config.Region) + ":scheduler:::aws-sdk:" + call, string(text), nil
 }

@@ -226,7 +226,7 @@ func (p *Provider) topicARN(ctx context.Context, cl *clients, name string) (stri
 	if err != nil {
 		return "", err
 	}
-	return "arn:" + partition(p.o.Config.Region) + ":sns:" + p.o.Config.Region + ":" + account + ":" + name, nil
+	return "arn:" + manifest.Partition(p.o.Config.Region) + ":sns:" + p.o.Config.Region + ":" + account + ":" + name, nil
 }
 
 // topicLook is a topic as one look shows it.

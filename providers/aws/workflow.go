@@ -186,7 +186,7 @@ func (p *Provider) machineARN(ctx context.Context, cl *clients, physical string)
 }
 
 func (p *Provider) machineIn(account, physical string) string {
-	return "arn:" + partition(p.o.Config.Region) + ":states:" + p.o.Config.Region + ":" + account + ":stateMachine:" + physical
+	return "arn:" + manifest.Partition(p.o.Config.Region) + ":states:" + p.o.Config.Region + ":" + account + ":stateMachine:" + physical
 }
 
 // machineLook is a state machine as one look shows it.

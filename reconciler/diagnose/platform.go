@@ -183,19 +183,9 @@ func allowing(at Place, e manifest.Environment, r providers.Reached) string {
 	case "user":
 		policy := "mooring-" + e.Name
 		return then(printed, aws("", "iam", "create-policy", "--policy-name", policy, "--policy-document", "file://"+file),
-			aws("", "iam", "attach-user-policy", "--user-name", roleName(name), "--policy-arn", "arn:"+partitionOf(e.Provider.AWS.Region)+":iam::"+r.Account+":policy/"+policy))
+			aws("", "iam", "attach-user-policy", "--user-name", roleName(name), "--policy-arn", "arn:"+manifest.Partition(e.Provider.AWS.Region)+":iam::"+r.Account+":policy/"+policy))
 	}
 	return printed
-}
-
-func partitionOf(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
 }
 
 func limits(e manifest.Environment, all []providers.Limit) []Check {

@@ -42,24 +42,12 @@ func newHTTP(at address, options Options) (*overHTTP, error) {
 		h.secret = reread.Open(options.Files, reread.Spec[string]{What: "Git token", Path: options.TokenFile, Parse: reread.Text})
 	}
 	if options.CAFile != "" {
-		h.trusted = reread.Open(options.Files, reread.Spec[*x509.CertPool]{What: "CAFile", Path: options.CAFile, Parse: authorities})
+		h.trusted = reread.Open(options.Files, reread.Spec[*x509.CertPool]{What: "CAFile", Path: options.CAFile, Parse: reread.Authorities})
 		if _, err := h.trusted.Get(); err != nil {
 			return nil, err
 		}
 	}
 	return h, nil
-}
-
-// authorities are the machine's own and those of a PEM file.
-func authorities(pem []byte) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("no PEM certificate is in it")
-	}
-	return pool, nil
 }
 
 // transport trusts whom it is to trust now. Connections are not kept, so that
