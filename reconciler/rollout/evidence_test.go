@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"mooring.dev/sources/manifest"
 )
 
 // binomial draws by jumping from success to success.
@@ -88,5 +90,38 @@ func TestCollapseAtFullTraffic(t *testing.T) {
 	}
 	if d.Phase != Connect {
 		t.Errorf("a version that fails 20%% of few calls went %s: %s", d.Phase, d.Reason)
+	}
+}
+
+// Probes count while traffic is divided and at no other time: what our own calls
+// find before the first share or after the last stage is nobody's evidence.
+func TestProbesCountOnlyWhileTrafficMoves(t *testing.T) {
+	told := func(d *drive, of string) Signal {
+		return Signal{Routed: true, Probes: []Probed{{Ref: fn(of), At: d.now.Add(time.Second), Canary: Counts{Calls: 50, Errors: 50}, Baseline: Counts{Calls: 50}}}}
+	}
+	for _, phase := range []Phase{Idle, Expand, Check, Shift, Connect, Contract, Back} {
+		d := at(phase)
+		d.Functions = []Function{{Ref: fn("a"), Alias: alias("a"), Stable: "1", New: "2", Probed: true}}
+		next := Advance(d.State, told(d, "a"), d.now.Add(2*time.Second))
+		if heard := next.Probes > d.Probes; heard != (phase == Shift) {
+			t.Errorf("%q: rounds heard: %t", phase, heard)
+		}
+		if phase != Shift && (len(next.Functions) == 0 || next.Functions[0].Probe != d.Functions[0].Probe || next.Verdict == Fail) {
+			t.Errorf("%q: what was heard became evidence: %s", phase, summary(next))
+		}
+		if phase == Shift && (next.Phase != Back || next.Returned != ByVerdict) {
+			t.Errorf("fifty probes of fifty that fail leave it in %s", next.Phase)
+		}
+	}
+	for name, change := range map[string]func(*Function){
+		"not probed": func(f *Function) { f.Probed = false }, "does not move": func(f *Function) { f.New = f.Stable },
+		"no alias": func(f *Function) { f.Alias = manifest.Ref{} },
+	} {
+		d := at(Shift)
+		d.Functions[0].Probed = true
+		change(&d.Functions[0])
+		if next := Advance(d.State, told(d, "a"), d.now.Add(2*time.Second)); next.Probes != 0 || next.Phase == Back {
+			t.Errorf("%s: heard all the same: %s", name, summary(next))
+		}
 	}
 }
