@@ -8,6 +8,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // a simulation is all short-lived; memory stays small
+	debug.SetGCPercent(2000) // a simulation is all short-lived: a quarter of a gigabyte at most
 	goleak.VerifyTestMain(m)
 }

@@ -379,9 +379,8 @@ func (s *simulation) told(receiver, id string) bool {
 	return false
 }
 
-// differences lists where live is not what the environment's admitted release
-// declares and no open difference of the journal says so.
-func (s *simulation) differences(env string) []string {
+// unfinished is what the journal says is still under way in an environment.
+func (s *simulation) unfinished(env string) []string {
 	st := s.watch.environment(env)
 	if st.Admitted == nil {
 		return []string{env + ": nothing was admitted"}
@@ -400,9 +399,20 @@ func (s *simulation) differences(env string) []string {
 			say("%s %s is to be put back", item.Ref, item.Path)
 		}
 	}
+	return out
+}
+
+// differences lists what is unfinished, or else where live is not what the
+// environment's admitted release declares and no open difference of the journal
+// says so.
+func (s *simulation) differences(env string) []string {
+	out := s.unfinished(env)
 	if out != nil {
 		return out
 	}
+	st := s.watch.environment(env)
+	rel := s.release(env, st.Admitted.Release.Commit)
+	say := func(format string, args ...any) { out = append(out, env+": "+fmt.Sprintf(format, args...)) }
 	explained := func(ref manifest.Ref) bool {
 		for _, item := range st.Drift {
 			if (item.Ref == ref || item.Parent == ref) && item.Confirmed() && item.Response != record.Revert && item.Response != "" {
