@@ -5,6 +5,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -23,7 +24,9 @@ import (
 const (
 	lockTimeout = 2 * time.Second
 	fileMode    = 0o600
-	readBatch   = 512     // records read in one transaction
+	readFirst   = 8       // records read in the first transaction, twice as many in each after it
+	readBatch   = 512     // at most
+	readBytes   = 1 << 20 // after which one ends
 	retained    = 500_000 // records kept before a snapshot, for audit and replay
 )
 
@@ -195,9 +198,18 @@ func write(tx *bbolt.Tx, recs []journal.Record) error {
 // ranges over it may append meanwhile.
 func (s *Store) Records(ctx context.Context, after journal.Seq) iter.Seq2[journal.Record, error] {
 	return func(yield func(journal.Record, error) bool) {
-		for {
-			batch, err := s.batch(ctx, after)
-			for _, rec := range batch {
+		for most := readFirst; ; most = min(2*most, readBatch) {
+			batch, err := s.batch(ctx, after, most)
+			for i, stored := range batch {
+				rec, bad := stored.record()
+				// Between batches, and before the first, records may have been dropped.
+				if bad == nil && i > 0 && rec.Seq != after+1 {
+					bad = fmt.Errorf("%w: record %d follows record %d", journal.ErrCorrupt, rec.Seq, after)
+				}
+				if bad != nil {
+					yield(journal.Record{}, explain(s.path, "read", fmt.Errorf("record after %d: %w", after, bad)))
+					return
+				}
 				if !yield(rec, nil) {
 					return
 				}
@@ -214,27 +226,32 @@ func (s *Store) Records(ctx context.Context, after journal.Seq) iter.Seq2[journa
 	}
 }
 
-// batch reads some records after a number; what was read before a damaged one
-// is still given.
-func (s *Store) batch(ctx context.Context, after journal.Seq) (batch []journal.Record, err error) {
+// stored is a record as it lies in the file.
+type stored struct{ key, value []byte }
+
+func (r stored) record() (rec journal.Record, err error) {
+	data, err := unsealed(r.key, r.value)
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return rec, fmt.Errorf("%w: record %x: %w", journal.ErrCorrupt, r.key, err)
+	}
+	return rec, nil
+}
+
+// batch copies some records after a number; what was read before damage is
+// still given. They are made out afterwards: a file cannot grow while anybody
+// reads it, and who appends would wait.
+func (s *Store) batch(ctx context.Context, after journal.Seq, most int) (batch []stored, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	err = s.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(recordBucket).Cursor()
-		for key, value := c.Seek(number(uint64(after) + 1)); key != nil && len(batch) < readBatch; key, value = c.Next() {
-			data, err := unsealed(key, value)
-			if err != nil {
-				return fmt.Errorf("record after %d: %w", after, err)
-			}
-			var rec journal.Record
-			if err := json.Unmarshal(data, &rec); err != nil {
-				return fmt.Errorf("%w: record %x: %w", journal.ErrCorrupt, key, err)
-			}
-			if len(batch) > 0 && rec.Seq != after+1 {
-				return fmt.Errorf("%w: record %d follows record %d", journal.ErrCorrupt, rec.Seq, after)
-			}
-			batch, after = append(batch, rec), rec.Seq
+		c, size := tx.Bucket(recordBucket).Cursor(), 0
+		for key, value := c.Seek(number(uint64(after) + 1)); key != nil && len(batch) < most && size < readBytes; key, value = c.Next() {
+			batch = append(batch, stored{bytes.Clone(key), bytes.Clone(value)})
+			size += len(value)
 		}
 		return nil
 	})
