@@ -23,6 +23,7 @@ type Daemon struct {
 	opts   Options
 	born   time.Time
 	ledger *ledger
+	docket *journal.Docket
 	world  atomic.Pointer[world]
 	unread atomic.Pointer[string] // why the repository could not be read at the last try
 	// unhosted is why the host could not be spoken with at the last try.
@@ -53,7 +54,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	return &Daemon{
-		opts: opts, born: opts.Now(), ledger: l, dropped: l.dropped(), environments: map[string]*environment{},
+		opts: opts, born: opts.Now(), ledger: l, docket: journal.NewDocket(opts.Store, l.last), dropped: l.dropped(), environments: map[string]*environment{},
 		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
 		hostWake: make(chan struct{}, 1), reviewWake: make(chan struct{}, 1),
 	}, nil

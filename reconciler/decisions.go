@@ -20,7 +20,7 @@ func (d *Daemon) Decisions(ctx context.Context, q journal.DecisionQuery) (web.De
 		q.Limit = maxPage
 	}
 	size := 0
-	for rec, err := range journal.Decisions(ctx, d.opts.Store, q) {
+	for rec, err := range d.docket.Decisions(ctx, q) {
 		if err != nil {
 			return page, err
 		}

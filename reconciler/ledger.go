@@ -139,6 +139,13 @@ func (l *ledger) environment(name string) *journal.Environment {
 	return &journal.Environment{Name: name}
 }
 
+// last is the newest record that was folded.
+func (l *ledger) last() journal.Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.Seq
+}
+
 // sequence yields records that cannot fail to be read.
 func sequence(recs []journal.Record) iter.Seq2[journal.Record, error] {
 	return func(yield func(journal.Record, error) bool) {

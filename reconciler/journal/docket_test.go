@@ -1,0 +1,154 @@
+package journal_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
+)
+
+// shortened is a store that keeps nothing before a record, and counts what is
+// read of it.
+type shortened struct {
+	*journal.Memory
+	first journal.Seq
+	read  int
+}
+
+func (s *shortened) Records(ctx context.Context, after journal.Seq) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		for rec, err := range s.Memory.Records(ctx, max(after, max(s.first, 1)-1)) {
+			if s.read++; !yield(rec, err) {
+				return
+			}
+		}
+	}
+}
+
+// docketed is a journal in which one record of three is a decision.
+type docketed struct {
+	t     *testing.T
+	store *shortened
+	fence journal.Fence
+	now   time.Time
+	n     int
+}
+
+func newDocketed(t *testing.T) *docketed {
+	t.Helper()
+	d := &docketed{t: t, store: &shortened{Memory: journal.NewMemory()}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	var err error
+	if d.fence, err = d.store.Acquire(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *docketed) add(n int, step func() time.Duration) {
+	d.t.Helper()
+	for range n {
+		d.n++
+		d.now = d.now.Add(step())
+		rec := journal.Record{At: d.now, Environment: []string{"preview", "production"}[d.n/3%2], Hold: &record.Hold{ID: "h"}}
+		if d.n%3 == 0 {
+			rec.Hold, rec.Decision = nil, &journal.Decision{ID: fmt.Sprint("d", d.n), Point: []string{"admission", "drift"}[d.n/9%2], Line: []byte("{}")}
+		}
+		if err := d.store.Append(d.t.Context(), d.fence, rec); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+func seqs(t *testing.T, all iter.Seq2[journal.Record, error]) (out []journal.Seq) {
+	t.Helper()
+	for rec, err := range all {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, rec.Seq)
+	}
+	return out
+}
+
+// Whatever is asked, in whatever order, while records are appended, old ones are
+// dropped and the clock is set back: what the docket finds is what the journal
+// has.
+func TestDocketFindsWhatThereIs(t *testing.T) {
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		d := newDocketed(t)
+		clock := func() time.Duration {
+			if rng.IntN(200) == 0 { // it is set back
+				return -time.Duration(rng.Int64N(int64(12 * time.Hour)))
+			}
+			return time.Duration(rng.Int64N(int64(6 * time.Minute)))
+		}
+		d.add(1500+rng.IntN(1500), clock)
+		docket := journal.NewDocket(d.store, func() journal.Seq { return journal.Seq(d.n - rng.IntN(2)) })
+		for range 60 {
+			q := journal.DecisionQuery{Limit: rng.IntN(40)}
+			if rng.IntN(2) == 0 {
+				q.Environment = []string{"preview", "production", "none"}[rng.IntN(3)]
+			}
+			if rng.IntN(3) == 0 {
+				q.Point = []string{"admission", "drift"}[rng.IntN(2)]
+			}
+			switch rng.IntN(4) {
+			case 0:
+				q.ID, q.Limit = fmt.Sprint("d", rng.IntN(d.n)), 0
+			case 1:
+				q.After = journal.Seq(rng.IntN(d.n))
+			case 2:
+				q.Since = d.now.Add(-time.Duration(rng.Int64N(int64(72 * time.Hour))))
+			case 3:
+				q.Since, q.After = d.now.Add(-time.Duration(rng.Int64N(int64(72*time.Hour)))), journal.Seq(rng.IntN(d.n))
+			}
+			got, want := seqs(t, docket.Decisions(t.Context(), q)), seqs(t, journal.Decisions(t.Context(), d.store, q))
+			if !slices.Equal(got, want) {
+				t.Fatalf("seed %d: %+v finds %v, and there are %v", seed, q, got, want)
+			}
+			d.add(rng.IntN(30), clock)
+			if rng.IntN(5) == 0 {
+				d.store.first += journal.Seq(rng.IntN(200))
+			}
+		}
+	}
+}
+
+// A page of the newest decisions reads those of its time once, and from then on
+// its own; the length of the journal before that does not count.
+func TestADecisionsPageReadsItsOwn(t *testing.T) {
+	read := map[int]int{}
+	for _, before := range []int{3_000, 30_000} {
+		d := newDocketed(t)
+		d.add(before, func() time.Duration { return time.Minute })
+		d.now = d.now.AddDate(0, 0, 10)
+		d.add(300, func() time.Duration { return time.Minute })
+		docket := journal.NewDocket(d.store, func() journal.Seq { return journal.Seq(d.n + 1) })
+		page := journal.DecisionQuery{Since: d.now.Add(-time.Hour), Limit: 10}
+		seqs(t, docket.Decisions(t.Context(), page))
+		read[before] = d.store.read
+		for name, q := range map[string]journal.DecisionQuery{
+			"the newest": page, "later ones": {After: journal.Seq(d.n - 60), Limit: 10}, "those of one environment": {Since: page.Since, Environment: "preview", Limit: 10}, "one": {ID: fmt.Sprint("d", d.n)},
+		} {
+			d.store.read = 0
+			if n := len(seqs(t, docket.Decisions(t.Context(), q))); n == 0 || d.store.read > n+2 {
+				t.Errorf("%s: %d records were read for %d decisions", name, d.store.read, n)
+			}
+		}
+		seqs(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "none"}))
+		d.store.read = 0
+		if seqs(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "another"})); d.store.read > 2 {
+			t.Errorf("%d records were read for what is known not to be there", d.store.read)
+		}
+	}
+	if read[3_000] != read[30_000] {
+		t.Errorf("the first page reads %v records, by the length of the journal", read)
+	}
+}
