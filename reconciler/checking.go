@@ -220,10 +220,7 @@ func (d *Daemon) askPrometheus(ctx context.Context, c manifest.PrometheusCheck) 
 	if err != nil {
 		return false, "", err
 	}
-	if !c.Within(v) {
-		return false, fmt.Sprintf("the query gives %g, want %s", v, bounds(c)), nil
-	}
-	return true, fmt.Sprintf("%g", v), nil
+	return heldTo(c, v)
 }
 
 func bounds(c manifest.PrometheusCheck) string {

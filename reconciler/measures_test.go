@@ -3,9 +3,11 @@ package reconciler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -178,6 +180,26 @@ func TestMetricsDecide(t *testing.T) {
 			secretKept(t, s, "s3cret")
 			sound(t, s)
 		})
+	}
+}
+
+// A value without end that keeps within its bounds is no data; beyond them it is
+// what it says.
+func TestValuesWithoutEnd(t *testing.T) {
+	half, most := 0.5, math.Inf(1)
+	atLeast, atMost := manifest.PrometheusCheck{Min: &half}, manifest.PrometheusCheck{Max: &half}
+	for _, c := range []struct {
+		check  manifest.PrometheusCheck
+		value  float64
+		passed bool
+		known  bool
+	}{
+		{atLeast, 1, true, true}, {atLeast, 0, false, true}, {atLeast, most, false, false}, {atLeast, -most, false, true},
+		{atMost, 0, true, true}, {atMost, 1, false, true}, {atMost, -most, false, false}, {atMost, most, false, true},
+	} {
+		if passed, _, err := heldTo(c.check, c.value); passed != c.passed || (err == nil) != c.known || err != nil && !errors.Is(err, measure.ErrNoData) {
+			t.Errorf("%g, where %s is wanted: %t, %v", c.value, bounds(c.check), passed, err)
+		}
 	}
 }
 

@@ -98,11 +98,28 @@ func (d *Daemon) askValue(ctx context.Context, c manifest.PrometheusCheck, out *
 	if err != nil {
 		return err
 	}
-	out.Verdict, out.Detail, out.Value = rollout.Pass, fmt.Sprintf("%g", v), finite(v)
-	if !c.Within(v) {
-		out.Verdict, out.Detail = rollout.Fail, fmt.Sprintf("the query gives %g, want %s", v, bounds(c))
+	passed, detail, err := heldTo(c, v)
+	if err != nil {
+		return err
+	}
+	out.Verdict, out.Detail, out.Value = rollout.Pass, detail, finite(v)
+	if !passed {
+		out.Verdict = rollout.Fail
 	}
 	return nil
+}
+
+// heldTo holds a query's value against its bounds. One without end is beyond a bound
+// as every other; within them it is something divided by nothing, a rate of no
+// calls, and no data.
+func heldTo(c manifest.PrometheusCheck, v float64) (passed bool, detail string, err error) {
+	switch {
+	case !c.Within(v):
+		return false, fmt.Sprintf("the query gives %g, want %s", v, bounds(c)), nil
+	case math.IsInf(v, 0):
+		return false, "", fmt.Errorf("the query gives %g: %w", v, measure.ErrNoData)
+	}
+	return true, fmt.Sprintf("%g", v), nil
 }
 
 // finite is a value that JSON has a number for.

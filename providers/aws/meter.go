@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -33,7 +32,7 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if timed, ok := k.(timedKind); ok && q.Percentile > 0 {
 		metrics = append(metrics, timed.durations(alias, version)...)
 	}
-	seen, err := p.points(ctx, p.question(metrics, q))
+	seen, err := ask(ctx, p.front.cloudwatch, p.question(metrics, q))
 	if err != nil {
 		return providers.Sample{}, fmt.Errorf("measure %s version %s: %w", alias.Ref, version, err)
 	}
@@ -87,45 +86,72 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // points are the values of one query by their period.
 type points map[time.Time]float64
 
-// points asks for the values of every query, by its id.
-func (p *Provider) points(ctx context.Context, in *cloudwatch.GetMetricDataInput) (map[string]points, error) {
-	out := map[string]points{}
-	pages := cloudwatch.NewGetMetricDataPaginator(p.front.cloudwatch, in)
+// ask puts one question and reads every page of its answer.
+func ask(ctx context.Context, client cloudwatch.GetMetricDataAPIClient, in *cloudwatch.GetMetricDataInput) (map[string]points, error) {
+	a := answers{seen: map[string]points{}, said: map[string]types.StatusCode{}}
+	pages := cloudwatch.NewGetMetricDataPaginator(client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, classify(err)
 		}
 		for _, r := range page.MetricDataResults {
-			if err := failedQuery(r); err != nil {
+			if err := a.take(r, awssdk.ToTime(in.EndTime)); err != nil {
 				return nil, err
-			}
-			id := awssdk.ToString(r.Id)
-			if out[id] == nil {
-				out[id] = points{}
-			}
-			for i, v := range r.Values[:min(len(r.Values), len(r.Timestamps))] {
-				out[id][r.Timestamps[i].UTC()] += v
 			}
 		}
 	}
-	return out, nil
+	return a.seen, a.whole(in.MetricDataQueries)
 }
 
-// failedQuery: one query of several failed, which CloudWatch says with nothing but
-// a word beside its empty values.
-func failedQuery(r types.MetricDataResult) error {
-	switch r.StatusCode {
-	case types.StatusCodeInternalError, types.StatusCodeForbidden:
-		return providers.Errorf(providers.Transient, "query %s of metrics has no answer: %s", awssdk.ToString(r.Id), r.StatusCode)
+// answers are the pages of one question put together.
+type answers struct {
+	seen map[string]points           // by the query's id
+	said map[string]types.StatusCode // of a query's newest page
+}
+
+// take adds one page of one query. What failed says so with nothing but a word
+// beside its empty values; what is told of the time after the question is for the
+// next one; a period that is told twice is one.
+func (a answers) take(r types.MetricDataResult, end time.Time) error {
+	id := awssdk.ToString(r.Id)
+	switch a.said[id] = r.StatusCode; r.StatusCode {
+	case types.StatusCodeComplete, types.StatusCodePartialData, "":
+	default:
+		return providers.Errorf(providers.Transient, "query %s of metrics has no answer: %s", id, r.StatusCode)
+	}
+	if len(r.Values) != len(r.Timestamps) {
+		return providers.Errorf(providers.Transient, "query %s of metrics has %d values at %d times", id, len(r.Values), len(r.Timestamps))
+	}
+	if a.seen[id] == nil {
+		a.seen[id] = points{}
+	}
+	for i, v := range r.Values {
+		if at := r.Timestamps[i].UTC(); at.Before(end) {
+			a.seen[id][at] = v
+		}
 	}
 	return nil
 }
 
-// possible: no value is below zero or no number.
+// whole: every query was answered, and to its end. PartialData says that more is
+// to come; where no page follows, or a query is not spoken of, what is missing
+// is unknown and no zero.
+func (a answers) whole(asked []types.MetricDataQuery) error {
+	for _, q := range asked {
+		id := awssdk.ToString(q.Id)
+		if code, told := a.said[id]; !told || code == types.StatusCodePartialData {
+			return providers.Errorf(providers.Transient, "query %s of metrics was not answered to its end", id)
+		}
+	}
+	return nil
+}
+
+// possible: no value is below zero, no number, or more than can be counted.
 func (p points) possible() bool {
+	const most = 1e15 // calls or milliseconds in one period
 	for _, v := range p {
-		if !(v >= 0) || math.IsInf(v, 0) {
+		if !(v >= 0 && v <= most) {
 			return false
 		}
 	}

@@ -1,11 +1,14 @@
 package aws
 
 import (
+	"context"
 	"math"
 	"strconv"
 	"testing"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"mooring.dev/providers"
@@ -104,12 +107,75 @@ func TestLateIsKnownByWhatWasBefore(t *testing.T) {
 	}
 }
 
-// A query that failed is no silence.
-func TestFailedQueriesAreNoSilence(t *testing.T) {
-	for code, failed := range map[types.StatusCode]bool{types.StatusCodeComplete: false, types.StatusCodePartialData: false, "": false,
-		types.StatusCodeInternalError: true, types.StatusCodeForbidden: true} {
-		if err := failedQuery(types.MetricDataResult{StatusCode: code}); (err != nil) != failed {
-			t.Errorf("%q: %v", code, err)
+// answeredIn is a CloudWatch whose answer comes in these pages.
+type answeredIn [][]types.MetricDataResult
+
+func (p answeredIn) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+	at := 0
+	if in.NextToken != nil {
+		at, _ = strconv.Atoi(*in.NextToken)
+	}
+	out := &cloudwatch.GetMetricDataOutput{MetricDataResults: p[at]}
+	if at+1 < len(p) {
+		out.NextToken = awssdk.String(strconv.Itoa(at + 1))
+	}
+	return out, nil
+}
+
+// All pages make one answer. A query that failed, that is not spoken of or whose
+// last page says that there is more has none: that is an error, and never the part
+// that was told, nor a zero.
+func TestAnAnswerIsWholeOrNone(t *testing.T) {
+	from := time.Unix(1_800_000_000, 0).UTC().Truncate(time.Minute)
+	result := func(id string, code types.StatusCode, minutes []int, values ...float64) types.MetricDataResult {
+		r := types.MetricDataResult{Id: &id, StatusCode: code, Values: values}
+		for _, m := range minutes {
+			r.Timestamps = append(r.Timestamps, from.Add(time.Duration(m)*time.Minute))
+		}
+		return r
+	}
+	const (
+		complete = types.StatusCodeComplete
+		partial  = types.StatusCodePartialData
+	)
+	calls, none := result("m0", complete, []int{0, 1}, 5, 7), result("m1", complete, nil)
+	known := &providers.Sample{Known: true, Calls: 12}
+	for name, tc := range map[string]struct {
+		pages answeredIn
+		want  *providers.Sample // nil: an error
+	}{
+		"one page":                   {answeredIn{{calls, none}}, known},
+		"no word of how it went":     {answeredIn{{result("m0", "", []int{0, 1}, 5, 7), result("m1", "", nil)}}, known},
+		"two pages":                  {answeredIn{{result("m0", partial, []int{0}, 5), none}, {result("m0", complete, []int{1}, 7)}}, known},
+		"a query on the second page": {answeredIn{{calls}, {none}}, known},
+		"a period told twice":        {answeredIn{{result("m0", partial, []int{0, 1}, 5, 7), none}, {result("m0", complete, []int{1}, 7)}}, known},
+		"what comes after the end":   {answeredIn{{result("m0", complete, []int{0, 1, 2}, 5, 7, 9), none}}, known},
+		"nothing":                    {answeredIn{{result("m0", complete, nil), none}}, &providers.Sample{Silent: true}},
+		"a part, and no more":        {answeredIn{{result("m0", partial, []int{0}, 5), none}}, nil},
+		"a part of the failures":     {answeredIn{{calls, result("m1", partial, []int{0}, 0)}}, nil},
+		"it stops in the middle":     {answeredIn{{result("m0", partial, []int{0}, 5), none}, {}}, nil},
+		"failures not spoken of":     {answeredIn{{calls}}, nil},
+		"an empty answer":            {answeredIn{{}}, nil},
+		"it failed":                  {answeredIn{{calls, result("m1", types.StatusCodeInternalError, nil)}}, nil},
+		"it failed on a later page":  {answeredIn{{result("m0", partial, []int{0}, 5), none}, {result("m0", types.StatusCodeInternalError, nil)}}, nil},
+		"forbidden":                  {answeredIn{{calls, result("m1", types.StatusCodeForbidden, nil)}}, nil},
+		"a word nobody knows":        {answeredIn{{calls, result("m1", "Sampled", nil)}}, nil},
+		"values without a time":      {answeredIn{{result("m0", complete, []int{0}, 5, 7), none}}, nil},
+		"times without a value":      {answeredIn{{result("m0", complete, []int{0, 1}, 5), none}}, nil},
+		"more than can be counted":   {answeredIn{{result("m0", complete, []int{0}, 1e300), none}}, &providers.Sample{}},
+	} {
+		metrics := []metric{{counts: countsCalls}, {counts: countsErrors}}
+		asked := providers.Asked{Window: providers.Window{From: from, To: from.Add(2 * time.Minute)}}
+		seen, err := ask(t.Context(), tc.pages, (&Provider{o: Options{MetricPeriod: time.Minute}}).question(metrics, asked))
+		if (err != nil) != (tc.want == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && tc.want != nil {
+			if got := sampleOf(metrics, seen, asked); got != *tc.want {
+				t.Errorf("%s: %+v, want %+v", name, got, *tc.want)
+			}
+		} else if kind := providers.KindOf(err); err != nil && kind != providers.Transient {
+			t.Errorf("%s: %v, want it asked again", name, kind)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func TestQueryHasOneValue(t *testing.T) {
 		}
 	}
 	bad := []string{
+		`{"status":"success","data":{"resultType":"string","result":[1,"1"]}}`, `{"status":"success","data":{"resultType":"scalar","result":[1,"many"]}}`,
+		`{"status":"success","data":{"resultType":"scalar","result":[1,0.5]}}`, `{"status":"success","data":{"resultType":"vector","result":[{}]}}`,
+		`{"status":"success","data":{"resultType":"vector","result":{}}}`, `{"status":"success"}`, `{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}} and more`,
 		`{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}`,
 		`{"status":"success","data":{"resultType":"matrix","result":[]}}`,
 		`{"status":"error","errorType":"bad_data","error":"s3cret query"}`,
