@@ -61,13 +61,14 @@ type cloudEnd struct {
 }
 
 type cloudPull struct {
-	ID          int       `json:"id"`
-	Title       string    `json:"title"`
-	Description string    `json:"description"`
-	State       string    `json:"state"`
-	Author      cloudUser `json:"author"`
-	Source      cloudEnd  `json:"source"`
-	Destination cloudEnd  `json:"destination"`
+	ID          int         `json:"id"`
+	Title       string      `json:"title"`
+	Description string      `json:"description"`
+	State       string      `json:"state"`
+	Author      cloudUser   `json:"author"`
+	Reviewers   []cloudUser `json:"reviewers"`
+	Source      cloudEnd    `json:"source"`
+	Destination cloudEnd    `json:"destination"`
 	Links       struct {
 		HTML struct {
 			Href string `json:"href"`
@@ -191,9 +192,24 @@ func (b *bitbucketCloud) one(number int) string {
 	return b.repository + "/pullrequests/" + strconv.Itoa(number)
 }
 
+// edit names the reviewers there are: those left out would be taken off. One
+// who may review no more makes the host refuse all of it; then none is kept.
 func (b *bitbucketCloud) edit(ctx context.Context, number int, d sources.Draft) (sources.PullRequest, error) {
 	var p cloudPull
-	if err := b.do(ctx, http.MethodPut, b.one(number), map[string]any{"title": d.Title, "description": d.Body}, &p); err != nil {
+	if err := b.do(ctx, http.MethodGet, b.one(number), nil, &p); err != nil {
+		return sources.PullRequest{}, err
+	}
+	reviewers := make([]map[string]string, 0, len(p.Reviewers))
+	for _, u := range p.Reviewers {
+		reviewers = append(reviewers, map[string]string{"uuid": u.UUID})
+	}
+	body := map[string]any{"title": d.Title, "description": d.Body, "reviewers": reviewers}
+	err := b.do(ctx, http.MethodPut, b.one(number), body, &p)
+	if statusOf(err) == http.StatusBadRequest && len(reviewers) > 0 {
+		delete(body, "reviewers")
+		err = b.do(ctx, http.MethodPut, b.one(number), body, &p)
+	}
+	if err != nil {
 		return sources.PullRequest{}, err
 	}
 	return b.pull(ctx, p)

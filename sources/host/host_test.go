@@ -360,6 +360,13 @@ func TestLimitsAreHeeded(t *testing.T) {
 			"github's reset": {403, func(now time.Time) http.Header {
 				return http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {strconv.FormatInt(now.Add(5*time.Minute).Unix(), 10)}}
 			}, 5 * time.Minute},
+			"gitlab's reset": {429, func(now time.Time) http.Header {
+				return http.Header{"Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {strconv.FormatInt(now.Add(7*time.Minute).Unix(), 10)}}
+			}, 7 * time.Minute},
+			"a reset in seconds": {429, func(time.Time) http.Header { return http.Header{"Ratelimit-Reset": {"50"}} }, 50 * time.Second},
+			"a reset of before": {429, func(now time.Time) http.Header {
+				return http.Header{"X-Ratelimit-Reset": {strconv.FormatInt(now.Add(-time.Minute).Unix(), 10)}}
+			}, time.Second},
 			"no word of it":      {429, func(time.Time) http.Header { return nil }, time.Minute},
 			"a date that is off": {429, fixed("99999999"), time.Hour},
 		} {

@@ -127,11 +127,13 @@ const (
 	leastPause = time.Second
 	usualPause = time.Minute
 	mostPause  = time.Hour
+	spans      = 1e8 // a smaller reset time is no date since 1970 but seconds from now
 )
 
 // pause reads how long the host wants to be left alone: Retry-After in seconds
 // or as a date, else the reset time that GitHub (X-RateLimit-Reset) and GitLab
-// (RateLimit-Reset) tell, else a minute.
+// (RateLimit-Reset) tell, which by the draft standard are seconds from now, else
+// a minute.
 func (t *transport) pause(resp *http.Response, words []byte) (time.Time, bool) {
 	h := resp.Header
 	after := h.Get("Retry-After")
@@ -150,7 +152,12 @@ func (t *transport) pause(resp *http.Response, words []byte) (time.Time, bool) {
 		wait = at.Sub(now)
 	} else {
 		for _, name := range []string{"X-RateLimit-Reset", "RateLimit-Reset"} {
-			if n, err := strconv.ParseInt(h.Get(name), 10, 64); err == nil {
+			n, err := strconv.ParseInt(h.Get(name), 10, 64)
+			switch {
+			case err != nil:
+			case n < spans:
+				wait = time.Duration(n) * time.Second
+			default:
 				wait = time.Unix(n, 0).Sub(now)
 			}
 		}

@@ -84,7 +84,12 @@ func (r *Repository) BitbucketCloud() *httptest.Server {
 		"GET " + one: r.of(func(p *Pull, _ *http.Request, _ []byte) (int, any) { return 200, r.cloudPull(p) }),
 		"PUT " + one: r.of(func(p *Pull, _ *http.Request, body []byte) (int, any) {
 			b := read(body)
+			asked := named(b, func(o any) string { return str(in(o, "uuid")) })
+			if r.Left != "" && slices.Contains(asked, r.Left) {
+				return http.StatusBadRequest, object{"type": "error", "error": object{"message": "Bad request", "fields": object{"reviewers": []string{r.Left + " is not a member of this workspace"}}}}
+			}
 			p.Title, p.Body, p.edits = str(b["title"]), str(b["description"]), p.edits+1
+			p.Reviewers = asked // who is left out is taken off
 			return 200, r.cloudPull(p)
 		}),
 		"GET " + one + "/activity": r.of(r.cloudActivity),
@@ -102,19 +107,32 @@ func (r *Repository) BitbucketCloud() *httptest.Server {
 			id, _ := strconv.ParseInt(q.PathValue("id"), 10, 64)
 			return 200, cloudComment(r.writeComment(p, id, str(in(read(body), "content", "raw"))))
 		}),
-		"POST " + base + "/commit/{sha}/statuses/build": r.build,
+		"POST " + base + "/commit/{sha}/statuses/build": r.build(40),
 	}, bearer)
 }
 
-// build sets a status, which needs a key and an address on both Bitbuckets.
-func (r *Repository) build(q *http.Request, body []byte) (int, any) {
-	b := read(body)
-	state := map[string]string{"INPROGRESS": "pending", "SUCCESSFUL": "success", "FAILED": "failure"}[str(b["state"])]
-	if state == "" || str(b["key"]) == "" || len(str(b["key"])) > 40 || str(b["url"]) == "" {
-		return http.StatusBadRequest, object{"error": object{"message": "key, state and url are needed"}}
+// build sets a status, which needs an address and a key on both Bitbuckets, of
+// so many characters at most.
+func (r *Repository) build(most int) handler {
+	return func(q *http.Request, body []byte) (int, any) {
+		b := read(body)
+		state := map[string]string{"INPROGRESS": "pending", "SUCCESSFUL": "success", "FAILED": "failure"}[str(b["state"])]
+		if state == "" || str(b["key"]) == "" || len(str(b["key"])) > most || str(b["url"]) == "" {
+			return http.StatusBadRequest, object{"error": object{"message": "key, state and url are needed"}}
+		}
+		r.statuses = append(r.statuses, Status{q.PathValue("sha"), str(b["name"]), state, str(b["description"]), str(b["url"]), str(b["key"])})
+		return http.StatusCreated, object{"key": b["key"]}
 	}
-	r.statuses = append(r.statuses, Status{q.PathValue("sha"), str(b["name"]), state, str(b["description"]), str(b["url"])})
-	return http.StatusCreated, object{"key": b["key"]}
+}
+
+// named are the reviewers that a body names.
+func named(body object, name func(any) string) []string {
+	all, _ := body["reviewers"].([]any)
+	var out []string
+	for _, o := range all {
+		out = append(out, name(o))
+	}
+	return out
 }
 
 func cloudState(p *Pull) string {
@@ -141,8 +159,12 @@ func (r *Repository) cloudPull(p *Pull) object {
 		state := map[string]string{"approved": "approved", "changes": "changes_requested"}[v.Word]
 		people = append(people, object{"user": object{"account_id": v.By, "nickname": "nick"}, "approved": v.Word == "approved", "state": state, "role": "REVIEWER"})
 	}
+	asked := []object{}
+	for _, who := range p.Reviewers {
+		asked = append(asked, object{"uuid": who, "display_name": who})
+	}
 	return object{
-		"id": p.Number, "title": p.Title, "description": p.Body, "state": cloudState(p), "author": object{"account_id": p.Author}, "participants": people,
+		"reviewers": asked, "id": p.Number, "title": p.Title, "description": p.Body, "state": cloudState(p), "author": object{"account_id": p.Author}, "participants": people,
 		"source": end(p.Head, r.commit(p), p.Foreign), "destination": end(p.Base, r.Head(p.Base), false), "links": object{"html": object{"href": "https://host.test/pr/" + strconv.Itoa(p.Number)}},
 	}
 }
@@ -208,6 +230,10 @@ func (r *Repository) BitbucketServer() *httptest.Server {
 				return http.StatusConflict, object{"errors": []object{{"message": "you are attempting to modify a pull request based on out-of-date information"}}}
 			}
 			p.Title, p.Body, p.edits = str(b["title"]), str(b["description"]), p.edits+1
+			p.Reviewers = named(b, func(o any) string { return str(in(o, "user", "name")) })
+			for _, v := range p.Reviews { // who is taken off has no word any more
+				v.Dismissed = v.Dismissed || !slices.Contains(p.Reviewers, v.By)
+			}
 			return 200, r.serverPull(p)
 		}),
 		"GET " + one + "/activities": r.of(r.serverActivities),
@@ -224,7 +250,7 @@ func (r *Repository) BitbucketServer() *httptest.Server {
 			}
 			return 200, serverComment(r.writeComment(p, id, str(b["text"])))
 		}),
-		"POST " + base + "/commits/{sha}/builds": r.build,
+		"POST " + base + "/commits/{sha}/builds": r.build(255),
 	}, bearer)
 }
 
@@ -250,7 +276,13 @@ func (r *Repository) serverPull(p *Pull) object {
 		return object{"id": "refs/heads/" + branch, "displayId": branch, "latestCommit": sha, "repository": object{"slug": Name, "project": object{"key": key}}}
 	}
 	people := []object{}
-	for _, v := range p.newest() {
+	newest := p.newest()
+	for _, who := range p.Reviewers {
+		if !slices.ContainsFunc(newest, func(v *Review) bool { return v.By == who }) {
+			people = append(people, object{"user": object{"name": who}, "status": "UNAPPROVED", "approved": false, "role": "REVIEWER"})
+		}
+	}
+	for _, v := range newest {
 		status := map[string]string{"approved": "APPROVED", "changes": "NEEDS_WORK"}[v.Word]
 		people = append(people, object{"user": object{"name": v.By}, "status": status, "approved": v.Word == "approved", "lastReviewedCommit": v.Commit, "role": "REVIEWER"})
 	}

@@ -153,7 +153,7 @@ func (r *Repository) gitReviews(q *http.Request, words map[string]string, more f
 
 func (r *Repository) gitStatus(q *http.Request, body []byte) (int, any) {
 	b := read(body)
-	s := Status{q.PathValue("sha"), str(b["context"]), str(b["state"]), str(b["description"]), str(b["target_url"])}
+	s := Status{q.PathValue("sha"), str(b["context"]), str(b["state"]), str(b["description"]), str(b["target_url"]), ""}
 	r.statuses = append(r.statuses, s)
 	return http.StatusCreated, object{"id": r.id(), "state": s.State, "context": s.Context}
 }

@@ -78,7 +78,7 @@ func (r *Repository) GitLab() *httptest.Server {
 				}
 				break
 			}
-			r.statuses = append(r.statuses, Status{q.PathValue("sha"), str(b["name"]), state, str(b["description"]), str(b["target_url"])})
+			r.statuses = append(r.statuses, Status{q.PathValue("sha"), str(b["name"]), state, str(b["description"]), str(b["target_url"]), ""})
 			return http.StatusCreated, object{"id": r.id(), "sha": q.PathValue("sha")}
 		},
 		"GET " + base + "/merge_requests/{number}/notes": of(func(p *Pull, q *http.Request, _ []byte) (int, any) {

@@ -32,6 +32,10 @@ type Repository struct {
 	// PageCap is how many entries of a list it gives at once, however many are
 	// asked for; 0: as many.
 	PageCap int
+	// Left is somebody who left the workspace, and may review no more.
+	Left string
+	// Still: its clock stands, so that what happens does in the same second.
+	Still bool
 
 	mu        sync.Mutex
 	clock     time.Time
@@ -52,6 +56,7 @@ type Pull struct {
 	Author      string
 	State       string // open | closed | merged
 	Foreign     bool
+	Reviewers   []string // who was asked to review it
 	Reviews     []*Review
 	Comments    []*Comment
 	versions    []version // which commit it brought since when
@@ -80,17 +85,20 @@ type Comment struct {
 	Edits   int
 }
 
-// Status of a commit.
-type Status struct{ Commit, Context, State, Text, URL string }
+// Status of a commit. Key is what tells it from others where that is not its
+// context.
+type Status struct{ Commit, Context, State, Text, URL, Key string }
 
 // New makes an empty repository in which every branch is where head says.
 func New(head func(branch string) string) *Repository {
 	return &Repository{Head: head, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), protected: map[string]bool{}}
 }
 
-// tick is the host's clock: every event has its own second.
+// tick is the host's clock: every event has its own second, unless it is still.
 func (r *Repository) tick() time.Time {
-	r.clock = r.clock.Add(time.Second)
+	if !r.Still {
+		r.clock = r.clock.Add(time.Second)
+	}
 	return r.clock
 }
 
@@ -128,6 +136,14 @@ func (r *Repository) Review(number int, by, word string) {
 	defer r.mu.Unlock()
 	p := r.pull(number)
 	p.Reviews = append(p.Reviews, &Review{ID: r.id(), By: by, Word: word, Commit: r.commit(p), At: r.tick()})
+}
+
+// Ask asks somebody for a review.
+func (r *Repository) Ask(number int, who string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pull(number)
+	p.Reviewers = append(p.Reviewers, who)
 }
 
 // Dismiss takes a person's words back.
@@ -198,7 +214,7 @@ func (r *Repository) Pulls() []Pull {
 	out := make([]Pull, len(r.pulls))
 	for i, p := range r.pulls {
 		out[i] = *p
-		out[i].Comments = nil
+		out[i].Comments, out[i].Reviewers = nil, slices.Clone(p.Reviewers)
 		for _, c := range p.Comments {
 			copied := *c
 			out[i].Comments = append(out[i].Comments, &copied)

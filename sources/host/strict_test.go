@@ -1,0 +1,141 @@
+package host_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mooring.dev/sources"
+	"mooring.dev/sources/host"
+	"mooring.dev/sources/host/hosttest"
+)
+
+// Which of two things in the same second came first is not known: where an
+// approval names no commit it is of none, and never of what nobody may have seen.
+func TestAnApprovalInTheSecondOfAPushIsOfNeither(t *testing.T) {
+	for _, first := range []string{"the approval", "the push"} {
+		each(t, func(t *testing.T, w *world) {
+			ctx := t.Context()
+			r := must[sources.PullRequest](t)(w.Upsert(ctx, draft))
+			_ = must[[]sources.PullRequest](t)(w.Requests(ctx, base))
+			w.repo.Say(r.Number, "ann", "it was opened a while ago")
+			w.repo.Still = true
+			steps := []func(){
+				func() { w.repo.Review(r.Number, "ann", "approved") },
+				func() { w.push(branch, sha("b")); _ = must[[]sources.PullRequest](t)(w.Requests(ctx, base)) },
+			}
+			if first == "the push" {
+				slices.Reverse(steps)
+			}
+			for _, step := range steps {
+				step()
+			}
+			want := map[string]string{"the approval": sha("a"), "the push": sha("b")}[first]
+			if w.kind == host.GitLab || w.kind == host.BitbucketCloud {
+				want = ""
+			}
+			got := must[[]sources.Review](t)(w.Reviews(ctx, r.Number))
+			if len(got) != 1 || got[0].Commit != want {
+				t.Errorf("%s first: %+v, want one of %q", first, got, want)
+			}
+		})
+	}
+}
+
+// A pull request that is made to say something else keeps who was asked to
+// review it, and what they said.
+func TestReviewersStayWhenARequestChanges(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		r := must[sources.PullRequest](t)(w.Upsert(ctx, draft))
+		w.repo.Ask(r.Number, "ann")
+		w.repo.Ask(r.Number, "bob")
+		w.repo.Review(r.Number, "ann", "approved")
+		changed := draft
+		changed.Body = "another plan"
+		_ = must[sources.PullRequest](t)(w.Upsert(ctx, changed))
+		if p := w.repo.Pulls()[0]; p.Body != changed.Body || !slices.Equal(slices.Sorted(slices.Values(p.Reviewers)), []string{"ann", "bob"}) {
+			t.Errorf("of ann and bob there are %v, and it says %q", p.Reviewers, p.Body)
+		}
+		if got := must[[]sources.Review](t)(w.Reviews(ctx, r.Number)); len(got) != 1 || got[0].Login != "ann" {
+			t.Errorf("reviews %+v", got)
+		}
+		// One who left the workspace keeps nobody from seeing the plan.
+		w.repo.Left = "bob"
+		changed.Body = "a third plan"
+		if got := must[sources.PullRequest](t)(w.Upsert(ctx, changed)); got.Body != changed.Body {
+			t.Errorf("it says %q", got.Body)
+		}
+	})
+}
+
+// However long a context is, each has a status of its own. Bitbucket Cloud takes
+// 40 characters of a key.
+func TestLongContextsAreApart(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		long := "mooring/" + strings.Repeat("region-", 8)
+		contexts := []string{long + "one", long + "two", "mooring/" + strings.Repeat("x", 32), "mooring/" + strings.Repeat("x", 33)}
+		keys := map[string]bool{}
+		for _, c := range contexts {
+			for _, state := range []sources.StatusState{sources.StatusPending, sources.StatusSuccess} {
+				if err := w.Status(t.Context(), sources.CommitStatus{Commit: sha("a"), Context: c, State: state}); err != nil {
+					t.Fatalf("%s: %v", c, err)
+				}
+			}
+		}
+		for _, s := range w.repo.Statuses() {
+			keys[s.Context+s.Key] = true
+			if w.kind == host.BitbucketCloud && len(s.Context) <= 40 && s.Key != s.Context {
+				t.Errorf("%s is called %s", s.Context, s.Key)
+			}
+		}
+		shown := map[string]bool{}
+		for _, s := range w.repo.Statuses() {
+			if w.kind == host.BitbucketCloud || w.kind == host.BitbucketServer {
+				shown[s.Key] = true
+			} else {
+				shown[s.Context] = true
+			}
+		}
+		if len(shown) != len(contexts) || len(keys) != len(contexts) {
+			t.Errorf("%d contexts are %d statuses, by %d names", len(contexts), len(shown), len(keys))
+		}
+	})
+}
+
+// What was said is remembered, but not without end: of what was forgotten the
+// host is told again.
+func TestStatusesAreNotRememberedForEver(t *testing.T) {
+	told := 0
+	client := &http.Client{Transport: answering(func(*http.Request) { told++ })}
+	h, err := host.New(host.Options{Kind: host.GitHub, Repository: "acme/shop", Token: func() (string, error) { return hosttest.Token, nil }, Client: client, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(context string) int {
+		before := told
+		if err := h.Status(t.Context(), sources.CommitStatus{Commit: sha("a"), Context: context}); err != nil {
+			t.Fatal(err)
+		}
+		return told - before
+	}
+	if first, again := say("first"), say("first"); first != 1 || again != 0 {
+		t.Fatalf("told %d times, then %d", first, again)
+	}
+	for i := range 4096 {
+		say(strings.Repeat("x", i+1))
+	}
+	if say("first") != 1 {
+		t.Error("4,097 are remembered")
+	}
+}
+
+// answering takes every request, and answers {}.
+type answering func(*http.Request)
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	a(r)
+	return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
