@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -26,17 +22,19 @@ import (
 	"mooring.dev/sources/host/hosttest"
 )
 
-// forge is a host: shop.git by smart HTTP, and people's side of it as a GitHub
-// shows it. It signs its webhooks with $HOOK_SECRET.
+// forge is a host: shop.git by smart HTTP, and people's side of it as a host of
+// its kind shows it. It signs its webhooks with $HOOK_SECRET.
 type forge struct {
 	*hosttest.Repository
+	kind hosttest.Kind
 	git  string // the bare repository's folder
 	app  *hosttest.App
-	sent int
 }
 
 // cmdForge starts a host, before the shop: $FORGE_GIT is its repository, and
-// FORGE_API in the script's mooring.yaml its address. "forge app" is one that
+// FORGE_API in the script's mooring.yaml its address. It is a GitHub, or of the
+// kind that is named, of which "FORGE_KIND: {" in mooring.yaml begins the
+// settings. "forge app" is a GitHub that
 // lets the GitHub App 7 in alone, by its installation 42 and the key in app.pem;
 // "forge remove" takes that away and "forge install" gives it again.
 func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
@@ -55,15 +53,24 @@ func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
 			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true",
 		},
 	}
-	st.forge = &forge{git: filepath.Join(st.work, "shop.git")}
+	name := append(args, "github")[0]
+	app := name == "app"
+	if app {
+		name = "github"
+	}
+	kind, ok := hosttest.Kinds()[name]
+	if !ok {
+		ts.Fatalf("forge %s: there is no such host", name)
+	}
+	st.forge = &forge{kind: kind, git: filepath.Join(st.work, "shop.git")}
 	st.forge.Repository = hosttest.New(st.forge.at)
 	var server, api *httptest.Server
-	if len(args) > 0 {
+	if app {
 		st.forge.app = appOf(ts, backend)
 		api = st.forge.GitHubApp(st.forge.app)
 		server = api
 	} else {
-		server, api = httptest.NewServer(backend), st.forge.GitHub()
+		server, api = httptest.NewServer(backend), kind.Serve(st.forge.Repository)
 		ts.Defer(server.Close)
 	}
 	ts.Defer(api.Close)
@@ -71,7 +78,8 @@ func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
 	pipeline := filepath.Join(st.work, "mooring.yaml")
 	text, err := os.ReadFile(pipeline)
 	ts.Check(err)
-	ts.Check(os.WriteFile(pipeline, bytes.ReplaceAll(text, []byte("FORGE_API"), []byte(api.URL)), 0o644))
+	told := strings.NewReplacer("FORGE_API", api.URL, "FORGE_KIND: {", kind.Spec, "KIND", name).Replace(string(text))
+	ts.Check(os.WriteFile(pipeline, []byte(told), 0o644))
 }
 
 // appOf is an App whose tokens live for twenty seconds, and writes its key.
@@ -109,40 +117,64 @@ func (f *forge) at(branch string) string {
 //	pull open HEAD BASE
 //	pull fork BASE                  (the work tree's commit is in a fork)
 //	pull approve NUMBER LOGIN
+//	pull close NUMBER
 //	pull merge NUMBER               (a squash; $COMMIT is what it made)
 //	pull pushed BRANCH              (the host tells of a push)
+//	pull forged BRANCH              (somebody else does: it is refused)
+//	pull break STATUS               (its API answers that alone; 0: it is mended)
 //	pull status BRANCH CONTEXT STATE
-//	pull comment NUMBER REGEXP
+//	pull comment NUMBER REGEXP      (of the one comment)
 func cmdPull(ts *testscript.TestScript, _ bool, args []string) {
 	f := stageOf(ts).forge
 	if f == nil || len(args) < 2 {
-		ts.Fatalf("usage: forge, then pull open|fork|approve|merge|status|comment …")
+		ts.Fatalf("usage: forge, then pull open|fork|approve|close|merge|pushed|forged|break|status|comment …")
 	}
+	what := "pull " + strings.Join(args, " ")
+	switch args[0] {
+	case "open", "fork", "approve", "close", "merge":
+		number := f.act(ts, args)
+		f.hook(ts, func(secret string) (*http.Request, error) {
+			return f.Touched(f.kind, ts.Getenv("DAEMON"), number, secret)
+		})
+	case "pushed":
+		f.hook(ts, func(secret string) (*http.Request, error) {
+			return f.Pushed(f.kind, ts.Getenv("DAEMON"), args[1], secret)
+		})
+	case "forged":
+		r, err := f.Pushed(f.kind, ts.Getenv("DAEMON"), args[1], "a guess")
+		ts.Check(err)
+		sends(ts, r, http.StatusUnauthorized)
+	case "break":
+		f.Break(count(ts, args[1]))
+	case "status":
+		await(ts, what, func() (string, bool) { return f.status(args[1], args[2], args[3]) })
+	case "comment":
+		await(ts, what, func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
+	default:
+		ts.Fatalf("%s: there is no such act", what)
+	}
+}
+
+// act is what people do to a pull request; it returns which.
+func (f *forge) act(ts *testscript.TestScript, args []string) int {
 	switch args[0] {
 	case "open":
-		f.Open(hosttest.Pull{Head: args[1], Base: args[2], Title: "bring " + args[1], Author: "dev"})
+		return f.Open(hosttest.Pull{Head: args[1], Base: args[2], Title: "bring " + args[1], Author: "dev"}).Number
 	case "fork":
 		head := ofForks + strconv.Itoa(len(f.Pulls())+1)
 		ts.Check(ts.Exec("git", "-C", filepath.Join(stageOf(ts).work, "shop"), "push", "--quiet", f.git, "HEAD:refs/pull/"+strings.TrimPrefix(head, ofForks)+"/head"))
-		f.Open(hosttest.Pull{Head: head, Base: args[1], Title: "from outside", Author: "outsider", Foreign: true})
-	case "approve":
-		f.Review(count(ts, args[1]), args[2], "approved")
-	case "pushed":
-		f.hook(ts, "push", fmt.Sprintf(`{"ref":"refs/heads/%s","after":"%s","repository":{"full_name":"acme/shop"}}`, args[1], f.at(args[1])))
-		return
-	case "merge":
-		f.merge(ts, count(ts, args[1]))
-	case "status":
-		await(ts, "pull "+strings.Join(args, " "), func() (string, bool) { return f.status(args[1], args[2], args[3]) })
-		return
-	case "comment":
-		await(ts, "pull "+strings.Join(args, " "), func() (string, bool) { return f.comment(count(ts, args[1]), args[2]) })
-		return
-	default:
-		ts.Fatalf("pull %s: want open, fork, approve, merge, pushed, status or comment", args[0])
+		return f.Open(hosttest.Pull{Head: head, Base: args[1], Title: "from outside", Author: "outsider", Foreign: true}).Number
 	}
-	f.sent++
-	f.hook(ts, "pull_request", fmt.Sprintf(`{"number":%d,"repository":{"full_name":"acme/shop"}}`, f.sent))
+	number := count(ts, args[1])
+	switch args[0] {
+	case "approve":
+		f.Review(number, args[2], "approved")
+	case "close":
+		f.Close(number, "closed")
+	case "merge":
+		f.merge(ts, number)
+	}
+	return number
 }
 
 func count(ts *testscript.TestScript, text string) int {
@@ -198,26 +230,26 @@ func (f *forge) comment(number int, pattern string) (string, bool) {
 	if number > len(pulls) {
 		return fmt.Sprintf("%d pull requests", len(pulls)), false
 	}
+	var texts []string
 	for _, c := range pulls[number-1].Comments {
-		if regexp.MustCompile(pattern).MatchString(c.Text) {
-			return c.Text, len(pulls[number-1].Comments) == 1
-		}
+		texts = append(texts, c.Text)
 	}
-	return fmt.Sprintf("%+v", pulls[number-1].Comments), false
+	all := strings.Join(texts, "\n")
+	return all, len(texts) == 1 && regexp.MustCompile(pattern).MatchString(all)
 }
 
 // hook tells the daemon that people did something.
-func (f *forge) hook(ts *testscript.TestScript, event, body string) {
-	mac := hmac.New(sha256.New, []byte(ts.Getenv("HOOK_SECRET")))
-	mac.Write([]byte(body))
-	r, err := http.NewRequest(http.MethodPost, ts.Getenv("DAEMON")+"/webhooks/github", strings.NewReader(body))
+func (f *forge) hook(ts *testscript.TestScript, signed func(secret string) (*http.Request, error)) {
+	r, err := signed(ts.Getenv("HOOK_SECRET"))
 	ts.Check(err)
-	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	r.Header.Set("X-GitHub-Event", event)
+	sends(ts, r, http.StatusAccepted)
+}
+
+func sends(ts *testscript.TestScript, r *http.Request, want int) {
 	resp, err := http.DefaultClient.Do(r)
 	ts.Check(err)
 	ts.Check(resp.Body.Close())
-	if resp.StatusCode != http.StatusAccepted {
+	if resp.StatusCode != want {
 		ts.Fatalf("the webhook got %s", resp.Status)
 	}
 }

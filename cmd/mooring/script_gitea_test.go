@@ -20,7 +20,7 @@ import (
 
 // TestGitea plays the story of a host against a real Gitea, of $MOORING_GITEA,
 // `make gitea`, or PATH. Building one costs minutes, so that CI does without:
-// of hosts, CI knows hosts.txtar's alone.
+// TestHosts plays each kind of host.
 func TestGitea(t *testing.T) {
 	if giteaProgram() == "" {
 		t.Skip("there is no Gitea on this machine: make gitea builds one; $MOORING_GITEA may name one")

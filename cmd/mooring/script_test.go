@@ -56,7 +56,13 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func runScripts(t *testing.T, p testscript.Params) {
 	p.RequireUniqueNames, p.UpdateScripts = true, *update
-	p.Setup = prepare
+	more := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		if err := prepare(e); err != nil || more == nil {
+			return err
+		}
+		return more(e)
+	}
 	p.Condition = witnessed
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
 		"shop": cmdShop, "point": cmdPoint, "push": cmdPush, "sandbox": cmdSandbox, "moto": cmdMoto, "daemon": cmdDaemon,

@@ -44,6 +44,7 @@ type Repository struct {
 	protected map[string]bool
 	limited   []http.Header // answers to come that refuse
 	refused   []int
+	broken    int // the status of every answer; 0: it answers
 	asked     int
 	nextID    int64
 }
@@ -200,6 +201,13 @@ func (r *Repository) Refuse(status int, h http.Header) {
 	r.refused, r.limited = append(r.refused, status), append(r.limited, h)
 }
 
+// Break makes every answer one with this status, until it is called with 0.
+func (r *Repository) Break(status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = status
+}
+
 // Asked is how many requests were answered.
 func (r *Repository) Asked() int {
 	r.mu.Lock()
@@ -269,6 +277,8 @@ func (r *Repository) serve(routes map[string]handler, authorised func(*http.Requ
 			capped(q, r.PageCap)
 			status, out := http.StatusUnauthorized, any(map[string]any{"message": "bad credentials " + q.Header.Get("Authorization") + q.Header.Get("PRIVATE-TOKEN")})
 			switch {
+			case r.broken != 0:
+				status, out = r.broken, map[string]any{"message": "we are down"}
 			case len(r.refused) > 0:
 				status, out = r.refused[0], map[string]any{"message": "not now"}
 				for name, values := range r.limited[0] {
