@@ -118,9 +118,15 @@ func (b *bitbucketCloud) pulls(ctx context.Context, head, base, state string) ([
 	if err := cloudPages(ctx, b, b.repository+"/pullrequests", query, func(p cloudPull) { found = append(found, p) }); err != nil {
 		return nil, err
 	}
+	newest := 0
+	for _, p := range found {
+		if !p.foreign() {
+			newest = max(newest, p.ID)
+		}
+	}
 	var out []sources.PullRequest
 	for _, p := range found {
-		r, err := b.pull(ctx, p)
+		r, err := b.pull(ctx, p, p.ID == newest)
 		if err != nil {
 			return nil, err
 		}
@@ -129,10 +135,16 @@ func (b *bitbucketCloud) pulls(ctx context.Context, head, base, state string) ([
 	return out, nil
 }
 
-func (b *bitbucketCloud) pull(ctx context.Context, p cloudPull) (sources.PullRequest, error) {
+func (p cloudPull) foreign() bool {
+	return p.Source.Repository.FullName != p.Destination.Repository.FullName
+}
+
+// pull tells of open requests what they bring, and of one that has ended where
+// that is asked for: each costs a request.
+func (b *bitbucketCloud) pull(ctx context.Context, p cloudPull, ended bool) (sources.PullRequest, error) {
 	r := sources.PullRequest{
 		Number: p.ID, Head: p.Source.Branch.Name, Base: p.Destination.Branch.Name, Title: p.Title, Body: p.Description, Author: p.Author.login(), URL: p.Links.HTML.Href,
-		Foreign: p.Source.Repository.FullName != p.Destination.Repository.FullName,
+		Foreign: p.foreign(),
 	}
 	switch p.State {
 	case "OPEN":
@@ -140,9 +152,14 @@ func (b *bitbucketCloud) pull(ctx context.Context, p cloudPull) (sources.PullReq
 	case "MERGED":
 		r.State = sources.RequestMerged
 	}
+	open := r.State == sources.RequestOpen
+	if r.Foreign || !open && !ended {
+		return r, nil
+	}
 	var err error
-	if !r.Foreign && r.State == sources.RequestOpen {
-		r.Commit, err = b.whole(ctx, p.Source.Commit.Hash)
+	r.Commit, err = b.whole(ctx, p.Source.Commit.Hash)
+	if !open && statusOf(err) == http.StatusNotFound {
+		return r, nil // its branch is gone, and what it brought
 	}
 	return r, err
 }
@@ -185,7 +202,7 @@ func (b *bitbucketCloud) open(ctx context.Context, d sources.Draft) (sources.Pul
 	if err != nil {
 		return sources.PullRequest{}, err
 	}
-	return b.pull(ctx, p)
+	return b.pull(ctx, p, false)
 }
 
 func (b *bitbucketCloud) one(number int) string {
@@ -212,7 +229,7 @@ func (b *bitbucketCloud) edit(ctx context.Context, number int, d sources.Draft) 
 	if err != nil {
 		return sources.PullRequest{}, err
 	}
-	return b.pull(ctx, p)
+	return b.pull(ctx, p, false)
 }
 
 // cloudActivity is one entry of what happened; one member is set.
