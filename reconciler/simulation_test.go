@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type simulation struct {
 	budget   int            // what is left of the passes a run may take
 	quiet    bool           // policy may mute, whatever its mode
 	analysis string         // what environments say of it beside what all say, as "probe: {…}, "
+	pace     string         // how they roll out, where it is not as all do
 }
 
 // control is the control branch with this simulation's graph of environments.
@@ -74,10 +76,16 @@ func (s *simulation) before(env string) []string {
 	return s.names[i-1 : i]
 }
 
+// canaries is how environments roll out in which traffic moves.
+var canaries = regexp.MustCompile(`rollout: \{strategy: canary.*`)
+
 // controlFiles is the control branch with what this simulation says of analysis.
 func (s *simulation) controlFiles() map[string]string {
 	files := s.control("allow")
 	files["mooring.yaml"] = strings.ReplaceAll(files["mooring.yaml"], "analysis: {", "analysis: {"+s.analysis)
+	if s.pace != "" {
+		files["mooring.yaml"] = canaries.ReplaceAllLiteralString(files["mooring.yaml"], s.pace)
+	}
 	return files
 }
 

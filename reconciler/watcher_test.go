@@ -35,6 +35,7 @@ var rule = map[int]string{
 	12: "neither a clock jump nor a restart shortens a hold or a soak",
 	13: "with faults gone, everything converges",
 	14: "a content that failed is not tried again until a person says so",
+	16: "a newer release is taken within a second",
 	15: "what was in force in all environments before comes in, and what people brought",
 }
 
@@ -346,7 +347,7 @@ func (s *simulation) release(env, sha string) *release {
 	if !ok {
 		return nil
 	}
-	key := fmt.Sprint(env, s.names, s.analysis, snap.TreeID)
+	key := fmt.Sprint(env, s.names, s.analysis, s.pace, snap.TreeID)
 	rendered.mu.Lock()
 	defer rendered.mu.Unlock()
 	r, ok := rendered.by[key]
