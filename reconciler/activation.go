@@ -166,7 +166,10 @@ func (d *Daemon) activated(ctx context.Context, a record.Activation, decision []
 	}
 	d.opts.Log.Info("policies", zap.String("commit", short(a.Revision)), zap.Bool("active", a.Active), zap.String("reason", a.Reason),
 		zap.Int("replayed", a.Replayed), zap.Int("flips", len(a.Flips)))
-	return d.fatal(d.ledger.append(ctx, "", append(decision, journal.Record{Activation: &a})...))
+	if err := d.ledger.append(ctx, "", append(decision, journal.Record{Activation: &a})...); err != nil {
+		return fmt.Errorf("record the policies at %s: %w", short(a.Revision), err)
+	}
+	return nil
 }
 
 // sameAttempt: it says nothing that the one before did not.

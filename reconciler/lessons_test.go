@@ -3,12 +3,16 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"mooring.dev/policy"
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/rollout"
 )
 
@@ -50,6 +54,79 @@ func TestLesson35ACommitDoesNotJudgeItself(t *testing.T) {
 	j := s.watch.environment("preview").Judged
 	if j.Release.Commit != sha || j.Outcome != "deny" || j.Policy != active || s.mutations() != calls {
 		t.Errorf("judged %+v, %d calls", j, s.mutations()-calls)
+	}
+	sound(t, s)
+}
+
+// lesson35 is an environment with a content in force, and then one commit of the
+// control branch that points it at a newer content and brings other policies.
+func lesson35(t *testing.T, before string, after map[string]string) (s *simulation, first, next string) {
+	t.Helper()
+	s = governed(t, ruled("admission/size.rego", before))
+	k := firstContent()
+	k.memory = 512
+	s.repo.branches["env/next"] = s.repo.branches["env/staging"]
+	first, next = s.active(), s.repo.commit("env/next", k.files())
+	files := controlFiles("allow", s.names...)
+	files["mooring.yaml"] = strings.Replace(files["mooring.yaml"], "- name: staging\n", "- name: staging\n      branch: env/next\n", 1)
+	maps.Copy(files, after)
+	s.repo.commit("main", files)
+	return s, first, next
+}
+
+// A commit that changes mooring.yaml and policies counts whole: what the one
+// brings is judged by the others where those in force let them in, and by those
+// in force where not.
+func TestLesson35OneCommitOfPipelineAndPolicies(t *testing.T) {
+	elsewhere := allowing + "deny contains \"not from there\" if input.source.ref == \"refs/heads/env/next\"\n"
+	for _, c := range []struct {
+		name     string
+		before   string
+		after    map[string]string
+		active   bool
+		restarts bool
+	}{
+		{name: "stricter ones, let in", before: allowing, after: ruled("admission/size.rego", elsewhere), active: true},
+		{name: "stricter ones, let in by a new daemon", before: allowing, after: ruled("admission/size.rego", elsewhere), active: true, restarts: true},
+		{name: "milder ones, kept out", before: elsewhere, after: ruled("admission/size.rego", allowing, "rollout/calm.rego", rollout1)},
+		{name: "milder ones, kept out by a new daemon", before: elsewhere, after: ruled("admission/size.rego", allowing, "rollout/calm.rego", rollout1), restarts: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, first, next := lesson35(t, c.before, c.after)
+			if c.restarts {
+				s.restartRego(t)
+			}
+			calls := s.mutations()
+			s.run(time.Minute)
+			j := s.watch.environment("staging").Judged
+			if j.Release.Commit != next || j.Outcome != "deny" || j.Policy != s.active() || (s.active() != first) != c.active || s.mutations() != calls {
+				t.Errorf("active %.12s, before it %.12s; %s of %.12s by %.12s, %d calls", s.active(), first, j.Outcome, j.Release.Commit, j.Policy, s.mutations()-calls)
+			}
+			sound(t, s)
+		})
+	}
+}
+
+// Nothing of such a commit counts while the journal does not hold that its
+// policies are in force.
+func TestLesson35PoliciesNotRecordedAreNotInForce(t *testing.T) {
+	s, first, next := lesson35(t, allowing, ruled("admission/size.rego", allowing+"# the same\n"))
+	s.store.Break(func(_ int, recs []journal.Record) journal.Fault {
+		if slices.ContainsFunc(recs, func(r journal.Record) bool { return r.Activation != nil }) {
+			return journal.FailBefore
+		}
+		return journal.NoFault
+	})
+	calls := s.mutations()
+	s.run(time.Minute)
+	if spec, _ := s.d.world.Load().pipeline.Environment("staging"); s.active() != first || spec.Branch != "env/staging" || s.mutations() != calls {
+		t.Errorf("active %.12s, before it %.12s; staging is on %s, %d calls", s.active(), first, spec.Branch, s.mutations()-calls)
+	}
+	s.store.Break(nil)
+	s.run(time.Minute)
+	j := s.watch.environment("staging").Judged
+	if a := s.lastActivation(); j.Release.Commit != next || !a.Active || a.Revision != s.active() || a.Revision == first {
+		t.Errorf("recorded is %+v, and judged %s of %.12s by %.12s", a, j.Outcome, j.Release.Commit, j.Policy)
 	}
 	sound(t, s)
 }
