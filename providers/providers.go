@@ -190,7 +190,8 @@ type Sample struct {
 	Calls     int64
 	Errors    int64
 	Throttles int64
-	Latency   Latency // of the calls that ran
+	// Latency is of the calls that ran, one for each that was asked.
+	Latency []Latency
 }
 
 // Latency is how long the calls of one version over one window took, as far as
@@ -198,6 +199,8 @@ type Sample struct {
 // not in it. What it cannot tell is not Known, whatever else is.
 type Latency struct {
 	Known bool
+	// Percentile is the one that was asked for.
+	Percentile float64
 	// Calls that a duration is known of, and those among them that took longer
 	// than Threshold, the one that was asked for. With no Threshold neither is
 	// counted.
@@ -212,11 +215,17 @@ type Latency struct {
 // Window is a half-open span of time [From, To).
 type Window struct{ From, To time.Time }
 
-// Asked is what is measured: calls always, latency where a percentile is
+// Asked is what is measured: calls always, latency where percentiles are
 // given, in the same question to the platform.
 type Asked struct {
 	Window
-	Percentile float64       // of durations, 50 to 100 exclusive; 0: latency is not asked
+	Latency []AskedLatency // each percentile once
+}
+
+// AskedLatency is one percentile of durations, and the threshold calls are held
+// against.
+type AskedLatency struct {
+	Percentile float64       // 50 to 100 exclusive
 	Threshold  time.Duration // above which calls are counted; 0: none are
 }
 

@@ -96,8 +96,10 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	for _, f := range ro.Functions {
 		s.Functions = append(s.Functions, web.RolloutFunction{
 			Resource: f.Ref.String(), Stable: f.Stable, New: f.New, Canary: countsStatus(f.Canary), Baseline: countsStatus(f.Baseline),
-			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline), Latency: latencyStatus(f),
+			Probes: probesStatus(f.Probe.Canary, f.Probe.Baseline),
 		})
+		told := &s.Functions[len(s.Functions)-1]
+		told.Latency, told.FurtherLatency = latencyStatus(f)
 	}
 	for _, m := range ro.Measures {
 		s.Measures = append(s.Measures, web.Measure{Name: m.Name, Alarm: m.Alarm, Verdict: string(m.Verdict), Detail: m.Detail, Value: m.Value, DryRun: m.DryRun, Red: m.Red})
@@ -105,13 +107,21 @@ func rolloutStatus(ro rollout.State) web.RolloutStatus {
 	return s
 }
 
-// latencyStatus is nil where nothing is known of how slow calls are.
-func latencyStatus(f rollout.Function) *web.LatencyStatus {
-	l := f.Latency
-	if l.Slow == 0 {
-		return nil
+// latencyStatus is what is known of how slow calls are: at the lowest percentile
+// that is judged, nil where nothing is, and at the others.
+func latencyStatus(f rollout.Function) (first *web.LatencyStatus, further []web.LatencyStatus) {
+	for _, l := range f.Latency {
+		if l.Slow == 0 {
+			continue
+		}
+		told := web.LatencyStatus{Percentile: l.Percentile, Seconds: l.Slow.Seconds(), Canary: countsStatus(l.Canary), Baseline: countsStatus(l.Baseline)}
+		if first == nil {
+			first = &told
+			continue
+		}
+		further = append(further, told)
 	}
-	return &web.LatencyStatus{Seconds: l.Slow.Seconds(), Canary: countsStatus(l.Canary), Baseline: countsStatus(l.Baseline)}
+	return first, further
 }
 
 // probesStatus is nil where no calls of our own were made.

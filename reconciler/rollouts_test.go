@@ -6,6 +6,7 @@ import (
 
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/rollout"
+	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/reconciler/web"
 )
 
@@ -63,12 +64,17 @@ func TestRolloutsHoldEveryLook(t *testing.T) {
 // How slow the calls are is told once it is known what slow is.
 func TestLatencyIsToldOnceKnown(t *testing.T) {
 	var f rollout.Function
-	f.Latency.Canary, f.Latency.Baseline = rollout.Counts{Calls: 90, Errors: 9}, rollout.Counts{Calls: 900, Errors: 8}
-	if got := latencyStatus(f); got != nil {
-		t.Errorf("before anything is known: %+v", got)
+	f.Latency = make(analysis.Latencies, 2)
+	f.Latency[0].Canary, f.Latency[0].Baseline = rollout.Counts{Calls: 90, Errors: 9}, rollout.Counts{Calls: 900, Errors: 8}
+	if got, further := latencyStatus(f); got != nil || further != nil {
+		t.Errorf("before anything is known: %+v, %+v", got, further)
 	}
-	f.Latency.Slow = 412 * time.Millisecond
-	got := latencyStatus(f)
+	f.Latency[0].Slow = 412 * time.Millisecond
+	f.Latency[1].Percentile, f.Latency[1].Slow = 99, time.Second
+	got, further := latencyStatus(f)
+	if len(further) != 1 || further[0].Percentile != 99 || further[0].Seconds != 1 {
+		t.Errorf("of the other percentile: %+v", further)
+	}
 	if got == nil || got.Seconds != 0.412 || got.Canary != (web.CountsStatus{Calls: 90, Errors: 9}) || got.Baseline != (web.CountsStatus{Calls: 900, Errors: 8}) {
 		t.Errorf("told as %+v", got)
 	}

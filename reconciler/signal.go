@@ -180,13 +180,13 @@ type looking struct {
 	f     rollout.Function
 }
 
-func (l looking) at(ctx context.Context, w providers.Window, latency *manifest.LatencyRule) (rollout.Look, error) {
+func (l looking) at(ctx context.Context, w providers.Window, latency manifest.LatencyRules) (rollout.Look, error) {
 	look := rollout.Look{Ref: l.f.Ref, Window: w}
-	q := providers.Asked{Window: w}
-	beside := q
-	if latency != nil {
-		q.Percentile, beside.Percentile = latency.Percentile, latency.Percentile
-		q.Threshold, beside.Threshold = l.f.Latency.Thresholds(latency)
+	q, beside := providers.Asked{Window: w}, providers.Asked{Window: w}
+	for _, rule := range latency {
+		canary, baseline := l.f.Latency.Of(rule).Thresholds(rule)
+		q.Latency = append(q.Latency, providers.AskedLatency{Percentile: rule.Percentile, Threshold: canary})
+		beside.Latency = append(beside.Latency, providers.AskedLatency{Percentile: rule.Percentile, Threshold: baseline})
 	}
 	var err error
 	if look.Canary, err = l.meter.Measure(ctx, l.alias, l.f.New, q); err != nil {

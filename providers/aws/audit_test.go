@@ -3,6 +3,7 @@ package aws
 import (
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -130,7 +131,7 @@ func TestMeasureTellsVersionsApart(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got != want {
+				if !reflect.DeepEqual(got, want) {
 					t.Errorf("version %s: %+v, want %+v", version, got, want)
 				}
 			}
@@ -180,27 +181,29 @@ func TestMeasureAsksForDurations(t *testing.T) {
 	put("3", "Errors", 1, 0)
 	ask := func(version string, threshold time.Duration) providers.Sample {
 		t.Helper()
-		got, err := b.Measure(b.ctx, alias, version, providers.Asked{Window: providers.Window{From: now, To: now.Add(2 * time.Minute)}, Percentile: 50, Threshold: threshold})
-		if err != nil {
-			t.Fatal(err)
+		got, err := b.Measure(b.ctx, alias, version, providers.Asked{Window: providers.Window{From: now, To: now.Add(2 * time.Minute)}, Latency: []providers.AskedLatency{{Percentile: 75}, {Percentile: 50, Threshold: threshold}}})
+		if err != nil || len(got.Latency) != 2 && got.Known {
+			t.Fatalf("%+v, %v", got, err)
 		}
 		return got
 	}
 	got := ask("1", 30*time.Millisecond)
-	if q := got.Latency.Quantile; q < 20*time.Millisecond || q > 30*time.Millisecond {
-		t.Errorf("half of the calls took at most %s", q)
+	if most, half := got.Latency[0].Quantile, got.Latency[1].Quantile; half < 20*time.Millisecond || half > 30*time.Millisecond || most < 30*time.Millisecond || most > 40*time.Millisecond {
+		t.Errorf("half of the calls took at most %s, three of four %s", half, most)
 	}
-	got.Latency.Quantile = 0
-	if want := (providers.Sample{Known: true, Calls: 8, Latency: providers.Latency{Known: true, Calls: 8, Above: 2, Threshold: 30 * time.Millisecond}}); got != want {
+	got.Latency[0].Quantile, got.Latency[1].Quantile = 0, 0
+	want := providers.Sample{Known: true, Calls: 8, Latency: []providers.Latency{{Known: true, Percentile: 75, Calls: 8},
+		{Known: true, Percentile: 50, Calls: 8, Above: 2, Threshold: 30 * time.Millisecond}}}
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := ask("1", 0); got.Latency.Above != 0 || got.Latency.Threshold != 0 || got.Latency.Quantile == 0 {
+	if got := ask("1", 0).Latency[1]; got.Above != 0 || got.Threshold != 0 || got.Quantile == 0 {
 		t.Errorf("nothing to compare with: %+v", got)
 	}
 	if got := ask("2", 0); got.Known {
 		t.Errorf("failures that are late are taken for none: %+v", got)
 	}
-	if got := ask("3", 0); !got.Known || got.Calls != 3 || got.Latency.Known {
+	if got := ask("3", 0); !got.Known || got.Calls != 3 || got.Latency[0].Known || got.Latency[1].Known {
 		t.Errorf("durations that are late: %+v", got)
 	}
 	if questions != 4 {

@@ -29,8 +29,8 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if err != nil {
 		return providers.Sample{}, about("measure", alias.Ref, err)
 	}
-	if timed, ok := k.(timedKind); ok && q.Percentile > 0 {
-		metrics = append(metrics, timed.durations(alias, version)...)
+	if timed, ok := k.(timedKind); ok && len(q.Latency) > 0 {
+		metrics = append(metrics, timed.durations(alias, version, q.Latency)...)
 	}
 	seen, err := ask(ctx, p.front.cloudwatch, p.question(metrics, q))
 	if err != nil {
@@ -45,7 +45,7 @@ func (p *Provider) question(metrics []metric, q providers.Asked) *cloudwatch.Get
 		StartTime: awssdk.Time(q.From.Add(-before * p.o.MetricPeriod)), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
 	}
 	for i, m := range metrics {
-		stat := m.counts.statistic(q)
+		stat := m.statistic(q.Latency)
 		if stat == "" {
 			continue
 		}
@@ -65,18 +65,18 @@ func (p *Provider) question(metrics []metric, q providers.Asked) *cloudwatch.Get
 const before = 15
 
 // statistic is what CloudWatch is asked for; "" where nothing is.
-func (c counted) statistic(q providers.Asked) string {
-	switch c {
+func (m metric) statistic(asked []providers.AskedLatency) string {
+	switch m.counts {
 	case countsTimed:
 		return "SampleCount"
 	case isQuantile:
-		return "p" + strconv.FormatFloat(q.Percentile, 'f', -1, 64)
+		return "p" + strconv.FormatFloat(asked[m.nth].Percentile, 'f', -1, 64)
 	case countsSlow:
-		if q.Threshold <= 0 {
+		if asked[m.nth].Threshold <= 0 {
 			return ""
 		}
 		// Everything above: the lower bound of a trimmed count is exclusive.
-		return "TC(" + strconv.FormatFloat(milliseconds(q.Threshold), 'f', -1, 64) + ":)"
+		return "TC(" + strconv.FormatFloat(milliseconds(asked[m.nth].Threshold), 'f', -1, 64) + ":)"
 	}
 	return "Sum"
 }
@@ -220,7 +220,8 @@ func (p points) sum() int64 {
 
 func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
 	var out providers.Sample
-	var invoked, invokedBefore, throttled, timed, slow, quantile points
+	var invoked, invokedBefore, throttled, timed points
+	slow, quantile := make([]points, len(q.Latency)), make([]points, len(q.Latency))
 	late, silent := false, true
 	for i, m := range metrics {
 		earlier, of := seen["m"+strconv.Itoa(i)].split(q.From)
@@ -242,9 +243,9 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 		case countsTimed:
 			timed = of
 		case countsSlow:
-			slow = of
+			slow[m.nth] = of
 		case isQuantile:
-			quantile = of
+			quantile[m.nth] = of
 		}
 	}
 	// Throttled calls are no invocations: where all are, there is no word of any.
@@ -252,9 +253,13 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 	if !out.Known || late {
 		return providers.Sample{Silent: silent}
 	}
-	// A count of slow calls that is missing beside calls is not 0 of them.
-	if q.Percentile > 0 && len(timed) > 0 && timed.covers(invoked) && (q.Threshold <= 0 || slow.covers(timed)) {
-		out.Latency = latencyOf(timed, slow, quantile, q.Threshold)
+	for i, asked := range q.Latency {
+		latency := providers.Latency{Percentile: asked.Percentile}
+		// A count of slow calls that is missing beside calls is not 0 of them.
+		if len(timed) > 0 && timed.covers(invoked) && (asked.Threshold <= 0 || slow[i].covers(timed)) {
+			latency = latencyOf(timed, slow[i], quantile[i], asked)
+		}
+		out.Latency = append(out.Latency, latency)
 	}
 	return out
 }
@@ -262,8 +267,8 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 // latencyOf puts the periods together: counts add up, and the quantile is the
 // mean of theirs by calls, which is near enough for what it is taken for: a
 // threshold.
-func latencyOf(timed, slow, quantile points, threshold time.Duration) providers.Latency {
-	out := providers.Latency{Known: true, Calls: timed.sum(), Threshold: threshold, Above: slow.sum()}
+func latencyOf(timed, slow, quantile points, asked providers.AskedLatency) providers.Latency {
+	out := providers.Latency{Known: true, Percentile: asked.Percentile, Calls: timed.sum(), Threshold: asked.Threshold, Above: slow.sum()}
 	weighed, calls := 0.0, 0.0
 	for at, ms := range quantile {
 		weighed, calls = weighed+ms*timed[at], calls+timed[at]
@@ -283,16 +288,23 @@ func dimension(name, value string) types.Dimension {
 func (k aliasKind) metrics(_ context.Context, alias manifest.Resource, version string) ([]metric, error) {
 	through := versionDimensions(alias.Physical, alias.Key, version)
 	return []metric{
-		{countsCalls, "AWS/Lambda", "Invocations", through}, {countsErrors, "AWS/Lambda", "Errors", through},
-		{countsThrottles, "AWS/Lambda", "Throttles", through},
+		{counts: countsCalls, namespace: "AWS/Lambda", name: "Invocations", dimensions: through},
+		{counts: countsErrors, namespace: "AWS/Lambda", name: "Errors", dimensions: through},
+		{counts: countsThrottles, namespace: "AWS/Lambda", name: "Throttles", dimensions: through},
 	}, nil
 }
 
 // durations are those of the handler: the start of an instance is not in them.
-func (k aliasKind) durations(alias manifest.Resource, version string) []metric {
-	through := versionDimensions(alias.Physical, alias.Key, version)
-	return []metric{{countsTimed, "AWS/Lambda", "Duration", through}, {isQuantile, "AWS/Lambda", "Duration", through},
-		{countsSlow, "AWS/Lambda", "Duration", through}}
+func (k aliasKind) durations(alias manifest.Resource, version string, asked []providers.AskedLatency) []metric {
+	duration := metric{counts: countsTimed, namespace: "AWS/Lambda", name: "Duration", dimensions: versionDimensions(alias.Physical, alias.Key, version)}
+	out := []metric{duration}
+	for i := range asked {
+		duration.nth = i
+		for _, duration.counts = range []counted{isQuantile, countsSlow} {
+			out = append(out, duration)
+		}
+	}
+	return out
 }
 
 // versionDimensions name the calls that came through the alias and were

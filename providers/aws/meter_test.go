@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"math"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 // none. Throttles have no calls beside them.
 func TestSampleOfAnswers(t *testing.T) {
 	metrics := append([]metric{{counts: countsCalls}, {counts: countsErrors}, {counts: countsThrottles}},
-		metric{counts: countsTimed}, metric{counts: isQuantile}, metric{counts: countsSlow})
+		metric{counts: countsTimed}, metric{counts: isQuantile, nth: 1}, metric{counts: countsSlow, nth: 1}, metric{counts: isQuantile}, metric{counts: countsSlow})
 	at := func(values ...float64) points {
 		out := points{}
 		for i, v := range values {
@@ -29,14 +30,20 @@ func TestSampleOfAnswers(t *testing.T) {
 		}
 		return out
 	}
-	latency := func(calls, above int64) providers.Latency {
-		return providers.Latency{Known: true, Calls: calls, Above: above, Threshold: time.Second, Quantile: 20 * time.Millisecond}
+	// Of the other percentile the threshold is not known yet: all that is asked is its quantile.
+	latency := func(calls, above int64) []providers.Latency {
+		return []providers.Latency{{Known: true, Percentile: 99, Calls: calls}, {Known: true, Percentile: 90, Calls: calls, Above: above, Threshold: time.Second, Quantile: 20 * time.Millisecond}}
 	}
+	slower := latency(10, 1)
+	slower[0].Quantile = 40 * time.Millisecond
+	none := []providers.Latency{{Percentile: 99}, {Percentile: 90}}
+	unslowed := []providers.Latency{{Known: true, Percentile: 99, Calls: 10}, {Percentile: 90}}
 	for name, tc := range map[string]struct {
 		answers []points
 		want    providers.Sample
 	}{
 		"all there":                        {[]points{at(5, 5), at(1, 0), at(0, 2), at(5, 5), at(10, 30), at(1, 0)}, providers.Sample{Known: true, Calls: 10, Errors: 1, Throttles: 2, Latency: latency(10, 1)}},
+		"both percentiles":                 {[]points{at(5, 5), at(1, 0), at(0, 2), at(5, 5), at(10, 30), at(1, 0), at(40, 40)}, providers.Sample{Known: true, Calls: 10, Errors: 1, Throttles: 2, Latency: slower}},
 		"nothing":                          {nil, providers.Sample{Silent: true}},
 		"no calls, and 0 failures":         {[]points{at(), at(0, 0)}, providers.Sample{}},
 		"a minute of throttles alone":      {[]points{at(), at(), at(3)}, providers.Sample{}},
@@ -52,15 +59,18 @@ func TestSampleOfAnswers(t *testing.T) {
 		"without end":                      {[]points{at(math.Inf(1)), at(0)}, providers.Sample{}},
 		"below zero":                       {[]points{at(5, -5), at(0, 0)}, providers.Sample{}},
 		"durations are late":               {[]points{at(5, 5), at(0, 0), at(), at(5), at(20), at(0)}, providers.Sample{Known: true, Calls: 10}},
-		"no word of slow calls":            {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20)}, providers.Sample{Known: true, Calls: 10}},
-		"one minute's slow calls are late": {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20), at(skipped, 1)}, providers.Sample{Known: true, Calls: 10}},
+		"no word of slow calls":            {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20)}, providers.Sample{Known: true, Calls: 10, Latency: unslowed}},
+		"one minute's slow calls are late": {[]points{at(5, 5), at(0, 0), at(), at(5, 5), at(20, 20), at(skipped, 1)}, providers.Sample{Known: true, Calls: 10, Latency: unslowed}},
 	} {
 		seen := map[string]points{}
 		for i, p := range tc.answers {
 			seen["m"+strconv.Itoa(i)] = p
 		}
-		q := providers.Asked{Percentile: 90, Threshold: time.Second}
-		if got := sampleOf(metrics, seen, q); got != tc.want {
+		if tc.want.Known && tc.want.Latency == nil {
+			tc.want.Latency = none
+		}
+		q := providers.Asked{Latency: []providers.AskedLatency{{Percentile: 99}, {Percentile: 90, Threshold: time.Second}}}
+		if got := sampleOf(metrics, seen, q); !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}
@@ -101,7 +111,7 @@ func TestLateIsKnownByWhatWasBefore(t *testing.T) {
 		"the first minute":            {at(skipped, skipped, 100), at(), known},
 	} {
 		got := sampleOf(metrics, map[string]points{"m0": tc.calls, "m1": tc.failed}, asked)
-		if got != tc.want {
+		if !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}
@@ -171,7 +181,7 @@ func TestAnAnswerIsWholeOrNone(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err == nil && tc.want != nil {
-			if got := sampleOf(metrics, seen, asked); got != *tc.want {
+			if got := sampleOf(metrics, seen, asked); !reflect.DeepEqual(got, *tc.want) {
 				t.Errorf("%s: %+v, want %+v", name, got, *tc.want)
 			}
 		} else if kind := providers.KindOf(err); err != nil && kind != providers.Transient {

@@ -32,7 +32,7 @@ type frontKind interface {
 
 // timedKind is an alias whose calls have durations by version.
 type timedKind interface {
-	durations(alias manifest.Resource, version string) []metric
+	durations(alias manifest.Resource, version string, asked []providers.AskedLatency) []metric
 }
 
 // metric is one number of each period, and what it counts toward.
@@ -41,6 +41,7 @@ type metric struct {
 	namespace  string
 	name       string
 	dimensions []types.Dimension
+	nth        int // of what is asked of durations
 }
 
 type counted int

@@ -233,8 +233,10 @@ func (k workflowAliasKind) metrics(ctx context.Context, alias manifest.Resource,
 	for _, spelled := range []string{version, arn + ":" + version} {
 		of := []types.Dimension{dimension("StateMachineArn", arn), dimension("Version", spelled)}
 		out = append(out,
-			metric{countsCalls, "AWS/States", "ExecutionsSucceeded", of}, metric{countsBoth, "AWS/States", "ExecutionsFailed", of},
-			metric{countsBoth, "AWS/States", "ExecutionsTimedOut", of}, metric{countsThrottles, "AWS/States", "ExecutionThrottled", of})
+			metric{counts: countsCalls, namespace: "AWS/States", name: "ExecutionsSucceeded", dimensions: of},
+			metric{counts: countsBoth, namespace: "AWS/States", name: "ExecutionsFailed", dimensions: of},
+			metric{counts: countsBoth, namespace: "AWS/States", name: "ExecutionsTimedOut", dimensions: of},
+			metric{counts: countsThrottles, namespace: "AWS/States", name: "ExecutionThrottled", dimensions: of})
 	}
 	return out, nil
 }

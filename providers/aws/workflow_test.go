@@ -2,6 +2,7 @@ package aws
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -306,7 +307,7 @@ func TestWorkflowIsMeasuredByItsExecutions(t *testing.T) {
 	for version, want := range map[string]providers.Sample{
 		"1": {Known: true, Calls: 80}, "2": {Known: true, Calls: 20, Errors: 20}, "3": {Silent: true},
 	} {
-		if got, err := f.Measure(f.ctx, f.alias, version, providers.Asked{Window: window}); err != nil || got != want {
+		if got, err := f.Measure(f.ctx, f.alias, version, providers.Asked{Window: window}); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("version %s measures %+v, %v; want %+v", version, got, err, want)
 		}
 	}

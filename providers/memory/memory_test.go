@@ -3,6 +3,7 @@ package memory_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -305,17 +306,23 @@ func TestTrafficFollowsWeights(t *testing.T) {
 	c.pass(time.Minute)
 	for version, want := range map[string]providers.Sample{"1": {Known: true, Calls: 480}, v.Number: {Known: true, Calls: 120, Errors: 60}} {
 		got, err := pr.Measure(t.Context(), alias, version, providers.Asked{Window: providers.Window{From: from, To: c.now}})
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("version %s: %+v, want %+v (%v)", version, got, want, err)
 		}
 	}
 	p.SetTraffic("p-checkout", memory.Traffic{PerSecond: 10, Durations: map[string]time.Duration{"1": 100 * time.Millisecond}})
-	slow := providers.Asked{Window: providers.Window{From: from, To: c.now}, Percentile: 90, Threshold: 100 * time.Millisecond}
+	slow := providers.Asked{Window: providers.Window{From: from, To: c.now}, Latency: []providers.AskedLatency{{Percentile: 90, Threshold: 100 * time.Millisecond}, {Percentile: 99}}}
 	got, err := pr.Measure(t.Context(), alias, "1", slow)
-	if l := got.Latency; err != nil || !l.Known || l.Calls != got.Calls || l.Above < got.Calls/3 || l.Above > got.Calls*2/5 || l.Quantile < 2*slow.Threshold || l.Quantile > 3*slow.Threshold {
-		t.Errorf("exponential durations of mean 100ms: %+v, %v", got, err)
+	if err != nil || len(got.Latency) != 2 {
+		t.Fatalf("two percentiles: %+v, %v", got, err)
 	}
-	if got, err := pr.Measure(t.Context(), alias, v.Number, slow); err != nil || !got.Known || got.Latency != (providers.Latency{}) {
+	if l := got.Latency[0]; !l.Known || l.Percentile != 90 || l.Calls != got.Calls || l.Above < got.Calls/3 || l.Above > got.Calls*2/5 || l.Quantile < 200*time.Millisecond || l.Quantile > 300*time.Millisecond {
+		t.Errorf("exponential durations of mean 100ms: %+v", got)
+	}
+	if l := got.Latency[1]; !l.Known || l.Percentile != 99 || l.Threshold != 0 || l.Above != 0 || l.Quantile < 400*time.Millisecond || l.Quantile > 500*time.Millisecond {
+		t.Errorf("the other percentile of them: %+v", got)
+	}
+	if got, err := pr.Measure(t.Context(), alias, v.Number, slow); err != nil || !got.Known || got.Latency[0] != (providers.Latency{Percentile: 90}) {
 		t.Errorf("no durations are not durations of 0: %+v, %v", got, err)
 	}
 	p.SetTraffic("p-checkout", memory.Traffic{Unknown: true})

@@ -58,13 +58,17 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 	rate := p.errorRate(parentName(NameOf(alias)), version, traffic)
 	calls := int64(math.Floor(to)) - int64(math.Floor(from))
 	out := providers.Sample{Known: true, Calls: calls, Errors: min(calls, int64(math.Floor(to*rate))-int64(math.Floor(from*rate)))}
-	if mean, ok := traffic.Durations[version]; ok && q.Percentile > 0 && calls > 0 {
-		out.Latency = providers.Latency{Known: true, Calls: calls, Threshold: q.Threshold,
-			Quantile: time.Duration(-float64(mean) * math.Log(1-q.Percentile/100))}
-		if q.Threshold > 0 {
-			slow := math.Exp(-float64(q.Threshold) / float64(mean))
-			out.Latency.Above = min(calls, int64(math.Floor(to*slow))-int64(math.Floor(from*slow)))
+	for _, asked := range q.Latency {
+		latency := providers.Latency{Percentile: asked.Percentile}
+		if mean, ok := traffic.Durations[version]; ok && calls > 0 {
+			latency.Known, latency.Calls, latency.Threshold = true, calls, asked.Threshold
+			latency.Quantile = time.Duration(-float64(mean) * math.Log(1-asked.Percentile/100))
+			if asked.Threshold > 0 {
+				slow := math.Exp(-float64(asked.Threshold) / float64(mean))
+				latency.Above = min(calls, int64(math.Floor(to*slow))-int64(math.Floor(from*slow)))
+			}
 		}
+		out.Latency = append(out.Latency, latency)
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"maps"
+	"reflect"
 	"testing"
 
 	"mooring.dev/providers"
@@ -103,7 +104,7 @@ func TestAnOvertakenFunctionIsNotForgotten(t *testing.T) {
 	in := s.withTarget(render(t, files, "v3")) // mailer as in v2
 	got := Changing(in)
 	want := []rollout.Function{{Ref: ref("Function/mailer"), Alias: ref("Alias/mailer.live"), Stable: "2"}}
-	if len(got) != 1 || got[0] != want[0] {
+	if len(got) != 1 || !reflect.DeepEqual(got[0], want[0]) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

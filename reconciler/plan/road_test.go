@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -170,7 +171,7 @@ func TestChanging(t *testing.T) {
 	}
 	got := Changing(s.withTarget(variants(t)[1]))
 	want := rollout.Function{Ref: ref("Function/mailer"), Alias: ref("Alias/mailer.live"), Stable: "1"}
-	if len(got) != 1 || got[0] != want {
+	if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -59,9 +59,6 @@ func stricter(a, b manifest.Analysis) manifest.Analysis {
 	out.PreTraffic, out.PostTraffic = cmp.Or(a.PreTraffic, b.PreTraffic), cmp.Or(a.PostTraffic, b.PostTraffic)
 	out.Probe = cmp.Or(a.Probe, b.Probe)
 	out.Metrics, out.Alarms = manifest.MergeMeasures(a.Metrics, b.Metrics), manifest.MergeAlarms(a.Alarms, b.Alarms)
-	out.Latency = cmp.Or(a.Latency, b.Latency)
-	if a.Latency != nil && b.Latency != nil && b.Latency.Tolerance < a.Latency.Tolerance {
-		out.Latency = b.Latency
-	}
+	out.Latency = manifest.MergeLatency(a.Latency, b.Latency)
 	return out
 }

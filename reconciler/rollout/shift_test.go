@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func TestUnknownBaseline(t *testing.T) {
 	before := d.Functions[0]
 	look := d.look("a", Counts{Calls: 100, Errors: 50}, Counts{})
 	look.Baseline.Known = false
-	if d.step(time.Minute, Signal{Routed: true, Looks: []Look{look}}); d.Functions[0] != before {
+	if d.step(time.Minute, Signal{Routed: true, Looks: []Look{look}}); !reflect.DeepEqual(d.Functions[0], before) {
 		t.Errorf("counted without a baseline: %+v", d.Functions[0])
 	}
 	look.Baseline = providers.Sample{Known: true, Calls: 900}

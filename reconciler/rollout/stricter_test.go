@@ -29,8 +29,8 @@ func TestMergeJudgesAsTheStrictest(t *testing.T) {
 		"undecided, on":        {func(a *manifest.Analysis) { a.OnUndecided = "proceed" }, nil},
 		"hold, shorter":        {func(a *manifest.Analysis) { a.MaxHold = holding(5) }, func(a *manifest.Analysis) { a.MaxHold = holding(5) }},
 		"hold, longer":         {func(a *manifest.Analysis) { a.MaxHold = holding(90) }, nil},
-		"latency of one": {func(a *manifest.Analysis) { a.Latency = &manifest.LatencyRule{Percentile: 90, Tolerance: 0.5} },
-			func(a *manifest.Analysis) { a.Latency = &manifest.LatencyRule{Percentile: 90, Tolerance: 0.5} }},
+		"latency of one": {func(a *manifest.Analysis) { a.Latency = manifest.LatencyRules{{Percentile: 90, Tolerance: 0.5}} },
+			func(a *manifest.Analysis) { a.Latency = manifest.LatencyRules{{Percentile: 90, Tolerance: 0.5}} }},
 	} {
 		one, want := base, base
 		c.change(&one)
@@ -47,14 +47,18 @@ func TestMergeJudgesAsTheStrictest(t *testing.T) {
 }
 
 // Who goes on undecided is given the longest time first; of two bounds on latency
-// the tighter one holds.
+// at one percentile the tighter one holds, and at two both.
 func TestMergeOfTwoThatBothSay(t *testing.T) {
-	short := manifest.Analysis{OnUndecided: "proceed", MaxHold: holding(5), Latency: &manifest.LatencyRule{Percentile: 90, Tolerance: 0.5}}
-	long := manifest.Analysis{OnUndecided: "proceed", MaxHold: holding(50), Latency: &manifest.LatencyRule{Percentile: 90, Tolerance: 0.1}}
+	short := manifest.Analysis{OnUndecided: "proceed", MaxHold: holding(5), Latency: manifest.LatencyRules{{Percentile: 90, Tolerance: 0.5}, {Percentile: 99, Tolerance: 2}}}
+	long := manifest.Analysis{OnUndecided: "proceed", MaxHold: holding(50), Latency: manifest.LatencyRules{{Percentile: 50, Tolerance: 0.2}, {Percentile: 90, Tolerance: 0.1}}}
 	for _, pair := range [][2]manifest.Analysis{{short, long}, {long, short}} {
 		got := Merge(manifest.Rollout{Analysis: pair[0]}, manifest.Rollout{Analysis: pair[1]}).Analysis
-		if got.MaxHold != holding(50) || got.Latency.Tolerance != 0.1 {
-			t.Errorf("%+v, %+v", got, got.Latency)
+		want := manifest.LatencyRules{{Percentile: 50, Tolerance: 0.2}, {Percentile: 90, Tolerance: 0.1}, {Percentile: 99, Tolerance: 2}}
+		if diff := cmp.Diff(want, got.Latency); diff != "" || got.MaxHold != holding(50) {
+			t.Errorf("%+v: %s", got, diff)
+		}
+		if len(short.Latency) != 2 || short.Latency[0].Percentile != 90 || long.Latency[1].Tolerance != 0.1 {
+			t.Errorf("what is merged is written to: %+v, %+v", short.Latency, long.Latency)
 		}
 	}
 }

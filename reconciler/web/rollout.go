@@ -114,14 +114,17 @@ type RolloutFunction struct {
 	Probes *ProbesStatus `json:"probes,omitempty"`
 	// Latency is how many calls were slow; absent where that is not judged.
 	Latency *LatencyStatus `json:"latency,omitempty"`
+	// FurtherLatency is the same at the other percentiles, where several are judged.
+	FurtherLatency []LatencyStatus `json:"furtherLatency,omitempty"`
 }
 
 // LatencyStatus counts as errors the calls that were slow: on the baseline those
 // above its own quantile, on the canary those above it and the tolerance.
 type LatencyStatus struct {
-	Seconds  float64      `json:"seconds"` // the baseline's quantile
-	Canary   CountsStatus `json:"canary"`
-	Baseline CountsStatus `json:"baseline"`
+	Percentile float64      `json:"percentile,omitempty"` // of the durations; 0 in what an older daemon left
+	Seconds    float64      `json:"seconds"`              // the baseline's quantile
+	Canary     CountsStatus `json:"canary"`
+	Baseline   CountsStatus `json:"baseline"`
 }
 
 // ProbesStatus is what calls of Mooring's own found, over the whole rollout so

@@ -56,6 +56,10 @@ func appendCanonical(b []byte, x any) []byte {
 		return append(b, ']')
 	case map[string]any:
 		return appendMap(b, x)
+	case LatencyRules:
+		if len(x) == 1 {
+			return appendReflect(b, reflect.ValueOf(x[0]))
+		}
 	}
 	return appendReflect(b, reflect.ValueOf(x))
 }

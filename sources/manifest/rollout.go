@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,7 +35,7 @@ type analysisDoc struct {
 	MinSamples    *int         `json:"minSamples" is:"min=0,max=10000000" doc:"Calls on the new version before a stage can pass. Default 50."`
 	MaxHold       *Duration    `json:"maxHold" doc:"How long a stage may stay undecided. Default 30m."`
 	OnUndecided   string       `json:"onUndecided" is:"enum=hold|proceed|rollback" doc:"What is done then. Default hold."`
-	Latency       *LatencyRule `json:"latency" doc:"How slow the new version may be. Left out, latency is not judged."`
+	Latency       LatencyRules `json:"latency,omitempty" doc:"How slow the new version may be, at one percentile or at each of a list. Left out, latency is not judged."`
 	Metrics       []Measure    `json:"metrics" is:"maxitems=20" doc:"What else must pass in each stage, and takes the release back when it fails. In mooring.yaml only."`
 	Alarms        []string     `json:"alarms" is:"match=alarmName,maxlen=255,maxitems=20" doc:"Alarms that take the release back when they begin to fire: Alarm/NAME of the repository, or an alarm of the account by its name."`
 	Probe         *Probe       `json:"probe" doc:"Calls of Mooring's own, while traffic moves: of the new version and of the one beside it, with the same event."`
@@ -217,9 +216,8 @@ func (r *rolloutDoc) over(below Rollout) Rollout {
 		if a.OnUndecided != "" {
 			out.Analysis.OnUndecided = a.OnUndecided
 		}
-		if a.Latency != nil {
-			rule := LatencyRule{Percentile: cmp.Or(a.Latency.Percentile, 90), Tolerance: cmp.Or(a.Latency.Tolerance, 0.25)}
-			out.Analysis.Latency = &rule
+		if len(a.Latency) > 0 {
+			out.Analysis.Latency = a.Latency.settled()
 		}
 		if len(a.Metrics) > 0 {
 			out.Analysis.Metrics = a.Metrics

@@ -271,8 +271,8 @@ type Analysis struct {
 	// PostTraffic invokes it through the alias once the last stage has held;
 	// failing, traffic goes back.
 	PostTraffic *Check `json:"postTraffic,omitempty"`
-	// Latency says how slow the new version may be; nil: it is not judged.
-	Latency *LatencyRule `json:"latency,omitempty"`
+	// Latency says how slow the new version may be; none: it is not judged.
+	Latency LatencyRules `json:"latency,omitempty"`
 	// Metrics and Alarms are what else is asked while traffic moves: each has to
 	// pass in every stage, and takes the release back when it begins to fail.
 	Metrics []Measure `json:"metrics,omitempty"`

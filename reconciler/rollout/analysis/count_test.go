@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestWhatCountsAndWhatDoesNot(t *testing.T) {
 		if got != tc.want {
 			t.Errorf("%s: counted %t", name, got)
 		}
-		if !tc.want && e != before {
+		if !tc.want && !reflect.DeepEqual(e, before) {
 			t.Errorf("%s: evidence changed: %+v", name, e)
 		}
 		if tc.want && !e.Measured.Equal(tc.look.Window.To) {

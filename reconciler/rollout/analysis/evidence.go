@@ -77,7 +77,7 @@ type Evidence struct {
 	// Probe is empty where no calls of our own are made.
 	Probe Probe `json:"probe,omitzero"`
 	// Latency is empty where it is not judged.
-	Latency Latency `json:"latency,omitzero"`
+	Latency Latencies `json:"latency,omitempty"`
 }
 
 // Setting is the circumstances of a look.
@@ -119,7 +119,7 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 	e.add(now, a.Tolerance)
 	if !in.Alone {
 		hardGuard(&e.Test, &e.Guarded, a.FalseRollback, in.Among)
-		e.Latency.count(look, a.Latency)
+		e.Latency = e.Latency.count(look, a.Latency)
 	}
 	return true
 }
@@ -127,7 +127,7 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 // NextStage forgets what is known of one stage only.
 func (e *Evidence) NextStage() {
 	e.Staged, e.LogSafe = Counts{}, 0
-	e.Latency.Staged, e.Latency.LogSafe = Counts{}, 0
+	e.Latency = e.Latency.nextStage()
 	e.Probe.Staged, e.Probe.LogSafe, e.Probe.Enough = Counts{}, 0, time.Time{}
 }
 

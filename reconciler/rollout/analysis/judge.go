@@ -34,8 +34,8 @@ type Arm struct {
 	Probed bool
 }
 
-// latency is the rule for it, or nil.
-func (m Arm) latency(a manifest.Analysis) *manifest.LatencyRule {
+// latency are the rules for it.
+func (m Arm) latency(a manifest.Analysis) manifest.LatencyRules {
 	if m.Untimed {
 		return nil
 	}
@@ -56,13 +56,13 @@ type Judgement struct {
 // The error budget α covers all functions and the whole rollout: nine tenths
 // for the mean of their e-processes, one tenth for the hard guard.
 func Harm(arms []Arm, a manifest.Analysis) string {
-	tests, total, worst := 0, 0.0, ""
-	most := math.Inf(-1)
+	tests, total := 0, 0.0
+	most, worst := math.Inf(-1), func() string { return "" }
 	take := func(t Test, what func() string) {
 		tests++
 		total += math.Exp(t.LogE)
 		if t.LogE > most {
-			most, worst = t.LogE, what()
+			most, worst = t.LogE, what
 		}
 	}
 	for _, m := range arms {
@@ -73,8 +73,8 @@ func Harm(arms []Arm, a manifest.Analysis) string {
 			continue
 		}
 		take(m.Test, func() string { return m.failing("calls", m.Test) })
-		if m.latency(a) != nil {
-			take(m.Latency.Test, func() string { return m.slowness("") })
+		for _, rule := range m.latency(a) {
+			take(m.Latency.Of(rule).Test, func() string { return m.slowness("", rule, a) })
 		}
 		if m.Probed {
 			take(m.Probe.Test, func() string { return m.failing("probes", m.Probe.Test) })
@@ -83,7 +83,7 @@ func Harm(arms []Arm, a manifest.Analysis) string {
 	if tests == 0 || math.Log(total/float64(tests)) < -math.Log(0.9*a.FalseRollback) {
 		return ""
 	}
-	return worst
+	return worst()
 }
 
 // failing tells what was seen of failures.
@@ -92,11 +92,16 @@ func (m Arm) failing(what string, t Test) string {
 		t.Canary.Failures(), t.Canary.Trials(), what, m.New, t.Baseline.Failures(), t.Baseline.Trials(), m.Stable)
 }
 
-// slowness tells what was seen of latency.
-func (m Arm) slowness(before string) string {
-	c, b := m.Latency.Canary, m.Latency.Baseline
-	return fmt.Sprintf("%s: %s%d of %d calls of version %s are slower than allowed, beside it %d of %d of version %s", m.Ref, before,
-		c.Errors, c.Calls, m.New, b.Errors, b.Calls, m.Stable)
+// slowness tells what was seen of latency, and at which percentile where that is
+// not plain.
+func (m Arm) slowness(before string, rule manifest.LatencyRule, a manifest.Analysis) string {
+	known := m.Latency.Of(rule)
+	c, b, where := known.Canary, known.Baseline, ""
+	if len(a.Latency) > 1 {
+		where = fmt.Sprintf(" (p%g)", rule.Percentile)
+	}
+	return fmt.Sprintf("%s: %s%d of %d calls of version %s are slower than allowed%s, beside it %d of %d of version %s", m.Ref, before,
+		c.Errors, c.Calls, m.New, where, b.Errors, b.Calls, m.Stable)
 }
 
 // Judge puts the evidence of all functions together: one failing fails the
@@ -145,14 +150,15 @@ func (m Arm) open(a manifest.Analysis) []Judgement {
 		out = append(out, Judgement{Need: m.missing(bar), Reason: fmt.Sprintf("%s: no evidence yet of no harm (%d of %d calls failed, beside it %d of %d%s)", m.Ref,
 			m.Canary.Failures(), m.Canary.Trials(), m.Baseline.Failures(), m.Baseline.Trials(), probes)})
 	}
-	rule := m.latency(a)
-	if rule == nil || vouched && m.Staged.Trials() == 0 {
+	if vouched && m.Staged.Trials() == 0 {
 		return out // nobody called it, so nobody waited
 	}
 	bar.evidence = evidenceOf(a, false)
-	bar.tolerance = margin(*rule)
-	if !bar.reached(m.Latency.Test) {
-		out = append(out, Judgement{Need: bar.need(m.Latency.Test), Reason: m.slowness("no evidence yet that it is no slower: ")})
+	for _, rule := range m.latency(a) {
+		bar.tolerance = margin(rule)
+		if test := m.Latency.Of(rule).Test; !bar.reached(test) {
+			out = append(out, Judgement{Need: bar.need(test), Reason: m.slowness("no evidence yet that it is no slower: ", rule, a)})
+		}
 	}
 	return out
 }

@@ -1,9 +1,11 @@
 package analysis
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +13,10 @@ import (
 	"mooring.dev/sources/manifest"
 )
 
-var timed = manifest.Analysis{FalseRollback: 0.01, Tolerance: 0.02, Confidence: 0.95, MinSamples: 50,
-	Latency: &manifest.LatencyRule{Percentile: 90, Tolerance: 0.25}}
+var (
+	ninetieth = manifest.LatencyRule{Percentile: 90, Tolerance: 0.25}
+	timed     = manifest.Analysis{FalseRollback: 0.01, Tolerance: 0.02, Confidence: 0.95, MinSamples: 50, Latency: manifest.LatencyRules{ninetieth}}
+)
 
 // clocked is one simulated hour of calls that all succeed: durations are
 // log-normal around 100 ms, the new version's times slower.
@@ -27,25 +31,31 @@ func (c clocked) look(r *rand.Rand, m Arm, minute int) Look {
 	if c.wave {
 		scale *= math.Exp2(math.Sin(float64(minute) / 5))
 	}
-	above, beside := m.Latency.Thresholds(timed.Latency)
+	above, beside := m.Latency.Of(ninetieth).Thresholds(ninetieth)
 	return Look{Ref: m.Ref, Window: windowAt(minute),
 		Canary:   took(r, c.perMinute/10, scale*c.slower, above),
 		Baseline: took(r, c.perMinute-c.perMinute/10, scale, beside)}
 }
 
-// took is what a platform would tell of so many calls.
+// took is what a platform would tell of so many calls, without drawing each: how
+// many are above the threshold, and of those on its side the one at the percentile.
 func took(r *rand.Rand, calls int, scale float64, threshold time.Duration) providers.Sample {
-	out := providers.Sample{Known: true, Calls: int64(calls), Latency: providers.Latency{Known: true, Calls: int64(calls), Threshold: threshold}}
-	durations := make([]time.Duration, calls)
-	for i := range durations {
-		durations[i] = time.Duration(scale * math.Exp(0.5*r.NormFloat64()))
-		if threshold > 0 && durations[i] > threshold {
-			out.Latency.Above++
-		}
+	const spread = 0.5
+	n, fast := int64(calls), 1.0
+	out := providers.Latency{Known: true, Percentile: ninetieth.Percentile, Calls: n, Threshold: threshold}
+	if threshold > 0 {
+		fast = (1 + math.Erf(math.Log(float64(threshold)/scale)/spread/math.Sqrt2)) / 2
+		out.Above = binomial(r, n, 1-fast)
 	}
-	slices.Sort(durations)
-	out.Latency.Quantile = durations[calls*9/10]
-	return out
+	rank, within := n*9/10+1, n-out.Above
+	at := 0.0
+	if rank <= within {
+		at = fast * beta(r, rank, within-rank+1)
+	} else {
+		at = fast + (1-fast)*beta(r, rank-within, n-rank+1)
+	}
+	out.Quantile = time.Duration(scale * math.Exp(spread*math.Sqrt2*math.Erfinv(2*at-1)))
+	return providers.Sample{Known: true, Calls: n, Latency: []providers.Latency{out}}
 }
 
 // play is the minute in which the rule fails the release, or 0; and how it
@@ -66,7 +76,8 @@ func tooSlow(m Arm) bool { return Harm([]Arm{m}, timed) != "" }
 // peeksAtLatency is a z-test at 1% on the shares of slow calls, asked after
 // every look.
 func peeksAtLatency(m Arm) bool {
-	c, b := m.Latency.Canary, m.Latency.Baseline
+	known := m.Latency.Of(ninetieth)
+	c, b := known.Canary, known.Baseline
 	nc, nb := float64(c.Calls), float64(b.Calls)
 	p := float64(c.Errors+b.Errors) / (nc + nb)
 	return nc > 0 && nb > 0 && (float64(c.Errors)/nc-float64(b.Errors)/nb)/math.Sqrt(p*(1-p)*(1/nc+1/nb)) > 2.326
@@ -131,7 +142,7 @@ func TestLatency(t *testing.T) {
 func TestWhatCountsOfLatency(t *testing.T) {
 	const ms = time.Millisecond
 	known := func(calls, above int64, threshold, quantile time.Duration) providers.Sample {
-		return providers.Sample{Known: true, Calls: 100, Latency: providers.Latency{Known: true, Calls: calls, Above: above, Threshold: threshold, Quantile: quantile}}
+		return providers.Sample{Known: true, Calls: 100, Latency: []providers.Latency{{Known: true, Percentile: 90, Calls: calls, Above: above, Threshold: threshold, Quantile: quantile}}}
 	}
 	good := known(100, 10, 100*ms, 100*ms)
 	for name, tc := range map[string]struct {
@@ -150,13 +161,13 @@ func TestWhatCountsOfLatency(t *testing.T) {
 	} {
 		var e Evidence
 		e.Count(Look{Window: windowAt(0), Canary: known(100, 0, 0, 0), Baseline: known(100, 0, 0, 100*ms)}, Setting{Among: 1}, timed)
-		if e.Latency.Canary.Calls != 0 || e.Latency.Slow != 100*ms {
+		if e.Latency[0].Canary.Calls != 0 || e.Latency[0].Slow != 100*ms {
 			t.Fatalf("%s: the first window fixes the threshold and counts nothing: %+v", name, e.Latency)
 		}
 		if !e.Count(Look{Window: windowAt(1), Canary: tc.canary, Baseline: tc.baseline}, Setting{Among: 1}, timed) || e.Canary.Calls != 200 {
 			t.Errorf("%s: failures were not counted", name)
 		}
-		if got := e.Latency.Canary.Calls > 0 || e.Latency.Baseline.Calls > 0; got != tc.counted {
+		if got := e.Latency[0].Canary.Calls > 0 || e.Latency[0].Baseline.Calls > 0; got != tc.counted {
 			t.Errorf("%s: counted %t", name, got)
 		}
 	}
@@ -169,5 +180,75 @@ func TestWhatCountsOfLatency(t *testing.T) {
 	}
 	if j := Judge([]Arm{{Evidence: unread, Ref: fn("a"), Stable: "1", New: "2", Weight: 10, Untimed: true}}, timed); j.Verdict != Pass {
 		t.Errorf("an hour of what has no durations is %q: %s", j.Verdict, j.Reason)
+	}
+}
+
+// Each percentile that is named is judged: a version whose slowest calls alone are
+// slower goes back for the one, whichever stands first, and passes only once no
+// slower at all of them.
+func TestEachPercentileIsJudged(t *testing.T) {
+	ninetyNinth := manifest.LatencyRule{Percentile: 99, Tolerance: 0.25}
+	sample := func(threshold time.Duration, above90, above99 int64) providers.Sample {
+		return providers.Sample{Known: true, Calls: 1000, Latency: []providers.Latency{
+			{Known: true, Percentile: 99, Calls: 1000, Above: above99, Threshold: threshold, Quantile: 100},
+			{Known: true, Percentile: 90, Calls: 1000, Above: above90, Threshold: threshold, Quantile: 100}}}
+	}
+	for name, tc := range map[string]struct {
+		rules            manifest.LatencyRules
+		above90, above99 int64 // of 1,000 calls of the new version; beside it 100 and 10
+		want             Verdict
+	}{
+		"the tail is slower":                {manifest.LatencyRules{ninetieth, ninetyNinth}, 100, 60, Fail},
+		"the tail is slower, other order":   {manifest.LatencyRules{ninetyNinth, ninetieth}, 100, 60, Fail},
+		"the tail is slower, unasked":       {manifest.LatencyRules{ninetieth}, 100, 60, Pass},
+		"most are slower":                   {manifest.LatencyRules{ninetieth, ninetyNinth}, 200, 10, Fail},
+		"most are slower, other order":      {manifest.LatencyRules{ninetyNinth, ninetieth}, 200, 10, Fail},
+		"no slower":                         {manifest.LatencyRules{ninetieth, ninetyNinth}, 50, 5, Pass},
+		"as slow at one, and unknown there": {manifest.LatencyRules{ninetieth, {Percentile: 75, Tolerance: 0.25}}, 50, 5, Undecided},
+	} {
+		rules := timed
+		rules.Latency = tc.rules
+		m := Arm{Ref: fn("a"), Stable: "1", New: "2", Weight: 10}
+		m.Count(Look{Window: windowAt(0), Canary: sample(0, 0, 0), Baseline: sample(0, 0, 0)}, Setting{Among: 1}, rules)
+		before := m
+		for n := range 20 {
+			m.Count(Look{Window: windowAt(n + 1), Canary: sample(125, tc.above90, tc.above99), Baseline: sample(100, 100, 10)}, Setting{Among: 1}, rules)
+		}
+		j := Judge([]Arm{m}, rules)
+		if j.Verdict != tc.want || tc.want == Fail && !strings.Contains(j.Reason, map[bool]string{true: "(p99)", false: "(p90)"}[tc.above99 > 10]) {
+			t.Errorf("%s: %s, %s", name, j.Verdict, j.Reason)
+		}
+		if before.Latency[0].Canary.Calls != 0 {
+			t.Errorf("%s: what was known before is written to", name)
+		}
+	}
+}
+
+// Evidence of one percentile is written as it was when there could be one alone,
+// and what was written then is read.
+func TestEvidenceOfOnePercentileIsReadAsBefore(t *testing.T) {
+	const old = `{"canary":{"calls":90,"errors":9},"baseline":{"calls":900,"errors":9},"logE":2.5,"slow":100}`
+	var e Evidence
+	if err := json.Unmarshal([]byte(`{"canary":{"calls":90},"latency":`+old+`}`), &e); err != nil {
+		t.Fatal(err)
+	}
+	if known := e.Latency.Of(ninetieth); known.LogE != 2.5 || known.Slow != 100 || known.Canary.Calls != 90 {
+		t.Fatalf("read as %+v", known)
+	}
+	e.Latency = e.Latency.count(Look{}, manifest.LatencyRules{ninetieth})
+	text, err := json.Marshal(e.Latency)
+	if err != nil || !strings.HasPrefix(string(text), `{"canary"`) || !strings.Contains(string(text), `"percentile":90`) {
+		t.Fatalf("%s, %v", text, err)
+	}
+	two := Latencies{{Percentile: 90, Slow: 1}, {Percentile: 99, Slow: 2}}
+	var back Latencies
+	if text, err = json.Marshal(two); err == nil {
+		err = json.Unmarshal(text, &back)
+	}
+	if err != nil || !reflect.DeepEqual(back, two) {
+		t.Errorf("%s is read as %+v: %v", text, back, err)
+	}
+	if text, err := json.Marshal(Evidence{}); err != nil || strings.Contains(string(text), "latency") {
+		t.Errorf("none is written as %s, %v", text, err)
 	}
 }

@@ -35,15 +35,16 @@ func TestProbesHaveHalfOfTheChance(t *testing.T) {
 func TestNextStageForgetsEveryKind(t *testing.T) {
 	told := Test{Staged: Counts{Calls: 100}, LogSafe: 5, LogE: 2}
 	e := Evidence{Test: told}
-	e.Latency = Latency{Test: told, Slow: time.Second}
+	e.Latency = Latencies{{Test: told, Slow: time.Second}}
+	before := e
 	e.Probe = Probe{Test: told, At: noon, Enough: noon}
 	e.NextStage()
-	for name, of := range map[string]Test{"calls": e.Test, "latency": e.Latency.Test, "probes": e.Probe.Test} {
+	for name, of := range map[string]Test{"calls": e.Test, "latency": e.Latency[0].Test, "probes": e.Probe.Test} {
 		if of.Staged != (Counts{}) || of.LogSafe != 0 || of.LogE != told.LogE {
 			t.Errorf("%s: %+v", name, of)
 		}
 	}
-	if !e.Probe.Enough.IsZero() || e.Probe.At != noon || e.Latency.Slow != time.Second {
+	if !e.Probe.Enough.IsZero() || e.Probe.At != noon || e.Latency[0].Slow != time.Second || before.Latency[0].LogSafe != 5 {
 		t.Errorf("probes %+v, latency %+v", e.Probe, e.Latency)
 	}
 }

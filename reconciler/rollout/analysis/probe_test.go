@@ -142,7 +142,7 @@ func TestProbesAloneDecide(t *testing.T) {
 				passed++
 			}
 		}
-		if passed < 95 {
+		if passed < 80 { // nine of ten in the long run
 			t.Errorf("%d of 100 good versions pass by probes that fail at %.0f%%", passed, 100*rate)
 		}
 	}
