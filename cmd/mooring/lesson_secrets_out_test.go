@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -14,9 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"mooring.dev/reconciler/trace/collector"
 	"mooring.dev/reconciler/web"
 )
 
@@ -198,6 +201,7 @@ func (w *whispers) collect() {
 		w.t.Fatalf("no decision in %s: %v", line, err)
 	}
 	w.tell("explain", first.Decision_ID)
+	w.profiles()
 	w.tells("journal backup", nil, "journal", "backup", w.path("backup.db"), "--server", "http://"+w.listen)
 	w.end()
 	w.tells("journal export", nil, "journal", "export", w.path("state/journal.db"))
@@ -217,7 +221,23 @@ func (w *whispers) collect() {
 		}
 	}
 	w.out["statuses"] = fmt.Appendf(nil, "%+v", w.host.Statuses())
-	w.out["alerts"] = w.bodies()
+	w.out["alerts"], w.out["traces"] = w.bodies(), w.traces.Raw()
+}
+
+// profiles keeps what the daemon says of its own work, unpacked.
+func (w *whispers) profiles() {
+	w.t.Helper()
+	for _, name := range []string{"heap", "allocs", "goroutine", "threadcreate", "profile?seconds=1", "trace?seconds=1"} {
+		body := w.read("GET /debug/pprof/"+name, w.request("GET", "/debug/pprof/"+name, "", "Authorization", "Bearer "+w.canaries["the daemon's own token"]))
+		if zipped, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
+			if body, err = io.ReadAll(zipped); err != nil {
+				w.t.Errorf("profile %s: %v", name, err)
+			}
+		}
+		if w.out["profile "+name] = body; !bytes.Contains(body, []byte("mooring.dev/")) && name != "threadcreate" && name != "profile?seconds=1" {
+			w.t.Errorf("profile %s says nothing in %d bytes", name, len(body))
+		}
+	}
 }
 
 // reached: the secrets were where they are of use, or nothing was tried.
@@ -226,6 +246,10 @@ func (w *whispers) reached() {
 		if len(w.canaries.in(e.all())) == 0 {
 			w.t.Errorf("%s was sent no secret", what)
 		}
+	}
+	sent, _ := w.traces.Header()
+	if spans := w.traces.Spans(); len(spans) < 50 || sent.Get("Api-Key") != w.canaries["a collector's key"] || !slices.ContainsFunc(spans, func(s collector.Span) bool { return s.Failed != "" }) {
+		w.t.Errorf("%d spans were sent, %d headers with them", len(spans), len(sent))
 	}
 	if len(w.out) < 150 {
 		w.t.Errorf("only %d answers, pages and files were looked at", len(w.out))

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"mooring.dev/reconciler/trace/collector"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/host/hosttest"
 )
@@ -55,6 +56,7 @@ type whispers struct {
 	host                            *hosttest.Repository
 	remote, cloud, api, own, broken *echo
 	hook                            string // the webhooks' secret
+	traces                          *collector.Collector
 }
 
 // echo serves, and answers with all it was sent while it is on.
@@ -164,7 +166,7 @@ action contains {"item": i.id, "do": "alert", "reason": substring(sprintf("%v", 
 
 func newWhispers(t *testing.T) *whispers {
 	t.Helper()
-	w := &whispers{killStage: openStage(t), canaries: canaries{}, out: map[string][]byte{}}
+	w := &whispers{killStage: openStage(t), canaries: canaries{}, out: map[string][]byte{}, traces: collector.New(t)}
 	w.canaries["the host's token"] = hosttest.Token
 	w.call("secretsmanager", "secretsmanager.CreateSecret", `{"Name":"shop/stripe","SecretString":"`+w.put("a secret")+`","ClientRequestToken":"00000000-0000-0000-0000-000000000001"}`)
 	w.call("ssm", "AmazonSSM.PutParameter", `{"Name":"/shop/rates","Type":"SecureString","Value":"`+w.put("a parameter")+`"}`)
@@ -196,6 +198,7 @@ func newWhispers(t *testing.T) *whispers {
 		"AWS_ENDPOINT_URL=" + w.cloud.url, "AWS_SECRET_ACCESS_KEY=" + w.put("AWS's secret key"), "AWS_SESSION_TOKEN=" + w.put("AWS's session token"),
 		"HOST_TOKEN=" + hosttest.Token, "OWN_URL=" + w.own.url + "/" + w.put("a receiver's address"), "OWN_KEY=" + w.put("a receiver's key"),
 		"GONE_URL=http://127.0.0.1:1/" + w.put("an address where nobody is"), "TEAMS_URL=" + w.broken.url + "/?sig=" + w.put("a receiver's signature"), "PAGER_KEY=" + w.put("a pager's key"), "MAIL_PASSWORD=" + w.put("a mail's password"),
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + w.traces.URL, "OTEL_EXPORTER_OTLP_HEADERS=api-key=" + w.put("a collector's key"), "OTEL_BSP_SCHEDULE_DELAY=100",
 	}
 	address, err := url.Parse(w.remote.url)
 	if err != nil {
