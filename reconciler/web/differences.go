@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // driftPerPage is how many differences a page of them shows, each with the
@@ -16,20 +17,59 @@ type DriftPage struct {
 	Total, Page, Last int // pages count from 1
 }
 
-// driftPage is the page numbered drift=, or the one with item=.
-func driftPage(items []DriftItem, number, item string) DriftPage {
+// differences are an environment's, and what is made of all of them.
+type differences struct {
+	Drift
+	troubles []Trouble
+	worst    []int // the places of items, the worst first
+}
+
+func differencesOf(d Drift) *differences {
+	out := &differences{Drift: d, troubles: driftTroubles(d), worst: make([]int, len(d.Items))}
+	for i := range out.worst {
+		out.worst[i] = i
+	}
 	rank := map[string]int{"critical": 0, "high": 1, "medium": 2, "low": 3}
-	items = slices.Clone(items)
-	slices.SortStableFunc(items, func(a, b DriftItem) int { return cmp.Or(rank[a.Severity]-rank[b.Severity], a.Since.Compare(b.Since)) })
-	p := DriftPage{Total: len(items), Page: 1, Last: max(1, (len(items)+driftPerPage-1)/driftPerPage)}
-	if at := slices.IndexFunc(items, func(it DriftItem) bool { return it.ID == item }); at >= 0 {
+	slices.SortFunc(out.worst, func(i, j int) int {
+		a, b := &d.Items[i], &d.Items[j]
+		return cmp.Or(rank[a.Severity]-rank[b.Severity], a.Since.Compare(b.Since), i-j)
+	})
+	return out
+}
+
+// page is the page numbered drift=, or the one with item=.
+func (d *differences) page(number, item string) DriftPage {
+	p := DriftPage{Total: len(d.Items), Page: 1, Last: max(1, (len(d.Items)+driftPerPage-1)/driftPerPage)}
+	if at := slices.IndexFunc(d.worst, func(i int) bool { return d.Items[i].ID == item }); item != "" && at >= 0 {
 		p.Page = at/driftPerPage + 1
 	} else if _, err := fmt.Sscanf(number, "%d", &p.Page); err != nil || p.Page < 1 {
 		p.Page = 1
 	}
 	p.Page = min(p.Page, p.Last)
-	p.Items = items[(p.Page-1)*driftPerPage : min(len(items), p.Page*driftPerPage)]
+	for _, i := range d.worst[(p.Page-1)*driftPerPage : min(len(d.Items), p.Page*driftPerPage)] {
+		p.Items = append(p.Items, d.Items[i])
+	}
 	return p
+}
+
+// drifts keeps the differences of each environment until there are others: many
+// may look at the same ones.
+type drifts struct {
+	mu sync.Mutex
+	of map[string]*differences
+}
+
+func (k *drifts) differences(environment string, d Drift) *differences {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if is := k.of[environment]; is != nil && len(d.Items) > 0 && len(is.Items) == len(d.Items) && &is.Items[0] == &d.Items[0] {
+		return &differences{Drift: d, troubles: is.troubles, worst: is.worst}
+	}
+	if k.of == nil {
+		k.of = map[string]*differences{}
+	}
+	k.of[environment] = differencesOf(d)
+	return k.of[environment]
 }
 
 // Blind is why things cannot be seen, and which.

@@ -42,28 +42,33 @@ func (s *server) closed(pattern string, h any) {
 			refuse(w, barred.status, barred.Error(), barred.hint)
 			return
 		}
-		var v any
-		var err error
-		switch h := h.(type) {
-		case func(http.ResponseWriter, *http.Request):
-			h(w, r)
-			n.ended(nil)
-			return
-		case func(http.ResponseWriter, *http.Request, access.Person):
-			h(w, r, who)
-			n.ended(nil)
-			return
-		case func(*http.Request) (any, error):
-			v, err = h(r)
-		case func(*http.Request, access.Person) (any, error):
-			v, err = h(r, who)
-		default:
-			refuse(w, http.StatusInternalServerError, pattern+" is answered by nothing", "this is a defect")
-			return
-		}
-		n.ended(err)
-		reply(w, v, err)
+		s.inTurn(pattern, w, r, func(w http.ResponseWriter) { answer(w, r, who, h) })
 	})
+}
+
+// answer has a closed route's handler answer who may ask.
+func answer(w http.ResponseWriter, r *http.Request, who access.Person, h any) {
+	var v any
+	var err error
+	switch h := h.(type) {
+	case func(http.ResponseWriter, *http.Request):
+		h(w, r)
+		noteOf(r).ended(nil)
+		return
+	case func(http.ResponseWriter, *http.Request, access.Person):
+		h(w, r, who)
+		noteOf(r).ended(nil)
+		return
+	case func(*http.Request) (any, error):
+		v, err = h(r)
+	case func(*http.Request, access.Person) (any, error):
+		v, err = h(r, who)
+	default:
+		refuse(w, http.StatusInternalServerError, r.Pattern+" is answered by nothing", "this is a defect")
+		return
+	}
+	noteOf(r).ended(err)
+	reply(w, v, err)
 }
 
 // bar is why somebody is not let to a route.

@@ -121,7 +121,7 @@ func (s *server) pipelinePage(w http.ResponseWriter, r *http.Request, who access
 		if err != nil {
 			drift = Drift{} // not looked at yet, as its state says
 		}
-		all[e.Name] = troubles(e, drift, s.o.Now())
+		all[e.Name] = troubles(e, s.drifts.differences(e.Name, drift), s.o.Now())
 		if slices.ContainsFunc(all[e.Name], func(t Trouble) bool { return t.Level != "move" }) {
 			needs = append(needs, e.Name)
 		}
@@ -155,8 +155,9 @@ func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who acc
 		if err != nil {
 			faults = append(faults, err.Error())
 		}
-		data["Drift"], data["Differences"], data["Blind"] = drift, driftPage(drift.Items, q.Get("drift"), q.Get("item")), blind(drift.Coverage.Unobservable)
-		data["Troubles"] = troubles(e, drift, s.o.Now())
+		differs := s.drifts.differences(name, drift)
+		data["Drift"], data["Differences"], data["Blind"] = drift, differs.page(q.Get("drift"), q.Get("item")), blind(drift.Coverage.Unobservable)
+		data["Troubles"] = troubles(e, differs, s.o.Now())
 		e.Holds = slices.Clone(e.Holds)
 		slices.SortStableFunc(e.Holds, func(a, b HoldStatus) int { return strings.Compare(a.Resource, b.Resource) })
 		rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Limit: 10})
@@ -180,7 +181,22 @@ type judged struct {
 	RecordedDecision
 	Said  policy.Recorded
 	Fault string // it could not be read
+	whole bool   // all that was found is shown
 }
+
+// findingsPerDecision is how many findings are shown of each among others.
+const findingsPerDecision = 10
+
+// Few are the first of what was found.
+func (j judged) Few() []policy.Finding {
+	if all := j.Said.Result.Findings; j.whole || len(all) <= findingsPerDecision {
+		return all
+	}
+	return j.Said.Result.Findings[:findingsPerDecision]
+}
+
+// More is how many those are not.
+func (j judged) More() int { return len(j.Said.Result.Findings) - len(j.Few()) }
 
 func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who access.Person) {
 	q, err := decisionQuery(r.URL.Query())
@@ -205,7 +221,9 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 		if d.Environment != "" && !who.May(access.See, d.Environment) {
 			continue
 		}
-		shown = append(shown, judgedOf(d))
+		j := judgedOf(d)
+		j.whole = q.ID != ""
+		shown = append(shown, j)
 	}
 	data["Decisions"] = shown
 	if who.May(access.Operate, q.Environment) {

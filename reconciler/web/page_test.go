@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
 )
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -249,4 +250,27 @@ func TestARolloutIsDrawn(t *testing.T) {
 	if len(dots) != 1 || dots[0].X != "320" {
 		t.Errorf("dots %+v", dots)
 	}
+}
+
+// Of a decision among others a page shows the first of what was found, and the
+// way to all of it.
+func TestADecisionIsShownShort(t *testing.T) {
+	f := &found{line: `{"decision_id":"d1","path":"policy/admission","result":{"outcome":"hold","findings":[` + strings.TrimSuffix(strings.Repeat(`{"code":"large","msg":"too large"},`, 1000), ",") + `]}}`}
+	h := serve(t, &f.fake, func(o *Options) { o.View = f })
+	for path, want := range map[string]int{"/decisions": findingsPerDecision, "/decisions?id=d1": 1000} {
+		body := ask(h, "GET", path, "", "Authorization", "Bearer the-token").Body.String()
+		if n := strings.Count(body, "<p>too large"); n != want || strings.Contains(body, `"?id=d1">and 990 more`) != (want < 1000) {
+			t.Errorf("%s shows %d of 1000 findings, want %d", path, n, want)
+		}
+	}
+}
+
+// found is a shop in which one decision was made.
+type found struct {
+	fake
+	line string
+}
+
+func (f *found) Decisions(context.Context, journal.DecisionQuery) (DecisionPage, error) {
+	return DecisionPage{Decisions: []RecordedDecision{{Seq: 7, Line: f.line}}}, nil
 }

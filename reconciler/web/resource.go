@@ -161,9 +161,9 @@ type ResourcePage struct {
 // q= a part of the name, after= the last of the page before.
 func pageOf(all []ResourceStatus, q url.Values, limit int) ResourcePage {
 	page := ResourcePage{Resources: []ResourceStatus{}}
-	text, state, after := strings.ToLower(q.Get("q")), q.Get("state"), q.Get("after")
+	text, state, after := q.Get("q"), q.Get("state"), q.Get("after")
 	for _, r := range all {
-		if !strings.Contains(strings.ToLower(r.Resource), text) || state != "" && r.State != state && (state != "drifted" || r.Drift == 0) {
+		if !has(r.Resource, text) || state != "" && r.State != state && (state != "drifted" || r.Drift == 0) {
 			continue
 		}
 		page.Total++
@@ -177,4 +177,14 @@ func pageOf(all []ResourceStatus, q url.Values, limit int) ResourcePage {
 		}
 	}
 	return page
+}
+
+// has: a name has a text in it, in capitals or not.
+func has(name, text string) bool {
+	for at := 0; at+len(text) <= len(name); at++ {
+		if strings.EqualFold(name[at:at+len(text)], text) {
+			return true
+		}
+	}
+	return false
 }

@@ -68,6 +68,8 @@ type server struct {
 	sessions sessions
 	attempts *attempts
 	tries    tries
+	turns    *turns
+	drifts   drifts
 	// shut are the patterns that need somebody with a role; opened need nobody.
 	shut, opened []string
 	// described are those of the API, with what they are for.
@@ -96,7 +98,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s := &server{o: o, mux: http.NewServeMux(), templates: pages, attempts: tried}
+	s := &server{o: o, mux: http.NewServeMux(), templates: pages, attempts: tried, turns: newTurns()}
 	s.routes()
 	return s, nil
 }

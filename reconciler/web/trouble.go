@@ -26,7 +26,7 @@ type Trouble struct {
 const codeWaiting = "waiting"
 
 // troubles are what is not at rest in an environment, the worst first.
-func troubles(e EnvironmentStatus, d Drift, now time.Time) []Trouble {
+func troubles(e EnvironmentStatus, d *differences, now time.Time) []Trouble {
 	var out []Trouble
 	if e.LastError != "" {
 		out = append(out, Trouble{Level: "bad", What: "cannot be worked on: " + e.LastError, Does: "tries again by itself", Link: "#moves", Press: "look again"})
@@ -42,9 +42,9 @@ func troubles(e EnvironmentStatus, d Drift, now time.Time) []Trouble {
 			out = append(out, Trouble{Level: "bad", What: "check " + c.Name + " failed: " + c.Detail, Since: c.At, Link: "#moves", Press: "roll back"})
 		}
 	}
-	out = append(out, driftTroubles(d)...)
+	out = append(out, d.troubles...)
 	out = append(out, holdTroubles(e.Holds)...)
-	out = append(out, resourceTroubles(e, d)...)
+	out = append(out, resourceTroubles(e, d.Drift)...)
 	switch {
 	case e.PromotionCode == codeWaiting:
 		out = append(out, Trouble{Level: "move", What: "content waits to come in, " + e.Promotion, Link: "#moves"})

@@ -14,7 +14,7 @@ import (
 func TestTroublesAreToldInTheirOrder(t *testing.T) {
 	n := badNight(300)
 	var got []string
-	for _, x := range troubles(n.status.Environments[2], n.drift["production"], noon) {
+	for _, x := range troubles(n.status.Environments[2], differencesOf(n.drift["production"]), noon) {
 		got = append(got, fmt.Sprintf("%s: %s | %s | %s | %s | %s", x.Level, x.What, x.Since.Format("15:04"), x.Who, x.Does, x.Press))
 	}
 	want := `bad: cannot be worked on: survey of Lambda: ThrottlingException: Rate exceeded (attempt 3, asked again in 40s) | 00:00 |  | tries again by itself | look again
@@ -27,10 +27,10 @@ wait: content waits to come in, held: soak of 30m not over, 12m to go | 00:00 | 
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("told\n%s\nwant\n%s", text, want)
 	}
-	if got := troubles(n.status.Environments[0], Drift{}, noon); len(got) != 0 {
+	if got := troubles(n.status.Environments[0], differencesOf(Drift{}), noon); len(got) != 0 {
 		t.Errorf("of what is at rest: %+v", got)
 	}
-	failing := troubles(n.status.Environments[1], Drift{}, noon)
+	failing := troubles(n.status.Environments[1], differencesOf(Drift{}), noon)
 	if len(failing) == 0 || failing[0].Level != "bad" || !strings.Contains(failing[0].What, "10% of calls, stage 2 of 4, and fails") || noon.Sub(failing[0].Since) != 340*time.Second {
 		t.Errorf("of a canary that fails: %+v", failing)
 	}
@@ -42,13 +42,13 @@ func TestDifferencesArePaged(t *testing.T) {
 	seen := map[string]int{}
 	var before DriftItem
 	for page := 1; page <= 16; page++ {
-		p := driftPage(items, fmt.Sprint(page), "")
+		p := differencesOf(Drift{Items: items}).page(fmt.Sprint(page), "")
 		for _, it := range p.Items {
 			if seen[it.ID]++; before.Severity == "medium" && it.Severity == "high" {
 				t.Errorf("%s comes after what is less", it.ID)
 			}
 			before = it
-			if at := driftPage(items, "", it.ID); at.Page != page {
+			if at := differencesOf(Drift{Items: items}).page("", it.ID); at.Page != page {
 				t.Errorf("%s stands on page %d and is looked for on %d", it.ID, page, at.Page)
 			}
 		}
@@ -57,14 +57,14 @@ func TestDifferencesArePaged(t *testing.T) {
 		t.Errorf("%d of 301 are shown", len(seen))
 	}
 	for _, wrong := range []string{"", "0", "-3", "x", "99999999999999999999"} {
-		if p := driftPage(items, wrong, "gone"); p.Page != 1 {
+		if p := differencesOf(Drift{Items: items}).page(wrong, "gone"); p.Page != 1 {
 			t.Errorf("drift=%q shows page %d", wrong, p.Page)
 		}
 	}
-	if p := driftPage(nil, "7", ""); p.Page != 1 || p.Last != 1 || len(p.Items) != 0 {
+	if p := differencesOf(Drift{Items: nil}).page("7", ""); p.Page != 1 || p.Last != 1 || len(p.Items) != 0 {
 		t.Errorf("of none: %+v", p)
 	}
-	if p := driftPage(items, "500", ""); p.Page != p.Last {
+	if p := differencesOf(Drift{Items: items}).page("500", ""); p.Page != p.Last {
 		t.Errorf("beyond the end: %+v", p)
 	}
 }
