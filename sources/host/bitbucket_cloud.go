@@ -81,9 +81,10 @@ type cloudPull struct {
 	} `json:"participants"`
 }
 
-// cloudPages reads every page of a list. The address of the next page is not
+// cloudPages reads every page of a list, up to the one in which each says that
+// it was enough. The address of the next page is not
 // taken from the answer: it could lead elsewhere.
-func cloudPages[T any](ctx context.Context, b *bitbucketCloud, path string, query url.Values, each func(T)) error {
+func cloudPages[T any](ctx context.Context, b *bitbucketCloud, path string, query url.Values, each func(T) (enough bool)) error {
 	query.Set("pagelen", strconv.Itoa(pageSize))
 	for page := 1; page <= maxPages; page++ {
 		query.Set("page", strconv.Itoa(page))
@@ -94,19 +95,20 @@ func cloudPages[T any](ctx context.Context, b *bitbucketCloud, path string, quer
 		if err := b.do(ctx, http.MethodGet, path+"?"+query.Encode(), nil, &body); err != nil {
 			return err
 		}
+		enough := body.Next == ""
 		for _, v := range body.Values {
-			each(v)
+			enough = each(v) || enough
 		}
-		if body.Next == "" {
+		if enough {
 			break
 		}
 	}
 	return nil
 }
 
-func (b *bitbucketCloud) pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error) {
-	query := url.Values{"state": {"OPEN"}}
-	if state == "all" {
+func (b *bitbucketCloud) pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error) {
+	query := url.Values{"state": {"OPEN"}, "sort": {"-created_on"}}
+	if last {
 		query["state"] = []string{"OPEN", "MERGED", "DECLINED", "SUPERSEDED"}
 	}
 	q := "destination.branch.name=" + strconv.Quote(base)
@@ -114,18 +116,20 @@ func (b *bitbucketCloud) pulls(ctx context.Context, head, base, state string) ([
 		q += " AND source.branch.name=" + strconv.Quote(head)
 	}
 	query.Set("q", q)
-	var found []cloudPull
-	if err := cloudPages(ctx, b, b.repository+"/pullrequests", query, func(p cloudPull) { found = append(found, p) }); err != nil {
-		return nil, err
-	}
+	var all []cloudPull
 	newest := 0
-	for _, p := range found {
+	err := cloudPages(ctx, b, b.repository+"/pullrequests", query, func(p cloudPull) bool {
+		all = append(all, p)
 		if !p.foreign() {
 			newest = max(newest, p.ID)
 		}
+		return last && newest > 0
+	})
+	if err != nil {
+		return nil, err
 	}
 	var out []sources.PullRequest
-	for _, p := range found {
+	for _, p := range all {
 		r, err := b.pull(ctx, p, p.ID == newest)
 		if err != nil {
 			return nil, err
@@ -273,12 +277,13 @@ func (b *bitbucketCloud) reviews(ctx context.Context, number int) ([]review, err
 			words = append(words, review{Review: sources.Review{Login: w.User.login(), Verdict: v, At: w.Date, ID: string(v) + "@" + w.Date.UTC().Format(time.RFC3339Nano)}})
 		}
 	}
-	err := cloudPages(ctx, b, b.one(number)+"/activity", url.Values{}, func(a cloudActivity) {
+	err := cloudPages(ctx, b, b.one(number)+"/activity", url.Values{}, func(a cloudActivity) bool {
 		if a.Update != nil && a.Update.Source.Commit.Hash != "" {
 			versions = append(versions, version{since: a.Update.Date, commit: a.Update.Source.Commit.Hash})
 		}
 		word(a.Approval, sources.Approves)
 		word(a.ChangesRequested, sources.RequestsChanges)
+		return false
 	})
 	if err != nil {
 		return nil, err
@@ -329,10 +334,11 @@ func (c cloudComment) comment() comment {
 
 func (b *bitbucketCloud) comments(ctx context.Context, number int) ([]comment, error) {
 	var out []comment
-	err := cloudPages(ctx, b, b.one(number)+"/comments", url.Values{}, func(c cloudComment) {
+	err := cloudPages(ctx, b, b.one(number)+"/comments", url.Values{}, func(c cloudComment) bool {
 		if !c.Deleted {
 			out = append(out, c.comment())
 		}
+		return false
 	})
 	return out, err
 }

@@ -71,7 +71,9 @@ type serverPull struct {
 	} `json:"links"`
 }
 
-func serverPages[T any](ctx context.Context, b *bitbucketServer, path string, query url.Values, each func(T)) error {
+// serverPages reads every page of a list, up to the one in which each says that
+// it was enough.
+func serverPages[T any](ctx context.Context, b *bitbucketServer, path string, query url.Values, each func(T) (enough bool)) error {
 	query.Set("limit", strconv.Itoa(pageSize))
 	start := 0
 	for range maxPages {
@@ -84,10 +86,11 @@ func serverPages[T any](ctx context.Context, b *bitbucketServer, path string, qu
 		if err := b.do(ctx, http.MethodGet, path+"?"+query.Encode(), nil, &body); err != nil {
 			return err
 		}
+		enough := body.Last || body.Next <= start
 		for _, v := range body.Values {
-			each(v)
+			enough = each(v) || enough
 		}
-		if body.Last || body.Next <= start {
+		if enough {
 			break
 		}
 		start = body.Next
@@ -95,16 +98,17 @@ func serverPages[T any](ctx context.Context, b *bitbucketServer, path string, qu
 	return nil
 }
 
-func (b *bitbucketServer) pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error) {
+func (b *bitbucketServer) pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error) {
 	query := url.Values{"at": {"refs/heads/" + base}, "direction": {"INCOMING"}, "state": {"OPEN"}, "order": {"NEWEST"}}
-	if state == "all" {
+	if last {
 		query.Set("state", "ALL")
 	}
 	var out []sources.PullRequest
-	err := serverPages(ctx, b, serverAPI+b.repository+"/pull-requests", query, func(p serverPull) {
+	err := serverPages(ctx, b, serverAPI+b.repository+"/pull-requests", query, func(p serverPull) bool {
 		if r := serverRequest(p); r.Base == base && (head == "" || r.Head == head) {
 			out = append(out, r)
 		}
+		return last && found(out)
 	})
 	return out, err
 }
@@ -178,11 +182,12 @@ func (b *bitbucketServer) reviews(ctx context.Context, number int) ([]review, er
 		return nil, err
 	}
 	given := map[string]serverActivity{} // the newest comes first
-	err := serverPages(ctx, b, b.one(number)+"/activities", url.Values{}, func(a serverActivity) {
+	err := serverPages(ctx, b, b.one(number)+"/activities", url.Values{}, func(a serverActivity) bool {
 		key := a.User.Name + "|" + a.Action
 		if _, ok := given[key]; !ok {
 			given[key] = a
 		}
+		return false
 	})
 	if err != nil {
 		return nil, err
@@ -220,10 +225,11 @@ func (b *bitbucketServer) status(ctx context.Context, s sources.CommitStatus) er
 // The id carries the version a change has to name.
 func (b *bitbucketServer) comments(ctx context.Context, number int) ([]comment, error) {
 	var out []comment
-	err := serverPages(ctx, b, b.one(number)+"/activities", url.Values{}, func(a serverActivity) {
+	err := serverPages(ctx, b, b.one(number)+"/activities", url.Values{}, func(a serverActivity) bool {
 		if a.Action == "COMMENTED" && a.CommentAction == "ADDED" && a.Comment != nil {
 			out = append(out, comment{id: serverCommentID(a.Comment.ID, a.Comment.Version), text: a.Comment.Text, changed: time.UnixMilli(a.Comment.Updated)})
 		}
+		return false
 	})
 	return out, err
 }

@@ -30,12 +30,15 @@ func (g *giteaHost) on(ctx context.Context) (*gitea.Client, error) {
 	return gitea.NewClient(g.endpoint, gitea.SetHTTPClient(g.client), gitea.SetGiteaVersion(giteaVersion), gitea.SetContext(ctx))
 }
 
-func (g *giteaHost) pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error) {
+func (g *giteaHost) pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error) {
 	c, err := g.on(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opts := gitea.ListPullRequestsOptions{State: gitea.StateType(state), Sort: "newest", ListOptions: gitea.ListOptions{PageSize: pageSize, Page: 1}}
+	opts := gitea.ListPullRequestsOptions{State: gitea.StateOpen, Sort: "newest", ListOptions: gitea.ListOptions{PageSize: pageSize, Page: 1}}
+	if last {
+		opts.State = gitea.StateAll
+	}
 	var out []sources.PullRequest
 	seen := 0
 	for range maxPages {
@@ -49,7 +52,7 @@ func (g *giteaHost) pulls(ctx context.Context, head, base, state string) ([]sour
 				out = append(out, r)
 			}
 		}
-		if seen += len(page); isLast(len(page), seen, resp) {
+		if seen += len(page); isLast(len(page), seen, resp) || last && found(out) {
 			break
 		}
 		opts.Page++
@@ -139,11 +142,11 @@ func (g *giteaHost) reviews(ctx context.Context, number int) ([]review, error) {
 			out = append(out, v)
 		}
 		if seen += len(page); isLast(len(page), seen, resp) {
-			break
+			return out, nil
 		}
 		opts.Page++
 	}
-	return out, nil
+	return nil, errManyReviews
 }
 
 func (g *giteaHost) status(ctx context.Context, s sources.CommitStatus) error {

@@ -30,8 +30,11 @@ func newGitHub(at place) (driver, error) {
 	return &gitHub{place: at, c: c}, nil
 }
 
-func (g *gitHub) pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error) {
-	opts := &github.PullRequestListOptions{State: state, Base: base, ListOptions: github.ListOptions{PerPage: pageSize}}
+func (g *gitHub) pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error) {
+	opts := &github.PullRequestListOptions{State: "open", Base: base, ListOptions: github.ListOptions{PerPage: pageSize}}
+	if last {
+		opts.State = "all"
+	}
 	if head != "" {
 		opts.Head = g.owner + ":" + head
 	}
@@ -44,7 +47,7 @@ func (g *gitHub) pulls(ctx context.Context, head, base, state string) ([]sources
 		for _, p := range page {
 			out = append(out, g.pull(p))
 		}
-		if opts.Page = resp.NextPage; opts.Page == 0 {
+		if opts.Page = resp.NextPage; opts.Page == 0 || last && found(out) {
 			break
 		}
 	}
@@ -106,10 +109,10 @@ func (g *gitHub) reviews(ctx context.Context, number int) ([]review, error) {
 			out = append(out, v)
 		}
 		if opts.Page = resp.NextPage; opts.Page == 0 {
-			break
+			return out, nil
 		}
 	}
-	return out, nil
+	return nil, errManyReviews
 }
 
 func (g *gitHub) status(ctx context.Context, s sources.CommitStatus) error {

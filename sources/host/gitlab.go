@@ -39,9 +39,9 @@ type unlimited struct{}
 
 func (unlimited) Wait(context.Context) error { return nil }
 
-func (g *gitLab) pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error) {
+func (g *gitLab) pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error) {
 	opts := &gitlab.ListProjectMergeRequestsOptions{TargetBranch: &base, ListOptions: gitlab.ListOptions{PerPage: pageSize, Page: 1}}
-	if state == "open" {
+	if !last {
 		opts.State = new("opened")
 	}
 	if head != "" {
@@ -56,7 +56,7 @@ func (g *gitLab) pulls(ctx context.Context, head, base, state string) ([]sources
 		for _, m := range page {
 			out = append(out, mergeRequest(m))
 		}
-		if opts.Page = resp.NextPage; opts.Page == 0 {
+		if opts.Page = resp.NextPage; opts.Page == 0 || last && found(out) {
 			break
 		}
 	}

@@ -52,9 +52,10 @@ type Options struct {
 
 // driver is what differs from host to host.
 type driver interface {
-	// pulls are those of a state ("open" or "all") into base, from head unless
-	// that is "".
-	pulls(ctx context.Context, head, base, state string) ([]sources.PullRequest, error)
+	// pulls are the open ones into base, from head unless that is ""; or, with
+	// last, the newest of any state, and others maybe. Lists begin with the
+	// newest, so that what ended long ago costs nothing.
+	pulls(ctx context.Context, head, base string, last bool) ([]sources.PullRequest, error)
 	open(ctx context.Context, d sources.Draft) (sources.PullRequest, error)
 	edit(ctx context.Context, number int, d sources.Draft) (sources.PullRequest, error)
 	reviews(ctx context.Context, number int) ([]review, error)
@@ -84,6 +85,10 @@ const (
 	maxPages   = 20     // of a list that is read
 	pageSize   = 50
 )
+
+// errManyReviews: a list that begins with the oldest was not read to its end,
+// so that who took an approval back is not known. None counts.
+var errManyReviews = errors.New("there are more reviews than are read: nobody's word is known")
 
 // Host is one repository at a host.
 type Host struct {
@@ -187,7 +192,7 @@ func (o Options) authorise(h http.Header, token string) {
 
 // Requests are the open pull requests into a branch, oldest first.
 func (h *Host) Requests(ctx context.Context, base string) ([]sources.PullRequest, error) {
-	all, err := h.d.pulls(ctx, "", base, "open")
+	all, err := h.d.pulls(ctx, "", base, false)
 	if err != nil {
 		return nil, fmt.Errorf("list pull requests into %s: %w", base, err)
 	}
@@ -198,23 +203,21 @@ func (h *Host) Requests(ctx context.Context, base string) ([]sources.PullRequest
 // Find is the newest pull request of our own repository from head into base.
 // An open one is preferred: there is at most one.
 func (h *Host) Find(ctx context.Context, head, base string) (sources.PullRequest, bool, error) {
-	all, err := h.d.pulls(ctx, head, base, "all")
-	if err != nil {
-		return sources.PullRequest{}, false, fmt.Errorf("find the pull request from %s into %s: %w", head, base, err)
-	}
-	all = slices.DeleteFunc(all, func(r sources.PullRequest) bool { return r.Foreign })
-	if len(all) == 0 {
-		return sources.PullRequest{}, false, nil
-	}
-	return slices.MaxFunc(all, func(a, b sources.PullRequest) int {
-		open := func(r sources.PullRequest) int {
-			if r.State == sources.RequestOpen {
-				return 1
-			}
-			return 0
+	for _, last := range []bool{false, true} {
+		all, err := h.d.pulls(ctx, head, base, last)
+		if err != nil {
+			return sources.PullRequest{}, false, fmt.Errorf("find the pull request from %s into %s: %w", head, base, err)
 		}
-		return cmp.Or(cmp.Compare(open(a), open(b)), cmp.Compare(a.Number, b.Number))
-	}), true, nil
+		if all = slices.DeleteFunc(all, func(r sources.PullRequest) bool { return r.Foreign }); len(all) > 0 {
+			return slices.MaxFunc(all, func(a, b sources.PullRequest) int { return cmp.Compare(a.Number, b.Number) }), true, nil
+		}
+	}
+	return sources.PullRequest{}, false, nil
+}
+
+// found: among these is one of our own repository.
+func found(all []sources.PullRequest) bool {
+	return slices.ContainsFunc(all, func(r sources.PullRequest) bool { return !r.Foreign })
 }
 
 // Upsert makes the open pull request of d's branches what d says.

@@ -71,6 +71,62 @@ func TestReviewersStayWhenARequestChanges(t *testing.T) {
 	})
 }
 
+// What ended long ago costs nothing: to find the newest takes as many requests
+// after a hundred promotions as after three, where the host can be asked for a
+// branch's.
+func TestAHistoryOfRequestsCostsNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for range 120 {
+			r := w.repo.Open(hosttest.Pull{Head: branch, Base: base, Title: "earlier", Author: "mooring"})
+			w.repo.Close(r.Number, "merged")
+		}
+		before := w.repo.Asked()
+		r, ok, err := w.Find(t.Context(), branch, base)
+		if err != nil || !ok || r.Number != 120 || r.State != sources.RequestMerged {
+			t.Errorf("found %+v, %v", r, err)
+		}
+		if n := w.repo.Asked() - before; n > 3 {
+			t.Errorf("that took %d requests", n)
+		}
+		// One that was opened again is the one, though others are newer.
+		w.repo.Reopen(7)
+		if r, ok, err := w.Find(t.Context(), branch, base); err != nil || !ok || r.Number != 7 {
+			t.Errorf("found %+v, %v", r, err)
+		}
+		w.repo.Close(7, "closed")
+		// Strangers' from branches of the same name hide nothing.
+		for range 60 {
+			w.repo.Open(hosttest.Pull{Head: branch, Base: base, Title: "mine", Author: "mallory", Foreign: true})
+		}
+		if r, ok, err := w.Find(t.Context(), branch, base); err != nil || !ok || r.Number != 120 {
+			t.Errorf("among strangers' found %+v, %v", r, err)
+		}
+	})
+}
+
+// A list of reviews that is not read to its end approves nothing: who took it
+// back may stand there.
+func TestNoWordCountsOfAListThatIsTooLong(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := must[sources.PullRequest](t)(w.Upsert(t.Context(), draft))
+		w.repo.PageCap = 1
+		w.repo.Review(r.Number, "ann", "approved")
+		for range 19 {
+			w.repo.Review(r.Number, "bob", "comment")
+		}
+		if got := must[[]sources.Review](t)(w.Reviews(t.Context(), r.Number)); len(got) != 1 {
+			t.Errorf("of twenty: %+v", got)
+		}
+		w.repo.Review(r.Number, "ann", "changes")
+		got, _ := w.Reviews(t.Context(), r.Number)
+		for _, v := range got {
+			if v.Verdict == sources.Approves {
+				t.Errorf("taken back, and %+v", v)
+			}
+		}
+	})
+}
+
 // However long a context is, each has a status of its own. Bitbucket Cloud takes
 // 40 characters of a key.
 func TestLongContextsAreApart(t *testing.T) {

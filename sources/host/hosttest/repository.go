@@ -187,6 +187,13 @@ func (r *Repository) Close(number int, state string) {
 	p.State = state
 }
 
+// Reopen opens one that was closed again.
+func (r *Repository) Reopen(number int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pull(number).State = "open"
+}
+
 // Protect keeps a branch.
 func (r *Repository) Protect(branch string) {
 	r.mu.Lock()
