@@ -1,10 +1,16 @@
 package reconciler
 
 import (
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources/manifest"
 )
@@ -63,5 +69,46 @@ func TestNewsIsWhatChanged(t *testing.T) {
 	case <-b.changed():
 		t.Error("told twice of one change")
 	default:
+	}
+}
+
+// A history with a limit is the beginning of the whole one, whichever clocks
+// were set back, and costs what it shows.
+func TestHistoryIsTheNewest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 0))
+	d := &Daemon{ledger: &ledger{}, environments: map[string]*environment{}}
+	d.world.Store(&world{pipeline: &manifest.Pipeline{Environments: []manifest.Environment{{Name: "preview"}, {Name: "production"}}}})
+	for _, name := range []string{"preview", "production"} {
+		e, pub := &environment{name: name}, &published{}
+		at := birth
+		for i := range 500 {
+			at = at.Add(time.Duration(rng.IntN(100)-20) * time.Second)
+			pub.history = append(pub.history, journal.Event{Seq: journal.Seq(i + 1), At: at, Kind: "drift"})
+		}
+		pub.events = sync.OnceValue(func() []web.Event { return pub.eventsOf(name) })
+		e.published.Store(pub)
+		d.environments[name] = e
+	}
+	all := d.History("", 0)
+	if len(all) != 1000 || !slices.IsSortedFunc(all, func(a, b web.Event) int { return b.At.Compare(a.At) }) {
+		t.Fatalf("%d lines, in order: %v", len(all), slices.IsSortedFunc(all, func(a, b web.Event) int { return b.At.Compare(a.At) }))
+	}
+	for _, n := range []int{1, 30, 499, 1000} {
+		if got := d.History("", n); !reflect.DeepEqual(got, all[:n]) {
+			t.Errorf("the newest %d are not the first of all", n)
+		}
+	}
+	d.History("", 30)[0].Text = "changed by who asked"
+	if d.History("", 30)[0].Text != "" {
+		t.Error("who asks can change what others are told")
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		d.History("preview", 30)
+	}
+	runtime.ReadMemStats(&after)
+	if size := (after.TotalAlloc - before.TotalAlloc) / 10; size > 30*600 {
+		t.Errorf("30 lines cost %d bytes", size)
 	}
 }

@@ -70,28 +70,48 @@ func lastRead(w *world) string {
 // History of one environment, or of all with "", newest first.
 func (d *Daemon) History(environment string, limit int) []web.Event {
 	out := []web.Event{}
+	newest := func(events []web.Event) {
+		if limit > 0 && len(events) > limit {
+			events = events[:limit]
+		}
+		out = append(out, events...)
+	}
 	for _, name := range d.names() {
 		e := d.environment(name)
 		if e == nil || environment != "" && name != environment {
 			continue
 		}
 		if pub := e.published.Load(); pub != nil {
-			for _, ev := range pub.history {
-				out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref, Seq: uint64(ev.Seq), Release: ev.Release, NoReturn: pub.noReturn(ev.Release)})
-			}
+			newest(pub.events())
 		}
 	}
-	out = append(out, d.refusedAlerts(environment)...)
+	newest(newestFirst(d.refusedAlerts(environment)))
 	if environment == "" {
+		var out []web.Event
 		for _, a := range d.ledger.activations() {
 			out = append(out, web.Event{At: a.At, Kind: "policies", Text: activationText(a)})
 		}
+		newest(newestFirst(out))
 	}
-	slices.SortStableFunc(out, func(a, b web.Event) int { return b.At.Compare(a.At) })
-	if limit > 0 && len(out) > limit {
+	if newestFirst(out); limit > 0 && len(out) > limit {
 		out = out[:limit]
 	}
 	return out
+}
+
+func newestFirst(events []web.Event) []web.Event {
+	slices.SortStableFunc(events, func(a, b web.Event) int { return b.At.Compare(a.At) })
+	return events
+}
+
+// eventsOf are the lines of an environment's history, newest first, for all who
+// look until it is published anew.
+func (pub *published) eventsOf(name string) []web.Event {
+	out := make([]web.Event, 0, len(pub.history))
+	for _, ev := range pub.history {
+		out = append(out, web.Event{Environment: name, At: ev.At, Kind: ev.Kind, Text: ev.Text, Resource: ev.Ref, Seq: uint64(ev.Seq), Release: ev.Release, NoReturn: pub.noReturn(ev.Release)})
+	}
+	return newestFirst(out)
 }
 
 // Drift of an environment as last looked at.

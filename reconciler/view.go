@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mooring.dev/providers"
@@ -26,6 +27,7 @@ type published struct {
 	status   web.EnvironmentStatus
 	drift    web.Drift
 	history  []journal.Event
+	events   func() []web.Event // of history, newest first; nobody changes them
 	rollouts []journal.Rollout
 	// promotions are those remembered, newest last.
 	promotions []record.Promotion
@@ -54,6 +56,8 @@ func (p *pass) publish(ctx context.Context, err error) {
 		lost: p.e.lost.why, resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
 		basis: fmt.Sprint(p.st.Branch, "|", p.st.Rollout.Release.Digest, "|", len(p.st.Approvals), "|", len(p.st.Holds), "|", len(p.st.Drift)),
 	}
+	name := p.e.name // of the pass itself nothing is kept
+	pub.events = sync.OnceValue(func() []web.Event { return pub.eventsOf(name) })
 	for _, r := range pub.resources {
 		pub.status.Resources[r.State]++
 	}
