@@ -68,7 +68,7 @@ type server struct {
 	sessions sessions
 	attempts *attempts
 	tries    tries
-	turns    *turns
+	turns    [rooms]*turns
 	drifts   drifts
 	// shut are the patterns that need somebody with a role; opened need nobody.
 	shut, opened []string

@@ -17,13 +17,22 @@ const (
 	turnPatience = 15 * time.Second
 )
 
-// inTurn are the routes that are answered from memory and the journal, so that
-// an answer is all work: they are worked on a few at a time. Others wait for
+// The rooms in which answers are worked on.
+const (
+	fromMemory = iota
+	fromJournal
+	rooms
+)
+
+// inTurn are the routes that are answered from memory or the journal, so that an
+// answer is all work: they are worked on a few at a time. Others wait for
 // something else, or are of no account.
-var inTurn = map[string]bool{
-	"GET /{$}": true, "GET /environments/{name}": true, "GET /environments/{name}/releases/{release}": true, "GET /decisions": true,
-	"GET /api/v1/status": true, "GET /api/v1/history": true, "GET /api/v1/decisions": true, "GET /api/v1/audit": true,
-	"GET /api/v1/environments/{name}/resources": true, "GET /api/v1/environments/{name}/rollouts": true, "GET /api/v1/environments/{name}/drift": true,
+var inTurn = map[string]int{
+	"GET /{$}": fromMemory, "GET /environments/{name}": fromMemory,
+	"GET /api/v1/status": fromMemory, "GET /api/v1/history": fromMemory, "GET /api/v1/audit": fromMemory,
+	"GET /api/v1/environments/{name}/resources": fromMemory, "GET /api/v1/environments/{name}/drift": fromMemory,
+	"GET /environments/{name}/releases/{release}": fromJournal, "GET /decisions": fromJournal,
+	"GET /api/v1/decisions": fromJournal, "GET /api/v1/environments/{name}/rollouts": fromJournal,
 }
 
 // turns bound how many answers are worked on at a time, so that passes have
@@ -34,8 +43,14 @@ type turns struct {
 	waiting atomic.Int64
 }
 
-// newTurns leaves half of the processors to others.
-func newTurns() *turns { return &turns{room: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))} }
+// newTurns gives half of the processors to answers from memory, and one to those
+// from the journal, which may be long.
+func newTurns() (of [rooms]*turns) {
+	for room, most := range map[int]int{fromMemory: max(1, runtime.GOMAXPROCS(0)/2), fromJournal: 1} {
+		of[room] = &turns{room: make(chan struct{}, most)}
+	}
+	return of
+}
 
 // take waits for a turn; done ends it. It is not ok where too many wait, or one
 // waited too long.
@@ -63,11 +78,12 @@ func (t *turns) take(ctx context.Context) (done func(), ok bool) {
 // inTurn lets a route's work be done in its turn. What it answers is sent
 // afterwards: who takes it slowly keeps nobody waiting.
 func (s *server) inTurn(pattern string, w http.ResponseWriter, r *http.Request, work func(http.ResponseWriter)) {
-	if !inTurn[pattern] {
+	room, takes := inTurn[pattern]
+	if !takes {
 		work(w)
 		return
 	}
-	done, ok := s.turns.take(r.Context())
+	done, ok := s.turns[room].take(r.Context())
 	if !ok {
 		noteOf(r).ended(nil) // nobody was refused for who they are
 		w.Header().Set("Retry-After", "5")
