@@ -80,7 +80,7 @@ func newHooks(o Options) *hooks {
 type dialect struct {
 	signature []string // headers; the first that is there counts
 	prefix    string   // of the signature
-	plain     bool     // the header is the secret itself
+	plain     bool     // the header is the secret itself, where the secret is no signing token
 	event     string   // header
 	delivery  []string // headers
 	parse     func(event string, body []byte) (claim, error)
@@ -130,7 +130,10 @@ func (h *hooks) take(name string, d dialect, w http.ResponseWriter, r *http.Requ
 		return http.StatusNotFound, "the pipeline names no secret for webhooks of this host (spec.host)"
 	}
 	signature := firstHeader(r, d.signature)
-	if signature == "" || d.plain && !sameText(signature, hook.Secret) {
+	key, standard := standardSecret(hook.Secret)
+	if standard = standard && d.plain && r.Header.Get("Webhook-Signature") != ""; standard {
+		d.delivery = []string{"Webhook-Id"} // which is signed
+	} else if signature == "" || d.plain && !sameText(signature, hook.Secret) {
 		return http.StatusUnauthorized, "the request is not proved"
 	}
 	select {
@@ -149,7 +152,7 @@ func (h *hooks) take(name string, d dialect, w http.ResponseWriter, r *http.Requ
 		return http.StatusRequestEntityTooLarge, "larger than 3 MiB"
 	case err != nil:
 		return http.StatusBadRequest, "the body could not be read"
-	case !d.plain && !signed(body, hook.Secret, signature, d.prefix):
+	case standard && !signedStandard(r.Header, body, key), !standard && !d.plain && !signed(body, hook.Secret, signature, d.prefix):
 		return http.StatusUnauthorized, "the request is not proved"
 	}
 	return h.proved(name, d, r, hook, body)
