@@ -15,6 +15,8 @@ type DecisionQuery struct {
 	Since       time.Time
 	After       Seq // continue after this record
 	Limit       int // at most so many; 0: no limit
+	// Brief: their lines lack the input, which may be most of them.
+	Brief bool
 }
 
 // Decisions yields the decision records of a store that q means, oldest first,
@@ -29,6 +31,9 @@ func Decisions(ctx context.Context, store Store, q DecisionQuery) iter.Seq2[Reco
 			}
 			if !q.means(rec) {
 				continue
+			}
+			if q.Brief {
+				rec = brief(rec)
 			}
 			if n++; !yield(rec, nil) || n == q.Limit || q.ID != "" {
 				return

@@ -31,6 +31,7 @@ type Docket struct {
 	tail     time.Time // the newest time of the block looked at last before from
 	older    []docketed
 	newer    []docketed // the oldest first, after all of older, whose newest is first
+	briefs   briefs
 	ids      map[uint64]Seq
 	names    map[string]uint16 // of environments and points
 }
@@ -62,7 +63,7 @@ func (d *Docket) Decisions(ctx context.Context, q DecisionQuery) iter.Seq2[Recor
 			return
 		}
 		for _, seq := range found {
-			rec, err := from(ctx, d.store, seq)
+			rec, err := d.read(ctx, seq, q.Brief)
 			if err != nil {
 				yield(rec, err)
 				return
@@ -73,6 +74,28 @@ func (d *Docket) Decisions(ctx context.Context, q DecisionQuery) iter.Seq2[Recor
 			}
 		}
 	}
+}
+
+// read is the record of a number, or another where that is kept no more.
+func (d *Docket) read(ctx context.Context, seq Seq, short bool) (Record, error) {
+	if !short {
+		return from(ctx, d.store, seq)
+	}
+	d.mu.Lock()
+	rec, known := d.briefs.of[seq]
+	d.mu.Unlock()
+	if known {
+		return rec, nil
+	}
+	rec, err := from(ctx, d.store, seq)
+	if err != nil || rec.Decision == nil {
+		return rec, err
+	}
+	rec = brief(rec)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.briefs.add(rec)
+	return rec, nil
 }
 
 // from is the record of a number, or the next one where that is kept no more;

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func (d *docketed) add(n int, step func() time.Duration) {
 		d.now = d.now.Add(step())
 		rec := journal.Record{At: d.now, Environment: []string{"preview", "production"}[d.n/3%2], Hold: &record.Hold{ID: "h"}}
 		if d.n%3 == 0 {
-			rec.Hold, rec.Decision = nil, &journal.Decision{ID: fmt.Sprint("d", d.n), Point: []string{"admission", "drift"}[d.n/9%2], Line: []byte("{}")}
+			rec.Hold, rec.Decision = nil, &journal.Decision{ID: fmt.Sprint("d", d.n), Point: []string{"admission", "drift"}[d.n/9%2], Line: fmt.Appendf(nil, `{"decision_id":"d%d","input":{"of":%d},"result":{"n":%d}}`, d.n, d.n, d.n)}
 		}
 		if err := d.store.Append(d.t.Context(), d.fence, rec); err != nil {
 			d.t.Fatal(err)
@@ -65,13 +66,14 @@ func (d *docketed) add(n int, step func() time.Duration) {
 	}
 }
 
-func seqs(t *testing.T, all iter.Seq2[journal.Record, error]) (out []journal.Seq) {
+// lines are what is given, each after its number.
+func lines(t *testing.T, all iter.Seq2[journal.Record, error]) (out []string) {
 	t.Helper()
 	for rec, err := range all {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, rec.Seq)
+		out = append(out, fmt.Sprint(rec.Seq, rec.Environment, string(rec.Decision.Line)))
 	}
 	return out
 }
@@ -92,7 +94,7 @@ func TestDocketFindsWhatThereIs(t *testing.T) {
 		d.add(1500+rng.IntN(1500), clock)
 		docket := journal.NewDocket(d.store, func() journal.Seq { return journal.Seq(d.n - rng.IntN(2)) })
 		for range 60 {
-			q := journal.DecisionQuery{Limit: rng.IntN(40)}
+			q := journal.DecisionQuery{Limit: rng.IntN(40), Brief: rng.IntN(2) == 0}
 			if rng.IntN(2) == 0 {
 				q.Environment = []string{"preview", "production", "none"}[rng.IntN(3)]
 			}
@@ -109,7 +111,7 @@ func TestDocketFindsWhatThereIs(t *testing.T) {
 			case 3:
 				q.Since, q.After = d.now.Add(-time.Duration(rng.Int64N(int64(72*time.Hour)))), journal.Seq(rng.IntN(d.n))
 			}
-			got, want := seqs(t, docket.Decisions(t.Context(), q)), seqs(t, journal.Decisions(t.Context(), d.store, q))
+			got, want := lines(t, docket.Decisions(t.Context(), q)), lines(t, journal.Decisions(t.Context(), d.store, q))
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d: %+v finds %v, and there are %v", seed, q, got, want)
 			}
@@ -124,7 +126,7 @@ func TestDocketFindsWhatThereIs(t *testing.T) {
 // A page of the newest decisions reads those of its time once, and from then on
 // its own; the length of the journal before that does not count.
 func TestADecisionsPageReadsItsOwn(t *testing.T) {
-	read := map[int]int{}
+	read := map[int]int{} // records, by the length of the journal
 	for _, before := range []int{3_000, 30_000} {
 		d := newDocketed(t)
 		d.add(before, func() time.Duration { return time.Minute })
@@ -132,23 +134,47 @@ func TestADecisionsPageReadsItsOwn(t *testing.T) {
 		d.add(300, func() time.Duration { return time.Minute })
 		docket := journal.NewDocket(d.store, func() journal.Seq { return journal.Seq(d.n + 1) })
 		page := journal.DecisionQuery{Since: d.now.Add(-time.Hour), Limit: 10}
-		seqs(t, docket.Decisions(t.Context(), page))
+		lines(t, docket.Decisions(t.Context(), page))
 		read[before] = d.store.read
 		for name, q := range map[string]journal.DecisionQuery{
 			"the newest": page, "later ones": {After: journal.Seq(d.n - 60), Limit: 10}, "those of one environment": {Since: page.Since, Environment: "preview", Limit: 10}, "one": {ID: fmt.Sprint("d", d.n)},
 		} {
 			d.store.read = 0
-			if n := len(seqs(t, docket.Decisions(t.Context(), q))); n == 0 || d.store.read > n+2 {
+			if n := len(lines(t, docket.Decisions(t.Context(), q))); n == 0 || d.store.read > n+2 {
 				t.Errorf("%s: %d records were read for %d decisions", name, d.store.read, n)
 			}
 		}
-		seqs(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "none"}))
+		page.Brief = true
+		first := lines(t, docket.Decisions(t.Context(), page))
 		d.store.read = 0
-		if seqs(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "another"})); d.store.read > 2 {
+		if again := lines(t, docket.Decisions(t.Context(), page)); d.store.read > 1 || !slices.Equal(again, first) || strings.Contains(again[0], "input") {
+			t.Errorf("in brief, and again: %d records were read for %q and %q", d.store.read, first, again)
+		}
+		lines(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "none"}))
+		d.store.read = 0
+		if lines(t, docket.Decisions(t.Context(), journal.DecisionQuery{ID: "another"})); d.store.read > 2 {
 			t.Errorf("%d records were read for what is known not to be there", d.store.read)
 		}
 	}
 	if read[3_000] != read[30_000] {
 		t.Errorf("the first page reads %v records, by the length of the journal", read)
+	}
+}
+
+// What is kept of brief decisions is bounded, whatever is asked.
+func TestBriefDecisionsAreForgotten(t *testing.T) {
+	d := newDocketed(t)
+	long := []byte(`{"result":"` + strings.Repeat("x", 500<<10) + `"}`)
+	for i := range 24 {
+		if err := d.store.Append(t.Context(), d.fence, journal.Record{At: d.now, Environment: "preview", Decision: &journal.Decision{ID: fmt.Sprint(i), Point: "drift", Line: long}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	docket := journal.NewDocket(d.store, func() journal.Seq { return 25 })
+	all := func() { lines(t, docket.Decisions(t.Context(), journal.DecisionQuery{Since: d.now, Brief: true})) }
+	all()
+	d.store.read = 0
+	if all(); d.store.read < 25 {
+		t.Errorf("12 MB are kept: %d of 24 were read again", d.store.read)
 	}
 }

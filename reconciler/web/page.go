@@ -210,6 +210,7 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 	if q.Since.IsZero() && q.After == 0 && q.ID == "" {
 		q.Since = s.o.Now().Add(-24 * time.Hour)
 	}
+	q.Brief = true
 	page, err := s.o.View.Decisions(r.Context(), q)
 	data := map[string]any{"Frame": s.frame(who, "decisions"), "Next": page.Next, "Since": q.Since, "Week": s.o.Now().Add(-7 * 24 * time.Hour), "Environment": q.Environment, "Point": q.Point,
 		"Points": []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}}
