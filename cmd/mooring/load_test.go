@@ -43,7 +43,7 @@ type passed struct {
 
 // TestLoadOfTheProgram asks the real program as fast as it answers while it makes
 // its passes and idle clients listen to its events: all is answered, passes go on,
-// and no listener is lost. -load 1000 has wrk ask and prints figures.
+// and no listener is lost. -load 1000 has wrk ask and a browser look, and prints figures.
 func TestLoadOfTheProgram(t *testing.T) {
 	size, listeners, lasts, ask := 20, 50, 300*time.Millisecond, askAgain
 	if *loadSize > 0 {
@@ -79,6 +79,9 @@ func TestLoadOfTheProgram(t *testing.T) {
 		}
 	}
 	row("nobody, afterwards", asked{}, s.passes(lasts, func() {}))
+	if *loadSize > 0 {
+		report = append(append(report, ""), s.paints(t)...)
+	}
 	before, _ := s.passSeconds()
 	s.poll("a pass is made after the load", func() bool { n, _ := s.passSeconds(); return n > before })
 	if n := lost(); n > 0 {
