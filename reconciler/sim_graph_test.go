@@ -20,6 +20,12 @@ func (s *simulation) diamond() {
 	s.repo.commit("main", s.controlFiles())
 }
 
+// How content comes into an environment of a graph, other than by itself.
+const (
+	inTurn    = "promotion: auto\n      take: queue"
+	whenAsked = "promotion: manual"
+)
+
 // diamondNames are the environments of one.
 var diamondNames = []string{"preview", "east", "west", "production"}
 
@@ -28,6 +34,13 @@ var diamondNames = []string{"preview", "east", "west", "production"}
 func runGraph(seed uint64, log func(string, ...any)) *simulation {
 	rng := rand.New(rand.NewPCG(seed, 4))
 	c := &chaos{simulation: newSimulation(seed, memory.Options{}, mutant{}, diamondNames...), log: log, content: map[string]content{}, next: 10, mode: "allow", chance: rand.New(rand.NewPCG(seed, 3))}
+	c.says = map[string]string{}
+	if seed%3 == 1 {
+		c.says["production"] = inTurn
+	}
+	if seed%2 == 0 {
+		c.says["west"] = whenAsked
+	}
 	c.diamond()
 	c.wire()
 	for _, env := range c.names {
@@ -44,6 +57,8 @@ func runGraph(seed uint64, log func(string, ...any)) *simulation {
 			c.develop("preview")
 		case rng.IntN(8) == 0:
 			c.happen()
+		case rng.IntN(16) == 0:
+			c.bring()
 		}
 		c.turn(!c.deaf || c.rng.IntN(3) == 0)
 		c.haunt()
@@ -52,6 +67,13 @@ func runGraph(seed uint64, log func(string, ...any)) *simulation {
 	c.heal()
 	c.comesThrough()
 	return c.simulation
+}
+
+// bring has somebody ask for what waits for people; nothing may wait.
+func (c *chaos) bring() {
+	if c.says["west"] == whenAsked {
+		_ = c.ask("west", func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, "west", access.Stated("carol")) })
+	}
 }
 
 // comesThrough: a new content in preview is in force everywhere in the end.
@@ -67,8 +89,11 @@ func (c *chaos) comesThrough() {
 	arrived := func() bool {
 		return !slices.ContainsFunc(c.names, func(env string) bool { return c.watch.environment(env).Rollout.Release.Content != want }) && c.converged()
 	}
-	if c.until(40*time.Minute, arrived) || !c.watch.ok() {
-		return
+	for range 20 {
+		if c.until(2*time.Minute, arrived) || !c.watch.ok() {
+			return
+		}
+		c.bring()
 	}
 	for _, env := range c.names {
 		c.explain(env)

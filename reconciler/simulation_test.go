@@ -42,6 +42,7 @@ type simulation struct {
 	received map[string][]notify.Event // by receiver
 	names    []string
 	after    map[string]string // what environments come after, where that is not the one before
+	says     map[string]string // of environments, how content comes into them
 	jumps    int               // of the clock, and restarts: each may add one piece of time
 	down     time.Duration
 	ids      int
@@ -60,6 +61,10 @@ func (s *simulation) control(mode string) map[string]string {
 			start, rest, _ := strings.Cut(files["mooring.yaml"], "- name: "+name+"\n")
 			files["mooring.yaml"] = start + "- name: " + name + "\n" + strings.Replace(rest, "after: ["+s.names[i]+"]", "after: ["+after+"]", 1)
 		}
+	}
+	for env, says := range s.says {
+		start, rest, _ := strings.Cut(files["mooring.yaml"], "- name: "+env+"\n")
+		files["mooring.yaml"] = start + "- name: " + env + "\n" + strings.Replace(rest, "promotion: auto\n", says+"\n", 1)
 	}
 	return files
 }

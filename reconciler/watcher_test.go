@@ -292,7 +292,13 @@ func (w *watcher) moved(e sources.Edit, sha string) {
 	rel := w.s.release(env, sha)
 	for _, up := range w.s.before(env) {
 		if len(w.s.after) == 0 {
-			break // what waited in a queue comes in when upstream has gone on
+			break
+		}
+		if w.s.says[env] == inTurn { // what waited comes in when upstream has gone on
+			if rel != nil && !w.at(up).inForce[rel.Content] {
+				w.fail(15, "%s was moved to %.20s, which never was in force in %s", env, rel.Content, up)
+			}
+			continue
 		}
 		if ro := w.environment(up).Rollout; rel != nil && (ro.Phase != rollout.Idle || ro.Release.Content != rel.Content) {
 			w.fail(15, "%s was moved to %.20s while %s is %q with %.20s", env, rel.Content, up, ro.Phase, ro.Release.Content)
