@@ -135,21 +135,28 @@ func stoppedFirst() *drive {
 
 // Every state with every event, as a table that people read.
 func TestEveryStateWithEveryEvent(t *testing.T) {
+	tabulate(t, "testdata/phases.txt", standing(t), events(), answers)
+}
+
+// tabulate holds each line of a table against what must hold of it, and the
+// table against the one kept.
+func tabulate(t *testing.T, path string, states []func() *drive, events []event, line func(*testing.T, State, event, State)) {
+	t.Helper()
 	var out strings.Builder
-	for _, stands := range standing(t) {
+	for _, stands := range states {
 		fmt.Fprintf(&out, "\n%s\n", summary(stands().State))
-		for _, e := range events() {
+		for _, e := range events {
 			d := stands()
 			before := d.State
 			d.step(time.Second, e.make(d))
 			if e.again {
 				d.step(time.Minute, e.make(d))
 			}
-			answers(t, before, e, d.State)
+			line(t, before, e, d.State)
 			fmt.Fprintf(&out, "  %-23s-> %s\n", e.name, summary(d.State))
 		}
 	}
-	golden(t, "testdata/phases.txt", out.String())
+	golden(t, path, out.String())
 }
 
 // answers holds one line of the table against what delivery.md says, so that
