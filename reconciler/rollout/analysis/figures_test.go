@@ -139,9 +139,9 @@ func canaries() figures {
 
 // slowness: calls are slow.
 func slowness() figures {
-	f := figures{runs: 500, few: 30, head: "| New version | Calls a minute | Mooring | z-test each minute |\n|---|---|---|---|\n"}
+	f := figures{runs: 2000, few: 30, head: "| New version | Calls a minute | Mooring | z-test each minute |\n|---|---|---|---|\n"}
 	for _, slower := range []float64{1, 1.25, 1.5, 2, 5} {
-		for _, perMinute := range []int{60, 300, 600} {
+		for _, perMinute := range []int{60, 300, 600, 6000} {
 			kind := fmt.Sprintf("%g× as slow", slower)
 			switch slower {
 			case 1:
@@ -223,11 +223,11 @@ func outcomeOf(minutes []int) (o outcome) {
 	return o
 }
 
-// BenchmarkCanaries, BenchmarkLatency and BenchmarkProbes print the tables of
-// docs/analysis.md.
+// These print the tables of docs/analysis.md.
 func BenchmarkCanaries(b *testing.B) { canaries().bench(b) }
 func BenchmarkLatency(b *testing.B)  { slowness().bench(b) }
 func BenchmarkProbes(b *testing.B)   { drills().bench(b) }
+func BenchmarkReleases(b *testing.B) { ladders().bench(b) }
 
 func (f figures) bench(b *testing.B) {
 	var got string
@@ -261,7 +261,7 @@ func TestTablesOfDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]figures{"canaries": canaries(), "latency": slowness(), "probes": drills()} {
+	for name, f := range map[string]figures{"canaries": canaries(), "latency": slowness(), "probes": drills(), "releases": ladders()} {
 		_, table, ok := strings.Cut(string(text), f.head)
 		if !ok {
 			t.Errorf("docs have no table of %s", name)

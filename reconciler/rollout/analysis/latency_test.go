@@ -40,22 +40,29 @@ func (c clocked) look(r *rand.Rand, m Arm, minute int) Look {
 // took is what a platform would tell of so many calls, without drawing each: how
 // many are above the threshold, and of those on its side the one at the percentile.
 func took(r *rand.Rand, calls int, scale float64, threshold time.Duration) providers.Sample {
+	n := int64(calls)
+	return providers.Sample{Known: true, Calls: n, Latency: []providers.Latency{slowOf(r, n, ninetieth.Percentile, scale, threshold)}}
+}
+
+// slowOf is what is told of n durations that are spread log-normally around scale.
+func slowOf(r *rand.Rand, n int64, percentile, scale float64, threshold time.Duration) providers.Latency {
 	const spread = 0.5
-	n, fast := int64(calls), 1.0
-	out := providers.Latency{Known: true, Percentile: ninetieth.Percentile, Calls: n, Threshold: threshold}
+	fast, out := 1.0, providers.Latency{Known: n > 0, Percentile: percentile, Calls: n, Threshold: threshold}
+	if n == 0 {
+		return out
+	}
 	if threshold > 0 {
 		fast = (1 + math.Erf(math.Log(float64(threshold)/scale)/spread/math.Sqrt2)) / 2
 		out.Above = binomial(r, n, 1-fast)
 	}
-	rank, within := n*9/10+1, n-out.Above
-	at := 0.0
+	rank, within, at := int64(float64(n)*percentile/100)+1, n-out.Above, 0.0
 	if rank <= within {
 		at = fast * beta(r, rank, within-rank+1)
 	} else {
 		at = fast + (1-fast)*beta(r, rank-within, n-rank+1)
 	}
 	out.Quantile = time.Duration(scale * math.Exp(spread*math.Sqrt2*math.Erfinv(2*at-1)))
-	return providers.Sample{Known: true, Calls: n, Latency: []providers.Latency{out}}
+	return out
 }
 
 // play is the minute in which the rule fails the release, or 0; and how it

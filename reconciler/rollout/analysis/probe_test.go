@@ -42,6 +42,9 @@ func (dr drill) ends(r *rand.Rand, verdict Verdict) (minute int, s watch) {
 	for minute := range dr.minutes {
 		dr.round(r, &s, minute)
 		s.learn(dr.looks(r, s, minute))
+		if verdict == Fail && Harm(s.arms, s.rules) == "" {
+			continue // the rest of what is judged says nothing of that
+		}
 		if s.judge(); s.Verdict == verdict {
 			return minute + 1, s
 		}
