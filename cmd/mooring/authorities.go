@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -11,19 +13,19 @@ import (
 )
 
 // hostClient reaches the host of the repository: it trusts whom the repository's
-// connections trust. nil where that is who the machine trusts.
+// connections trust.
 func (p *place) hostClient() *http.Client {
-	if p.caFile == "" {
-		return nil
+	t := &trusting{}
+	if p.caFile != "" {
+		t.pool = reread.Open(p.files, reread.Spec[*x509.CertPool]{What: "--ca-file", Path: p.caFile, Parse: reread.Authorities})
 	}
-	return &http.Client{Timeout: 30 * time.Second, Transport: &trusting{pool: reread.Open(p.files, reread.Spec[*x509.CertPool]{
-		What: "--ca-file", Path: p.caFile, Parse: reread.Authorities,
-	})}}
+	return &http.Client{Timeout: 30 * time.Second, Transport: t}
 }
 
-// trusting is Go's usual way out, which trusts who is in a file as it is now.
+// trusting is Go's usual way out, which trusts who is in a file as it is now,
+// and says which flag names it.
 type trusting struct {
-	pool *reread.File[*x509.CertPool]
+	pool *reread.File[*x509.CertPool] // nil: who the machine trusts
 
 	mu   sync.Mutex
 	from *x509.CertPool
@@ -32,11 +34,19 @@ type trusting struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
-	pool, err := t.pool.Get()
-	if err != nil {
-		return nil, err
+	way := http.DefaultTransport
+	if t.pool != nil {
+		pool, err := t.pool.Get()
+		if err != nil {
+			return nil, err
+		}
+		way = t.through(pool)
 	}
-	return t.through(pool).RoundTrip(r)
+	resp, err := way.RoundTrip(r)
+	if untrusted := (*tls.CertificateVerificationError)(nil); errors.As(err, &untrusted) {
+		err = fmt.Errorf("%w; --ca-file names who is trusted besides this machine's authorities", err)
+	}
+	return resp, err
 }
 
 // through keeps connections for as long as the file says the same.

@@ -96,8 +96,11 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 				return snap, nil
 			}
 			if _, err := hex.DecodeString(r.ref); err != nil || len(r.ref) != commitID {
-				return sources.Snapshot{}, fmt.Errorf("--ref %q: no branch of the repository has this name, and it is no commit id of %d hex digits%s", r.ref, commitID,
-					manifest.DidYouMean(r.ref, slices.Collect(maps.Keys(snapshots))))
+				where := r.elsewhere(r.ref)
+				if where == "" {
+					where = manifest.DidYouMean(r.ref, slices.Collect(maps.Keys(snapshots)))
+				}
+				return sources.Snapshot{}, fmt.Errorf("--ref %q: no branch of the repository has this name, and it is no commit id of %d hex digits%s", r.ref, commitID, where)
 			}
 			return source.Open(ctx, r.ref)
 		}

@@ -34,9 +34,9 @@ type forge struct {
 // cmdForge starts a host, before the shop: $FORGE_GIT is its repository, and
 // FORGE_API in the script's mooring.yaml its address. It is a GitHub, or of the
 // kind that is named, of which "FORGE_KIND: {" in mooring.yaml begins the
-// settings. "forge app" is a GitHub that
-// lets the GitHub App 7 in alone, by its installation 42 and the key in app.pem;
-// "forge remove" takes that away and "forge install" gives it again.
+// settings; by HTTPS where a file for its authority is named too. "forge app" is
+// a GitHub that lets the GitHub App 7 in alone, by its installation 42 and the key
+// in app.pem; "forge remove" takes that away and "forge install" gives it again.
 func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
 	if f := st.forge; f != nil && f.app != nil {
@@ -72,6 +72,12 @@ func cmdForge(ts *testscript.TestScript, _ bool, args []string) {
 	} else {
 		server, api = httptest.NewServer(backend), kind.Serve(st.forge.Repository)
 		ts.Defer(server.Close)
+	}
+	if len(args) > 1 {
+		ts.Defer(api.Close)
+		var authority []byte
+		api, authority = hosttest.Secure(api)
+		ts.Check(os.WriteFile(filepath.Join(st.work, args[1]), authority, 0o644))
 	}
 	ts.Defer(api.Close)
 	ts.Setenv("FORGE_GIT", server.URL+"/shop.git")

@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -58,6 +61,15 @@ func Kinds() map[string]Kind {
 			pushed: serverPushed, touched: serverTouched,
 		},
 	}
+}
+
+// Secure serves what plain serves by HTTPS, with a certificate that nobody
+// signed whom a machine trusts; authority is it, as PEM.
+func Secure(plain *httptest.Server) (server *httptest.Server, authority []byte) {
+	server = httptest.NewUnstartedServer(plain.Config.Handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust it hangs up
+	server.StartTLS()
+	return server, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 }
 
 // Pushed is the webhook that a kind of host sends to a daemon when a branch was
