@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -36,7 +37,7 @@ func TestReadmeTour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stage := startTour(t, root, dir)
+	stage := startTour(t, dir)
 	script := tourScript(string(readme), dir)
 	if strings.Count(script, "\n__until") < 5 {
 		t.Fatalf("the tour has lost its promises:\n%s", script)
@@ -92,7 +93,7 @@ func playDoc(t *testing.T, page string, ports ...string) {
 	for _, port := range ports {
 		text = []byte(strings.ReplaceAll(string(text), port, freePort(t)))
 	}
-	script := "set -m\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nexport PATH=" + filepath.Dir(buildMooring(t, root)) + ":$PATH\n" + tourScript(string(text), "")
+	script := "set -m\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nexport PATH=" + filepath.Dir(program(t)) + ":$PATH\n" + tourScript(string(text), "")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // a page that leaves something running would wait for it for ever
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", script+"\nwait")
@@ -155,22 +156,35 @@ __ran() { case $1 in 0|2|3|4) ;; *) echo "exit code $1 of: $2"; exit 8 ;; esac; 
 
 func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// buildMooring compiles the program under its own name.
-func buildMooring(t *testing.T, root string) string {
+// program is the program under its own name, in a folder where nothing else is,
+// as the Dockerfile builds it: once for all tests.
+func program(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "mooring")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/mooring")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
 
-// startTour builds the program and starts the demo as the README says.
-func startTour(t *testing.T, root, dir string) *bytes.Buffer {
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "mooring-program-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "mooring")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "mooring.dev/cmd/mooring")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// startTour starts the demo as the README says.
+func startTour(t *testing.T, dir string) *bytes.Buffer {
 	t.Helper()
-	binary := buildMooring(t, root)
+	binary := program(t)
 	var said bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	demo := exec.CommandContext(ctx, binary, "demo", "--dir", dir, "--listen", "127.0.0.1:0")

@@ -78,7 +78,7 @@ func TestReadmeRights(t *testing.T) {
 	t.Cleanup(func() { check(t, box.Close()) })
 	work := t.TempDir()
 	repo := filepath.Join(work, "shop.git")
-	script := "set -euo pipefail\nexport PATH=" + filepath.Dir(buildMooring(t, moduleRoot(t))) + ":$PATH\n" + rightsRepository +
+	script := "set -euo pipefail\nexport PATH=" + filepath.Dir(program(t)) + ":$PATH\n" + rightsRepository +
 		strings.NewReplacer("https://git.example.com/shop.git", repo, "user/daemon", "role/daemon").Replace(readmeRights(t)) + rightsInUse
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir = work

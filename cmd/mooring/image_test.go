@@ -16,16 +16,9 @@ import (
 func imageTree(t *testing.T, root string) (env []string, user, volume, entry string) {
 	t.Helper()
 	const staging = "/root-of-image"
-	program := filepath.Join(t.TempDir(), "mooring")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	if err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	// What the image takes from its build, and where that is here.
 	from := map[string]string{
-		"/src/bin/mooring":                   program,
+		"/src/bin/mooring":                   program(t),
 		"/etc/ssl/certs/ca-certificates.crt": "/etc/ssl/certs/ca-certificates.crt",
 	}
 	stage := 0

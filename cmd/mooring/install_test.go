@@ -131,13 +131,7 @@ func checkContext(t *testing.T, words []string) {
 
 // TestStaticBinary: what the image holds needs no loader and no library.
 func TestStaticBinary(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "mooring")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/mooring")
-	build.Dir, build.Env = moduleRoot(t), append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	f, err := elf.Open(binary)
+	f, err := elf.Open(program(t))
 	if err != nil {
 		t.Fatal(err)
 	}
