@@ -82,7 +82,8 @@ func TestContractHTTP(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 		g := sourcetest.NewGit(t, true)
 		server := sourcetest.Serve(t, g, false)
-		f := fixture(follow(t, Options{URL: server.Repository}), g)
+		server.Protect(canary) // reading and pushing
+		f := fixture(follow(t, Options{URL: server.Repository, Token: func() (string, error) { return canary, nil }}), g)
 		f.Break = func() func() {
 			server.Break(func(w http.ResponseWriter, _ *http.Request) bool {
 				w.WriteHeader(http.StatusInternalServerError)

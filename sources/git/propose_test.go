@@ -36,26 +36,95 @@ func isPush(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "git-receive-pack")
 }
 
-// TestPushLosesTheRace moves the branch after it was looked at: the server
-// compares once more, and the loser is told.
+// TestPushLosesTheRace changes the branch after it was looked at, before the
+// server says again where it is and after: it compares once more, and the loser
+// is told, whatever was done to the branch.
 func TestPushLosesTheRace(t *testing.T) {
+	said := func(r *http.Request) bool { return r.URL.Query().Get("service") == "git-receive-pack" }
+	commit := func(root bool) func(g *sourcetest.Git) {
+		return func(g *sourcetest.Git) {
+			g.Commit(sourcetest.Change{Branch: "env/staging", Files: files{"a.yaml": "theirs"}, Root: root})
+		}
+	}
+	for name, c := range map[string]struct {
+		when func(r *http.Request) bool
+		deed func(g *sourcetest.Git)
+	}{
+		"merged":         {isPush, commit(false)},
+		"forced":         {isPush, commit(true)},
+		"deleted":        {isPush, func(g *sourcetest.Git) { g.Delete("env/staging") }},
+		"merged before":  {said, commit(false)},
+		"forced before":  {said, commit(true)},
+		"deleted before": {said, func(g *sourcetest.Git) { g.Delete("env/staging") }},
+	} {
+		g := sourcetest.NewGit(t, true)
+		server := sourcetest.Serve(t, g, false)
+		r := follow(t, Options{URL: server.Repository})
+		preview, staging := diverged(g)
+		fetch(t, r)
+		where := func() string { return g.Run(nil, "for-each-ref", "--format=%(objectname)", "refs/heads/env/staging") }
+		theirs := staging
+		server.Break(func(_ http.ResponseWriter, request *http.Request) bool {
+			if c.when(request) {
+				c.deed(g)
+				theirs = where()
+			}
+			return false
+		})
+		if _, err := r.Propose(t.Context(), edit1(preview, staging)); !errors.Is(err, sources.ErrMoved) {
+			t.Errorf("%s: got %v, want ErrMoved", name, err)
+		}
+		if got := where(); got != theirs || got == staging {
+			t.Errorf("%s: the branch is at %q, they left it at %q", name, got, theirs)
+		}
+	}
+}
+
+// TestTwoDaemonsPushAtOnce has both look before either pushes: one wins, and
+// what it brought stays.
+func TestTwoDaemonsPushAtOnce(t *testing.T) {
 	g := sourcetest.NewGit(t, true)
 	server := sourcetest.Serve(t, g, false)
-	r := follow(t, Options{URL: server.Repository})
 	preview, staging := diverged(g)
-	fetch(t, r)
-	var winner atomic.Value
+	both := make(chan struct{})
+	var here atomic.Int64
 	server.Break(func(_ http.ResponseWriter, request *http.Request) bool {
 		if isPush(request) {
-			winner.Store(g.Commit(sourcetest.Change{Branch: "env/staging", Files: files{"a.yaml": "winner"}}))
+			if here.Add(1) == 2 {
+				close(both)
+			}
+			<-both
 		}
 		return false
 	})
-	if _, err := r.Propose(t.Context(), edit1(preview, staging)); !errors.Is(err, sources.ErrMoved) {
-		t.Errorf("got %v, want ErrMoved", err)
+	results := make(chan error, 2)
+	var made sync.Map
+	for _, name := range []string{"one", "other"} {
+		r := follow(t, Options{URL: server.Repository})
+		fetch(t, r)
+		e := edit1(preview, staging)
+		e.Message = "Promote, by " + name + "\n"
+		go func() {
+			got, err := r.Propose(t.Context(), e)
+			if err == nil {
+				made.Store(got.SHA, true)
+			}
+			results <- err
+		}()
 	}
-	if got := g.Head("env/staging"); got != winner.Load() {
-		t.Errorf("the branch is at %s, want the winner's %v", got, winner.Load())
+	won, lost := 0, 0
+	for range 2 {
+		switch err := <-results; {
+		case err == nil:
+			won++
+		case errors.Is(err, sources.ErrMoved):
+			lost++
+		default:
+			t.Error(err)
+		}
+	}
+	if _, ours := made.Load(g.Head("env/staging")); won != 1 || lost != 1 || !ours {
+		t.Errorf("%d won, %d lost; what the winner made stands: %v", won, lost, ours)
 	}
 }
 
