@@ -367,8 +367,9 @@ func TestAReviewedHotfixIsAdmitted(t *testing.T) {
 // An approval is in view of what stood on the request when it was given.
 func TestReviewsAreInViewOfWhatWasShown(t *testing.T) {
 	at := func(s int) time.Time { return birth.Add(time.Duration(s) * time.Second) }
-	versions := []version{{at(10), []string{"a"}}, {at(20), []string{"a", "b"}}}
-	for second, want := range map[int][]string{5: {}, 10: {"a"}, 19: {"a"}, 20: {"a", "b"}, 99: {"a", "b"}} {
+	versions := []version{{at(10), []string{"a"}}, {at(20), []string{"a", "b"}}, {at(30), []string{"b", "c"}}}
+	// In the second in which it changed, what stood there before and after.
+	for second, want := range map[int][]string{5: {}, 10: {}, 11: {"a"}, 19: {"a"}, 20: {"a"}, 21: {"a", "b"}, 30: {"b"}, 99: {"b", "c"}} {
 		if got := saw(versions, at(second)); !slices.Equal(got, want) {
 			t.Errorf("at %d: %v, want %v", second, got, want)
 		}

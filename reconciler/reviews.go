@@ -26,12 +26,17 @@ type version struct {
 const maxShown = 20
 
 // saw are the findings that stood on a pull request when something was said
-// there. What stood there before we came is not known: then none was seen.
+// there. What stood there before we came is not known: then none was seen. Of
+// what changed in the same moment, by a host that tells seconds in the same
+// second, only what stood there before and after was.
 func saw(versions []version, at time.Time) []string {
 	seen := []string{}
 	for _, v := range versions {
-		if !v.at.After(at) {
+		switch {
+		case v.at.Before(at):
 			seen = v.codes
+		case v.at.Equal(at):
+			seen = slices.DeleteFunc(slices.Clone(seen), func(code string) bool { return !slices.Contains(v.codes, code) })
 		}
 	}
 	return seen

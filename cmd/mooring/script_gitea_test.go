@@ -90,6 +90,9 @@ func cmdGitea(ts *testscript.TestScript, neg bool, args []string) {
 	case what == "fork":
 		g.fork(ts, args[1], args[2])
 	case what == "review":
+		// Its clock tells seconds, and who says something in the one in which the
+		// comment changed may not have seen that.
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 		event := map[string]string{"approve": "APPROVED", "reject": "REQUEST_CHANGES"}[args[3]]
 		g.must(ts, args[2], http.MethodPost, "/pulls/"+args[1]+"/reviews", map[string]any{"event": event, "body": "looked at"})
 	case what == "dismiss":
