@@ -228,6 +228,7 @@ func (h *Host) Upsert(ctx context.Context, d sources.Draft) (sources.PullRequest
 		return there, err
 	}
 	if ok && there.State == sources.RequestOpen {
+		d.Title = draftWord(there.Title) + d.Title
 		if there.Title == d.Title && same(there.Body, d.Body) {
 			return there, nil
 		}
@@ -245,6 +246,17 @@ func (h *Host) Upsert(ctx context.Context, d sources.Draft) (sources.PullRequest
 		return again, nil
 	}
 	return made, fmt.Errorf("open a pull request from %s into %s: %w", d.Head, d.Base, err)
+}
+
+// draftWord is what people put before a title, on GitLab, Gitea and Forgejo, so
+// that nobody merges it yet: it stays theirs to take away.
+func draftWord(title string) string {
+	for _, word := range []string{"Draft:", "[Draft]", "(Draft)", "WIP:", "[WIP]"} {
+		if len(title) >= len(word) && strings.EqualFold(title[:len(word)], word) {
+			return title[:len(word)] + " "
+		}
+	}
+	return ""
 }
 
 // Reviews are the newest word of each person that says yes or no and was not

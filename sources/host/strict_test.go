@@ -71,6 +71,23 @@ func TestReviewersStayWhenARequestChanges(t *testing.T) {
 	})
 }
 
+// A request that people made a draft, by a word in its title, stays one.
+func TestADraftStaysADraft(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := must[sources.PullRequest](t)(w.Upsert(t.Context(), draft))
+		for title, want := range map[string]string{
+			"Draft: " + draft.Title: "Draft: " + draft.Title, "[wip] mine": "[wip] " + draft.Title, "Drafty": draft.Title, "": draft.Title,
+		} {
+			w.repo.Rename(r.Number, title)
+			changed := draft
+			changed.Body = "after " + title
+			if got := must[sources.PullRequest](t)(w.Upsert(t.Context(), changed)); got.Title != want || got.Body != changed.Body {
+				t.Errorf("%q became %+v", title, got)
+			}
+		}
+	})
+}
+
 // What ended long ago costs nothing: to find the newest takes as many requests
 // after a hundred promotions as after three, where the host can be asked for a
 // branch's.

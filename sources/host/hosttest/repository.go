@@ -187,6 +187,13 @@ func (r *Repository) Close(number int, state string) {
 	p.State = state
 }
 
+// Rename gives a pull request another title, as a person does.
+func (r *Repository) Rename(number int, title string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pull(number).Title = title
+}
+
 // Reopen opens one that was closed again.
 func (r *Repository) Reopen(number int) {
 	r.mu.Lock()
