@@ -145,7 +145,8 @@ func (b *bitbucketServer) one(number int) string {
 }
 
 // edit reads the request first: what is written names the version it was
-// thought to have, and reviewers left out would be taken off.
+// thought to have, and reviewers left out would be taken off. One who may review
+// no more makes the host refuse all of it; then none is kept.
 func (b *bitbucketServer) edit(ctx context.Context, number int, d sources.Draft) (sources.PullRequest, error) {
 	var p serverPull
 	if err := b.do(ctx, http.MethodGet, b.one(number), nil, &p); err != nil {
@@ -155,7 +156,12 @@ func (b *bitbucketServer) edit(ctx context.Context, number int, d sources.Draft)
 	for _, r := range p.Reviewers {
 		reviewers = append(reviewers, map[string]serverUser{"user": r.User})
 	}
-	err := b.do(ctx, http.MethodPut, b.one(number), map[string]any{"version": p.Version, "title": d.Title, "description": d.Body, "reviewers": reviewers}, &p)
+	body := map[string]any{"version": p.Version, "title": d.Title, "description": d.Body, "reviewers": reviewers}
+	err := b.do(ctx, http.MethodPut, b.one(number), body, &p)
+	if statusOf(err) == http.StatusConflict && len(reviewers) > 0 { // of another version it is refused again
+		delete(body, "reviewers")
+		err = b.do(ctx, http.MethodPut, b.one(number), body, &p)
+	}
 	return serverRequest(p), err
 }
 

@@ -229,8 +229,12 @@ func (r *Repository) BitbucketServer() *httptest.Server {
 			if v, ok := b["version"].(float64); !ok || int(v) != p.edits {
 				return http.StatusConflict, object{"errors": []object{{"message": "you are attempting to modify a pull request based on out-of-date information"}}}
 			}
+			asked := named(b, func(o any) string { return str(in(o, "user", "name")) })
+			if r.Left != "" && slices.Contains(asked, r.Left) {
+				return http.StatusConflict, object{"errors": []object{{"message": "Errors encountered while adding some reviewers to this pull request.", "reviewerErrors": []object{{"context": r.Left}}}}}
+			}
 			p.Title, p.Body, p.edits = str(b["title"]), str(b["description"]), p.edits+1
-			p.Reviewers = named(b, func(o any) string { return str(in(o, "user", "name")) })
+			p.Reviewers = asked
 			for _, v := range p.Reviews { // who is taken off has no word any more
 				v.Dismissed = v.Dismissed || !slices.Contains(p.Reviewers, v.By)
 			}
