@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -140,6 +141,27 @@ func TestNoWordCountsOfAListThatIsTooLong(t *testing.T) {
 			if v.Verdict == sources.Approves {
 				t.Errorf("taken back, and %+v", v)
 			}
+		}
+	})
+}
+
+// A limit that is told in words alone is heeded for a minute; another 403 is a
+// lack of rights, and the host is asked again.
+func TestALimitInWordsIsHeeded(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for words, limited := range map[string]bool{
+			"You have exceeded a secondary rate limit. Please wait a few minutes before you try again.":        true,
+			"You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.": true,
+			"Resource not accessible by personal access token":                                                 false,
+		} {
+			w.repo.Words = words
+			w.repo.Refuse(http.StatusForbidden, nil)
+			_, err := w.Requests(t.Context(), base)
+			var left *sources.LimitedError
+			if errors.As(err, &left) != limited || limited && !left.Until.Equal(w.now.Add(time.Minute)) || !limited && !errors.Is(err, sources.ErrUnauthorized) {
+				t.Errorf("%s: %v", words, err)
+			}
+			w.now = w.now.Add(time.Hour)
 		}
 	})
 }

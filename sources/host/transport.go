@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (t *transport) pause(resp *http.Response, words []byte) (time.Time, bool) {
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 	case resp.StatusCode == http.StatusServiceUnavailable && after != "":
-	case resp.StatusCode == http.StatusForbidden && (after != "" || h.Get("X-RateLimit-Remaining") == "0" || strings.Contains(string(words), "secondary rate limit")):
+	case resp.StatusCode == http.StatusForbidden && (after != "" || h.Get("X-RateLimit-Remaining") == "0" || asksForPatience(words)):
 	default:
 		return time.Time{}, false
 	}
@@ -163,6 +164,12 @@ func (t *transport) pause(resp *http.Response, words []byte) (time.Time, bool) {
 		}
 	}
 	return now.Add(min(max(wait, leastPause), mostPause)), true
+}
+
+// asksForPatience: GitHub's secondary limits, which older Enterprise Servers call
+// otherwise, may be told in words alone.
+func asksForPatience(words []byte) bool {
+	return bytes.Contains(words, []byte("secondary rate limit")) || bytes.Contains(words, []byte("abuse detection mechanism"))
 }
 
 // said is what a host's error says, of the shapes there are: a message, a list

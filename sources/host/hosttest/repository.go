@@ -4,6 +4,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,6 +33,8 @@ type Repository struct {
 	// PageCap is how many entries of a list it gives at once, however many are
 	// asked for; 0: as many.
 	PageCap int
+	// Words are what it says when it refuses; "" for a few of its own.
+	Words string
 	// Left is somebody who left the workspace, and may review no more.
 	Left string
 	// Still: its clock stands, so that what happens does in the same second.
@@ -294,7 +297,7 @@ func (r *Repository) serve(routes map[string]handler, authorised func(*http.Requ
 			case r.broken != 0:
 				status, out = r.broken, map[string]any{"message": "we are down"}
 			case len(r.refused) > 0:
-				status, out = r.refused[0], map[string]any{"message": "not now"}
+				status, out = r.refused[0], map[string]any{"message": cmp.Or(r.Words, "not now")}
 				for name, values := range r.limited[0] {
 					w.Header()[name] = values
 				}
