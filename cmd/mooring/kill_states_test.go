@@ -22,11 +22,11 @@ type killState struct {
 	back  bool // it ends at the release before
 }
 
-// killStates are those that no single call stands for.
+// killStates are those that no single call stands for, beside those of
+// TestLesson41KilledUnderTraffic.
 var killStates = []killState{
 	{name: "asking", bring: (*killStage).asking},
 	{name: "paused", bring: (*killStage).pausing, after: (*killStage).pausedStill},
-	{name: "aborted on its way back", bring: func(s *killStage, since time.Time) { s.returning(since, "rollout", "abort") }, back: true},
 	{name: "rolled back on its way", bring: func(s *killStage, since time.Time) { s.returning(since, "rollback") }, back: true},
 }
 
