@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os/exec"
+	"strings"
 	"testing"
 
+	"mooring.dev/reconciler/web"
 	"mooring.dev/reconciler/web/browsertest"
 )
 
@@ -20,6 +23,21 @@ const paintedNow = `(() => {
 	const of = performance.getEntriesByType("navigation")[0], drawn = performance.getEntriesByName("first-contentful-paint")[0];
 	return {Answered: of.responseEnd, Drawn: drawn ? drawn.startTime : -1, Bytes: of.decodedBodySize, Nodes: document.querySelectorAll("*").length};
 })()`
+
+// unseenBeyond is how many changes policy is shown: a release of more waits for
+// a person.
+const unseenBeyond = 5000
+
+// letIn says yes to what waits.
+func (s *killStage) letIn(t *testing.T) {
+	t.Helper()
+	s.until("held for a person", func(e web.EnvironmentStatus) bool { return e.State == "held" })
+	resp, err := http.Post("http://"+s.listen+"/api/v1/environments/preview/approvals", "application/json", strings.NewReader(`{"answer": "approve", "reason": "load"}`))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("approve: %v, %v", resp, err)
+	}
+	_ = resp.Body.Close()
+}
 
 // mostNodes is how large a view may be, however many resources there are.
 const mostNodes = 4000
