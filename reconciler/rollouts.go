@@ -53,7 +53,7 @@ func begins(r record.Release, text string) bool {
 func (d *Daemon) looks(ctx context.Context, environment string, r journal.Rollout) ([]web.RolloutLook, error) {
 	var out []web.RolloutLook
 	var before rollout.State
-	for look, err := range journal.Looks(ctx, d.opts.Store, environment, r) {
+	for look, err := range d.docket.Looks(ctx, environment, r) {
 		if err != nil {
 			return nil, err
 		}

@@ -17,8 +17,8 @@ const (
 	setBack = 24 * time.Hour
 )
 
-// Docket says where the decision records of a store are, so that who asks for
-// some of them reads those alone. It looks at each record once: at those that
+// Docket says where the decisions and the rollouts of a store are, so that who
+// asks for some of them reads those alone. It looks at each record once: at those that
 // were appended when somebody asks, and back from there as far as was ever asked.
 // Safe for concurrent use; it holds up nobody who appends.
 type Docket struct {
@@ -36,12 +36,12 @@ type Docket struct {
 	names    map[string]uint16 // of environments and points
 }
 
-// docketed is one decision record, and what is asked of it.
+// docketed is one record, and what is asked of it.
 type docketed struct {
 	seq                Seq
 	at                 time.Duration // since the epoch
-	id                 uint64        // a hash
-	environment, point uint16
+	id                 uint64        // of a decision, a hash
+	environment, point uint16        // point 0: of a rollout
 }
 
 // NewDocket is a docket of a store; last is the newest record that is known.
@@ -154,9 +154,10 @@ func (d *Docket) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if d.to = rec.Seq; rec.Decision != nil {
-			d.newer = append(d.newer, d.entry(rec))
+		if e, ok := d.entry(rec); ok {
+			d.newer = append(d.newer, e)
 		}
+		d.to = rec.Seq
 	}
 	first, err := from(ctx, d.store, 1)
 	if err != nil {
@@ -194,8 +195,8 @@ func (d *Docket) back(ctx context.Context) error {
 		if rec.At.After(tail) {
 			tail = rec.At
 		}
-		if rec.Decision != nil {
-			block = append(block, d.entry(rec))
+		if e, ok := d.entry(rec); ok {
+			block = append(block, e)
 		}
 	}
 	slices.Reverse(block)
@@ -206,10 +207,15 @@ func (d *Docket) back(ctx context.Context) error {
 	return nil
 }
 
-func (d *Docket) entry(rec Record) docketed {
-	e := docketed{seq: rec.Seq, at: sinceEpoch(rec.At), id: hashed(rec.Decision.ID), environment: d.named(rec.Environment), point: d.named(rec.Decision.Point)}
-	d.ids[e.id] = e.seq
-	return e
+func (d *Docket) entry(rec Record) (e docketed, ok bool) {
+	switch e = (docketed{seq: rec.Seq, at: sinceEpoch(rec.At), environment: d.named(rec.Environment)}); {
+	case rec.Decision != nil:
+		e.id, e.point = hashed(rec.Decision.ID), d.named(rec.Decision.Point)
+		d.ids[e.id] = e.seq
+		return e, true
+	default:
+		return e, rec.Rollout != nil
+	}
 }
 
 // named is the number of a name. There are as many as environments and points;
@@ -223,30 +229,35 @@ func (d *Docket) named(name string) uint16 {
 	return n
 }
 
-// pick are the records a question means, the oldest first.
+// pick are the decisions a question means, the oldest first.
 func (d *Docket) pick(q DecisionQuery) (found []Seq) {
 	environment, point, since := d.names[q.Environment], d.names[q.Point], sinceEpoch(q.Since)
-	means := func(e docketed) bool {
-		return e.seq > q.After && (q.Environment == "" || e.environment == environment) && (q.Point == "" || e.point == point) &&
-			(q.Since.IsZero() || e.at >= since)
-	}
-	for _, e := range slices.Backward(d.older) {
-		if means(e) {
+	for e := range d.all() {
+		if e.point != 0 && e.seq > q.After && (q.Environment == "" || e.environment == environment) && (q.Point == "" || e.point == point) &&
+			(q.Since.IsZero() || e.at >= since) {
 			found = append(found, e.seq)
 		}
 		if len(found) == q.Limit && q.Limit > 0 {
-			return found
-		}
-	}
-	for _, e := range d.newer {
-		if means(e) {
-			found = append(found, e.seq)
-		}
-		if len(found) == q.Limit && q.Limit > 0 {
-			return found
+			break
 		}
 	}
 	return found
+}
+
+// all are those known, the oldest first.
+func (d *Docket) all() iter.Seq[docketed] {
+	return func(yield func(docketed) bool) {
+		for _, e := range slices.Backward(d.older) {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, e := range d.newer {
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 func sinceEpoch(at time.Time) time.Duration { return time.Duration(at.UnixNano()) }

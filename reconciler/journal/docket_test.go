@@ -12,6 +12,7 @@ import (
 
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 )
 
 // shortened is a store that keeps nothing before a record, and counts what is
@@ -60,6 +61,9 @@ func (d *docketed) add(n int, step func() time.Duration) {
 		if d.n%3 == 0 {
 			rec.Hold, rec.Decision = nil, &journal.Decision{ID: fmt.Sprint("d", d.n), Point: []string{"admission", "drift"}[d.n/9%2], Line: fmt.Appendf(nil, `{"decision_id":"d%d","input":{"of":%d},"result":{"n":%d}}`, d.n, d.n, d.n)}
 		}
+		if d.n%5 == 1 && rec.Decision == nil {
+			rec.Hold, rec.Rollout = nil, &rollout.State{Looks: d.n}
+		}
 		if err := d.store.Append(d.t.Context(), d.fence, rec); err != nil {
 			d.t.Fatal(err)
 		}
@@ -76,6 +80,38 @@ func lines(t *testing.T, all iter.Seq2[journal.Record, error]) (out []string) {
 		out = append(out, fmt.Sprint(rec.Seq, rec.Environment, string(rec.Decision.Line)))
 	}
 	return out
+}
+
+func looks(t *testing.T, all iter.Seq2[journal.Look, error]) (out []int) {
+	t.Helper()
+	for look, err := range all {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, look.State.Looks)
+	}
+	return out
+}
+
+// walked are the looks at one rollout, by reading everything from its first record
+// on.
+func walked(ctx context.Context, store journal.Store, environment string, r journal.Rollout) iter.Seq2[journal.Look, error] {
+	return func(yield func(journal.Look, error) bool) {
+		for rec, err := range store.Records(ctx, r.First-1) {
+			switch {
+			case err != nil:
+				yield(journal.Look{}, err)
+				return
+			case rec.Seq > r.Last:
+				return
+			case rec.Environment != environment || rec.Rollout == nil:
+				continue
+			}
+			if !yield(journal.Look{Seq: rec.Seq, At: rec.At, State: *rec.Rollout}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Whatever is asked, in whatever order, while records are appended, old ones are
@@ -111,6 +147,15 @@ func TestDocketFindsWhatThereIs(t *testing.T) {
 			case 3:
 				q.Since, q.After = d.now.Add(-time.Duration(rng.Int64N(int64(72*time.Hour)))), journal.Seq(rng.IntN(d.n))
 			}
+			if rng.IntN(5) == 0 {
+				first := journal.Seq(rng.IntN(d.n) + 1)
+				r := journal.Rollout{First: first, Last: first + journal.Seq(rng.IntN(300))}
+				for _, name := range []string{"preview", "none"} {
+					if got, want := looks(t, docket.Looks(t.Context(), name, r)), looks(t, walked(t.Context(), d.store, name, r)); !slices.Equal(got, want) {
+						t.Fatalf("seed %d: of %+v there are the looks %v, and not %v", seed, r, want, got)
+					}
+				}
+			}
 			got, want := lines(t, docket.Decisions(t.Context(), q)), lines(t, journal.Decisions(t.Context(), d.store, q))
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d: %+v finds %v, and there are %v", seed, q, got, want)
@@ -143,6 +188,11 @@ func TestADecisionsPageReadsItsOwn(t *testing.T) {
 			if n := len(lines(t, docket.Decisions(t.Context(), q))); n == 0 || d.store.read > n+2 {
 				t.Errorf("%s: %d records were read for %d decisions", name, d.store.read, n)
 			}
+		}
+		moved := journal.Rollout{First: journal.Seq(d.n - 90), Last: journal.Seq(d.n)}
+		d.store.read = 0
+		if n := len(looks(t, docket.Looks(t.Context(), "preview", moved))); n == 0 || d.store.read > n+2 {
+			t.Errorf("%d records were read for %d looks", d.store.read, n)
 		}
 		page.Brief = true
 		first := lines(t, docket.Decisions(t.Context(), page))

@@ -80,21 +80,43 @@ type Look struct {
 
 // Looks yields what the journal holds of one rollout of an environment, oldest
 // first. An error ends them.
-func Looks(ctx context.Context, store Store, environment string, r Rollout) iter.Seq2[Look, error] {
+func (d *Docket) Looks(ctx context.Context, environment string, r Rollout) iter.Seq2[Look, error] {
 	return func(yield func(Look, error) bool) {
-		for rec, err := range store.Records(ctx, r.First-1) {
-			switch {
-			case err != nil:
+		found, err := d.findLooks(ctx, environment, r)
+		if err != nil {
+			yield(Look{}, err)
+			return
+		}
+		for _, seq := range found {
+			rec, err := from(ctx, d.store, seq)
+			if err != nil {
 				yield(Look{}, err)
 				return
-			case rec.Seq > r.Last:
-				return
-			case rec.Environment != environment || rec.Rollout == nil:
-				continue
 			}
-			if !yield(Look{Seq: rec.Seq, At: rec.At, State: *rec.Rollout}, nil) {
+			if rec.Seq == seq && !yield(Look{Seq: rec.Seq, At: rec.At, State: *rec.Rollout}, nil) {
 				return
 			}
 		}
 	}
+}
+
+// findLooks says which records are of one rollout, the oldest first.
+func (d *Docket) findLooks(ctx context.Context, environment string, r Rollout) (found []Seq, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	for d.from >= r.First && !d.begun {
+		if err := d.back(ctx); err != nil {
+			return nil, err
+		}
+	}
+	name := d.names[environment]
+	for e := range d.all() {
+		if e.point == 0 && e.environment == name && e.seq >= r.First && e.seq <= r.Last {
+			found = append(found, e.seq)
+		}
+	}
+	return found, nil
 }

@@ -81,7 +81,7 @@ func TestLooksOfARollout(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []journal.Seq
-	for look, err := range journal.Looks(t.Context(), store, "production", s.Environments["production"].Rollouts[0]) {
+	for look, err := range journal.NewDocket(store, func() journal.Seq { return s.Seq }).Looks(t.Context(), "production", s.Environments["production"].Rollouts[0]) {
 		if err != nil {
 			t.Fatal(err)
 		}

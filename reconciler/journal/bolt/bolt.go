@@ -24,7 +24,7 @@ import (
 const (
 	lockTimeout = 2 * time.Second
 	fileMode    = 0o600
-	readFirst   = 8       // records read in the first transaction, twice as many in each after it
+	readFirst   = 1       // records read in the first transaction, twice as many in each after it
 	readBatch   = 512     // at most
 	readBytes   = 1 << 20 // after which one ends
 	retained    = 500_000 // records kept before a snapshot, for audit and replay
