@@ -25,7 +25,7 @@ var loadSize = flag.Int("load", 0, "how many resources TestLoadOfTheProgram has;
 // loadViews are what is asked for, one after the other.
 var loadViews = []string{
 	"/api/v1/status", "/api/v1/history", "/api/v1/environments/preview/resources", "/api/v1/environments/preview/drift",
-	"/", "/environments/preview", "/environments/preview?q=q0000", "/decisions",
+	"/", "/environments/preview", "/environments/preview?q=q0000", "/environments/preview/resources/Queue/q00000", "/decisions",
 }
 
 // asked is what a load met: milliseconds, and what was not answered well.
@@ -45,7 +45,7 @@ type passed struct {
 // its passes and idle clients listen to its events: all is answered, passes go on,
 // and no listener is lost. -load 1000 has wrk ask and a browser look, and prints figures.
 func TestLoadOfTheProgram(t *testing.T) {
-	size, listeners, lasts, ask := 20, 50, 300*time.Millisecond, askAgain
+	size, listeners, lasts, ask := 20, 50, 100*time.Millisecond, askAgain
 	if *loadSize > 0 {
 		if _, err := exec.LookPath("wrk"); err != nil {
 			t.Fatalf("the load is made by wrk, which is not on this machine (Debian: apt-get install wrk): %v", err)
@@ -104,7 +104,7 @@ func (s *killStage) answered() {
 		}
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(view, "q0000") && !strings.Contains(string(body), "q00007") {
+		if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(view, "q=q0000") && !strings.Contains(string(body), "q00007") {
 			s.t.Fatalf("%s: %s, %v\n%.500s", view, resp.Status, err, body)
 		}
 	}
