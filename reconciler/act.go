@@ -32,7 +32,7 @@ func (p *pass) act(ctx context.Context) error {
 	if err := p.e.checkAccount(ctx); err != nil {
 		return err
 	}
-	intents := make([]journal.Record, 0, len(steps))
+	intents := p.placing(true)
 	for _, s := range steps {
 		intents = append(intents, journal.Record{Intent: &record.Intent{
 			Ref: s.Ref, Operation: string(s.Operation), Cause: string(s.Cause), Release: s.Change.Release,

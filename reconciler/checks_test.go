@@ -351,6 +351,10 @@ func (w *watcher) ownership(env string, st *journal.Environment, c write) string
 
 func (w *watcher) deletion(env string, st *journal.Environment, c write) {
 	p, of := w.at(env), st.Rollout.Release
+	if st.Intents[c.ref].Cause == "destroy" {
+		w.destruction(env, st, c)
+		return
+	}
 	if st.Rollout.Phase == rollout.Back {
 		of = st.Rollout.Stable
 	}

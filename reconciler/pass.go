@@ -95,7 +95,7 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 }
 
 func (p *pass) run(ctx context.Context) error {
-	if err := p.expireHolds(ctx); err != nil {
+	if err := errors.Join(p.unwish(ctx), p.expireHolds(ctx)); err != nil {
 		return err
 	}
 	if err := p.e.open(ctx, p.w, p.spec); err != nil {

@@ -216,7 +216,7 @@ func (p *pass) learn(ctx context.Context, ro rollout.State) error {
 	}
 	resolved := p.resolvedItems()
 	p.changed = p.changed || len(recs) > 0
-	if err := p.remember(ctx, recs...); err != nil {
+	if err := p.remember(ctx, append(recs, p.placing(false)...)...); err != nil {
 		return err
 	}
 	p.bind()

@@ -56,6 +56,7 @@ func (d *Daemon) Status() web.Status {
 		}
 		s.Environments = append(s.Environments, status)
 	}
+	s.Environments = append(s.Environments, d.orphanStatus(w)...)
 	return s
 }
 
@@ -76,7 +77,7 @@ func (d *Daemon) History(environment string, limit int) []web.Event {
 		}
 		out = append(out, events...)
 	}
-	for _, name := range d.names() {
+	for _, name := range d.known() {
 		e := d.environment(name)
 		if e == nil || environment != "" && name != environment {
 			continue

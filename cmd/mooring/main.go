@@ -90,7 +90,7 @@ Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift, 3 held, 4 deni
 	grouped(root, "To begin:", demoCommand(), sandboxCommand(), initCommand(), importCommand(), validateCommand(), doctorCommand(), runCommand())
 	grouped(root, "To look:", statusCommand(), planCommand(), driftCommand(), rolloutCommand(), historyCommand(), eventsCommand(), explainCommand(), auditCommand(), renderCommand())
 	grouped(root, "To act, through the daemon:", promoteCommand(), approveCommand(), rejectCommand(), checkCommand(), rollbackCommand(),
-		holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand())
+		holdCommand(), suspendCommand(), resumeCommand(), syncCommand(), retryCommand(), destroyCommand())
 	grouped(root, "Rules, rights and proof:", policyCommand(), iamCommand(), tokenCommand(), evidenceCommand())
 	grouped(root, "Around it:", alertCommand(), journalCommand(), exportCommand(), schemaCommand(), manCommand(), versionCommand())
 	completing(root)

@@ -41,6 +41,8 @@ const (
 	Govern Verb = "govern"
 	// Copy takes all that is remembered away, as a backup.
 	Copy Verb = "copy"
+	// Destroy removes what is left of an environment.
+	Destroy Verb = "destroy"
 	// Profile looks into the daemon's own process.
 	Profile Verb = "profile"
 )
@@ -55,7 +57,7 @@ func (r Role) allows(v Verb) bool {
 	case Operator:
 		return v == See || v == Operate || v == Attest
 	case Admin:
-		return v == See || v == Approve || v == Operate || v == Attest || v == Govern || v == Copy || v == Profile
+		return v == See || v == Approve || v == Operate || v == Attest || v == Govern || v == Copy || v == Destroy || v == Profile
 	}
 	return false
 }

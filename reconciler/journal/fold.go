@@ -10,6 +10,7 @@ import (
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
 )
 
@@ -74,7 +75,7 @@ func Valid(r Record) error {
 	about, of := 0, 0
 	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
 		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
-		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil, r.Queued != nil} {
+		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil, r.Queued != nil, r.Place != nil} {
 		if set {
 			about++
 		}
@@ -224,6 +225,19 @@ func (e *Environment) apply(r Record) {
 		e.turn(*r.Switch)
 	case r.Queued != nil:
 		e.queued(*r.Queued)
+	case r.Place != nil:
+		e.place(r.Place)
+	}
+}
+
+// place keeps where the environment is. One that was let go of has nothing in
+// place, whatever is still there.
+func (e *Environment) place(at *record.Place) {
+	e.Place = at
+	if at.LetGo {
+		clear(e.Applied)
+		clear(e.Wrote)
+		e.Rollout = rollout.State{}
 	}
 }
 

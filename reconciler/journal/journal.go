@@ -55,6 +55,7 @@ type Record struct {
 	Switch     *record.Switch      `json:"switch,omitempty"`
 	Audit      *record.Audit       `json:"audit,omitempty"`
 	Queued     *record.Queued      `json:"queued,omitempty"`
+	Place      *record.Place       `json:"place,omitempty"`
 }
 
 // Lift ends a hold.
@@ -95,10 +96,10 @@ type Soak struct {
 // Request is a person's wish that a pass carries out.
 type Request struct {
 	ID     string    `json:"id"`
-	Kind   string    `json:"kind"` // promote | rollback | abort | sync | accept
+	Kind   string    `json:"kind"` // promote | rollback | abort | sync | accept | destroy
 	By     string    `json:"by"`
 	Reason string    `json:"reason,omitempty"`
-	To     string    `json:"to,omitempty"` // a release digest, for rollback
+	To     string    `json:"to,omitempty"` // a release digest, for rollback; "data" for destroy with what holds data
 	Done   bool      `json:"done,omitempty"`
 	Result string    `json:"result,omitempty"`
 	At     time.Time `json:"at"`

@@ -65,7 +65,10 @@ type Environment struct {
 	Requests    map[string]Request // open ones
 	// Switches are the dead man's switches that stand at the platform, or may.
 	Switches map[manifest.Ref]record.Switch
-	History  []Event // what people see, bounded to the last 500
+	// Place is where it was when something of it was last seen in place; nil:
+	// that was before this was remembered.
+	Place   *record.Place `json:",omitempty"`
+	History []Event       // what people see, bounded to the last 500
 }
 
 // Rounds counts reverts of one difference.

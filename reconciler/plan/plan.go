@@ -48,6 +48,9 @@ const (
 	Rollback Cause = "rollback"
 	Prune    Cause = "prune"
 	Binding  Cause = "binding"
+	// Destroyed: the environment was taken out of the pipeline, and a person had
+	// what is left of it removed.
+	Destroyed Cause = "destroy"
 )
 
 // Input is the whole world as one pass knows it. Make never writes to it.

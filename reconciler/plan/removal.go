@@ -227,12 +227,12 @@ func (w *world) parent(r removal, left []removal) (*manifest.Resource, bool) {
 	if res, ok := w.declared(r.parent); ok {
 		return res, true
 	}
-	if r.ref.Kind != manifest.KindTrigger {
+	if !outlives(r.ref.Kind) {
 		return nil, true
 	}
 	for _, p := range left {
 		if p.ref == r.parent {
-			res := w.shape(p) // a mapping outlives its function: it goes first
+			res := w.shape(p) // it goes first
 			return &res, true
 		}
 	}
@@ -260,10 +260,10 @@ func needers(w *world, r removal, left []removal) []manifest.Ref {
 		if known && !onIt && !slices.Contains(res.Refs, r.ref) {
 			continue
 		}
-		if !known && other.extra != nil && other.ref.Kind != manifest.KindTrigger {
+		if !known && other.extra != nil && !outlives(other.ref.Kind) {
 			continue // goes with its function
 		}
-		if other.parent == r.ref && other.ref.Kind != manifest.KindTrigger {
+		if other.parent == r.ref && !outlives(other.ref.Kind) {
 			continue
 		}
 		refs = append(refs, other.ref)
@@ -367,6 +367,12 @@ func (w *world) isChild(ref manifest.Ref) bool {
 		}
 	}
 	return false
+}
+
+// outlives is true for what is on a function and stays when that goes: an event
+// source mapping, and what its bucket is told to tell it.
+func outlives(kind string) bool {
+	return kind == manifest.KindTrigger || kind == manifest.KindNotification
 }
 
 // standsAlone is false for kinds that live on a function.

@@ -273,6 +273,18 @@ type Promotion struct {
 	At       time.Time `json:"at"`
 }
 
+// Place is where an environment is and what its resources are called by: what
+// is left to know of one that was taken out of the pipeline.
+type Place struct {
+	Pipeline string `json:"pipeline"` // its name, as in ownership tags
+	Naming   string `json:"naming,omitempty"`
+	// Environment has what it takes to reach the environment and to render its
+	// releases, and nothing else.
+	Environment manifest.Environment `json:"environment"`
+	// LetGo: it was destroyed, and what is still there is no concern any more.
+	LetGo bool `json:"letGo,omitempty"`
+}
+
 // Queued is content that waits in turn for an environment that takes one after
 // another, or that does so no more.
 type Queued struct {

@@ -84,6 +84,9 @@ func (s *server) acts() {
 			return c.AddEvidence(ctx, EvidenceRequest{Envelope: envelope, By: by})
 		})
 	}
+	if d, ok := s.o.Control.(Destroyer); ok {
+		s.destroys(d)
+	}
 	if t, ok := s.o.Control.(Tester); ok {
 		s.api("POST /api/v1/receivers/{receiver}/test", purpose{does: "Sends a test message to a receiver.", answer: Accepted{}}, func(r *http.Request, by access.Person) (any, error) {
 			ctx, cancel := context.WithTimeout(r.Context(), actTimeout)

@@ -53,6 +53,12 @@ func (a *able) AddEvidence(_ context.Context, r EvidenceRequest) ([]Statement, e
 func (a *able) TestReceiver(_ context.Context, _ string, by access.Person) error {
 	return by.CheckEverywhere(access.Operate)
 }
+func (a *able) Destruction(_ context.Context, environment string, _ bool, by access.Person) (Destruction, error) {
+	return Destruction{Environment: environment}, by.Check(access.Destroy, environment)
+}
+func (a *able) Destroy(_ context.Context, r DestroyRequest) error {
+	return r.By.Check(access.Destroy, r.Environment)
+}
 
 // audited is a server that can everything, with people of each kind and a clock
 // that goes on ten seconds a look.

@@ -41,6 +41,49 @@ type VerdictRequest struct {
 	By      access.Person `json:"-"`
 }
 
+// Destroyer is a Control that removes what is left of environments that were
+// taken out of the pipeline.
+type Destroyer interface {
+	// Destruction is what would go, and what would stay; nothing is changed.
+	Destruction(ctx context.Context, environment string, data bool, by access.Person) (Destruction, error)
+	Destroy(ctx context.Context, r DestroyRequest) error
+}
+
+// DestroyRequest has what is left of an environment removed.
+type DestroyRequest struct {
+	Environment string        `json:"environment"`
+	Confirm     string        `json:"confirm"` // the environment's name once more
+	Reason      string        `json:"reason"`
+	Data        bool          `json:"data,omitempty"` // queues too, and what was declared with deletionPolicy: Delete
+	By          access.Person `json:"-"`
+}
+
+// Destruction is what is left of an environment, and what becomes of it.
+type Destruction struct {
+	Environment string         `json:"environment"`
+	Begun       bool           `json:"begun"`   // somebody has it destroyed now
+	Deletes     []Doomed       `json:"deletes"` // in the order in which they go
+	Keeps       []Spared       `json:"keeps"`
+	Holds       []HoldStatus   `json:"holds"`   // that stop it
+	Unknown     []Unobservable `json:"unknown"` // what could not be looked at, and why
+}
+
+// Doomed is a resource that goes.
+type Doomed struct {
+	Resource string `json:"resource"`
+	Name     string `json:"name,omitempty"` // as the platform calls it
+	With     string `json:"with,omitempty"` // it goes by itself when this one does
+	Data     bool   `json:"data,omitempty"` // it holds what cannot be made again
+}
+
+// Spared is a resource that stays.
+type Spared struct {
+	Resource string `json:"resource"`
+	Name     string `json:"name,omitempty"` // as the platform calls it
+	Why      string `json:"why"`
+	Data     bool   `json:"data,omitempty"` // it goes when what holds data goes too
+}
+
 // Tester is a Control that sends a message that says it is a test to a receiver,
 // and tells what became of it.
 type Tester interface {

@@ -46,7 +46,7 @@ func (s *server) api(pattern string, a purpose, h any) {
 var parameters = map[string]string{
 	"name": "the environment", "check": "the check", "receiver": "the receiver", "resource": "the resource as Kind/name",
 	"environment": "only what is about this environment", "limit": "at most so many, up to 1000", "release": "digest or commit of one release, or the beginning of it",
-	"looks": "true: with every look at them", "point": "the question to policy: admission, promotion, rollout, drift, notify, activation", "commit": "another commit than the one that would be judged",
+	"data": "true: with what holds data", "looks": "true: with every look at them", "point": "the question to policy: admission, promotion, rollout, drift, notify, activation", "commit": "another commit than the one that would be judged",
 	"id": "one decision", "since": "a time as in 2026-11-23T18:00:00Z", "after": "continue after this one: the number of a record, the name of a resource", "who": "only what this person did or was refused",
 	"outcome": "done or refused", "state": "only resources in this state", "q": "only resources whose name has this in it",
 }

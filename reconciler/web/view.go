@@ -109,6 +109,8 @@ type EnvironmentStatus struct {
 	OldestSeconds int64      `json:"oldest_seconds"` // age of the oldest look
 	Protected     bool       `json:"protected"`
 	After         []string   `json:"after"`
+	// Orphaned: mooring.yaml does not have it any more, and something of it is left.
+	Orphaned bool `json:"orphaned,omitempty"`
 }
 
 // QueuedStatus is content that waits in turn.

@@ -35,6 +35,8 @@ func Samples() []journal.Record {
 		{Check: &record.CheckResult{Key: release.Key(), Name: "smoke", Passed: true, At: at}},
 		{Soak: &journal.Soak{Release: release.Digest, Elapsed: 5 * time.Minute, Tick: at}},
 		{Promotion: &record.Promotion{From: "staging", To: "production", Key: release.Key(), Outcome: "moved", Commit: "9a", At: at}},
+		{Place: &record.Place{Pipeline: "shop", Naming: "${environment}-${name}", Environment: manifest.Environment{Name: "production", Branch: "env/production",
+			Provider: manifest.ProviderTarget{AWS: &manifest.AWSTarget{Region: "eu-west-1", Account: "111111111111"}}}}},
 		{Queued: &record.Queued{N: 1, From: "staging", To: "production", Key: release.Key(), Release: release, At: at,
 			Upstream: []record.QueuedUpstream{{Environment: "staging", Soaked: time.Hour, Checks: []record.CheckResult{{Key: release.Key(), Name: "smoke", Passed: true, At: at}}}}}},
 		{Request: &journal.Request{ID: "r1", Kind: "rollback", By: "ann", Reason: "errors", At: at}},
