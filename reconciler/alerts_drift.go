@@ -77,5 +77,5 @@ func orNone(v string) string {
 	if v == "" {
 		return "none"
 	}
-	return v[:min(len(v), 200)]
+	return atMost(v, mostOfValue)
 }

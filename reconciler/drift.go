@@ -212,9 +212,13 @@ func describe(item record.DriftItem) string {
 	return "declared " + orNothing(item.Declared) + ", live " + orNothing(item.Live)
 }
 
+// mostOfValue is how many bytes of a value are told in words; the page and the
+// API have the whole.
+const mostOfValue = 200
+
 func orNothing(v string) string {
 	if v == "" {
 		return "it"
 	}
-	return v[:min(len(v), 200)]
+	return atMost(v, mostOfValue)
 }

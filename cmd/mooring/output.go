@@ -83,6 +83,9 @@ func short(digest string) string {
 	return digest[:min(12, len(digest))]
 }
 
+// mostOfValue is how many bytes of a value a table shows; -o json has the whole.
+const mostOfValue = 160
+
 // jsonText is a value as people see it in a diff.
 func jsonText(v any) string {
 	if v == nil {
@@ -92,7 +95,10 @@ func jsonText(v any) string {
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	return string(text[:min(len(text), 160)])
+	if len(text) > mostOfValue {
+		return strings.ToValidUTF8(string(text[:mostOfValue]), "") + "…"
+	}
+	return string(text)
 }
 
 // colour wraps text for a terminal that wants it.

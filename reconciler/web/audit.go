@@ -94,7 +94,7 @@ func noteOf(r *http.Request) *note {
 }
 
 // targets are the members of a body that say what of an environment is meant.
-var targets = []string{"resource", "item", "hold", "to", "content", "commit", "answer", "accept", "passed", "suspend", "for"}
+var targets = []string{"resource", "item", "hold", "to", "content", "commit", "answer", "accept", "passed", "suspend", "for", "data"}
 
 // asks takes what is asked for and why from a body.
 func (n *note) asks(body []byte) {

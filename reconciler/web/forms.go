@@ -37,7 +37,11 @@ func (s *server) forms() {
 			}
 		}
 		n.asksForm(r.PathValue("act"), r.PostForm)
-		err := do(ctx, deed{name: name, by: by, form: r.PostForm})
+		d := deed{name: name, by: by, form: r.PostForm}
+		_, err := d.reason()
+		if err == nil || mute[r.PathValue("act")] {
+			err = do(ctx, d)
+		}
 		if n.ended(err); err != nil {
 			said.Set("refused", err.Error())
 		} else {
@@ -46,6 +50,10 @@ func (s *server) forms() {
 		http.Redirect(w, r, "/environments/"+url.PathEscape(name)+"?"+said.Encode(), http.StatusSeeOther)
 	})
 }
+
+// mute are the acts that need no reason: the others say why, in the audit record
+// where nowhere else.
+var mute = map[string]bool{"approval": true, "resume": true}
 
 // deed is one act a person wants, as a form says it.
 type deed struct {
@@ -87,11 +95,7 @@ func (s *server) deeds() map[string]func(context.Context, deed) error {
 			return c.Resume(ctx, ResumeRequest{Environment: d.name, Hold: d.form.Get("hold"), Reason: d.form.Get("reason"), By: d.by})
 		},
 		"rollback": func(ctx context.Context, d deed) error {
-			reason, err := d.reason()
-			if err != nil {
-				return err
-			}
-			return c.Rollback(ctx, RollbackRequest{Environment: d.name, To: d.form.Get("to"), Reason: reason, By: d.by})
+			return c.Rollback(ctx, RollbackRequest{Environment: d.name, To: d.form.Get("to"), Reason: d.form.Get("reason"), By: d.by})
 		},
 		"promote": func(ctx context.Context, d deed) error { return c.Promote(ctx, d.name, d.by) },
 		"sync":    func(ctx context.Context, d deed) error { return c.Sync(ctx, d.name, d.by) },

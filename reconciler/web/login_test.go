@@ -120,7 +120,7 @@ func TestALoginAtAnIssuer(t *testing.T) {
 	if w := e.ask("GET", "/", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `action="/logout"`) || !strings.Contains(w.Body.String(), ">ann<") {
 		t.Errorf("the page: %d %s", w.Code, w.Body)
 	}
-	if e.ask("POST", "/environments/preview/act/sync", ""); len(e.fake.asked) != 1 || e.fake.asked[0] != "sync preview by ann" {
+	if e.ask("POST", "/environments/preview/act/sync", "reason=now"); len(e.fake.asked) != 1 || e.fake.asked[0] != "sync preview by ann" {
 		t.Errorf("done: %v", e.fake.asked)
 	}
 	e.ask("GET", e.atIssuer("/", "ann"), "")

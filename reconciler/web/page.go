@@ -2,6 +2,7 @@ package web
 
 import (
 	"embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -31,12 +32,7 @@ func templates() (*template.Template, error) {
 			}
 			return age(now.Sub(t)) + " ago"
 		},
-		"text": func(v any) string {
-			if v == nil {
-				return "–"
-			}
-			return fmt.Sprint(v)
-		},
+		"text": valueText, "brief": brief,
 		"sum": func(m map[string]int) int {
 			n := 0
 			for _, v := range m {
@@ -62,6 +58,34 @@ func templates() (*template.Template, error) {
 			return m
 		},
 	}).ParseFS(assets, "*.html")
+}
+
+// valueText is the value of a field in words; what has parts, as JSON.
+func valueText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "–"
+	case string:
+		return v
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}
+
+// mostOfValue is how many bytes of a value stand in a row; the whole is folded
+// below them.
+const mostOfValue = 200
+
+// brief is the beginning of a text that is too long for a row; "" where all of it
+// fits.
+func brief(text string) string {
+	if len(text) <= mostOfValue {
+		return ""
+	}
+	return strings.ToValidUTF8(text[:mostOfValue], "") + "…"
 }
 
 // grouped is a number that can be read: 10,000.

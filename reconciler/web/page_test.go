@@ -125,8 +125,9 @@ func TestFormsActAsTheirSender(t *testing.T) {
 		"hold":     {url.Values{"reason": {"looking"}, "for": {"4h"}}, "hold preview by "},
 		"resume":   {url.Values{"hold": {"hold_1"}}, "resume hold_1 preview by "},
 		"rollback": {url.Values{"reason": {"orders fail"}}, "rollback preview by "},
-		"drift":    {url.Values{"item": {"i1"}, "do": {"revert"}}, "answer i1 preview by "},
-		"promote":  {nil, "promote preview by "},
+		"drift":    {url.Values{"item": {"i1"}, "do": {"revert"}, "reason": {"no incident"}}, "answer i1 preview by "},
+		"promote":  {url.Values{"reason": {"tested"}}, "promote preview by "},
+		"sync":     {url.Values{"reason": {"tested"}}, "sync preview by "},
 		"rollout":  {url.Values{"do": {"abort"}, "reason": {"orders fail"}}, "abort preview by "},
 		"approval": {url.Values{"do": {"approve"}}, "approve preview by "},
 	} {
@@ -139,6 +140,9 @@ func TestFormsActAsTheirSender(t *testing.T) {
 	f.asked = nil
 	for name, w := range map[string]*httptest.ResponseRecorder{
 		"no reason":      post(h, "/environments/preview/act/rollback", nil, own...),
+		"none to sync":   post(h, "/environments/preview/act/sync", nil, own...),
+		"none to revert": post(h, "/environments/preview/act/drift", url.Values{"item": {"i1"}, "do": {"revert"}}, own...),
+		"none to go on":  post(h, "/environments/preview/act/rollout", url.Values{"do": {"resume"}}, own...),
 		"no end":         post(h, "/environments/preview/act/hold", url.Values{"reason": {"x"}}, own...),
 		"an approver":    post(h, "/environments/preview/act/rollback", url.Values{"reason": {"x"}}, "Authorization", "Bearer "+ann),
 		"another's site": post(h, "/environments/preview/act/sync", nil, append(own, "Origin", "https://evil.example")...),
