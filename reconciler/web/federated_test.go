@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -41,13 +42,19 @@ type issuing struct {
 	book   *shelf
 }
 
-// RoundTrip reaches the issuer, unless it is away.
+// RoundTrip reaches the issuer, unless it is away. No network is between: what is
+// asked in a bubble is answered in it.
 func (i *issuing) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.asked.Add(1)
 	if i.away.Load() {
 		return nil, errors.New("nobody answers")
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	if !strings.HasPrefix(r.URL.String(), i.url+"/") {
+		return nil, errors.New("no such host")
+	}
+	w := httptest.NewRecorder()
+	i.issuer.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 func newKey(t *testing.T) *rsa.PrivateKey {
@@ -64,11 +71,9 @@ func issues(t *testing.T) *issuing {
 	i := &issuing{key: newKey(t), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), fake: &fake{}, book: &shelf{}}
 	// The issuer says that it signs with a shared secret too: that it does not count.
 	i.issuer = &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: i.key.Public(), KeyID: "one", Algorithm: oidc.RS256}}, Algorithms: []string{"RS256", "HS256", "none"}}
-	srv := httptest.NewServer(i.issuer)
-	t.Cleanup(srv.Close)
-	i.issuer.SetIssuer(srv.URL)
-	i.url = srv.URL
-	issuers := []manifest.Issuer{{URL: srv.URL, Audience: "mooring", Name: "sub", Teams: "groups", Roles: []manifest.IssuerRole{
+	i.url = "https://login.shop.example"
+	i.issuer.SetIssuer(i.url)
+	issuers := []manifest.Issuer{{URL: i.url, Audience: "mooring", Name: "sub", Teams: "groups", Roles: []manifest.IssuerRole{
 		{Role: "operator", Environments: []string{"preview"}, Claims: map[string]string{"sub": "repo:shop/*", "ref": "refs/heads/main"}},
 		{Role: "viewer", Claims: map[string]string{"groups": "people"}},
 	}}}
@@ -198,40 +203,44 @@ func TestSignedTokensGiveTheRolesOfTheirClaims(t *testing.T) {
 // An issuer that is away shuts nobody out whose key is known, and whoever has a
 // token of the daemon's needs none; new keys are found; and nobody makes us ask
 // the issuer without end.
-func TestIssuersMayBeAwayAndChangeKeys(t *testing.T) {
+func TestIssuersMayBeAwayAndChangeKeys(t *testing.T) { synctest.Test(t, issuerAwayAndChanged) }
+
+func issuerAwayAndChanged(t *testing.T) {
 	i := issues(t)
+	// New keys are kept a moment after who waited for them went on.
+	sync := func(bearer string) int { defer synctest.Wait(); return i.sync(bearer) }
 	i.away.Store(true)
-	if code := i.sync(i.signed(t, nil)); code != http.StatusUnauthorized {
+	if code := sync(i.signed(t, nil)); code != http.StatusUnauthorized {
 		t.Errorf("keys that nobody knows: %d", code)
 	}
-	if code := i.sync("the-token"); code != http.StatusOK {
+	if code := sync("the-token"); code != http.StatusOK {
 		t.Errorf("the daemon's own token while the issuer is away: %d", code)
 	}
 	i.away.Store(false)
 	i.now = i.now.Add(time.Minute)
-	if code := i.sync(i.signed(t, nil)); code != http.StatusOK {
+	if code := sync(i.signed(t, nil)); code != http.StatusOK {
 		t.Fatalf("the issuer is back: %d", code)
 	}
 	i.away.Store(true)
 	i.now = i.now.Add(time.Hour)
-	if code := i.sync(i.signed(t, nil)); code != http.StatusOK {
+	if code := sync(i.signed(t, nil)); code != http.StatusOK {
 		t.Errorf("keys that are known, the issuer away: %d", code)
 	}
 	i.away.Store(false)
 	next := newKey(t)
 	i.issuer.PublicKeys = []oidctest.PublicKey{{PublicKey: next.Public(), KeyID: "two", Algorithm: oidc.RS256}}
 	i.now = i.now.Add(time.Minute)
-	if code := i.sync(oidctest.SignIDToken(next, "two", oidc.RS256, i.claims(t, nil))); code != http.StatusOK {
+	if code := sync(oidctest.SignIDToken(next, "two", oidc.RS256, i.claims(t, nil))); code != http.StatusOK {
 		t.Errorf("a new key: %d", code)
 	}
 	i.now = i.now.Add(time.Minute)
-	if code := i.sync(i.signed(t, nil)); code != http.StatusUnauthorized {
+	if code := sync(i.signed(t, nil)); code != http.StatusUnauthorized {
 		t.Errorf("a key that was taken back: %d", code)
 	}
 	i.now = i.now.Add(time.Minute)
 	before := i.asked.Load()
 	for range 50 {
-		i.sync(oidctest.SignIDToken(next, "three", oidc.RS256, i.claims(t, nil)))
+		sync(oidctest.SignIDToken(next, "three", oidc.RS256, i.claims(t, nil)))
 	}
 	if n := i.asked.Load() - before; n > 1 {
 		t.Errorf("the issuer was asked %d times for 50 unknown keys", n)

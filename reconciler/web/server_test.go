@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -240,7 +241,16 @@ func TestMetricsAreClosedToOtherMachines(t *testing.T) {
 }
 
 func TestLesson24AFaultInAHandlerEndsNothing(t *testing.T) {
-	w := ask(serve(t, &fake{panics: true}, nil), "GET", "/api/v1/status", "", "Authorization", "Bearer the-token")
+	told, request := "", ""
+	h := serve(t, &fake{panics: true}, func(o *Options) {
+		o.Panicked = func(ctx context.Context, v any, stack []byte) {
+			told, request = fmt.Sprint(v)+string(stack), RequestOf(ctx)
+		}
+	})
+	w := ask(h, "GET", "/api/v1/status", "", "Authorization", "Bearer the-token")
+	if !strings.Contains(told, "(*fake).Status") || request == "" || request != w.Header().Get(requestID) {
+		t.Errorf("told of request %q: %s", request, told)
+	}
 	if w.Code != http.StatusInternalServerError || !json.Valid(w.Body.Bytes()) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -3,12 +3,14 @@ package web
 import (
 	"bytes"
 	"container/list"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +49,9 @@ type Hint struct {
 }
 
 // maxHook is the largest webhook read, and maxHooks how many at a time: what
-// comes before a signature was checked must not cost much.
+// comes before a signature was checked must not cost much. Where one more comes,
+// the one that is read for longest is broken off: whoever sends slowly, proved or
+// not, keeps nobody out who sends at once.
 const (
 	maxHook  = 3 << 20
 	maxHooks = 16
@@ -60,7 +64,8 @@ const (
 type hooks struct {
 	w     Webhooks
 	count func(host string, code int)
-	slots chan struct{}
+	tell  func(ctx context.Context, v any, stack []byte) // of a panic
+	room  *lanes
 	now   func() time.Time
 	wait  time.Duration // for a body
 
@@ -71,8 +76,8 @@ type hooks struct {
 
 func newHooks(o Options) *hooks {
 	return &hooks{
-		w: o.Webhooks, count: o.Metrics.Webhook, now: o.Now, wait: patience,
-		slots: make(chan struct{}, maxHooks), seen: map[string]*list.Element{}, order: list.New(),
+		w: o.Webhooks, count: o.Metrics.Webhook, tell: o.Panicked, now: o.Now, wait: patience,
+		room: newLanes(maxHooks), seen: map[string]*list.Element{}, order: list.New(),
 	}
 }
 
@@ -105,6 +110,7 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		if v := recover(); v != nil { // whatever a request holds, the daemon goes on
+			h.tell(r.Context(), v, debug.Stack())
 			h.answer(w, name, http.StatusInternalServerError, "internal fault; the daemon goes on")
 		}
 	}()
@@ -136,18 +142,12 @@ func (h *hooks) take(name string, d dialect, w http.ResponseWriter, r *http.Requ
 	} else if signature == "" || d.plain && !sameText(signature, hook.Secret) {
 		return http.StatusUnauthorized, "the request is not proved"
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		w.Header().Set("Retry-After", "5")
-		return http.StatusServiceUnavailable, "too many at a time"
-	}
-	// A writer without deadlines is one of a test: the body is there already.
-	_ = http.NewResponseController(w).SetReadDeadline(h.now().Add(h.wait))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	body, broken, err := h.read(w, r)
 	var large *http.MaxBytesError
 	switch {
+	case broken:
+		w.Header().Set("Retry-After", "5")
+		return http.StatusServiceUnavailable, "too many at a time, and this one was slow"
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, "larger than 3 MiB"
 	case err != nil:
@@ -156,6 +156,17 @@ func (h *hooks) take(name string, d dialect, w http.ResponseWriter, r *http.Requ
 		return http.StatusUnauthorized, "the request is not proved"
 	}
 	return h.proved(name, d, r, hook, body)
+}
+
+// read is the body of a request; broken: it was the slowest where many are, and
+// another was let in for it.
+func (h *hooks) read(w http.ResponseWriter, r *http.Request) (body []byte, broken bool, err error) {
+	// A writer without deadlines is one of a test: the body is there already.
+	within := http.NewResponseController(w)
+	_ = within.SetReadDeadline(h.now().Add(h.wait))
+	place := h.room.enter(func() { _ = within.SetReadDeadline(time.Unix(1, 0)) })
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	return body, h.room.leave(place) && err != nil, err
 }
 
 // proved takes a request of whoever knows the secret.

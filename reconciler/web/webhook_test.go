@@ -214,24 +214,69 @@ func TestLesson18LargeAndSlowWebhooks(t *testing.T) {
 	}
 }
 
-// At most so many are read at a time; the rest are told to come again.
-func TestManyWebhooksAtATime(t *testing.T) {
+// At most so many are read at a time, and who sends slowly keeps nobody out: the
+// slowest is told to come again.
+func TestSlowWebhooksGiveWay(t *testing.T) {
 	f := &hearing{}
 	hooks := newHooks(Options{Webhooks: f, Metrics: NewMetrics("test"), Now: time.Now})
-	for range maxHooks {
-		hooks.slots <- struct{}{}
-	}
+	began := make(chan struct{}, 1)
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/{host}", hooks)
-	if r := send(mux, "github", "push", "1", pushes["github"].body); r.Code != http.StatusServiceUnavailable || r.Header().Get("Retry-After") == "" {
-		t.Errorf("%d %v", r.Code, r.Header())
-	}
-	<-hooks.slots
-	for i := range 3 { // a slot is given back
-		if r := send(mux, "github", "push", fmt.Sprint(i), pushes["github"].body); r.Code != http.StatusAccepted {
-			t.Errorf("%d", r.Code)
+	mux.HandleFunc("POST /webhooks/{host}", func(w http.ResponseWriter, r *http.Request) {
+		r.Body = begun{r.Body, began}
+		hooks.ServeHTTP(w, r)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	type answer struct{ who, code int }
+	answers := make(chan answer, maxHooks)
+	for i := range maxHooks { // bodies whose end never comes, by somebody who knows no secret
+		body, end := io.Pipe()
+		defer end.Close()
+		r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/webhooks/github", body)
+		if err != nil {
+			t.Fatal(err)
 		}
+		r.Header.Set("X-Hub-Signature-256", "sha256=00")
+		go func() {
+			code := 0
+			if resp, err := server.Client().Do(r); err == nil {
+				code = resp.StatusCode
+				_ = resp.Body.Close()
+			}
+			answers <- answer{i, code}
+		}()
+		<-began
 	}
+	p := pushes["github"]
+	for i := range 3 {
+		if r := send(mux, "github", p.push, fmt.Sprint(i), fmt.Sprintf("%s%*s", p.body, i, "")); r.Code != http.StatusAccepted {
+			t.Errorf("while others are slow: %d %s", r.Code, r.Body)
+		}
+		<-began
+	}
+	if got := <-answers; got != (answer{0, http.StatusServiceUnavailable}) {
+		t.Errorf("who was slow for longest is %+v", got)
+	}
+	if n := hooks.room.in.Len(); n != maxHooks-1 || len(answers) != 0 {
+		t.Errorf("%d are read, and %d more were broken off", n, len(answers))
+	}
+	if got := len(f.heard()); got != 3 {
+		t.Errorf("heard %d", got)
+	}
+}
+
+// begun says when a body begins to be read.
+type begun struct {
+	io.ReadCloser
+	said chan struct{}
+}
+
+func (b begun) Read(p []byte) (int, error) {
+	select {
+	case b.said <- struct{}{}:
+	default:
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // Lesson 20: a delivery that comes again is heard once, under another id too
@@ -319,9 +364,15 @@ func TestWebhooksThatAreNotSetUp(t *testing.T) {
 // Lesson 24, of webhooks: a fault ends one request.
 func TestLesson24AFaultInAWebhookEndsNothing(t *testing.T) {
 	f := &hearing{cares: func(Hint) bool { panic("oh") }}
-	h := listening(t, f)
+	told := ""
+	h := serve(t, &fake{}, func(o *Options) {
+		o.Webhooks, o.Panicked = f, func(_ context.Context, v any, stack []byte) { told += fmt.Sprint(v) + string(stack) }
+	})
 	if r := send(h, "github", "push", "1", pushes["github"].body); r.Code != http.StatusInternalServerError {
 		t.Errorf("%d", r.Code)
+	}
+	if !strings.HasPrefix(told, "oh") || strings.Count(told, "TestLesson24AFaultInAWebhookEndsNothing") == 0 {
+		t.Errorf("told of it: %q", told)
 	}
 	if body := ask(h, "GET", "/metrics", "").Body.String(); !strings.Contains(body, `mooring_webhook_requests_total{code="500",host="github"} 1`) {
 		t.Error("not counted")
