@@ -112,7 +112,7 @@ type Metrics interface {
 	DriftItems(environment string, bySeverity map[string]int)
 	DriftReverted(environment string)
 	ObservationAge(environment, layer string, seconds float64)
-	RolloutWeight(environment, function string, percent float64)
+	RolloutWeights(environment string, percent map[string]float64)
 	Rollout(outcome string)
 	Promotion(from, to, outcome string)
 	Decision(point, outcome string, seconds float64)
@@ -180,21 +180,21 @@ func (o *Options) validate() error {
 // noMetrics counts nothing.
 type noMetrics struct{}
 
-func (noMetrics) Environment(string, []string)           {}
-func (noMetrics) Gone(string)                            {}
-func (noMetrics) Pass(string, string, float64)           {}
-func (noMetrics) Resources(string, map[string]int)       {}
-func (noMetrics) DriftItems(string, map[string]int)      {}
-func (noMetrics) DriftReverted(string)                   {}
-func (noMetrics) ObservationAge(string, string, float64) {}
-func (noMetrics) RolloutWeight(string, string, float64)  {}
-func (noMetrics) Rollout(string)                         {}
-func (noMetrics) Promotion(string, string, string)       {}
-func (noMetrics) Decision(string, string, float64)       {}
-func (noMetrics) Bundle(string)                          {}
-func (noMetrics) Fetch(string, float64)                  {}
-func (noMetrics) Outbox(int, float64)                    {}
-func (noMetrics) OutboxDropped(int)                      {}
-func (noMetrics) Delivery(string, string)                {}
-func (noMetrics) Holds(string, int)                      {}
-func (noMetrics) Panic(string)                           {}
+func (noMetrics) Environment(string, []string)              {}
+func (noMetrics) Gone(string)                               {}
+func (noMetrics) Pass(string, string, float64)              {}
+func (noMetrics) Resources(string, map[string]int)          {}
+func (noMetrics) DriftItems(string, map[string]int)         {}
+func (noMetrics) DriftReverted(string)                      {}
+func (noMetrics) ObservationAge(string, string, float64)    {}
+func (noMetrics) RolloutWeights(string, map[string]float64) {}
+func (noMetrics) Rollout(string)                            {}
+func (noMetrics) Promotion(string, string, string)          {}
+func (noMetrics) Decision(string, string, float64)          {}
+func (noMetrics) Bundle(string)                             {}
+func (noMetrics) Fetch(string, float64)                     {}
+func (noMetrics) Outbox(int, float64)                       {}
+func (noMetrics) OutboxDropped(int)                         {}
+func (noMetrics) Delivery(string, string)                   {}
+func (noMetrics) Holds(string, int)                         {}
+func (noMetrics) Panic(string)                              {}

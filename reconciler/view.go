@@ -90,9 +90,11 @@ func (p *pass) count(pub *published) {
 	for layer, at := range p.e.look.inventory.Layers {
 		m.ObservationAge(p.e.name, layer, p.now.Sub(at).Seconds())
 	}
+	weights := map[string]float64{}
 	for _, f := range p.st.Rollout.Functions {
-		m.RolloutWeight(p.e.name, f.Ref.Name, float64(p.st.Rollout.Weight))
+		weights[f.Ref.Name] = float64(p.st.Rollout.Weight)
 	}
+	m.RolloutWeights(p.e.name, weights)
 }
 
 func (p *pass) status(ctx context.Context, err error) web.EnvironmentStatus {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -40,6 +41,9 @@ type Metrics struct {
 	webhooks     *prometheus.CounterVec
 	panics       *prometheus.CounterVec
 	spans        *prometheus.CounterVec
+
+	mu      sync.Mutex
+	shifted map[string]map[string]float64 // what weight shows, by environment and function
 }
 
 // NewMetrics makes the daemon's metrics.
@@ -48,6 +52,7 @@ func NewMetrics(version string) *Metrics {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := &Metrics{
 		registry:     r,
+		shifted:      map[string]map[string]float64{},
 		passes:       counter(r, "mooring_passes_total", "Passes made.", "environment", "outcome"),
 		passSeconds:  histogram(r, "mooring_pass_seconds", "How long passes took.", "environment"),
 		resources:    gauge(r, "mooring_resources", "Declared resources by state.", "environment", "state"),
@@ -103,7 +108,8 @@ func (m *Metrics) Environment(name string, after []string) {
 // Gone forgets what was last seen of an environment that the pipeline no longer
 // has: as nobody looks, it would stay so. What was counted stays.
 func (m *Metrics) Gone(environment string) {
-	for _, seen := range []*prometheus.GaugeVec{m.resources, m.driftItems, m.oldest, m.weight, m.holds} {
+	m.RolloutWeights(environment, nil)
+	for _, seen := range []*prometheus.GaugeVec{m.resources, m.driftItems, m.oldest, m.holds} {
 		seen.DeletePartialMatch(prometheus.Labels{"environment": environment})
 	}
 }
@@ -176,9 +182,20 @@ func (m *Metrics) ObservationAge(environment, layer string, seconds float64) {
 	m.oldest.WithLabelValues(environment, layer).Set(seconds)
 }
 
-// RolloutWeight shows how far a function's traffic moved.
-func (m *Metrics) RolloutWeight(environment, function string, percent float64) {
-	m.weight.WithLabelValues(environment, function).Set(percent)
+// RolloutWeights shows how far each function's traffic moved, in percent. A
+// function that is not named any more has no figure.
+func (m *Metrics) RolloutWeights(environment string, percent map[string]float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for function := range m.shifted[environment] {
+		if _, still := percent[function]; !still {
+			m.weight.DeleteLabelValues(environment, function)
+		}
+	}
+	m.shifted[environment] = percent
+	for function, at := range percent {
+		m.weight.WithLabelValues(environment, function).Set(at)
+	}
 }
 
 // Rollout counts one rollout that ended.

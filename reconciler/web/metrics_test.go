@@ -94,7 +94,7 @@ func TestEachMetricIsMoved(t *testing.T) {
 		{func(m *Metrics) { m.DriftItems("preview", map[string]int{"high": 4}) }, map[string]float64{"mooring_drift_items": 4}},
 		{func(m *Metrics) { m.DriftReverted("preview") }, map[string]float64{"mooring_drift_reverted_total": 1}},
 		{func(m *Metrics) { m.ObservationAge("preview", "state", 60) }, map[string]float64{"mooring_observation_oldest_seconds": 60}},
-		{func(m *Metrics) { m.RolloutWeight("preview", "checkout", 30) }, map[string]float64{"mooring_rollout_weight": 30}},
+		{func(m *Metrics) { m.RolloutWeights("preview", map[string]float64{"checkout": 30}) }, map[string]float64{"mooring_rollout_weight": 30}},
 		{func(m *Metrics) { m.Rollout("done") }, map[string]float64{"mooring_rollouts_total": 1}},
 		{func(m *Metrics) { m.Promotion("preview", "production", "moved") }, map[string]float64{"mooring_promotions_total": 1}},
 		{func(m *Metrics) { m.Decision("drift", "allow", 0.5) }, map[string]float64{"mooring_policy_decisions_total": 1, "mooring_policy_eval_seconds": 0.5}},
@@ -154,6 +154,42 @@ func TestCountsBeginAtNothing(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "\n"+line+"\n") {
 			t.Errorf("%s is missing", line)
 		}
+	}
+}
+
+// What was last seen of an environment, a function or a rollout goes with it, of
+// every figure that is not a count; another's stays.
+func TestFiguresGoWithWhatTheyAreOf(t *testing.T) {
+	m := NewMetrics("test")
+	for _, environment := range []string{"preview", "production"} {
+		m.Resources(environment, map[string]int{"missing": 3})
+		m.DriftItems(environment, map[string]int{"high": 4})
+		m.ObservationAge(environment, "state", 60)
+		m.ObservationAge(environment, "mappings", 60)
+		m.Holds(environment, 2)
+		m.RolloutWeights(environment, map[string]float64{"checkout": 30, "mailer": 30})
+		m.Environment(environment, nil)
+	}
+	m.RolloutWeights("production", map[string]float64{"checkout": 40}) // mailer is in no rollout there now
+	m.Gone("preview")
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	var left []string
+	for _, line := range strings.Split(w.Body.String(), "\n") {
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case strings.Contains(line, `environment="preview"`) && !strings.Contains(line, "_total{"):
+			t.Errorf("stays of what is gone: %s", line)
+		case strings.HasPrefix(line, "mooring_rollout_weight"), strings.HasPrefix(line, "mooring_holds"):
+			left = append(left, line)
+		}
+	}
+	if want := []string{`mooring_holds{environment="production"} 2`, `mooring_rollout_weight{environment="production",function="checkout"} 40`}; !slices.Equal(left, want) {
+		t.Errorf("%q stay, want %q", left, want)
+	}
+	m.RolloutWeights("production", nil) // the rollout is over
+	if after, _ := sums(t, m); after["mooring_rollout_weight"] != 0 || after["mooring_holds"] != 2 || after["mooring_drift_items"] != 4 {
+		t.Errorf("%v", after)
 	}
 }
 

@@ -302,7 +302,7 @@ func TestMetricNames(t *testing.T) {
 	m.DriftItems("e", nil)
 	m.DriftReverted("e")
 	m.ObservationAge("e", "bulk", 1)
-	m.RolloutWeight("e", "f", 10)
+	m.RolloutWeights("e", map[string]float64{"f": 10})
 	m.Rollout("released")
 	m.Promotion("a", "b", "moved")
 	m.Decision("admission", "allow", 0.01)
