@@ -77,11 +77,17 @@ func (p *PagerDuty) Notify(ctx context.Context, e Event) error {
 	if key == "" {
 		return errors.New("notify: the PagerDuty routing key is empty")
 	}
-	if err := p.enqueue(ctx, e, key); err != nil || e.Status == Firing || !e.Last {
+	err = p.enqueue(ctx, e, key)
+	if err != nil && !IsPermanent(err) || e.Status == Firing || !e.Last {
 		return err
 	}
-	e.Fingerprint = stormOf(e) // of which PagerDuty takes note where there is one
-	return p.enqueue(ctx, e, key)
+	// The incident about many, of which PagerDuty takes note where there is one, is
+	// over too where this end is refused for good: nobody else closes it.
+	e.Fingerprint = stormOf(e)
+	if many := p.enqueue(ctx, e, key); many != nil {
+		return many
+	}
+	return err
 }
 
 func (p *PagerDuty) enqueue(ctx context.Context, e Event, key string) error {

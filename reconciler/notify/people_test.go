@@ -248,3 +248,43 @@ func TestPagerDutysStorm(t *testing.T) {
 		t.Errorf("%d calls, the last of %s", len(got), got[len(got)-1].Key)
 	}
 }
+
+// The incident about many alerts does not stay open for the end of the last one
+// that PagerDuty refuses for good; what it refuses for now is tried again whole.
+func TestPagerDutysStormEndsWithItsLast(t *testing.T) {
+	answers := map[string]int{} // by dedup_key
+	var taken []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var e pagerDutyEvent
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			t.Error(err)
+		}
+		if code := answers[e.Key]; code != 0 {
+			w.WriteHeader(code)
+			return
+		}
+		taken = append(taken, e.Action+" "+e.Key)
+	}))
+	t.Cleanup(server.Close)
+	p := NewPagerDuty(fixed("key"), server.URL, transport(t))
+	const many = "resolve many/production/drift"
+	last := sample
+	last.Status, last.Last = Resolved, true
+	for _, c := range []struct {
+		own, whole int
+		permanent  bool
+		taken      []string
+	}{
+		{400, 0, true, []string{many}}, {429, 0, false, nil}, {0, 400, true, []string{"resolve f1"}}, {0, 500, false, []string{"resolve f1"}}, {400, 500, false, nil},
+	} {
+		taken, answers = nil, map[string]int{"f1": c.own, "many/production/drift": c.whole}
+		if err := p.Notify(t.Context(), last); err == nil || IsPermanent(err) != c.permanent || !slices.Equal(taken, c.taken) {
+			t.Errorf("answered %d and %d: took %v, %v", c.own, c.whole, taken, err)
+		}
+	}
+	taken, answers = nil, map[string]int{"f1": 400}
+	last.Last = false
+	if err := p.Notify(t.Context(), last); !IsPermanent(err) || len(taken) != 0 {
+		t.Errorf("others of its kind fire: took %v, %v", taken, err)
+	}
+}
