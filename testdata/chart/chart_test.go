@@ -122,6 +122,8 @@ func TestLesson82ValuesRefused(t *testing.T) {
 		"an interval without a unit":     {repo("poll: '60'"), "poll"},
 		"an ingress without a host":      {repo("ingress: {enabled: true}"), "ingress.host"},
 		"Prometheus without a way in":    {repo("metrics: {open: false, serviceMonitor: {enabled: true}}"), "metrics.open"},
+		"an ingress that is shut out":    {repo("ingress: {enabled: true, host: mooring.example.com}"), "networkPolicy.from"},
+		"a Prometheus that is shut out":  {repo("metrics: {serviceMonitor: {enabled: true}}"), "networkPolicy.from"},
 		"an alert that does not exist":   {repo("metrics: {prometheusRule: {without: [NoSuch]}}"), "without"},
 		"a state folder of one's own":    {repo("extraArgs: [--state=/tmp]"), "extraArgs"},
 		"a secret's value in the values": {repo("token: {value: hunter2}"), "value"},
