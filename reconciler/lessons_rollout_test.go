@@ -13,6 +13,7 @@ import (
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
 )
 
 // abortsOnAlarms is a policy that sends a release back when one of its alarms
@@ -147,6 +148,89 @@ func TestPlanOfQuarantinedContentIsHeld(t *testing.T) {
 	s.run(time.Minute)
 	if p := planned(); p.Outcome != "held" || len(p.Holds) != 1 || p.Holds[0].Kind != "quarantine" || !strings.Contains(p.Holds[0].Reason, "mooring retry") || len(p.Steps) == 0 {
 		t.Errorf("afterwards: %s, holds %+v", p.Outcome, p.Holds)
+	}
+	sound(t, s)
+}
+
+// failedBefore has a content that failed in production on its branch again,
+// while another moves; at is the phase in which that one stands.
+func failedBefore(t *testing.T, at rollout.Phase) *simulation {
+	t.Helper()
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	good, bad := firstContent(), firstContent()
+	good.checkout, bad.checkout = code(9), badCode(8)
+	s.platform.SetErrors(bad.checkout, 0.5)
+	s.repo.commit("env/production", bad.files())
+	if !s.until(10*time.Minute, func() bool { return len(s.watch.environment("production").Quarantine) > 0 }) {
+		t.Fatal("it does not fail")
+	}
+	s.repo.commit("env/production", good.files())
+	s.d.nudgeFetch()
+	if !s.until(10*time.Minute, func() bool { return s.watch.environment("production").Rollout.Phase == at }) {
+		t.Fatalf("it never is in %s", at)
+	}
+	s.repo.commit("env/production", bad.files())
+	s.d.nudgeFetch()
+	return s
+}
+
+// A content that failed before takes the one that moves back, as every newer one
+// does, and is not tried itself: who reverts in mid-canary is heard.
+func TestARevertToWhatFailedTakesTheCanaryBack(t *testing.T) {
+	for _, at := range []rollout.Phase{rollout.Expand, rollout.Shift} {
+		t.Run(string(at), func(t *testing.T) {
+			s := failedBefore(t, at)
+			s.run(2 * time.Second)
+			if got := s.platform.Routing("production-checkout", "live"); got != (providers.Routing{Version: "1"}) {
+				t.Errorf("two seconds later traffic is at %+v", got)
+			}
+			s.run(10 * time.Minute)
+			if got := s.platform.Routing("production-checkout", "live"); got != (providers.Routing{Version: "1"}) {
+				t.Errorf("in the end traffic is at %+v", got)
+			}
+			if ro := s.watch.environment("production").Rollout; ro.Phase != rollout.Idle {
+				t.Errorf("it is in %q of %.12s", ro.Phase, ro.Release.Commit)
+			}
+			sound(t, s)
+		})
+	}
+}
+
+// The same where one waits for traffic to be back: it does not begin.
+func TestARevertToWhatFailedTakesTheNextBack(t *testing.T) {
+	s := failedBefore(t, rollout.Shift)
+	s.run(2 * time.Second)
+	again := firstContent()
+	again.checkout = code(10)
+	s.repo.commit("env/production", again.files())
+	if !s.until(10*time.Minute, func() bool { return s.watch.environment("production").Rollout.Phase == rollout.Shift }) {
+		t.Fatal("it does not begin")
+	}
+	s.inject = func(op string, _ manifest.Ref) error {
+		if op == "route:before" {
+			return providers.Errorf(providers.Transient, "injected")
+		}
+		return nil
+	}
+	third := again
+	third.checkout = code(11)
+	s.repo.commit("env/production", third.files())
+	s.run(20 * time.Second)
+	if ro := s.watch.environment("production").Rollout; ro.Phase != rollout.Back || ro.Next == nil {
+		t.Fatalf("it is in %q, then %+v", ro.Phase, ro.Next)
+	}
+	bad := firstContent()
+	bad.checkout = badCode(8)
+	s.repo.commit("env/production", bad.files())
+	s.run(20 * time.Second)
+	if ro := s.watch.environment("production").Rollout; ro.Phase != rollout.Back || ro.Next != nil {
+		t.Errorf("it is in %q, then %+v", ro.Phase, ro.Next)
+	}
+	s.inject = func(string, manifest.Ref) error { return nil }
+	s.run(5 * time.Minute)
+	if got := s.platform.Routing("production-checkout", "live"); got != (providers.Routing{Version: "1"}) || len(s.platform.Versions("production-checkout")) != 4 {
+		t.Errorf("traffic is at %+v of versions %v", got, s.platform.Versions("production-checkout"))
 	}
 	sound(t, s)
 }

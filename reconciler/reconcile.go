@@ -302,6 +302,34 @@ func (p *pass) start() (*rollout.Start, error) {
 	return p.startOf(adm.Release)
 }
 
+// retreat is the way back to stable while a release moves, or waits to, that is
+// not wanted any more: the newest one let in is a content that failed before,
+// which is not tried again. A person's rollback is on its way back already.
+func (p *pass) retreat() *rollout.Start {
+	ro, adm := p.st.Rollout, p.st.Admitted
+	if adm == nil || ro.Stable.Digest == "" {
+		return nil
+	}
+	if _, bad := quarantined(p.st, adm.Release.Key()); !bad {
+		return nil
+	}
+	moves := ro.Release
+	switch ro.Phase {
+	case rollout.Expand, rollout.Check, rollout.Shift:
+	case rollout.Back:
+		if ro.Next == nil {
+			return nil
+		}
+		moves = ro.Next.Release
+	default: // every stage was passed, or nothing moves
+		return nil
+	}
+	if moves.Key() == adm.Release.Key() {
+		return nil
+	}
+	return &rollout.Start{Release: ro.Stable}
+}
+
 // again is the same release once more: a first deployment that stopped, once a
 // person took its content out of quarantine, or the release in force when a
 // binding moved and the versions that serve no longer carry it.

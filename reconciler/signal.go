@@ -43,6 +43,9 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 			return sig, err
 		}
 	}
+	if back := p.retreat(); back != nil {
+		sig.Start = back // no window and no word of a person is waited for
+	}
 	sig.Measures = p.measures(ctx)
 	switch p.st.Rollout.Phase {
 	case rollout.Check:
