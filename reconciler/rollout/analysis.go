@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"slices"
+	"time"
 
 	"mooring.dev/reconciler/rollout/analysis"
 	"mooring.dev/sources/manifest"
@@ -74,7 +75,7 @@ func (s *State) count(f *Function, look Look) bool {
 	if !f.shifts() {
 		return false
 	}
-	return f.Count(look, s.setting(*f), s.Analysis)
+	return f.Count(look, s.setting(*f, look.Window.From), s.Analysis)
 }
 
 // hearProbes takes in what our own calls found while traffic moves.
@@ -83,7 +84,7 @@ func (s *State) hearProbes(rounds []Probed) {
 	for _, round := range rounds {
 		if i := s.index(round.Ref); i >= 0 && s.Phase == Shift && s.Functions[i].shifts() && s.Functions[i].Probed {
 			f := &s.Functions[i]
-			counted = f.CountProbes(round, s.setting(*f), s.Analysis) || counted
+			counted = f.CountProbes(round, s.setting(*f, round.At), s.Analysis) || counted
 		}
 	}
 	if counted {
@@ -91,9 +92,10 @@ func (s *State) hearProbes(rounds []Probed) {
 	}
 }
 
-// setting is the circumstances of a look at a function.
-func (s *State) setting(f Function) analysis.Setting {
-	in := analysis.Setting{Alone: s.alone(f), Weight: s.Weight}
+// setting is the circumstances of a look at a function from a time on.
+func (s *State) setting(f Function, from time.Time) analysis.Setting {
+	in := analysis.Setting{Alone: s.alone(f), Weight: s.Weight,
+		Earlier: s.Since.IsZero() || from.Before(s.Since) || s.Weight != s.stage().Weight}
 	for _, g := range s.Functions {
 		if g.shifts() && g.Stable != "" {
 			in.Among++

@@ -79,7 +79,7 @@ func (s *State) enterShift() {
 // anew, what is known of the whole rollout stays.
 func (s *State) enterStage(i int) {
 	s.Stage, s.Weight = i, 0
-	s.Reached, s.Elapsed, s.Verdict, s.Need, s.Asking = false, 0, Unjudged, 0, false
+	s.Reached, s.Since, s.Elapsed, s.Verdict, s.Need, s.Asking = false, time.Time{}, 0, Unjudged, 0, false
 	if s.Phase != Shift {
 		return
 	}
@@ -97,6 +97,9 @@ func (s *State) enterStage(i int) {
 func (s *State) arrive(sig Signal) {
 	if s.Phase == Shift && !s.stopped() {
 		s.Reached = s.Reached || sig.Routed
+		if s.Reached && s.Since.IsZero() {
+			s.Since = s.Tick
+		}
 	}
 }
 
@@ -184,6 +187,6 @@ func (s *State) limit(sig Signal, halt string) {
 		want = s.Weight
 	}
 	if want != s.Weight {
-		s.Weight, s.Reached, s.Asking = want, false, false
+		s.Weight, s.Reached, s.Since, s.Asking = want, false, time.Time{}, false
 	}
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -149,11 +150,11 @@ func TestUnknownBaseline(t *testing.T) {
 func TestMinSamples(t *testing.T) {
 	d := at(Shift)
 	d.Analysis.MinSamples = 450
-	d.healthy(3)
+	d.healthy(4)
 	if d.Verdict == Pass || d.Need != 50 {
 		t.Errorf("%d calls of %d: %s, needs %d more", d.Functions[0].Staged.Calls, d.Analysis.MinSamples, d.Verdict, d.Need)
 	}
-	if d.healthy(1); d.Verdict != Pass {
+	if d.healthy(1); d.Stage != 1 {
 		t.Errorf("after enough calls: %s, %s", d.Verdict, d.Reason)
 	}
 }
@@ -166,6 +167,57 @@ func TestEachStageIsJudgedAnew(t *testing.T) {
 	}
 	if d.step(time.Second, Signal{Routed: true}); d.Verdict != Unjudged || d.Functions[0].Staged.Calls != 0 || d.Functions[0].Canary.Calls == 0 {
 		t.Errorf("at the second stage: %q with %+v", d.Verdict, d.Functions[0])
+	}
+}
+
+// A stage passes by what was called in it. What a meter tells later of the time
+// before, at a smaller weight, can show harm and passes nothing; so it is after a cap.
+func TestAStagePassesByItsOwnCalls(t *testing.T) {
+	told := func(d *drive, from time.Duration, canary Counts) Signal {
+		window := providers.Window{From: d.now.Add(from), To: d.now.Add(from + 30*time.Second)}
+		d.Functions[0].Measured = time.Time{} // none of these overlap
+		return Signal{Routed: true, Looks: []Look{{Ref: fn("a"), Window: window,
+			Canary:   providers.Sample{Known: true, Calls: canary.Calls, Errors: canary.Errors},
+			Baseline: providers.Sample{Known: true, Calls: 10_000}}}}
+	}
+	second := func() *drive {
+		d := shifting().healthy(6)
+		d.Functions = slices.Clone(d.Functions)
+		return d.step(time.Second, Signal{Routed: true})
+	}
+	const late, within = -2 * time.Minute, time.Second
+	good, bad := Counts{Calls: 10_000}, Counts{Calls: 100, Errors: 100}
+	d := second()
+	if d.Stage != 1 || !d.Reached || d.Since != d.now {
+		t.Fatalf("the second stage is not in place: %s, since %s", summary(d.State), d.Since)
+	}
+	if d.step(time.Second, told(d, late, good)); d.Verdict != Unjudged || d.Functions[0].Staged.Calls != 0 || d.Functions[0].Canary.Calls < 10_000 {
+		t.Errorf("passed by calls of the stage before: %s", summary(d.State))
+	}
+	if d.step(time.Second, told(d, within, good)); d.Verdict != Pass {
+		t.Errorf("its own calls do not pass it: %s", summary(d.State))
+	}
+	if d = second(); d.step(time.Second, told(d, late, bad)).Phase != Back {
+		t.Errorf("calls of the stage before show no harm: %s", summary(d.State))
+	}
+	d = second()
+	d.step(time.Second, Signal{Routed: true, WeightCap: 20})
+	capped := told(d, within, good)
+	capped.WeightCap = 20
+	d.step(time.Second, Signal{Routed: true, WeightCap: 20})
+	if d.step(time.Second, capped); d.Weight != 20 || d.Verdict == Pass {
+		t.Errorf("passed under a cap: %s", summary(d.State))
+	}
+	d.step(time.Second, Signal{Routed: true})
+	d.step(time.Second, Signal{Routed: true})
+	if d.step(time.Second, told(d, -3*time.Second, good)); d.Weight != 50 || d.Verdict == Pass {
+		t.Errorf("passed by what was called under the cap: %s", summary(d.State))
+	}
+	d = second()
+	d.Since = time.Time{} // as an older daemon left it
+	d.step(time.Second, Signal{})
+	if d.step(time.Second, told(d, within, good)); d.Verdict != Pass {
+		t.Errorf("of an older daemon: %s", summary(d.State))
 	}
 }
 

@@ -40,9 +40,12 @@ type State struct {
 	Analysis  manifest.Analysis `json:"analysis,omitzero"`
 	Stage     int               `json:"stage"` // index into Stages, valid in Shift
 	// Left are the stages that were left, in order, with what was known then.
-	Left    []Left        `json:"left,omitempty"`
-	Weight  int           `json:"weight"`  // percent wanted now on the new versions
-	Reached bool          `json:"reached"` // the weight was seen in place; holds count from here
+	Left    []Left `json:"left,omitempty"`
+	Weight  int    `json:"weight"`  // percent wanted now on the new versions
+	Reached bool   `json:"reached"` // the weight was seen in place; holds count from here
+	// Since is when this stage's weight was first seen in place: what was called
+	// before it says nothing of the stage.
+	Since   time.Time     `json:"since,omitzero"`
 	Elapsed time.Duration `json:"elapsed"` // observed time in this stage since reached
 	Tick    time.Time     `json:"tick"`    // the last Advance, for accruing
 	Verdict Verdict       `json:"verdict"` // of this stage

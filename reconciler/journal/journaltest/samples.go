@@ -63,6 +63,6 @@ func moving(release record.Release, fn manifest.Ref) *rollout.State {
 		Functions: []rollout.Function{{Ref: fn, Alias: manifest.Ref{Kind: manifest.KindAlias, Name: "checkout.live"}, Stable: "6", New: "7",
 			Checked: true, Evidence: analysis.Evidence{Test: analysis.Test{Canary: rollout.Counts{Calls: 100, Errors: 1}, LogE: -0.25}, Measured: moment}}},
 		Stages: []manifest.Stage{{Weight: 10, Hold: manifest.Duration(5 * time.Minute)}, {Weight: 100}},
-		Weight: 10, Reached: true, Elapsed: time.Minute, Tick: moment, Verdict: rollout.Undecided, Need: 50, Looks: 1,
+		Weight: 10, Reached: true, Since: moment, Elapsed: time.Minute, Tick: moment, Verdict: rollout.Undecided, Need: 50, Looks: 1,
 		Next: &rollout.Start{Release: record.Release{Digest: "sha256:r2"}, Cause: "commit"}}
 }

@@ -50,13 +50,16 @@ type Test struct {
 	LogSafe float64 `json:"logSafe,omitempty"`
 }
 
-// add takes in one window.
-func (t *Test) add(now pair, tolerance float64) {
+// add takes in one window. What was seen earlier than the stage began is no
+// evidence that the stage does no harm.
+func (t *Test) add(now pair, tolerance float64, earlier bool) {
 	before := pair{canary: t.Canary, baseline: t.Baseline}
 	t.Stakes, t.LogE = t.Stakes.bet(before, now, t.LogE)
-	t.LogSafe = bounded(t.LogSafe + safeEvidence(before, now, tolerance))
 	t.Canary, t.Baseline = t.Canary.Plus(now.canary), t.Baseline.Plus(now.baseline)
-	t.Staged = t.Staged.Plus(now.canary)
+	if !earlier {
+		t.LogSafe = bounded(t.LogSafe + safeEvidence(before, now, tolerance))
+		t.Staged = t.Staged.Plus(now.canary)
+	}
 }
 
 // Evidence is what is known of one function's new version. Its zero value
@@ -87,6 +90,9 @@ type Setting struct {
 	// divided: each function's, and that of its probes.
 	Among  int
 	Weight int // percent of users' calls on the new version
+	// Earlier: the look is of a time before this stage's weight was in place. It
+	// may show harm, as every other, and passes no stage.
+	Earlier bool
 }
 
 // Count adds one look, once: a window that overlaps what was counted and a
@@ -116,10 +122,10 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 			e.Run = Counts{}
 		}
 	}
-	e.add(now, a.Tolerance)
+	e.add(now, a.Tolerance, in.Earlier)
 	if !in.Alone {
 		hardGuard(&e.Test, &e.Guarded, a.FalseRollback, in.Among)
-		e.Latency = e.Latency.count(look, a.Latency)
+		e.Latency = e.Latency.count(look, a.Latency, in.Earlier)
 	}
 	return true
 }

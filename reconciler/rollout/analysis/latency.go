@@ -60,11 +60,11 @@ func (l *Latencies) UnmarshalJSON(text []byte) error {
 }
 
 // count takes in one window for each rule.
-func (l Latencies) count(look Look, rules manifest.LatencyRules) Latencies {
+func (l Latencies) count(look Look, rules manifest.LatencyRules, earlier bool) Latencies {
 	next := make(Latencies, len(rules))
 	for i, rule := range rules {
 		next[i] = l.Of(rule)
-		next[i].count(look, rule)
+		next[i].count(look, rule, earlier)
 	}
 	return next
 }
@@ -98,12 +98,12 @@ func margin(rule manifest.LatencyRule) float64 { return 1 - rule.Percentile/100 
 
 // count takes in one window, where both sides were measured against the
 // thresholds that were fixed before it, and fixes the next ones.
-func (l *Latency) count(look Look, rule manifest.LatencyRule) {
+func (l *Latency) count(look Look, rule manifest.LatencyRule, earlier bool) {
 	l.Percentile = rule.Percentile
 	c, b := at(look.Canary.Latency, rule.Percentile), at(look.Baseline.Latency, rule.Percentile)
 	above, beside := l.Thresholds(rule)
 	if beside > 0 && measured(c, above) && measured(b, beside) {
-		l.add(pair{canary: tail(c), baseline: tail(b)}, margin(rule))
+		l.add(pair{canary: tail(c), baseline: tail(b)}, margin(rule), earlier)
 	}
 	if !b.Known || b.Calls <= 0 || b.Quantile <= 0 {
 		return

@@ -242,7 +242,7 @@ func TestEvidenceOfOnePercentileIsReadAsBefore(t *testing.T) {
 	if known := e.Latency.Of(ninetieth); known.LogE != 2.5 || known.Slow != 100 || known.Canary.Calls != 90 {
 		t.Fatalf("read as %+v", known)
 	}
-	e.Latency = e.Latency.count(Look{}, manifest.LatencyRules{ninetieth})
+	e.Latency = e.Latency.count(Look{}, manifest.LatencyRules{ninetieth}, false)
 	text, err := json.Marshal(e.Latency)
 	if err != nil || !strings.HasPrefix(string(text), `{"canary"`) || !strings.Contains(string(text), `"percentile":90`) {
 		t.Fatalf("%s, %v", text, err)

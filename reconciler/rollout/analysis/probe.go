@@ -36,7 +36,7 @@ func (e *Evidence) CountProbes(round Probed, in Setting, a manifest.Analysis) bo
 		return false
 	}
 	e.Probe.At = round.At
-	e.Probe.add(pair{canary: round.Canary, baseline: round.Baseline}, a.Tolerance)
+	e.Probe.add(pair{canary: round.Canary, baseline: round.Baseline}, a.Tolerance, in.Earlier)
 	hardGuard(&e.Probe.Test, &e.Probe.Guarded, a.FalseRollback, in.Among)
 	switch enough := e.probesPass(a); {
 	case !enough:
