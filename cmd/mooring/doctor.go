@@ -26,7 +26,9 @@ type doctoring struct {
 	runFlags // those of the daemon it is about
 	client
 	asked bool // for the daemon, by name
-	at    diagnose.Place
+	// pipeline is its name, once the repository was read; "" before.
+	pipeline string
+	at       diagnose.Place
 
 	zones map[string]bool // that schedules go by
 }
@@ -108,6 +110,7 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 	if r.pipeline == nil {
 		return out, nil
 	}
+	d.pipeline = r.pipeline.Name
 	for _, name := range d.environments {
 		if _, ok := r.pipeline.Environment(name); !ok {
 			return nil, unknownEnvironment(name, r.pipeline)
@@ -187,11 +190,14 @@ func diagnosed(ctx context.Context, f *platforms, p *manifest.Pipeline, e manife
 // ofDaemon asks a daemon, where one answers.
 func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
 	var status web.Status
-	about := diagnose.Daemon{Server: d.server, Asked: d.asked}
+	about := diagnose.Daemon{Server: d.server, Asked: d.asked, Wanted: d.pipeline}
 	if about.Err = d.get(ctx, "/api/v1/status", &status); about.Err != nil {
 		return []diagnose.Check{diagnose.OfDaemon(d.at, about)}
 	}
-	about.Environs = len(status.Environments)
+	about.Environs, about.Pipeline = len(status.Environments), status.Pipeline
+	if about.Stranger = status.ObservedAt.IsZero(); about.Other() {
+		return []diagnose.Check{diagnose.OfDaemon(d.at, about)} // what it says of itself is not about us
+	}
 	about.Troubled = append(about.Troubled, status.Faults...)
 	for _, e := range status.Environments {
 		if e.LastError != "" {

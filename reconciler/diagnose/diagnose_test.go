@@ -235,6 +235,11 @@ func TestReceiverAndRest(t *testing.T) {
 	one(t, "daemon", OfDaemon(here, Daemon{Environs: 2}), "ok: 2 environments")
 	one(t, "daemon named", OfDaemon(here, Daemon{Err: errors.New("no answer"), Asked: true}), "fault: no answer")
 	one(t, "daemon not named", OfDaemon(here, Daemon{Err: errors.New("no answer")}), "skipped: none answers")
+	one(t, "a stranger", OfDaemon(here, Daemon{Stranger: true}), "skipped: is no mooring")
+	one(t, "a stranger named", OfDaemon(here, Daemon{Stranger: true, Asked: true}), "fault: is no mooring")
+	one(t, "another's daemon", OfDaemon(here, Daemon{Pipeline: "books", Wanted: "shop", Troubled: []string{"e: denied"}}), "skipped: is the daemon of pipeline books")
+	one(t, "another's daemon named", OfDaemon(here, Daemon{Pipeline: "books", Wanted: "shop", Asked: true}), "fault: pipeline books")
+	one(t, "our daemon", OfDaemon(here, Daemon{Pipeline: "shop", Wanted: "shop", Environs: 1}), "ok: pipeline shop, with 1 environment")
 	one(t, "daemon in trouble", OfDaemon(here, Daemon{Troubled: []string{"e: denied"}}), "fault: e: denied")
 	one(t, "zones", OfZones(1, []string{"Europe/X"}), "fault: Europe/X")
 }

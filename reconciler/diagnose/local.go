@@ -165,9 +165,27 @@ type Daemon struct {
 	Server string
 	Asked  bool  // by name: it should be there
 	Err    error // it did not answer
+	// Stranger: what answers is no mooring; Pipeline is whose daemon it says it is,
+	// "" where it has read none yet, and Wanted the pipeline that is diagnosed, "" where
+	// that is not known.
+	Stranger         bool
+	Pipeline, Wanted string
 	// Troubled are environments whose last pass failed, with the error.
 	Troubled []string
 	Environs int
+}
+
+// Other: what answers is not the daemon that is looked for.
+func (d Daemon) Other() bool {
+	return d.Stranger || d.Wanted != "" && d.Pipeline != "" && d.Pipeline != d.Wanted
+}
+
+// who is what answers, where it is another.
+func (d Daemon) who() string {
+	if d.Stranger {
+		return "is no mooring"
+	}
+	return fmt.Sprintf("is the daemon of pipeline %s, and this one is %s", d.Pipeline, d.Wanted)
 }
 
 // OfDaemon judges a daemon.
@@ -177,9 +195,16 @@ func OfDaemon(at Place, d Daemon) Check {
 	case d.Err != nil && d.Asked:
 		return s.fault("start it with `mooring run`, or correct --server; its token comes from MOORING_TOKEN or the state folder", "%v", d.Err)
 	case d.Err != nil:
-		return s.skipped("none answers at %s", d.Server)
+		return s.skipped("none answers at %s: %v", d.Server, d.Err)
+	case d.Other() && d.Asked:
+		return s.fault("correct --server", "what answers at %s %s", d.Server, d.who())
+	case d.Other():
+		return s.skipped("what answers at %s %s: name the daemon with --server", d.Server, d.who())
 	case len(d.Troubled) > 0:
 		return s.fault("see what it says of each, and the daemon's log", "%s", some(d.Troubled, "; ")).by(at.daemon("status"))
+	}
+	if d.Pipeline != "" {
+		return s.ok("%s answers for pipeline %s, with %s", d.Server, d.Pipeline, counted(d.Environs, "environment"))
 	}
 	return s.ok("%s answers, with %s", d.Server, counted(d.Environs, "environment"))
 }
