@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/user"
@@ -23,11 +24,13 @@ type client struct {
 	server    string
 	authority string // PEM file, "" : the system's
 	token     string
+	inClear   bool // the token may go over the network as it is
 }
 
 func (c *client) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.server, "server", defaultServer, "address of the daemon")
 	cmd.Flags().StringVar(&c.authority, "server-ca", "", "PEM file with the authority of the daemon's certificate, where this machine does not know it")
+	cmd.Flags().BoolVar(&c.inClear, "insecure-server", false, "send the token to a daemon of another machine over http, where everybody on the way can read it")
 	if cmd.Flags().Lookup("state") == nil {
 		cmd.Flags().String("state", defaultState(), "state folder of a daemon on this machine, for its token")
 	}
@@ -102,10 +105,32 @@ func (c *client) request(ctx context.Context, method, path string, body io.Reade
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Mooring-User", userName())
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token == "" {
+		return req, nil
 	}
+	if req.URL.Scheme == "http" && !c.inClear && !loopback(req.URL.Hostname()) {
+		return nil, fmt.Errorf("--server %s: the token would go over the network in clear; name a daemon with a certificate (https://…), or reach it by a tunnel to 127.0.0.1; --insecure-server sends it all the same", c.server)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
 	return req, nil
+}
+
+// loopback is a host that is this machine, whoever answers for its name.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// stays keeps a request that went out over https from being led to where
+// everybody can read its token.
+func stays(req *http.Request, via []*http.Request) error {
+	switch {
+	case via[0].URL.Scheme == "https" && req.URL.Scheme != "https":
+		return fmt.Errorf("it leads to %s://%s, in clear", req.URL.Scheme, req.URL.Host)
+	case len(via) >= 10:
+		return errors.New("it leads from one address to the next")
+	}
+	return nil
 }
 
 // send asks the daemon, for at most so long; 0: without an end.

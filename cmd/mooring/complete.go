@@ -115,6 +115,9 @@ func askingOf(cmd *cobra.Command, args []string) *asking {
 	if f := cmd.Flags().Lookup("server"); f != nil {
 		a.server = f.Value.String()
 	}
+	if f := cmd.Flags().Lookup("insecure-server"); f != nil {
+		a.inClear = f.Value.String() == "true"
+	}
 	state := cmp.Or(os.Getenv("MOORING_STATE"), defaultState())
 	if f := cmd.Flags().Lookup("state"); f != nil {
 		state = f.Value.String()

@@ -172,7 +172,7 @@ func (f tlsFlags) listened(addr net.Addr) string { return f.scheme() + "://" + a
 // of its own.
 func speaks(authority string, timeout time.Duration) (*http.Client, error) {
 	if authority == "" {
-		return &http.Client{Timeout: timeout}, nil
+		return &http.Client{Timeout: timeout, CheckRedirect: stays}, nil
 	}
 	text, err := os.ReadFile(authority)
 	if err != nil {
@@ -191,7 +191,7 @@ func speaks(authority string, timeout time.Duration) (*http.Client, error) {
 	}
 	transport := base.Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	return &http.Client{Timeout: timeout, Transport: transport}, nil
+	return &http.Client{Timeout: timeout, Transport: transport, CheckRedirect: stays}, nil
 }
 
 // unreached says what to do about a daemon that does not answer.

@@ -155,3 +155,44 @@ func TestWhoIsNotTrustedIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// A token goes over the network in clear only where somebody said so; on this
+// machine, and without a token, there is nothing to say. A server with a
+// certificate leads nobody to one without.
+func TestTokenStaysOffTheNetwork(t *testing.T) {
+	heard := ""
+	plain := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard = r.Header.Get("Authorization") }))
+	t.Cleanup(plain.Close)
+	for _, c := range []struct {
+		c    client
+		sent bool
+	}{
+		{client{server: "http://mooring.example.com:8420", token: "t"}, false},
+		{client{server: "http://10.0.0.7:8420", token: "t"}, false},
+		{client{server: "http://127.0.0.1.example.com", token: "t"}, false},
+		{client{server: "http://localhost.example.com", token: "t"}, false},
+		{client{server: "http://user@mooring.example.com", token: "t"}, false},
+		{client{server: "http://mooring.example.com:8420", token: "t", inClear: true}, true},
+		{client{server: "https://mooring.example.com:8420", token: "t"}, true},
+		{client{server: "http://127.0.0.1:8420", token: "t"}, true},
+		{client{server: "http://[::1]:8420", token: "t"}, true},
+		{client{server: "http://localhost:8420", token: "t"}, true},
+		{client{server: "http://mooring.example.com:8420"}, true},
+	} {
+		req, err := c.c.request(t.Context(), http.MethodGet, "/", nil)
+		if (err == nil) != c.sent || err == nil && c.c.token != "" && req.Header.Get("Authorization") != "Bearer t" {
+			t.Errorf("%+v: %v", c.c, err)
+		}
+	}
+	secure := httptest.NewUnstartedServer(http.RedirectHandler(plain.URL, http.StatusTemporaryRedirect))
+	secure.Config.ErrorLog = zap.NewStdLog(zap.NewNop())
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&client{server: secure.URL, authority: ca, token: "t"}).get(t.Context(), "/", nil); err == nil || heard != "" {
+		t.Errorf("led away from its certificate: %v, heard %q", err, heard)
+	}
+}
