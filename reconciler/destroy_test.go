@@ -219,3 +219,26 @@ func (s *simulation) orphan() web.EnvironmentStatus {
 	}
 	return web.EnvironmentStatus{}
 }
+
+// TestWhereIsKnownBeforeItIsWritten: an environment that is taken out of the
+// pipeline after its first write, and before anything of it was seen in place, can
+// be destroyed all the same.
+func TestWhereIsKnownBeforeItIsWritten(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview", "production")
+	settled(t, s)
+	placed, written := map[string]journal.Seq{}, map[string]journal.Seq{}
+	for r, err := range s.store.Records(t.Context(), 0) {
+		must(err)
+		if _, before := placed[r.Environment]; r.Place != nil && !before {
+			placed[r.Environment] = r.Seq
+		}
+		if _, before := written[r.Environment]; r.Intent != nil && !before {
+			written[r.Environment] = r.Seq
+		}
+	}
+	for _, env := range s.names {
+		if placed[env] == 0 || written[env] < placed[env] {
+			t.Errorf("%s: written in record %d, known where in %d", env, written[env], placed[env])
+		}
+	}
+}
