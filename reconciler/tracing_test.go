@@ -12,8 +12,11 @@ import (
 
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/rollout"
 	"mooring.dev/reconciler/trace"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources/manifest"
 )
 
 // works is a sink that keeps what it takes.
@@ -135,6 +138,46 @@ func TestDriftIsATraceOfItsOwn(t *testing.T) {
 		t.Errorf("the traces tell values: %v", err)
 	}
 	sound(t, s)
+}
+
+// TestAReleaseKeepsItsTrace while a difference is open: what moves is never part of
+// the drift's trace, and what does not is.
+func TestAReleaseKeepsItsTrace(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "preview")
+	s.traced(t)
+	settled(t, s)
+	e, w := s.d.environment("preview"), s.d.world.Load()
+	spec, _ := w.pipeline.Environment("preview")
+	in := e.state().Rollout.Release
+	item := record.DriftItem{ID: "drift-1", Ref: manifest.Ref{Kind: manifest.KindFunction, Name: "checkout"}, Since: s.now(), Response: record.Revert}
+	drift := trace.Episode("preview", item.ID+"@"+item.Since.UTC().Format(time.RFC3339Nano))
+	next := in
+	next.Digest, next.Commit = "sha256:next", strings.Repeat("a", 40)
+	for name, c := range map[string]struct {
+		change func(*pass)
+		want   trace.Place
+	}{
+		"nothing moves":   {func(*pass) {}, drift},
+		"a release moves": {func(p *pass) { p.st.Rollout.Phase = rollout.Shift }, trace.Of("preview", in.Commit)},
+		"a release waits": {func(p *pass) { p.st.Admitted = &record.Admission{Release: next} }, trace.Of("preview", next.Commit)},
+		"a head is news":  {func(p *pass) { p.head.judge = true }, trace.Of("preview", s.repo.branches["env/preview"])},
+		"it is ignored": {func(p *pass) {
+			i := item
+			i.Response = record.Ignore
+			p.st.Drift = map[string]record.DriftItem{i.ID: i}
+		}, trace.Of("preview", in.Commit)},
+		"there is no drift":  {func(p *pass) { p.st.Drift = nil }, trace.Of("preview", in.Commit)},
+		"one that is older ": {func(p *pass) { i := item; i.ID, i.Since = "drift-0", s.now().Add(time.Minute); p.st.Drift[i.ID] = i }, drift},
+	} {
+		st := *e.state()
+		st.Drift = map[string]record.DriftItem{item.ID: item}
+		p := &pass{e: e, w: w, spec: spec, st: &st, now: s.now()}
+		c.change(p)
+		p.begin(t.Context())
+		if got := p.work.TraceID(); got != c.want.TraceID() {
+			t.Errorf("%s: the pass is part of %s, want %s", name, got, c.want.TraceID())
+		}
+	}
 }
 
 // TestAPromotionIsTheEndOfOneTraceAndTheBeginningOfAnother: each leads to the

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,6 +243,60 @@ func TestOutbox(t *testing.T) {
 	}
 	if s.Alerts["f"].Alert.Status != "resolved" {
 		t.Errorf("newest %v", s.Alerts["f"])
+	}
+}
+
+// A snapshot from before it was kept whom alerts were sent to is read as what was
+// sent last: those who know the beginning are told the end, and of what rises;
+// what was over then is nobody's.
+func TestAlertsOfAnOldSnapshot(t *testing.T) {
+	alert := func(id, fingerprint, status, severity string, receivers ...string) journal.Record {
+		return journal.Record{Alert: &journal.Alert{ID: id, Fingerprint: fingerprint, Status: status, Severity: severity, Receivers: receivers, At: noon}}
+	}
+	s, _ := fold(t, alert("a1", "fires", "firing", "high", "oncall", "chat"), alert("b1", "over", "firing", "low", "chat"), alert("b2", "over", "resolved", "low", "chat"),
+		alert("c1", "muted", "firing", "low"))
+	data, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var snapshot map[string]any
+	if err := json.Unmarshal(data, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	alerts, _ := snapshot["Alerts"].(map[string]any)
+	for _, state := range alerts {
+		delete(state.(map[string]any), "Sent")
+	}
+	if data, err = json.Marshal(snapshot); err != nil || len(alerts) != 3 || bytes.Contains(data, []byte(`"Sent"`)) {
+		t.Fatalf("%d alerts: %v", len(alerts), err)
+	}
+	var old journal.State
+	if err := json.Unmarshal(data, &old); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s.Alerts["fires"].Sent, old.Alerts["fires"].Told()); diff != "" {
+		t.Errorf("what fires (-kept +read):\n%s", diff)
+	}
+	for _, fingerprint := range []string{"over", "muted"} {
+		if told := old.Alerts[fingerprint].Told(); len(told.To) > 0 {
+			t.Errorf("%s is told to %v", fingerprint, told.To)
+		}
+	}
+	rises := alert("a2", "fires", "firing", "critical", "oncall")
+	if old, err = journal.Fold(old, seq(rises)); err != nil {
+		t.Fatal(err)
+	}
+	if to := old.Alerts["fires"].Told().To; !slices.Equal(to["oncall"], []string{"high", "critical"}) || !slices.Equal(to["chat"], []string{"high"}) {
+		t.Errorf("after it rose: %v", to)
+	}
+	if old, err = journal.Fold(old, seq(alert("a3", "fires", "resolved", "critical", "oncall", "chat"), alert("b3", "over", "firing", "low", "oncall"))); err != nil {
+		t.Fatal(err)
+	}
+	if to := old.Alerts["fires"].Told().To; len(to) != 2 {
+		t.Errorf("after its end: %v", to)
+	}
+	if to := old.Alerts["over"].Told().To; len(to) != 1 || to["oncall"] == nil {
+		t.Errorf("what fires anew: %v", to)
 	}
 }
 

@@ -2,6 +2,8 @@ package notify
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -39,6 +41,10 @@ func newPostbox(t *testing.T, cert *tls.Certificate, answers map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newPostboxAt(t, l, cert, answers)
+}
+
+func newPostboxAt(t *testing.T, l net.Listener, cert *tls.Certificate, answers map[string]string) *postbox {
 	p := &postbox{t: t, answers: answers, cert: cert, address: l.Addr().String()}
 	p.wg.Go(func() {
 		for {
@@ -84,8 +90,9 @@ func (p *postbox) serve(conn net.Conn) {
 			say("235 welcome")
 		case verb == "DATA":
 			say("354 go on")
-			p.mail(in)
-			say("250 taken")
+			answer := cmp.Or(p.answers["."], "250 taken")
+			p.mail(in, strings.HasPrefix(answer, "2"))
+			say(answer)
 		case verb == "QUIT":
 			say("221 bye")
 			return
@@ -108,7 +115,7 @@ func (p *postbox) note(line string, private bool) {
 	p.said, p.private = append(p.said, line), append(p.private, private)
 }
 
-func (p *postbox) mail(in *bufio.Reader) {
+func (p *postbox) mail(in *bufio.Reader, takes bool) {
 	var text strings.Builder
 	for {
 		line, err := in.ReadString('\n')
@@ -119,7 +126,9 @@ func (p *postbox) mail(in *bufio.Reader) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mails = append(p.mails, text.String())
+	if takes {
+		p.mails = append(p.mails, text.String())
+	}
 }
 
 // certificate is for 127.0.0.1, and the authorities that trust it.
@@ -169,7 +178,7 @@ func TestEmail(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
-	if err != nil || got.Header.Get("Bcc") != "" || !strings.Contains(subject, "Bücher") || !strings.HasPrefix(subject, "[HIGH]") {
+	if err != nil || got.Header.Get("Bcc") != "" || strings.ContainsAny(subject, "\r\n") || !strings.Contains(subject, "Bücher") || !strings.HasPrefix(subject, "[HIGH]") {
 		t.Errorf("subject %q (%v), headers %v", subject, err, got.Header)
 	}
 	if to, err := got.Header.AddressList("To"); err != nil || len(to) != 2 {
@@ -190,6 +199,78 @@ func TestEmail(t *testing.T) {
 	}
 }
 
+// What is about one alert is one thread, and another's is another; what comes
+// together is its own.
+func TestEmailThreads(t *testing.T) {
+	box := newPostbox(t, nil, nil)
+	m := NewEmail(EmailOptions{Server: box.address, TLS: NoTLS, From: "mooring@example.com", To: []string{"ann@example.com"}})
+	over, other := sample, sample
+	over.ID, over.Status = "a2", Resolved
+	other.ID, other.Fingerprint = "a3", "f2"
+	for _, e := range []Event{sample, over, other} {
+		if err := m.Notify(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.Link = ""
+	if err := m.NotifyAll(t.Context(), []Event{sample, other}); err != nil {
+		t.Fatal(err)
+	}
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	var threads []string
+	ids := map[string]bool{}
+	for _, text := range box.mails {
+		got, err := mail.ReadMessage(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		threads = append(threads, got.Header.Get("References"))
+		ids[got.Header.Get("Message-Id")] = true
+	}
+	if len(threads) != 4 || len(ids) != 4 || threads[0] != threads[1] || threads[0] == threads[2] || threads[3] == threads[0] || threads[3] == threads[2] {
+		t.Errorf("threads %q, ids %v", threads, ids)
+	}
+	if !strings.Contains(box.mails[3], "look production: "+sample.Link) {
+		t.Errorf("what came together leads nowhere: %s", box.mails[3])
+	}
+}
+
+// TLS from the first byte on is just that; and a server that says nothing is left
+// when the time for it is over.
+func TestEmailImplicitTLS(t *testing.T) {
+	cert, trust := certificate(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := newPostboxAt(t, tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*cert}}), nil, nil)
+	o := EmailOptions{Server: box.address, TLS: ImplicitTLS, From: "mooring@example.com", To: []string{"ann@example.com"}, Username: "mooring", Password: fixed("hunter2"), Trust: trust}
+	if err := NewEmail(o).Notify(t.Context(), sample); err != nil {
+		t.Error(err)
+	}
+	o.Trust = nil
+	if err := NewEmail(o).Notify(t.Context(), sample); err == nil || IsPermanent(err) {
+		t.Errorf("a stranger's certificate: %v", err)
+	}
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	if len(box.mails) != 1 {
+		t.Errorf("%d mails", len(box.mails))
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its queue
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	o.Server, o.TLS = silent.Addr().String(), NoTLS
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := NewEmail(o).Notify(ctx, sample); err == nil || IsPermanent(err) {
+		t.Errorf("a server that says nothing: %v", err)
+	}
+}
+
 // What a mail server's answer means, and that it is told nothing it should not
 // know: without TLS no mail, with the wrong certificate none either.
 func TestEmailRefusals(t *testing.T) {
@@ -205,6 +286,8 @@ func TestEmailRefusals(t *testing.T) {
 		"no STARTTLS":                    {want: "retry"},
 		"a stranger's certificate":       {cert: cert, want: "retry"},
 		"busy":                           {answers: map[string]string{"MAIL": "451 later"}, cert: cert, trust: trust, want: "retry"},
+		"too much, in the end":           {answers: map[string]string{".": "452 later"}, cert: cert, trust: trust, want: "retry"},
+		"no such mail, in the end":       {answers: map[string]string{".": "554 hunter2 is spam"}, cert: cert, trust: trust, want: "dead"},
 		"unknown recipient":              {answers: map[string]string{"RCPT": "550 who is hunter2"}, cert: cert, trust: trust, want: "dead"},
 		"wrong password":                 {answers: map[string]string{"AUTH": "535 no"}, cert: cert, trust: trust, want: "retry"},
 	} {

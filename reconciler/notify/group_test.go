@@ -61,6 +61,34 @@ func TestLesson73AThousandAtOnce(t *testing.T) {
 	})
 }
 
+// A storm's message is the last of its window: what comes after it waits, though
+// no ten single ones were sent, and then goes by itself.
+func TestAStormEndsItsWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, q := &groupInbox{}, &queue{}
+		for i := range 100 {
+			q.put("oncall", event(fmt.Sprint(i), fmt.Sprint("f", i)))
+		}
+		o, stop := serve(t, q, map[string]Notifier{"oncall": in}, nil)
+		for i := range 3 {
+			time.Sleep(5 * time.Second)
+			q.put("oncall", event(fmt.Sprint("late", i), fmt.Sprint("late", i)))
+			o.Wake()
+		}
+		time.Sleep(14 * time.Second)
+		synctest.Wait()
+		if len(in.when) != 1 || q.left() != 3 {
+			t.Errorf("%d messages within the window, %d wait", len(in.when), q.left())
+		}
+		time.Sleep(2 * time.Second) // nobody wakes the outbox for this
+		synctest.Wait()
+		if len(in.when) != 4 || q.left() != 0 || len(in.groups) != 1 {
+			t.Errorf("%d messages, %d groups, %d wait", len(in.when), len(in.groups), q.left())
+		}
+		stop()
+	})
+}
+
 // TestLesson73AThousandOneByOne: a thousand found one after another: at most Burst messages and one group
 // in any window, and each event once, in order.
 func TestLesson73AThousandOneByOne(t *testing.T) {

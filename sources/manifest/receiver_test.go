@@ -53,6 +53,25 @@ func TestReceivers(t *testing.T) {
 	}
 }
 
+// When alerts are told: again no sooner than after a minute, and no time runs
+// backwards.
+func TestAlertsOfAPipeline(t *testing.T) {
+	for text, says := range map[string]string{
+		"repeat: 60s": "", "repeat: 1m": "", "repeat: 4h, for: 2m": "", "for: 1s": "", "for: 0s": "",
+		"repeat: 59s": "spec.alerts.repeat", "repeat: 1s": "spec.alerts.repeat", "repeat: -1h": "spec.alerts.repeat", "for: -1m": "spec.alerts.for", "repeat: often": "spec.alerts.repeat",
+		"every: 1h": "every",
+	} {
+		_, err := LoadPipeline(fstest.MapFS{PipelineFile: {Data: []byte("apiVersion: mooring.dev/v1\nkind: Pipeline\nmetadata: {name: shop}\nspec:\n  environments: [{name: prod, provider: {memory: {}}}]\n  alerts: {" + text + "}\n")}})
+		var faults Faults
+		switch {
+		case says == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case says != "" && (!errors.As(err, &faults) || faults[0].Position.Line != 6):
+			t.Errorf("%s is taken, or refused elsewhere: %v", text, err)
+		}
+	}
+}
+
 // A template that nothing could be made with is told where it stands.
 func TestTemplatesAreToldWhereTheyStand(t *testing.T) {
 	text := "apiVersion: mooring.dev/v1\nkind: Pipeline\nmetadata: {name: shop}\nspec:\n  environments:\n    - {name: preview, provider: {memory: {}}}\n" +
