@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -162,14 +163,16 @@ func TestATopicsStorm(t *testing.T) {
 	for i := range 1000 {
 		e := alert
 		e.ID, e.Fingerprint, e.Link = fmt.Sprint("a", i), fmt.Sprint("f", i), "https://mooring.example/environments/production"
-		e.Severity = []string{"high", "low"}[i%2]
+		e.Severity, e.Environment = []string{"high", "low"}[i%2], []string{"production", "staging"}[i/500]
 		events = append(events, e)
 	}
 	over := events[0]
 	over.ID, over.Status = "over", notify.Resolved
 	again := events[0]
 	again.ID = "again"
-	events = append(events, over, again)
+	ours := alert
+	ours.ID, ours.Fingerprint, ours.Environment, ours.Title = "ours", "/outbox_error/oncall", "", strings.Repeat("long ", 40)
+	events = append(events, over, again, ours)
 	if err := amazon.NewTopic(sns.NewFromConfig(config(address)), "arn:aws:sns:eu-west-1:111111111111:alerts").NotifyAll(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
@@ -192,10 +195,26 @@ func TestATopicsStorm(t *testing.T) {
 		}
 		if len(group.Events) == 0 {
 			group.Events = []notify.Event{group.Event}
-		} else if !strings.Contains(message["email"], "look production: https://mooring.example/environments/production") || !strings.Contains(message["sms"], "alerts, ") {
+		} else if !strings.Contains(message["email"], "look "+group.Events[0].Environment+": https://mooring.example/environments/production") || !strings.Contains(message["sms"], "alerts, ") {
 			t.Errorf("people get %q and %q", message["email"], message["sms"])
 		}
+		if subject := form.Get("Subject"); subject == "" || len(subject) >= 100 {
+			t.Errorf("a subject of %d characters: %s", len(subject), subject)
+		}
+		said := map[string]string{}
+		for n := 1; form.Has(fmt.Sprintf("MessageAttributes.entry.%d.Name", n)); n++ {
+			at := fmt.Sprintf("MessageAttributes.entry.%d.", n)
+			said[form.Get(at+"Name")] = form.Get(at + "Value.StringValue")
+		}
 		for _, e := range group.Events {
+			want := map[string]string{"kind": e.Kind, "severity": e.Severity, "status": e.Status, "environment": e.Environment}
+			if e.Environment == "" {
+				delete(want, "environment") // SNS takes no empty one
+			}
+			if !maps.Equal(said, want) {
+				t.Errorf("%s goes under %v", e.ID, said)
+				break
+			}
 			order = append(order, e.ID)
 			if attributes := string(body); e.Severity != group.Events[0].Severity || !strings.Contains(attributes, "="+e.Severity) || !strings.Contains(attributes, "="+e.Status) {
 				t.Errorf("%s is %s and %s under other attributes", e.ID, e.Severity, e.Status)
@@ -203,7 +222,7 @@ func TestATopicsStorm(t *testing.T) {
 		}
 	}
 	at := func(id string) int { return slices.Index(order, id) }
-	if len(*got) > 8 || len(order) != 1002 || at("a0") > at("over") || at("over") > at("again") {
+	if len(*got) > 12 || len(order) != 1003 || at("a0") > at("over") || at("over") > at("again") {
 		t.Errorf("%d messages with %d events: a0 %d, over %d, again %d", len(*got), len(order), at("a0"), at("over"), at("again"))
 	}
 }
