@@ -277,32 +277,6 @@ func (p *pass) hold(ctx context.Context, h record.Hold) error {
 	return p.fire(ctx, p.holdEvent(h))
 }
 
-// expireHolds lifts what has run out, and says so.
-func (p *pass) expireHolds(ctx context.Context) error {
-	for _, id := range slices.Sorted(maps.Keys(p.st.Holds)) {
-		h := p.st.Holds[id]
-		if h.Active(p.now) {
-			if !h.Until.IsZero() {
-				p.later = append(p.later, h.Until)
-			}
-			continue
-		}
-		p.changed = true
-		if h.Kind == "rollback" || h.Kind == "undecided" || h.Kind == "deadman" {
-			// What people took back does not start again because a day passed.
-			h.Until = p.now.Add(mitigationHold)
-			if err := p.remember(ctx, journal.Record{Hold: &h}); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := p.lift(ctx, id, ownerMooring, "expired"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (p *pass) lift(ctx context.Context, id, by, why string) error {
 	if err := p.remember(ctx, journal.Record{Lift: &journal.Lift{ID: id, By: by, Why: why}}); err != nil {
 		return err

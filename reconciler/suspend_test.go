@@ -8,6 +8,8 @@ import (
 
 	"mooring.dev/providers/memory"
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/web"
 )
 
@@ -51,5 +53,39 @@ func TestSuspendEndsWhenItWasSaid(t *testing.T) {
 	if !over {
 		t.Error("nobody is told that it is over")
 	}
+	want(t, "its end, at once", s.toldOf("default", expiredHold), "firing/medium")
+	for _, e := range s.received["default"] {
+		if e.Kind == expiredHold && (!strings.Contains(e.Title, "suspension of bob has ended") || !strings.Contains(e.Text, "audit")) {
+			t.Errorf("it says %q: %q", e.Title, e.Text)
+		}
+	}
+	s.run(40 * time.Minute)
+	s.restart()
+	s.run(10 * time.Minute)
+	want(t, "its end, once", s.toldOf("default", expiredHold), "firing/medium")
+	s.run(30 * time.Minute)
+	want(t, "an hour after its end", s.toldOf("default", expiredHold), "firing/medium", "resolved/medium")
+	sound(t, s)
+}
+
+// What Mooring holds itself, and what somebody lifts, ends without being told as
+// run out.
+func TestOnlyWhatRunsOutIsToldAsRunOut(t *testing.T) {
+	s := begin(t, memory.Options{}, mutant{}, "production")
+	settled(t, s)
+	var held string
+	must(s.ask("production", func(ctx context.Context, d *Daemon) error {
+		h, err := d.Hold(ctx, web.HoldRequest{Environment: "production", Reason: "audit", For: time.Hour, By: access.Stated("bob")})
+		held = h.ID
+		return err
+	}))
+	must(s.d.ledger.append(t.Context(), "production", journal.Record{Hold: &record.Hold{ID: "own", Owner: ownerMooring, Kind: "mitigation", Reason: "own", Since: s.now(), Until: s.now().Add(time.Hour)}}))
+	s.run(10 * time.Minute)
+	must(s.ask("production", func(ctx context.Context, d *Daemon) error {
+		return d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: held, By: access.Stated("bob")})
+	}))
+	s.run(2 * time.Hour)
+	want(t, "nothing ran out", s.toldOf("default", expiredHold))
+	want(t, "Mooring's own", s.toldOf("default", "hold"), "firing/medium", "resolved/medium")
 	sound(t, s)
 }

@@ -220,6 +220,8 @@ func (p *pass) over(kind, key string) bool {
 		return key != "" && key != queueFull || len(p.spec.After) == 0 // the others end where content is moved
 	case "rollout":
 		return ro.Phase == rollout.Idle && ro.Returned == "" || ro.Phase == rollout.Back && key != short(ro.Release.Commit)
+	case expiredHold:
+		return p.toldExpired(key)
 	case orphanedFault:
 		return true // this is a pass of it
 	}

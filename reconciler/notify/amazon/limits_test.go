@@ -171,7 +171,7 @@ func TestATopicsStorm(t *testing.T) {
 	again := events[0]
 	again.ID = "again"
 	ours := alert
-	ours.ID, ours.Fingerprint, ours.Environment, ours.Title = "ours", "/outbox_error/oncall", "", strings.Repeat("long ", 40)
+	ours.ID, ours.Fingerprint, ours.Environment, ours.Title = "ours", "/outbox_error/oncall", "", strings.Repeat("long ", 30)
 	events = append(events, over, again, ours)
 	if err := amazon.NewTopic(sns.NewFromConfig(config(address)), "arn:aws:sns:eu-west-1:111111111111:alerts").NotifyAll(t.Context(), events); err != nil {
 		t.Fatal(err)
