@@ -173,7 +173,7 @@ type Event struct {
 	Text        string `json:"text"`
 	Environment string `json:"environment"`
 	Resource    string `json:"resource"`
-	Status      string `json:"status"` // firing | resolved
+	Status      string `json:"status"` // firing; an alert's end goes to whom its beginning was sent, and policy is not asked
 }
 
 // ActivationFacts is what Activation adds. The commit of the Input is that of the

@@ -232,6 +232,17 @@ func TestReceiverAndRest(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", r, got, want)
 		}
 	}
+	for address, command := range map[string]string{
+		"arn:aws:sns:eu-west-1:111111111111:alerts":           "aws sns create-topic --name alerts --region eu-west-1",
+		"arn:aws:sns:eu-west-1:111111111111:alerts.fifo":      "aws sns create-topic --name alerts.fifo --attributes FifoTopic=true --region eu-west-1",
+		"arn:aws:events:eu-west-1:111111111111:event-bus/ops": "aws events create-event-bus --name ops --region eu-west-1",
+		"ops": "aws events create-event-bus --name ops",
+	} {
+		c := OfReceiver(Receiver{Name: "r", Address: address, Cloud: true, Err: errors.New("gone")})[1]
+		if one(t, address, c, "fault: "+address+" is not found"); c.Command != command {
+			t.Errorf("%s is made by %q", address, c.Command)
+		}
+	}
 	one(t, "daemon", OfDaemon(here, Daemon{Environs: 2}), "ok: 2 environments")
 	one(t, "daemon named", OfDaemon(here, Daemon{Err: errors.New("no answer"), Asked: true}), "fault: no answer")
 	one(t, "daemon not named", OfDaemon(here, Daemon{Err: errors.New("no answer")}), "skipped: none answers")

@@ -42,13 +42,28 @@ func OfReceiver(r Receiver) []Check {
 	case r.Unseen:
 		return append(out, reach.skipped("%s may not be looked at (sns:GetTopicAttributes, events:DescribeEventBus); `mooring alert test %s` tries it", r.Address, r.Name))
 	case r.Err != nil && r.Cloud:
-		return append(out, reach.fault("check its name, region and account, and the daemon's own credentials", "%s is not found: %v", r.Address, r.Err))
+		return append(out, reach.fault("check its name, region and account, and the daemon's own credentials; where it is not made yet, the command makes it", "%s is not found: %v", r.Address, r.Err).
+			by(making(r.Address)))
 	case r.Cloud:
 		return append(out, reach.ok("%s is there; nothing was sent", r.Address))
 	case r.Err != nil:
 		return append(out, reach.fault("check name, port, certificate and firewall from where the daemon runs", "%s does not answer%s: %v", r.Address, through, r.Err))
 	}
 	return append(out, reach.ok("%s answers%s; nothing was sent", r.Address, through))
+}
+
+// making makes the topic of an ARN, or the bus of a name or ARN.
+func making(address string) string {
+	region, name := "", address
+	if parts := strings.SplitN(address, ":", 6); len(parts) == 6 {
+		region, name = parts[3], strings.TrimPrefix(parts[5], "event-bus/")
+		if parts[2] == "sns" && strings.HasSuffix(name, ".fifo") {
+			return aws(region, "sns", "create-topic", "--name", name, "--attributes", "FifoTopic=true")
+		} else if parts[2] == "sns" {
+			return aws(region, "sns", "create-topic", "--name", name)
+		}
+	}
+	return aws(region, "events", "create-event-bus", "--name", name)
 }
 
 // State is the folder of the daemon's memory.
