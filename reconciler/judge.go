@@ -242,8 +242,14 @@ func (p *pass) branchGone(ctx context.Context) error {
 	})
 }
 
-// admit remembers a judgement and lifts the holds it made pointless.
+// admit remembers a judgement and lifts the holds it made pointless. What is let
+// in is pinned first: a branch may be rewritten before the pass is over.
 func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decision) error {
+	if adm.Outcome == string(policy.Allow) {
+		if err := p.pin(ctx, p.pinOf(adm.Release.Commit), adm.Release.Commit); err != nil {
+			return err
+		}
+	}
 	recs := slices.Concat(p.besides, decisionRecords(d))
 	p.besides = nil
 	recs = append(recs, journal.Record{Admission: &adm})
@@ -266,7 +272,7 @@ func (p *pass) admit(ctx context.Context, adm record.Admission, d policy.Decisio
 		return err
 	}
 	p.e.log.Info("admission", zap.String("commit", short(adm.Release.Commit)), zap.String("outcome", adm.Outcome), zap.String("reason", adm.Reason))
-	return nil // tidy keeps the commit, and tells people
+	return nil // tidy tells people
 }
 
 // overtaken: a hold has become pointless by this judgement. What is about the

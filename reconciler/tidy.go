@@ -68,14 +68,24 @@ func (p *pass) keepAdmitted(ctx context.Context) error {
 		return strings.Compare(want[b], "") - strings.Compare(want[a], "")
 	})
 	for _, name := range names {
-		if kept, known := p.e.kept[name]; known && kept == want[name] {
-			continue
+		if err := p.pin(ctx, name, want[name]); errors.Is(err, sources.ErrUnknownCommit) {
+			p.e.kept[name] = want[name] // what is not there any more cannot be kept: opening it says so
+		} else if err != nil {
+			return err
 		}
-		if err := p.e.d.opts.Source.Keep(ctx, name, want[name]); err != nil && !errors.Is(err, sources.ErrUnknownCommit) {
-			return fmt.Errorf("keep commit %.12s: %w", want[name], err)
-		}
-		p.e.kept[name] = want[name] // what is not there any more cannot be kept: opening it says so
 	}
+	return nil
+}
+
+// pin keeps a commit under a name, "": lets it go, once.
+func (p *pass) pin(ctx context.Context, name, commit string) error {
+	if kept, known := p.e.kept[name]; known && kept == commit {
+		return nil
+	}
+	if err := p.e.d.opts.Source.Keep(ctx, name, commit); err != nil {
+		return fmt.Errorf("keep commit %.12s: %w", commit, err)
+	}
+	p.e.kept[name] = commit
 	return nil
 }
 
