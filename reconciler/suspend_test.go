@@ -79,7 +79,7 @@ func TestOnlyWhatRunsOutIsToldAsRunOut(t *testing.T) {
 		held = h.ID
 		return err
 	}))
-	must(s.d.ledger.append(t.Context(), "production", journal.Record{Hold: &record.Hold{ID: "own", Owner: ownerMooring, Kind: "mitigation", Reason: "own", Since: s.now(), Until: s.now().Add(time.Hour)}}))
+	must(s.d.ledger.append(t.Context(), "production", journal.Record{Hold: &record.Hold{ID: "own", Owner: ownerMooring, Kind: "fight", Reason: "own", Since: s.now(), Until: s.now().Add(time.Hour)}}))
 	s.run(10 * time.Minute)
 	must(s.ask("production", func(ctx context.Context, d *Daemon) error {
 		return d.Resume(ctx, web.ResumeRequest{Environment: "production", Hold: held, By: access.Stated("bob")})
