@@ -44,6 +44,8 @@ func (c *chaos) heal() {
 				c.until(2*time.Minute, c.converged)
 			}
 			_ = c.resume(env) // there may be none
+			// What was in force and went again comes back when a person asks for it.
+			_ = c.ask(env, func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, env, access.Stated("bob")) })
 			_ = c.ask(env, func(ctx context.Context, d *Daemon) error {
 				return d.Rollout(ctx, web.RolloutRequest{Environment: env, Act: web.RolloutRetry, By: access.Stated("bob")})
 			}) // it may not be needed

@@ -165,7 +165,9 @@ func (s *killStage) putsBackByMouse(tab *browsertest.Tab, told notify.Event) {
 		s.t.Errorf("the page says %q", text)
 	}
 	tab.Await(`document.querySelector("` + row + `details").open`) // the link opened it
-	tab.Click(row + `input[value=revert] ~ button`)
+	tab.Click(row + `form:has(input[value=revert]) input[name=reason]`)
+	tab.Type("bob agrees")
+	tab.Click(row + `form:has(input[value=revert]) button`)
 	tab.Await(`document.querySelector("header .passed")?.innerText.includes("drift")`)
 	tab.Await(`document.querySelector("main").innerText.includes("Everything looked at is as declared")`)
 }
