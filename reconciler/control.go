@@ -48,14 +48,27 @@ func (d *Daemon) unknown(name string) error {
 
 // do hands an act to an environment's goroutine and waits for it.
 func (d *Daemon) do(ctx context.Context, name string, f func(ctx context.Context, e *environment) error) error {
+	return d.hand(ctx, name, act{do: f})
+}
+
+// hurry is do for what stops a release or takes it back: a look at everything is
+// broken off for it, which of thousands of functions takes half a minute.
+func (d *Daemon) hurry(ctx context.Context, name string, f func(ctx context.Context, e *environment) error) error {
+	return d.hand(ctx, name, act{do: f, hurries: true})
+}
+
+func (d *Daemon) hand(ctx context.Context, name string, a act) error {
 	e := d.environment(name)
 	if e == nil {
 		return d.unknown(name)
 	}
-	a := act{do: f, done: make(chan error, 1), request: web.RequestOf(ctx)}
+	a.done, a.request = make(chan error, 1), web.RequestOf(ctx)
 	select {
 	case e.inbox <- a:
 		e.nudge() // a slow check is broken off for it
+		if a.hurries {
+			signal(e.hurried)
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -87,7 +100,7 @@ func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, erro
 		h.Scope.Ref = ref
 	}
 	h.Scope.Item = r.Item
-	return h, d.do(ctx, r.Environment, func(ctx context.Context, e *environment) error {
+	return h, d.hurry(ctx, r.Environment, func(ctx context.Context, e *environment) error {
 		if err := e.there(h.Scope); err != nil {
 			return fmt.Errorf("hold %s: %w", r.Environment, err)
 		}
@@ -201,7 +214,7 @@ func (d *Daemon) Rollback(ctx context.Context, r web.RollbackRequest) error {
 	if reason == "" {
 		return fmt.Errorf("roll back %s: a rollback needs a reason (--reason)", name)
 	}
-	return d.do(ctx, name, func(ctx context.Context, e *environment) error {
+	return d.hurry(ctx, name, func(ctx context.Context, e *environment) error {
 		now := d.opts.Now()
 		st := e.state()
 		p := &pass{e: e, st: st, now: now}

@@ -90,7 +90,7 @@ func (p *pass) ruin(ctx context.Context, data bool) (plan.Input, plan.Destructio
 		return plan.Input{}, none, fmt.Errorf("what %s declared last: %w", p.e.name, err)
 	}
 	want := union(p.stable, p.moving, p.admitted)
-	if err := p.e.observe(ctx, want, p.interval()); err != nil {
+	if err := p.e.observe(ctx, want, p.interval(), false); err != nil {
 		return plan.Input{}, none, err
 	}
 	p.e.settling()

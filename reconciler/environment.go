@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,10 @@ type environment struct {
 
 	wake  chan struct{}
 	inbox chan act
-	peeks chan func() // reads of what is known, between two passes
+	peeks chan func() // reads of what is known
+	// hurried: what is in the inbox does not wait for a look at everything.
+	hurried  chan struct{}
+	brokeOff bool // the last such look was broken off for that
 	// gathered are the statements last read for promotion.
 	gathered gathered
 
@@ -96,6 +100,7 @@ type act struct {
 	do      func(ctx context.Context, e *environment) error
 	done    chan error
 	request string // id of the request it came by; "": by none
+	hurries bool   // a look at everything is broken off for it
 }
 
 // backoff is when a resource may be written again after a failure.
@@ -110,6 +115,7 @@ func newEnvironment(d *Daemon, name string) *environment {
 		wake:      make(chan struct{}, 1),
 		inbox:     make(chan act, 16),
 		peeks:     make(chan func()),
+		hurried:   make(chan struct{}, 1),
 		releases:  map[string]*manifest.Release{},
 		specs:     map[manifest.Ref]cachedSpec{},
 		brought:   map[string]contractRead{},
@@ -125,22 +131,28 @@ func newEnvironment(d *Daemon, name string) *environment {
 }
 
 // nudge wakes the environment's goroutine; wakes coalesce.
-func (e *environment) nudge() {
+func (e *environment) nudge() { signal(e.wake) }
+
+// signal leaves a word in a channel that holds one.
+func signal(c chan struct{}) {
 	select {
-	case e.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-// woken takes a wake that waits, and says whether there was one.
-func (e *environment) woken() bool {
+// taken takes a word that waits, and says whether there was one.
+func taken(c chan struct{}) bool {
 	select {
-	case <-e.wake:
+	case <-c:
 		return true
 	default:
 		return false
 	}
 }
+
+// woken takes a wake that waits, and says whether there was one.
+func (e *environment) woken() bool { return taken(e.wake) }
 
 // state is what the journal remembers of this environment.
 func (e *environment) state() *journal.Environment { return e.d.ledger.environment(e.name) }
@@ -194,22 +206,41 @@ func (e *environment) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case a := <-e.inbox:
-			a.done <- e.perform(ctx, a)
-			if len(e.inbox) == 0 {
-				e.woken() // the pass that follows is the one it was nudged for
-			}
+			e.performed(ctx, a)
 		case read := <-e.peeks:
 			read()
 			continue
 		case <-e.wake:
 		case <-timer.C:
 		}
+		e.performWaiting(ctx)
 		next, err := e.once(ctx)
 		if err != nil {
 			return err
 		}
 		e.listen(ctx)
 		timer.Reset(max(0, next.Sub(e.d.opts.Now())))
+	}
+}
+
+// performed does what somebody asked for and answers.
+func (e *environment) performed(ctx context.Context, a act) {
+	a.done <- e.perform(ctx, a)
+	if len(e.inbox) == 0 { // the pass that follows is the one it was nudged for
+		e.woken()
+		taken(e.hurried)
+	}
+}
+
+// performWaiting does what waits: the pass that follows sees it.
+func (e *environment) performWaiting(ctx context.Context) {
+	for {
+		select {
+		case a := <-e.inbox:
+			e.performed(ctx, a)
+		default:
+			return
+		}
 	}
 }
 
@@ -231,6 +262,9 @@ func (e *environment) once(ctx context.Context) (time.Time, error) {
 	report := Report{Environment: e.name, Outcome: "error"}
 	defer e.at.Store(nil)
 	err := e.contained(func() (err error) { report, err = e.pass(ctx, w); return err })
+	if errors.Is(err, errBrokenOff) {
+		return e.d.opts.Now(), nil // for what is in the inbox
+	}
 	e.d.opts.Metrics.Pass(e.name, report.Outcome, e.d.opts.Now().Sub(start).Seconds())
 	if fatal := e.d.fatal(err); fatal != nil {
 		return time.Time{}, fatal

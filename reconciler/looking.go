@@ -33,7 +33,7 @@ func (p *pass) look(ctx context.Context) error {
 	}
 	rel := p.head.release
 	p.target, p.moving = rel, rel
-	if err := p.e.observe(ctx, rel.Resources, p.interval()); err != nil {
+	if err := p.e.observe(ctx, rel.Resources, p.interval(), true); err != nil {
 		return err
 	}
 	p.e.settling()

@@ -90,8 +90,9 @@ func (l *look) touch(ref manifest.Ref, from time.Time) {
 }
 
 // observe brings the inventory up to date: a survey when one is due or the
-// declared set changed, else a direct look at what is fresh.
-func (e *environment) observe(ctx context.Context, want []manifest.Resource, interval time.Duration) error {
+// declared set changed, else a direct look at what is fresh. A survey that is
+// breakable is broken off for who is in a hurry.
+func (e *environment) observe(ctx context.Context, want []manifest.Resource, interval time.Duration, breakable bool) error {
 	ctx, span := trace.Start(ctx, "observe")
 	defer span.End()
 	now := e.d.opts.Now()
@@ -100,13 +101,17 @@ func (e *environment) observe(ctx context.Context, want []manifest.Resource, int
 	due := l.at.IsZero() || l.want != digest || !now.Before(l.at.Add(interval)) ||
 		(!l.resurvey.IsZero() && !now.Before(l.resurvey))
 	if due {
-		return e.survey(ctx, want, digest)
+		return e.survey(ctx, want, digest, breakable)
 	}
 	return e.glance(ctx, want, now)
 }
 
-func (e *environment) survey(ctx context.Context, want []manifest.Resource, digest string) error {
-	inv, err := e.provider.Survey(ctx, want)
+func (e *environment) survey(ctx context.Context, want []manifest.Resource, digest string, breakable bool) error {
+	breakable = breakable && !e.brokeOff // not twice in a row: everything is looked at all the same
+	inv, err := attending(ctx, e, breakable, func(ctx context.Context) (providers.Inventory, error) { return e.provider.Survey(ctx, want) })
+	if e.brokeOff = errors.Is(err, errBrokenOff); e.brokeOff {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("survey %s: %w", e.name, err)
 	}
@@ -148,10 +153,10 @@ func (e *environment) examine(ctx context.Context, want []manifest.Resource, now
 	}
 	examiner, ok := e.provider.(providers.Examiner)
 	if !ok {
-		return e.survey(ctx, want, wantDigest(want))
+		return e.survey(ctx, want, wantDigest(want), false)
 	}
 	refs := slices.SortedFunc(maps.Keys(subjects), manifest.Ref.Compare)
-	inv, err := examiner.Examine(ctx, want, refs...)
+	inv, err := attending(ctx, e, false, func(ctx context.Context) (providers.Inventory, error) { return examiner.Examine(ctx, want, refs...) })
 	if err != nil {
 		return fmt.Errorf("examine %d resources of %s: %w", len(refs), e.name, err)
 	}
@@ -221,7 +226,9 @@ func (e *environment) glance(ctx context.Context, want []manifest.Resource, now 
 	if len(ask) == 0 {
 		return nil
 	}
-	seen, err := e.provider.Observe(ctx, ask...)
+	seen, err := attending(ctx, e, false, func(ctx context.Context) (map[manifest.Ref]providers.Live, error) {
+		return e.provider.Observe(ctx, ask...)
+	})
 	var partial *providers.ObserveError
 	if err != nil && !errors.As(err, &partial) {
 		return fmt.Errorf("observe %d resources of %s: %w", len(ask), e.name, err)

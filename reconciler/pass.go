@@ -87,6 +87,10 @@ func (e *environment) pass(ctx context.Context, w *world) (Report, error) {
 	e.trail.looks = trailLooks
 	ctx = p.begin(ctx)
 	err := e.contained(func() error { return p.run(ctx) })
+	if errors.Is(err, errBrokenOff) { // nothing was learned that could be told
+		p.end(nil)
+		return Report{}, err
+	}
 	err = errors.Join(err, e.contained(func() error { return p.tidy(ctx) }))
 	p.publish(ctx, err)
 	told := p.alertEnvironment(ctx, err)

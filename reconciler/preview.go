@@ -96,7 +96,7 @@ func (p *pass) lookAround(ctx context.Context) error {
 	if err := p.loadReleases(ctx); err != nil || p.nothingToLookAt() {
 		return err
 	}
-	return p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval())
+	return p.e.observe(ctx, union(p.stable, p.moving, p.admitted, p.head.release), p.interval(), false)
 }
 
 func (e *environment) preview(ctx context.Context, w *world, baseline string) (web.Plan, error) {

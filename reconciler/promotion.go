@@ -285,7 +285,7 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	in := p.baseInput()
 	if p.nothingToLookAt() {
 		// Nothing else was looked at for this environment.
-		if err := p.e.observe(ctx, rel.Resources, p.interval()); err != nil {
+		if err := p.e.observe(ctx, rel.Resources, p.interval(), false); err != nil {
 			return in, err
 		}
 	}

@@ -75,7 +75,7 @@ func (d *Daemon) lastSeen(name string) (*published, error) {
 	return pub, nil
 }
 
-// Resource is one of them, field by field, between two passes.
+// Resource is one of them, field by field, as it was looked at last.
 func (d *Daemon) Resource(ctx context.Context, name, resource string) (out web.ResourceDetail, err error) {
 	pub, err := d.lastSeen(name)
 	if err != nil {
@@ -155,20 +155,4 @@ func versions(live providers.Live, to providers.Routing) []web.ResourceVersion {
 		return 1
 	})
 	return out
-}
-
-// peek reads what an environment knows, between two passes. Unlike do it
-// makes no pass follow.
-func (d *Daemon) peek(ctx context.Context, name string, f func(e *environment)) error {
-	e := d.environment(name)
-	if e == nil {
-		return d.unknown(name)
-	}
-	done := make(chan error, 1)
-	select {
-	case e.peeks <- func() { done <- e.contained(func() error { f(e); return nil }) }:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return <-done // it only reads
 }

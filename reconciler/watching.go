@@ -15,7 +15,7 @@ func (p *pass) observe(ctx context.Context) error {
 	if !p.e.look.at.IsZero() && slices.ContainsFunc(sorted(p.st.Requests), returns) {
 		return p.e.glance(ctx, want, p.now)
 	}
-	return p.e.observe(ctx, want, p.interval())
+	return p.e.observe(ctx, want, p.interval(), true)
 }
 
 // watchTraffic asks for a direct look at every alias of a moving rollout: time

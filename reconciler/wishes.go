@@ -26,7 +26,7 @@ func (d *Daemon) Rollout(ctx context.Context, r web.RolloutRequest) error {
 	if do == nil {
 		return fmt.Errorf("rollout %s %s: want abort, pause, resume or retry", r.Act, r.Environment)
 	}
-	return d.do(ctx, r.Environment, func(ctx context.Context, e *environment) error {
+	return d.hurry(ctx, r.Environment, func(ctx context.Context, e *environment) error {
 		recs, err := do(e, r)
 		if err != nil {
 			return fmt.Errorf("rollout %s %s: %w", r.Act, r.Environment, err)
