@@ -306,19 +306,16 @@ func (p *pass) destruction(left plan.Destruction) web.Destruction {
 	for _, h := range p.holds() {
 		out.Holds = append(out.Holds, holdStatus(h))
 	}
-	for _, ref := range left.Unseen {
-		out.Unknown = append(out.Unknown, web.Unobservable{Path: ref.String(), Why: unseenWhy(left.Waits, ref)})
-	}
-	return out
-}
-
-func unseenWhy(waits []plan.Wait, ref manifest.Ref) string {
-	for _, w := range waits {
-		if w.Ref == ref && w.For == "unknown" {
-			return w.Why
+	unseen := map[manifest.Ref]string{}
+	for _, w := range left.Waits {
+		if _, said := unseen[w.Ref]; w.For == "unknown" && !said {
+			unseen[w.Ref] = w.Why
 		}
 	}
-	return ""
+	for _, ref := range left.Unseen {
+		out.Unknown = append(out.Unknown, web.Unobservable{Path: ref.String(), Why: unseen[ref]})
+	}
+	return out
 }
 
 var _ web.Destroyer = (*Daemon)(nil)

@@ -45,7 +45,7 @@ func (in *Input) place(res manifest.Resource, fields int, snapshot string) {
 	switch res.Ref.Kind {
 	case manifest.KindFunction:
 		live.Published = map[string]providers.Version{"1": {Number: "1", Snapshot: snapshot, Ready: true}}
-		fact.Version = "1"
+		fact.Version, fact.Newest = "1", "1"
 	case manifest.KindAlias:
 		live.Routing, fact.Version = providers.Routing{Version: "1"}, "1"
 	}

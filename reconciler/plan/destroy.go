@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 
 	"mooring.dev/providers"
@@ -45,8 +44,12 @@ type Spared struct {
 // ownership tags and two complete listings in a row.
 func Destroy(in Input, data bool) Destruction {
 	in.Target, in.Rollout = &manifest.Release{Digest: in.Previous.Digest}, rollout.State{}
-	d := &destruction{world: newWorld(in), data: data, going: map[manifest.Ref]bool{}}
+	d := &destruction{world: newWorld(in), data: data, going: map[manifest.Ref]bool{}, hidden: map[manifest.Ref]bool{}, extra: map[manifest.Ref]*providers.Extra{}}
+	for i := range in.Inventory.Extras {
+		d.extra[in.Inventory.Extras[i].Ref] = &in.Inventory.Extras[i]
+	}
 	d.sort()
+	d.unseen, d.calls = d.leaving(d.blank), slices.ContainsFunc(d.blank, invokes)
 	waves := d.waves()
 	for _, wave := range waves {
 		for _, r := range wave {
@@ -73,7 +76,12 @@ type destruction struct {
 	left  []removal
 	blank []removal             // what could not be looked at
 	going map[manifest.Ref]bool // the refs of left that stand alone
-	out   Destruction
+
+	extra  map[manifest.Ref]*providers.Extra // as the survey listed them
+	hidden map[manifest.Ref]bool             // the refs of Unseen
+	unseen *leaving                          // blank by what it needs
+	calls  bool                              // something of blank may invoke
+	out    Destruction
 }
 
 // candidates are all refs that were declared, written or carry our tags, sorted.
@@ -114,20 +122,18 @@ func (d *destruction) sort() {
 
 // found is a resource as it lives; false for what does not, or is not known to.
 func (d *destruction) found(ref manifest.Ref) (removal, bool) {
-	inv := d.in.Inventory
 	r := removal{ref: ref, parent: parentOf(ref), live: d.liveOf(ref)}
 	if res, known := d.before(ref); known && !standsAlone(ref) && res.Parent != (manifest.Ref{}) {
 		r.parent = res.Parent
 	}
-	for i := range inv.Extras {
-		if e := &inv.Extras[i]; e.Ref == ref {
-			r.extra, r.parent, r.live = e, e.Parent, providers.Live{Exists: true, Spec: e.Spec, Guard: e.Guard}
-		}
+	if e := d.extra[ref]; e != nil {
+		r.extra, r.parent, r.live = e, e.Parent, providers.Live{Exists: true, Spec: e.Spec, Guard: e.Guard}
 	}
 	switch {
 	case d.unknown(ref) != "":
 		if !foreignKind(ref.Kind) && !d.wasBound(ref) {
-			d.out.Unseen, d.blank = append(d.out.Unseen, ref), append(d.blank, r)
+			d.hide(ref)
+			d.blank = append(d.blank, r)
 			d.wait(ref, "unknown", d.unknown(ref))
 		}
 		return r, false
@@ -170,8 +176,8 @@ func (d *destruction) alone(r removal) {
 func (d *destruction) child(r removal) {
 	parent := d.liveOf(r.parent)
 	switch {
-	case slices.Contains(d.out.Unseen, r.parent):
-		d.out.Unseen = append(d.out.Unseen, r.ref)
+	case d.hidden[r.parent]:
+		d.hide(r.ref)
 		d.wait(r.ref, "unknown", r.parent.String()+" could not be looked at")
 		return
 	case d.going[r.parent]:
@@ -187,6 +193,11 @@ func (d *destruction) child(r removal) {
 	d.left = append(d.left, r)
 }
 
+// hide notes that nothing is known about ref.
+func (d *destruction) hide(ref manifest.Ref) {
+	d.out.Unseen, d.hidden[ref] = append(d.out.Unseen, ref), true
+}
+
 func (d *destruction) keep(r removal, why string, data bool) {
 	d.out.Kept = append(d.out.Kept, Spared{Ref: r.ref, Name: d.shape(r).Physical, Why: why, Data: data})
 }
@@ -199,52 +210,9 @@ func (d *destruction) with(r removal) manifest.Ref {
 	return manifest.Ref{}
 }
 
-// waves puts what goes in order: all of one wave may go at once. What invokes
-// goes before anything else, though it be named by what it invokes, and nothing
-// else before what needs it.
-func (d *destruction) waves() [][]removal {
-	var waves [][]removal
-	for left := d.left; len(left) > 0; {
-		ready := slices.DeleteFunc(slices.Clone(left), func(r removal) bool {
-			return d.with(r) != (manifest.Ref{}) || !invokes(r) && len(needers(d.world, r, left)) > 0
-		})
-		if len(ready) == 0 { // they need each other: one has to be first
-			ready = slices.DeleteFunc(slices.Clone(left), func(r removal) bool { return d.with(r) != (manifest.Ref{}) })
-			ready = ready[:min(1, len(ready))]
-		}
-		if slices.ContainsFunc(ready, invokes) {
-			ready = slices.DeleteFunc(ready, func(r removal) bool { return !invokes(r) })
-		}
-		slices.SortStableFunc(ready, func(a, b removal) int {
-			return cmp.Or(removalRank(a.ref.Kind)-removalRank(b.ref.Kind), a.ref.Compare(b.ref))
-		})
-		var wave, rest []removal
-		for _, r := range ready {
-			wave = append(wave, r)
-			for _, c := range left {
-				if d.with(c) == r.ref {
-					wave = append(wave, c)
-				}
-			}
-		}
-		for _, r := range left {
-			if !slices.ContainsFunc(wave, func(o removal) bool { return o.ref == r.ref }) {
-				rest = append(rest, r)
-			}
-		}
-		if len(wave) == 0 {
-			return append(waves, left) // what goes with something goes with it
-		}
-		waves, left = append(waves, wave), rest
-	}
-	return waves
-}
-
 // needed: what could not be looked at may invoke it, or use it.
 func (d *destruction) needed(r removal) bool {
-	return !invokes(r) && slices.ContainsFunc(d.blank, func(u removal) bool {
-		return invokes(u) || len(needers(d.world, r, []removal{u})) > 0
-	})
+	return !invokes(r) && (d.calls || d.unseen.needed(r))
 }
 
 func invokes(r removal) bool { return removalRank(r.ref.Kind) == rankSource }

@@ -42,9 +42,9 @@ func (w *world) removals() {
 		}
 		return
 	}
-	guarded := w.deletionGuard(left)
+	guarded, all := w.deletionGuard(left), w.leaving(left)
 	for _, r := range left {
-		w.remove(r, left, guarded)
+		w.remove(r, all, guarded)
 	}
 }
 
@@ -159,7 +159,7 @@ func (w *world) letGo(ref manifest.Ref) bool {
 }
 
 // remove proposes one removal, unless something that needs it still lives.
-func (w *world) remove(r removal, left []removal, guarded string) {
+func (w *world) remove(r removal, left *leaving, guarded string) {
 	cause := Prune
 	if w.goingBack() {
 		cause = Rollback
@@ -185,7 +185,7 @@ func (w *world) remove(r removal, left []removal, guarded string) {
 	if guarded == "" || w.phase() != rollout.Back {
 		w.unready = true
 	}
-	if after := needers(w, r, left); len(after) > 0 {
+	if after := left.needers(r); len(after) > 0 {
 		w.wait(r.ref, "dependency", "what needs it goes first", after...)
 		return
 	}
@@ -220,7 +220,7 @@ func (w *world) deleteStep(r removal, cause Cause) {
 
 // parent gives the resource a child is detached from; ok is false for what
 // stands alone; nil: the child goes with its parent by itself.
-func (w *world) parent(r removal, left []removal) (*manifest.Resource, bool) {
+func (w *world) parent(r removal, left *leaving) (*manifest.Resource, bool) {
 	if r.extra == nil {
 		return nil, false
 	}
@@ -230,11 +230,9 @@ func (w *world) parent(r removal, left []removal) (*manifest.Resource, bool) {
 	if !outlives(r.ref.Kind) {
 		return nil, true
 	}
-	for _, p := range left {
-		if p.ref == r.parent {
-			res := w.shape(p) // it goes first
-			return &res, true
-		}
+	if p, ok := left.removal(r.parent); ok {
+		res := w.shape(p) // it goes first
+		return &res, true
 	}
 	return nil, true
 }
@@ -246,29 +244,6 @@ func (w *world) shape(r removal) manifest.Resource {
 		return *res
 	}
 	return manifest.Resource{Ref: r.ref, Physical: r.live.Attributes["name"]}
-}
-
-// needers are removals that have to be over before r can go.
-func needers(w *world, r removal, left []removal) []manifest.Ref {
-	var refs []manifest.Ref
-	for _, other := range left {
-		res, known := w.before(other.ref)
-		if other.ref == r.ref || !known && removalRank(other.ref.Kind) >= removalRank(r.ref.Kind) {
-			continue
-		}
-		onIt := known && res.Parent == r.ref && !standsAlone(other.ref)
-		if known && !onIt && !slices.Contains(res.Refs, r.ref) {
-			continue
-		}
-		if !known && other.extra != nil && !outlives(other.ref.Kind) {
-			continue // goes with its function
-		}
-		if other.parent == r.ref && !outlives(other.ref.Kind) {
-			continue
-		}
-		refs = append(refs, other.ref)
-	}
-	return refs
 }
 
 // removalRank orders removals by kind: what refers before what is referred to.
