@@ -1,10 +1,17 @@
 package reconciler
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/journal"
+	"mooring.dev/reconciler/promote"
+	"mooring.dev/reconciler/record"
+	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 )
 
@@ -103,6 +110,12 @@ func (s *simulation) waits(env string) string {
 	return ps[len(ps)-1].Findings[0].Code
 }
 
+// why is what is told of what staging waits for.
+func (s *simulation) why(env string) string {
+	ps := s.watch.environment(env).Promotions
+	return ps[len(ps)-1].Reason
+}
+
 // TestARevertStays: who reverts on staging's branch what came from preview is
 // not overruled by what preview said before; the next change goes on.
 func TestARevertStays(t *testing.T) {
@@ -113,11 +126,14 @@ func TestARevertStays(t *testing.T) {
 	}
 	settled(t, s)
 	moves := s.moves("staging")
-	s.repo.commit("env/staging", first.files())
+	revert := s.repo.commit("env/staging", first.files())
 	if !s.until(time.Hour, func() bool { return s.carries("staging", first) }) {
 		t.Fatal("the revert is not taken")
 	}
 	s.run(time.Hour)
+	if why := s.why("staging"); !strings.Contains(why, "commit "+revert[:12]+" of Dev ") {
+		t.Errorf("the reason does not name whose commit it is: %s", why)
+	}
 	s.restart()
 	s.run(time.Hour)
 	if !s.carries("staging", first) || s.moves("staging") != moves || s.waits("staging") != "returned" {
@@ -183,4 +199,73 @@ func TestAHotfixIsNotMovedOver(t *testing.T) {
 		t.Fatalf("what follows the hotfix does not come: waits %q", s.waits("staging"))
 	}
 	sound(t, s)
+}
+
+// What Mooring's own promotion took the place of is nobody's revert: when preview
+// goes back by command, content that staging had waits, and the reason names the
+// promotion.
+func TestAPromotionIsNobodysRevert(t *testing.T) {
+	t.Parallel()
+	s, _, second := byHand(t)
+	if !s.until(time.Hour, func() bool { return s.carries("staging", second) }) {
+		t.Fatal("the second content did not come to staging")
+	}
+	settled(t, s)
+	by, to := access.Stated("bob"), s.watch.environment("preview").Known[0].Release.Commit
+	must(s.ask("preview", func(ctx context.Context, d *Daemon) error {
+		return d.Rollback(ctx, web.RollbackRequest{Environment: "preview", By: by, Reason: "errors", To: to})
+	}))
+	if !s.until(time.Hour, func() bool { return s.waits("staging") == "returned" }) {
+		t.Fatalf("waits %q", s.waits("staging"))
+	}
+	moved := s.repo.branches["env/staging"]
+	if why := s.why("staging"); !strings.Contains(why, "Mooring itself brought what preview had") || !strings.Contains(why, moved[:12]) {
+		t.Errorf("the reason does not name the promotion: %s", why)
+	}
+	sound(t, s)
+}
+
+// Whose a commit is that took the place of content.
+func TestWhoseAChangeIs(t *testing.T) {
+	s := newSimulation(1, memory.Options{}, mutant{}, "preview", "staging")
+	by := func(message string) string {
+		files, id := tree(map[string]string{"a": message})
+		return s.repo.add("env/staging", sources.Snapshot{Tree: files, TreeID: id, Commit: sources.Commit{Message: message, Trailers: sources.ParseTrailers(message)}})
+	}
+	hand, own := by("by hand"), by("Promote\n\nMooring-Decision: d1\n")
+	s.repo.fetched[hand], s.repo.fetched[own] = true, true
+	before := birth.Add(time.Hour)
+	move := func(outcome string, change func(*record.Promotion)) record.Promotion {
+		pr := record.Promotion{From: "preview", To: "staging", Outcome: outcome, Decision: "d1", Source: "upstream", At: before}
+		change(&pr)
+		return pr
+	}
+	none := func(*record.Promotion) {}
+	at := func(sha string) func(*record.Promotion) {
+		return func(pr *record.Promotion) { pr.Commit, pr.Source = sha, sha }
+	}
+	for name, c := range map[string]struct {
+		commit string
+		moves  []record.Promotion
+		from   string
+	}{
+		"a commit by hand":              {hand, []record.Promotion{move("moved", at("another"))}, ""},
+		"a move of Mooring's":           {hand, []record.Promotion{move("moving", none), move("moved", at(hand))}, "preview"},
+		"trailers that nobody decided":  {own, nil, ""},
+		"a move whose end was lost":     {own, []record.Promotion{move("moving", none)}, "preview"},
+		"a fast-forward, its end lost":  {hand, []record.Promotion{move("moving", at(hand))}, "preview"},
+		"a person was first":            {hand, []record.Promotion{move("moving", at(hand)), move("held", at(hand))}, ""},
+		"set back to what moved before": {hand, []record.Promotion{move("moved", func(pr *record.Promotion) { at(hand)(pr); pr.At = birth })}, ""},
+	} {
+		p := &pass{e: &environment{d: &Daemon{opts: Options{Source: s.repo}}}, st: &journal.Environment{Promotions: c.moves}}
+		got := p.changeBy(context.Background(), promote.Change{Commit: c.commit, Before: before})
+		if got.From != c.from || got.Author != "Dev" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		key := record.Key{Content: "content"}
+		in := promote.Input{Places: []promote.Place{{Head: c.commit, Newest: key, At: before}}, Rendered: map[string]map[string]record.Key{"preview": {"": key}}}
+		if p.nameChanges(context.Background(), &in); in.Places[0].HeadBy != got {
+			t.Errorf("%s, and not let in: %+v", name, in.Places[0].HeadBy)
+		}
+	}
 }

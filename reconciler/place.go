@@ -29,13 +29,13 @@ func (p *pass) upstream(name, content string) policy.Upstream {
 	return u
 }
 
-// came reads from what was admitted, oldest first, when each key gave way to
-// another, and since when the newest is there.
-func came(known []record.Admission) (left map[record.Key]time.Time, newest record.Key, since, at time.Time) {
-	left = map[record.Key]time.Time{}
+// came reads from what was admitted, oldest first, what each key gave way to,
+// and since when the newest is there.
+func came(known []record.Admission) (left map[record.Key]promote.Change, newest record.Key, since, at time.Time) {
+	left = map[record.Key]promote.Change{}
 	for i, a := range known {
 		if i > 0 && known[i-1].Release.Key() != a.Release.Key() {
-			left[known[i-1].Release.Key()] = a.At
+			left[known[i-1].Release.Key()] = promote.Change{At: a.At, Before: known[i-1].At, Commit: a.Release.Commit}
 		}
 		if i == 0 || known[i-1].Release.Content != a.Release.Content {
 			since = a.At

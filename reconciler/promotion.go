@@ -103,6 +103,7 @@ func (p *pass) promotionInput(ctx context.Context) (promote.Input, map[string]*m
 		in.Approved[p.e.name][key] = len(approve.Names(p.verdicts(ctx, key, []string{codeDiverged}))) > 0
 		in.Outside[p.e.name][key] = p.outside(ctx, key)
 	}
+	p.nameChanges(ctx, &in)
 	if next := p.spec.Windows.Set().NextChange(p.now); !next.IsZero() {
 		p.later = append(p.later, next)
 	}

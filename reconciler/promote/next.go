@@ -180,7 +180,7 @@ func fit(in Input, ups []*Place, to *Place, key record.Key) (string, string) {
 	case diverged(ups, to) && !in.Approved[name][key]:
 		return "diverged", name + " carries content that was never seen upstream: approve this one if it is to win"
 	case returned(ups, to, key) && !in.Approved[name][key] && !in.Requested[name]:
-		return "returned", "somebody took " + name + " back from this content: it comes in again when a person asks for it (`mooring promote`), or with the next change"
+		return "returned", replaced(to, key) + ": it comes in again when a person asks for it (`mooring promote`), or with the next change"
 	case len(to.BrokenContract) > 0:
 		return "contract", name + " lacks what the code expects: " + strings.Join(to.BrokenContract, "; ")
 	}
@@ -200,6 +200,25 @@ func diverged(ups []*Place, to *Place) bool {
 	return !slices.ContainsFunc(ups, func(up *Place) bool { return up.Seen[to.HeadKey.Content] })
 }
 
+// replaced tells which commit took the place of what the target had: one of
+// Mooring's own is nobody's revert.
+func replaced(to *Place, key record.Key) string {
+	by, had := to.Left[key]
+	if !had {
+		by = to.HeadBy
+	}
+	name, commit := to.Environment.Name, fmt.Sprintf("commit %.12s", by.Commit)
+	switch {
+	case by.Commit == "":
+		return "something else was brought to " + name + " in place of this content"
+	case by.From != "":
+		return fmt.Sprintf("Mooring itself brought what %s had to %s in place of this content, with %s", by.From, name, commit)
+	case by.Author != "":
+		commit += " of " + by.Author
+	}
+	return fmt.Sprintf("%s took %s back from this content", commit, name)
+}
+
 // returned: the target had it, and a commit of its branch brought something
 // else since, as a revert does, while upstream released nothing new. A word
 // said on one branch is not taken back by what another said before.
@@ -216,7 +235,7 @@ func returned(ups []*Place, to *Place, key record.Key) bool {
 		if to.HeadKey.Content == key.Content {
 			said = up.At // only what is beside the content differs
 		}
-		return said.After(left)
+		return said.After(left.At)
 	})
 }
 

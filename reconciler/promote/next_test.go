@@ -69,7 +69,7 @@ func TestAMoveWaitsFor(t *testing.T) {
 		{"returned", func(in *Input) { in.Places[1].Newest = record.Key{Content: "new", Overlay: "o-staging"} }},
 		{"returned", func(in *Input) {
 			in.Places[0].Since, in.Places[0].At = in.Now.Add(-3*time.Hour), in.Now.Add(-time.Minute)
-			in.Places[1].Left = map[record.Key]time.Time{{Content: "new", Overlay: "o-staging"}: in.Now.Add(-2 * time.Hour)}
+			in.Places[1].Left = map[record.Key]Change{{Content: "new", Overlay: "o-staging"}: {At: in.Now.Add(-2 * time.Hour)}}
 		}},
 		{"contract", func(in *Input) { in.Places[1].BrokenContract = []string{"secret shop/stripe is gone"} }},
 		{"quarantined", func(in *Input) {
@@ -101,7 +101,7 @@ func TestWhatWasTakenBackComesAgain(t *testing.T) {
 	back := func() Input {
 		in := ready()
 		in.Places[0].Since, in.Places[0].At = in.Now.Add(-3*time.Hour), in.Now.Add(-3*time.Hour)
-		in.Places[1].Left = map[record.Key]time.Time{key: in.Now.Add(-2 * time.Hour)}
+		in.Places[1].Left = map[record.Key]Change{key: {At: in.Now.Add(-2 * time.Hour)}}
 		return in
 	}
 	for name, c := range map[string]struct {

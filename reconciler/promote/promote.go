@@ -37,9 +37,10 @@ type Place struct {
 	Holds  []record.Hold
 	// Seen is every content that was ever admitted here.
 	Seen map[string]bool
-	// Left is when something else was last admitted in a key's place, of every
-	// key that was; of the newest that was admitted there is none.
-	Left map[record.Key]time.Time
+	// Left is what was last admitted in a key's place, of every key that was
+	// admitted; of the newest there is none. HeadBy is the head's commit.
+	Left   map[record.Key]Change
+	HeadBy Change
 	// Newest is what was admitted last, Since when its content came to be that,
 	// At when its commit did.
 	Newest      record.Key
@@ -48,6 +49,16 @@ type Place struct {
 	// BrokenContract says what the live environment lacks for the code; empty
 	// when satisfied or never looked at.
 	BrokenContract []string
+}
+
+// Change is a commit of an environment's branch, and whose it is.
+type Change struct {
+	At     time.Time // when it was admitted; zero: it is not
+	Before time.Time // when what it took the place of was
+	Commit string
+	// From is the environment that Mooring moved it from; "" for a commit by
+	// hand. Author is who that one says made it; "" where nobody knows.
+	From, Author string
 }
 
 // CodeWaiting is of moves that the environments before are not ready for, or the
