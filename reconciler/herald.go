@@ -24,6 +24,7 @@ type herald struct {
 	opened string
 
 	told     map[string]sources.CommitStatus // by context
+	full     map[string]bool                 // by commit and context: no status is taken any more
 	comments map[string]string               // what was written last, by pull request and environment
 	plans    map[string]planned              // by pull request and environment
 	versions map[string][]version            // of comments, by pull request and environment
@@ -43,7 +44,7 @@ const hostEvery, hostLimit = time.Minute, 2 * time.Minute
 const hostFault, hostPatience = "host_error", 5 * time.Minute
 
 func newHerald(d *Daemon) *herald {
-	return &herald{d: d, told: map[string]sources.CommitStatus{}, comments: map[string]string{}, plans: map[string]planned{},
+	return &herald{d: d, told: map[string]sources.CommitStatus{}, full: map[string]bool{}, comments: map[string]string{}, plans: map[string]planned{},
 		versions: map[string][]version{}, drafts: map[string]sources.Draft{}}
 }
 
@@ -161,6 +162,7 @@ func (h *herald) open(w *world) error {
 	}
 	h.host, h.opened = host, string(of)
 	clear(h.told)
+	clear(h.full)
 	clear(h.comments)
 	clear(h.versions)
 	clear(h.drafts)

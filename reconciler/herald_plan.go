@@ -162,7 +162,7 @@ func (h *herald) tellPlan(ctx context.Context, environment string, r sources.Pul
 	if h.told[key] == s {
 		return nil
 	}
-	if err := h.host.Status(ctx, s); err != nil {
+	if err := h.saidAll(s, h.host.Status(ctx, s)); err != nil {
 		return err
 	}
 	h.told[key] = s

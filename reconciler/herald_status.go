@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources"
@@ -109,5 +111,26 @@ func (h *herald) tell(ctx context.Context, s sources.CommitStatus) error {
 		return err
 	}
 	h.told[s.Context] = s
+	return nil
+}
+
+// maxFull is how many commits are remembered as told of as far as can be.
+const maxFull = 1024
+
+// saidAll ends what the host takes no more of: what it shows stays as it is, and
+// that is no fault of the host. It stands in the log once.
+func (h *herald) saidAll(s sources.CommitStatus, err error) error {
+	key := s.Commit + "|" + s.Context
+	if !errors.Is(err, sources.ErrFull) {
+		return err
+	}
+	if h.full[key] {
+		return nil
+	}
+	if len(h.full) >= maxFull {
+		clear(h.full)
+	}
+	h.full[key] = true
+	h.d.opts.Log.Warn("the host takes no more statuses of a commit", zap.String("commit", short(s.Commit)), zap.String("context", s.Context), zap.Error(err))
 	return nil
 }

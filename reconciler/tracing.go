@@ -260,7 +260,7 @@ func (h *herald) state(ctx context.Context, s sources.CommitStatus) error {
 	first.Text(spanCommit, s.Commit)
 	first.Text("mooring.status", string(s.State))
 	work.Under(trace.Of(environment, s.Commit))
-	err := h.host.Status(ctx, s)
+	err := h.saidAll(s, h.host.Status(ctx, s))
 	first.Failed(kindOf(err))
 	work.End(true)
 	return err

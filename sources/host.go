@@ -23,7 +23,8 @@ type Host interface {
 	Upsert(ctx context.Context, d Draft) (PullRequest, error)
 	// Reviews are the newest word of each person, dismissed ones left out.
 	Reviews(ctx context.Context, number int) ([]Review, error)
-	// Status says how a commit stands. What was said last is not said again.
+	// Status says how a commit stands. What was said last is not said again. With
+	// ErrFull it was not said and never will be: the host shows what it took last.
 	Status(ctx context.Context, s CommitStatus) error
 	// Comment makes the one comment that carries marker what text says, and
 	// returns when the host last changed it, by the host's clock.
@@ -118,6 +119,10 @@ type HostFacts struct {
 
 // ErrNoHost: the host does not know the repository, or not for us.
 var ErrNoHost = errors.New("the host does not show this repository")
+
+// ErrFull: the host takes no status any more of this commit in this context.
+// GitHub takes 1,000.
+var ErrFull = errors.New("the host takes no more statuses of this commit")
 
 // LimitedError: the host wants to be asked no more before Until.
 type LimitedError struct{ Until time.Time }

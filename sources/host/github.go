@@ -2,8 +2,10 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/google/go-github/v92/github"
 
@@ -122,6 +124,9 @@ func (g *gitHub) status(ctx context.Context, s sources.CommitStatus) error {
 		status.TargetURL = &s.URL
 	}
 	_, _, err := g.c.Repositories.CreateStatus(ctx, g.owner, g.name, s.Commit, status)
+	if statusOf(err) == http.StatusUnprocessableEntity && strings.Contains(err.Error(), "maximum number of statuses") {
+		return fmt.Errorf("%w: %w", sources.ErrFull, err)
+	}
 	return err
 }
 

@@ -98,6 +98,7 @@ type Host struct {
 
 	mu   sync.Mutex
 	said map[string]sources.CommitStatus // by commit and context
+	full map[string]error                // of which no status is taken any more
 }
 
 var _ sources.Host = (*Host)(nil)
@@ -116,7 +117,7 @@ func New(o Options) (*Host, error) {
 	}
 	client := o.client()
 	at := place{client: client, endpoint: strings.TrimRight(o.Endpoint, "/"), owner: owner, name: name}
-	h := &Host{app: o.App, comment: maxComment, said: map[string]sources.CommitStatus{}}
+	h := &Host{app: o.App, comment: maxComment, said: map[string]sources.CommitStatus{}, full: map[string]error{}}
 	var err error
 	switch o.Kind {
 	case GitHub:
@@ -289,20 +290,28 @@ func (h *Host) Status(ctx context.Context, s sources.CommitStatus) error {
 	key := s.Commit + "|" + s.Context
 	h.mu.Lock()
 	before, ok := h.said[key]
+	err := h.full[key]
 	h.mu.Unlock()
 	if ok && before == s {
 		return nil
 	}
-	if err := h.d.status(ctx, s); err != nil {
-		return fmt.Errorf("status %s of %.12s: %w", s.Context, s.Commit, err)
+	if err == nil {
+		err = h.d.status(ctx, s)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.said) >= maxSaid {
+	if len(h.said)+len(h.full) >= maxSaid {
 		clear(h.said)
+		clear(h.full)
 	}
-	h.said[key] = s
-	return nil
+	if err == nil {
+		h.said[key] = s
+		return nil
+	}
+	if errors.Is(err, sources.ErrFull) {
+		h.full[key] = err
+	}
+	return fmt.Errorf("status %s of %.12s: %w", s.Context, s.Commit, err)
 }
 
 // Comment makes the one comment that carries the marker what the text says.

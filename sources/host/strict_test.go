@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -225,6 +226,43 @@ func TestStatusesAreNotRememberedForEver(t *testing.T) {
 	if say("first") != 1 {
 		t.Error("4,097 are remembered")
 	}
+}
+
+// GitHub takes 1,000 statuses of a commit in a context. That is told as such, it is
+// not asked again for more, and other contexts and commits have theirs.
+func TestAHostTakesSoManyStatuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if w.kind != host.GitHub {
+			return // no other tells of such a bound
+		}
+		say := func(commit, context string, n int) error {
+			return w.Status(t.Context(), sources.CommitStatus{Commit: sha(commit), Context: context, Text: fmt.Sprint(n)})
+		}
+		for n := range 1000 {
+			if err := say("a", "mooring/preview", n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := 1000; n < 1003; n++ {
+			before := w.repo.Asked()
+			err := say("a", "mooring/preview", n)
+			if !errors.Is(err, sources.ErrFull) {
+				t.Fatalf("status %d: %v", n, err)
+			}
+			if n > 1000 && w.repo.Asked() != before {
+				t.Errorf("asked again for status %d", n)
+			}
+		}
+		for _, err := range []error{say("b", "mooring/preview", 0), say("a", "mooring/production", 0)} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		w.repo.Refuse(http.StatusUnprocessableEntity, nil)
+		if err := say("c", "mooring/preview", 0); err == nil || errors.Is(err, sources.ErrFull) {
+			t.Errorf("another refusal is told as %v", err)
+		}
+	})
 }
 
 // answering takes every request, and answers {}.

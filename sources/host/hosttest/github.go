@@ -40,7 +40,7 @@ func (r *Repository) GitHub() *httptest.Server {
 				}
 			})
 		},
-		"POST " + base + "/statuses/{sha}":           r.gitStatus,
+		"POST " + base + "/statuses/{sha}":           r.gitHubStatus,
 		"GET " + base + "/issues/{number}/comments":  r.gitComments,
 		"POST " + base + "/issues/{number}/comments": r.gitComment,
 		"PATCH " + base + "/issues/comments/{id}":    r.gitCommentEdit,
@@ -156,6 +156,23 @@ func (r *Repository) gitStatus(q *http.Request, body []byte) (int, any) {
 	s := Status{q.PathValue("sha"), str(b["context"]), str(b["state"]), str(b["description"]), str(b["target_url"]), ""}
 	r.statuses = append(r.statuses, s)
 	return http.StatusCreated, object{"id": r.id(), "state": s.State, "context": s.Context}
+}
+
+// maxStatuses is how many statuses GitHub takes of a commit in one context.
+const maxStatuses = 1000
+
+func (r *Repository) gitHubStatus(q *http.Request, body []byte) (int, any) {
+	context, n := str(read(body)["context"]), 0
+	for _, s := range r.statuses {
+		if s.Commit == q.PathValue("sha") && s.Context == context {
+			n++
+		}
+	}
+	if n >= maxStatuses {
+		return http.StatusUnprocessableEntity, object{"message": "Validation Failed", "errors": []object{
+			{"resource": "Status", "code": "custom", "message": "This SHA and context has reached the maximum number of statuses."}}}
+	}
+	return r.gitStatus(q, body)
 }
 
 func gitCommentOf(c *Comment) object {
