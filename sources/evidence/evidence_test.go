@@ -127,6 +127,23 @@ func TestStatementsOfKnownKeys(t *testing.T) {
 	}
 }
 
+// Provenance v0.2 comes in the statement of its time, as builders write it; so
+// may every other predicate.
+func TestOlderStatements(t *testing.T) {
+	s := signers(t)["p256"]
+	older := func(predicateType, predicate string) sources.Statement {
+		text := strings.Replace(stated(predicateType, predicate), "Statement/v1", "Statement/v0.1", 1)
+		return Read(t.Context(), "f.json", sealed(t, s, PayloadType, text, ""), []Key{key(t, "ci", s)})[0]
+	}
+	built := older(slsaV02, `{"builder":{"id":"https://ci.example/builder"},"buildType":"https://mobyproject.org/buildkit@v1","metadata":{"buildFinishedOn":"2026-05-04T12:00:00Z"},"materials":[]}`)
+	if !built.Verified || built.Kind != sources.Provenance || built.Name != "https://ci.example/builder" || !built.About(code) || !built.Time.Equal(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v", built)
+	}
+	if tested := older(testResultV01, unitPassed); !tested.Verified || !tested.Passed || tested.Name != "unit" || !tested.About(code) {
+		t.Errorf("%+v", tested)
+	}
+}
+
 // Only PASSED has passed.
 func TestOnlyPassedHasPassed(t *testing.T) {
 	s := signers(t)["ed25519"]
@@ -159,19 +176,19 @@ func TestWhatProvesNothing(t *testing.T) {
 		data []byte
 		says string
 	}{
-		"a stranger's":       {sealed(t, stranger, PayloadType, stated(testResultV01, unitPassed), ""), "none of the known keys"},
-		"another payload":    {swap("payload", base64.StdEncoding.EncodeToString([]byte(stated(testResultV01, `{"result":"PASSED"}`)))), "none of the known keys"},
-		"another type":       {swap("payloadType", "text/plain"), "payload type"},
-		"an unsigned one":    {[]byte(`{"payloadType":"` + PayloadType + `","payload":"e30=","signatures":[]}`), "nobody signed"},
-		"no envelope":        {[]byte(`[1,2]`), "no DSSE envelope"},
-		"nothing":            {nil, "no DSSE envelope"},
-		"too much":           {bytes.Repeat([]byte(" {"), MaxEnvelope), "over 256 KiB"},
-		"no base64":          {swap("payload", "%%%"), "none of the known keys"},
-		"no statement":       {sealed(t, ours, PayloadType, `"x"`, ""), "no in-toto statement"},
-		"an older statement": {sealed(t, ours, PayloadType, strings.Replace(stated(testResultV01, unitPassed), "Statement/v1", "Statement/v0.1", 1), ""), "statement type"},
-		"about nothing":      {sealed(t, ours, PayloadType, `{"_type":"https://in-toto.io/Statement/v1","predicateType":"x"}`, ""), "about nothing"},
-		"no digest we know":  {sealed(t, ours, PayloadType, `{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","subject":[{"digest":{"md5":"00","sha256":"short"}}]}`, ""), "no subject"},
-		"a wrong predicate":  {sealed(t, ours, PayloadType, stated(testResultV01, `[1]`), ""), "no test result"},
+		"a stranger's":      {sealed(t, stranger, PayloadType, stated(testResultV01, unitPassed), ""), "none of the known keys"},
+		"another payload":   {swap("payload", base64.StdEncoding.EncodeToString([]byte(stated(testResultV01, `{"result":"PASSED"}`)))), "none of the known keys"},
+		"another type":      {swap("payloadType", "text/plain"), "payload type"},
+		"an unsigned one":   {[]byte(`{"payloadType":"` + PayloadType + `","payload":"e30=","signatures":[]}`), "nobody signed"},
+		"no envelope":       {[]byte(`[1,2]`), "no DSSE envelope"},
+		"nothing":           {nil, "no DSSE envelope"},
+		"too much":          {bytes.Repeat([]byte(" {"), MaxEnvelope), "over 256 KiB"},
+		"no base64":         {swap("payload", "%%%"), "none of the known keys"},
+		"no statement":      {sealed(t, ours, PayloadType, `"x"`, ""), "no in-toto statement"},
+		"another statement": {sealed(t, ours, PayloadType, strings.Replace(stated(testResultV01, unitPassed), "Statement/v1", "Statement/v0.2", 1), ""), "statement type"},
+		"about nothing":     {sealed(t, ours, PayloadType, `{"_type":"https://in-toto.io/Statement/v1","predicateType":"x"}`, ""), "about nothing"},
+		"no digest we know": {sealed(t, ours, PayloadType, `{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","subject":[{"digest":{"md5":"00","sha256":"short"}}]}`, ""), "no subject"},
+		"a wrong predicate": {sealed(t, ours, PayloadType, stated(testResultV01, `[1]`), ""), "no test result"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Read(t.Context(), "f.json", c.data, []Key{key(t, "ci", ours)})

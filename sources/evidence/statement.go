@@ -28,7 +28,10 @@ const (
 // PayloadType of an in-toto statement.
 const PayloadType = "application/vnd.in-toto+json"
 
-const statementType = "https://in-toto.io/Statement/v1"
+// statementTypes are the versions of the statement around a predicate: the same
+// members in both. Provenance v0.2 comes in the older one, and cosign, BuildKit
+// and Tekton Chains wrote others in it too.
+var statementTypes = []string{"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"}
 
 // Predicate types that are understood.
 const (
@@ -137,8 +140,8 @@ func say(s *sources.Statement, payload []byte) error {
 		return errors.New("the signed payload is no in-toto statement")
 	}
 	switch {
-	case st.Type != statementType:
-		return fmt.Errorf("statement type %q: want %s", printable(st.Type), statementType)
+	case !slices.Contains(statementTypes, st.Type):
+		return fmt.Errorf("statement type %q: want %s", printable(st.Type), strings.Join(statementTypes, " or "))
 	case st.PredicateType == "":
 		return errors.New("the statement names no predicate type")
 	case len(st.Subject) == 0:
