@@ -15,6 +15,10 @@ type DecisionQuery struct {
 	Since       time.Time
 	After       Seq // continue after this record
 	Limit       int // at most so many; 0: no limit
+	// Newest: the newest first, before the record Before where that is not 0. Only
+	// a Docket knows how.
+	Newest bool
+	Before Seq
 	// Brief: their lines lack the input, which may be most of them.
 	Brief bool
 }

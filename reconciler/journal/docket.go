@@ -107,15 +107,15 @@ func from(ctx context.Context, store Store, seq Seq) (Record, error) {
 	return Record{}, nil
 }
 
-// find says which records a question means, the oldest first, as far as it is
-// known where they are.
+// find says which records a question means, in the order it asks for, as far as
+// it is known where they are.
 func (d *Docket) find(ctx context.Context, q DecisionQuery) (found []Seq, known bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.catchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	if q.ID == "" && q.Since.IsZero() && q.After < d.from && !d.begun {
+	if q.ID == "" && !q.Newest && q.Since.IsZero() && q.After < d.from && !d.begun {
 		return nil, false, nil
 	}
 	for !d.reaches(q) {
@@ -229,10 +229,17 @@ func (d *Docket) named(name string) uint16 {
 	return n
 }
 
-// pick are the decisions a question means, the oldest first.
+// pick are the decisions a question means, in the order it asks for.
 func (d *Docket) pick(q DecisionQuery) (found []Seq) {
 	environment, point, since := d.names[q.Environment], d.names[q.Point], sinceEpoch(q.Since)
-	for e := range d.all() {
+	inOrder := d.oldestFirst
+	if q.Newest {
+		inOrder = d.newestFirst
+	}
+	for e := range inOrder {
+		if q.Before != 0 && e.seq >= q.Before {
+			continue
+		}
 		if e.point != 0 && e.seq > q.After && (q.Environment == "" || e.environment == environment) && (q.Point == "" || e.point == point) &&
 			(q.Since.IsZero() || e.at >= since) {
 			found = append(found, e.seq)
@@ -244,18 +251,30 @@ func (d *Docket) pick(q DecisionQuery) (found []Seq) {
 	return found
 }
 
-// all are those known, the oldest first.
-func (d *Docket) all() iter.Seq[docketed] {
-	return func(yield func(docketed) bool) {
-		for _, e := range slices.Backward(d.older) {
-			if !yield(e) {
-				return
-			}
+// oldestFirst are those known.
+func (d *Docket) oldestFirst(yield func(docketed) bool) {
+	for _, e := range slices.Backward(d.older) {
+		if !yield(e) {
+			return
 		}
-		for _, e := range d.newer {
-			if !yield(e) {
-				return
-			}
+	}
+	for _, e := range d.newer {
+		if !yield(e) {
+			return
+		}
+	}
+}
+
+// newestFirst are those known.
+func (d *Docket) newestFirst(yield func(docketed) bool) {
+	for _, e := range slices.Backward(d.newer) {
+		if !yield(e) {
+			return
+		}
+	}
+	for _, e := range d.older {
+		if !yield(e) {
+			return
 		}
 	}
 }

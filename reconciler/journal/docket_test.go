@@ -114,6 +114,28 @@ func walked(ctx context.Context, store journal.Store, environment string, r jour
 	}
 }
 
+// newestFirst are decisions, of which there are all, as q asks for them.
+func newestFirst(all iter.Seq2[journal.Record, error], q journal.DecisionQuery) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		var found []journal.Record
+		for rec, err := range all {
+			if err != nil {
+				yield(rec, err)
+				return
+			}
+			if q.Before == 0 || rec.Seq < q.Before {
+				found = append(found, rec)
+			}
+		}
+		slices.Reverse(found)
+		for n, rec := range found {
+			if q.Limit > 0 && n == q.Limit || !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Whatever is asked, in whatever order, while records are appended, old ones are
 // dropped and the clock is set back: what the docket finds is what the journal
 // has.
@@ -157,6 +179,12 @@ func TestDocketFindsWhatThereIs(t *testing.T) {
 				}
 			}
 			got, want := lines(t, docket.Decisions(t.Context(), q)), lines(t, journal.Decisions(t.Context(), d.store, q))
+			if q.ID == "" && rng.IntN(3) == 0 {
+				q.Newest, q.Before = true, journal.Seq(rng.IntN(2)*rng.IntN(d.n))
+				got, want = lines(t, docket.Decisions(t.Context(), q)), lines(t, newestFirst(journal.Decisions(t.Context(), d.store, journal.DecisionQuery{
+					Environment: q.Environment, Point: q.Point, Since: q.Since, After: q.After, Brief: q.Brief,
+				}), q))
+			}
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d: %+v finds %v, and there are %v", seed, q, got, want)
 			}
@@ -182,7 +210,7 @@ func TestADecisionsPageReadsItsOwn(t *testing.T) {
 		lines(t, docket.Decisions(t.Context(), page))
 		read[before] = d.store.read
 		for name, q := range map[string]journal.DecisionQuery{
-			"the newest": page, "later ones": {After: journal.Seq(d.n - 60), Limit: 10}, "those of one environment": {Since: page.Since, Environment: "preview", Limit: 10}, "one": {ID: fmt.Sprint("d", d.n)},
+			"the newest": {Since: page.Since, Newest: true, Limit: 10}, "earlier ones": {Since: page.Since, Newest: true, Before: journal.Seq(d.n - 20), Limit: 10}, "the oldest of the time": page, "later ones": {After: journal.Seq(d.n - 60), Limit: 10}, "those of one environment": {Since: page.Since, Environment: "preview", Limit: 10}, "one": {ID: fmt.Sprint("d", d.n)},
 		} {
 			d.store.read = 0
 			if n := len(lines(t, docket.Decisions(t.Context(), q))); n == 0 || d.store.read > n+2 {

@@ -113,7 +113,7 @@ func (d *Docket) findLooks(ctx context.Context, environment string, r Rollout) (
 		}
 	}
 	name := d.names[environment]
-	for e := range d.all() {
+	for e := range d.oldestFirst {
 		if e.point == 0 && e.environment == name && e.seq >= r.First && e.seq <= r.Last {
 			found = append(found, e.seq)
 		}

@@ -228,15 +228,19 @@ func (s *server) decisionsPage(w http.ResponseWriter, r *http.Request, who acces
 		refuse(w, http.StatusBadRequest, err.Error(), "")
 		return
 	}
+	if q.Before, err = seqOf(r.URL.Query(), "before"); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error(), "")
+		return
+	}
 	if q.Limit == 0 {
 		q.Limit = perPage
 	}
-	if q.Since.IsZero() && q.After == 0 && q.ID == "" {
+	if q.Since.IsZero() && q.ID == "" {
 		q.Since = s.o.Now().Add(-24 * time.Hour)
 	}
-	q.Brief = true
+	q.Brief, q.Newest = true, true
 	page, err := s.o.View.Decisions(r.Context(), q)
-	data := map[string]any{"Frame": s.frame(who, "decisions"), "Next": page.Next, "Since": q.Since, "Week": s.o.Now().Add(-7 * 24 * time.Hour), "Environment": q.Environment, "Point": q.Point,
+	data := map[string]any{"Frame": s.frame(who, "decisions"), "Next": page.Next, "Newest": q.Before == 0, "Since": q.Since, "Week": s.o.Now().Add(-7 * 24 * time.Hour), "Environment": q.Environment, "Point": q.Point,
 		"Points": []policy.Point{policy.Admission, policy.Promotion, policy.Rollout, policy.Drift, policy.Notify}}
 	if err != nil {
 		data["Fault"] = err.Error()

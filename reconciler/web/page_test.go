@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -269,12 +270,33 @@ func TestADecisionIsShownShort(t *testing.T) {
 	}
 }
 
+// The newest decisions come first, and a link leads to the earlier ones of the same
+// time and the same filter.
+func TestTheNewestDecisionsComeFirst(t *testing.T) {
+	f := &found{line: `{"decision_id":"d1"}`, next: 7}
+	h := serve(t, &f.fake, func(o *Options) { o.View = f })
+	body := ask(h, "GET", "/decisions?environment=preview", "", "Authorization", "Bearer the-token").Body.String()
+	first := f.asked
+	link := regexp.MustCompile(`href="(\?[^"]*)">earlier ones`).FindStringSubmatch(body)
+	if link == nil || !first.Newest || first.Before != 0 || first.Since.IsZero() {
+		t.Fatalf("asked for %+v, the page has %s", first, body)
+	}
+	ask(h, "GET", "/decisions"+html.UnescapeString(link[1]), "", "Authorization", "Bearer the-token")
+	first.Before, first.Since = 7, first.Since.UTC().Truncate(time.Second)
+	if f.asked != first {
+		t.Errorf("the link asks for %+v, want %+v", f.asked, first)
+	}
+}
+
 // found is a shop in which one decision was made.
 type found struct {
 	fake
-	line string
+	line  string
+	next  journal.Seq
+	asked journal.DecisionQuery
 }
 
-func (f *found) Decisions(context.Context, journal.DecisionQuery) (DecisionPage, error) {
-	return DecisionPage{Decisions: []RecordedDecision{{Seq: 7, Line: f.line}}}, nil
+func (f *found) Decisions(_ context.Context, q journal.DecisionQuery) (DecisionPage, error) {
+	f.asked = q
+	return DecisionPage{Decisions: []RecordedDecision{{Seq: 7, Line: f.line}}, Next: f.next}, nil
 }

@@ -53,12 +53,8 @@ func decisionQuery(v url.Values) (q journal.DecisionQuery, err error) {
 			return q, fmt.Errorf("since %q: want a time as in 2026-11-23T18:00:00Z", text)
 		}
 	}
-	if text := v.Get("after"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return q, fmt.Errorf("after %q: want the number of a record", text)
-		}
-		q.After = journal.Seq(n)
+	if q.After, err = seqOf(v, "after"); err != nil {
+		return q, err
 	}
 	if text := v.Get("limit"); text != "" {
 		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
@@ -66,4 +62,17 @@ func decisionQuery(v url.Values) (q journal.DecisionQuery, err error) {
 		}
 	}
 	return q, nil
+}
+
+// seqOf is the number of a record in a query; 0 where it names none.
+func seqOf(v url.Values, name string) (journal.Seq, error) {
+	text := v.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s %q: want the number of a record", name, text)
+	}
+	return journal.Seq(n), nil
 }
