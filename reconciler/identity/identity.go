@@ -29,7 +29,14 @@ const (
 	// fetchPause is the least time between two requests to one address of an
 	// issuer: whoever sends tokens with unknown keys does not make us ask more.
 	fetchPause = 10 * time.Second
-	maxAnswer  = 1 << 20 // bytes of an issuer's answer
+	// keysAge is how old what an issuer said may be before it is asked anew: a key
+	// that it took back proves nobody after that.
+	keysAge = 10 * time.Minute
+	// keysLast is how long its word is good while it cannot be asked.
+	keysLast = 24 * time.Hour
+	// againTime is how long it is waited for where its word of before is good.
+	againTime = 3 * time.Second
+	maxAnswer = 1 << 20 // bytes of an issuer's answer
 )
 
 // algorithms are those of key pairs: what verifies cannot sign.
@@ -38,11 +45,12 @@ var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.P
 // ErrUnknown: a token proves nobody.
 var ErrUnknown = errors.New("token proves nobody")
 
-// Verifier proves people by tokens. Issuers' keys are kept: while an issuer is
-// away, tokens signed by keys that are known go on being good. Safe for
-// concurrent use.
+// Verifier proves people by tokens. What an issuer says of itself and its keys is
+// asked anew after keysAge: while it is away, tokens signed by keys that are known
+// go on being good for keysLast. Safe for concurrent use.
 type Verifier struct {
 	now    func() time.Time
+	kept   *kept
 	client *http.Client // for what an issuer says of itself, and its keys
 	codes  *http.Client // for taking codes up
 
@@ -54,6 +62,7 @@ type Verifier struct {
 type issuer struct {
 	mu       sync.Mutex
 	provider *oidc.Provider
+	found    time.Time
 }
 
 // New makes a verifier; through is how issuers are reached, nil for the usual.
@@ -62,8 +71,9 @@ func New(now func() time.Time, through http.RoundTripper) *Verifier {
 		through = http.DefaultTransport
 	}
 	p := &paced{now: now, through: bounded{through}, asked: map[string]time.Time{}}
+	k := &kept{now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, said: map[string]word{}}
 	return &Verifier{
-		now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, issuers: map[string]*issuer{},
+		now: now, kept: k, client: &http.Client{Transport: k}, issuers: map[string]*issuer{},
 		// A code and a secret go to no other place than the one that was named.
 		codes: &http.Client{Transport: bounded{through}, Timeout: fetchTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
@@ -139,10 +149,21 @@ func (v *Verifier) token(ctx context.Context, issuer, audience, raw string) (*oi
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	return provider.Verifier(&oidc.Config{ClientID: audience, SupportedSigningAlgs: algorithms, Now: v.now}).Verify(ctx, raw)
+	token, err := provider.Verifier(&oidc.Config{ClientID: audience, SupportedSigningAlgs: algorithms, Now: v.now}).Verify(ctx, raw)
+	if err == nil {
+		return token, nil
+	}
+	var said struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if provider.Claims(&said) == nil && v.kept.fault(said.Keys) != nil {
+		return nil, fmt.Errorf("%w; %w", err, v.kept.fault(said.Keys))
+	}
+	return nil, err
 }
 
-// provider of an issuer, found once; its keys are kept with it.
+// provider of an issuer, with its keys: found anew after keysAge, for which who
+// asks then waits.
 func (v *Verifier) provider(ctx context.Context, url string) (*oidc.Provider, error) {
 	v.mu.Lock()
 	i := v.issuers[url]
@@ -153,16 +174,16 @@ func (v *Verifier) provider(ctx context.Context, url string) (*oidc.Provider, er
 	v.mu.Unlock()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.provider != nil {
+	if now := v.now(); i.provider != nil && now.Sub(i.found) < keysAge && !now.Before(i.found) {
 		return i.provider, nil
 	}
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, v.client), fetchTime)
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(context.WithoutCancel(ctx), v.client), fetchTime)
 	defer cancel()
 	provider, err := oidc.NewProvider(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("ask issuer %s: %w", url, err)
 	}
-	i.provider = provider
+	i.provider, i.found = provider, v.now()
 	return provider, nil
 }
 

@@ -1,12 +1,16 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"time"
 )
+
+// errPaced: the address was not asked.
+var errPaced = errors.New("was asked a moment ago")
 
 // paced asks each address no more often than every fetchPause.
 type paced struct {
@@ -28,7 +32,7 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	p.mu.Unlock()
 	if wait {
-		return nil, fmt.Errorf("%s was asked a moment ago", address)
+		return nil, fmt.Errorf("%s %w", address, errPaced)
 	}
 	return p.through.RoundTrip(r)
 }

@@ -36,6 +36,7 @@ type issuing struct {
 	key    *rsa.PrivateKey
 	now    time.Time
 	away   atomic.Bool
+	mended atomic.Bool // it answers, and is none
 	asked  atomic.Int64
 	h      http.Handler
 	fake   *fake
@@ -53,6 +54,10 @@ func (i *issuing) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("no such host")
 	}
 	w := httptest.NewRecorder()
+	if i.mended.Load() {
+		text(w, http.StatusOK, `{"status":"we are back soon"}`)
+		return w.Result(), nil
+	}
 	i.issuer.ServeHTTP(w, r)
 	return w.Result(), nil
 }
@@ -245,4 +250,39 @@ func issuerAwayAndChanged(t *testing.T) {
 	if n := i.asked.Load() - before; n > 1 {
 		t.Errorf("the issuer was asked %d times for 50 unknown keys", n)
 	}
+}
+
+// A key that its issuer took back proves nobody once ten minutes have passed, also
+// where no other key was seen since; an issuer that cannot be asked, or says
+// something else, keeps its word for a day and no longer.
+func TestAKeyTakenBackProvesNobody(t *testing.T) { synctest.Test(t, keyTakenBack) }
+
+func keyTakenBack(t *testing.T) {
+	i := issues(t)
+	next := newKey(t)
+	want := func(what string, after time.Duration, key *rsa.PrivateKey, kid string, code int) {
+		t.Helper()
+		i.now = i.now.Add(after)
+		if got := i.sync(oidctest.SignIDToken(key, kid, oidc.RS256, i.claims(t, nil))); got != code {
+			t.Errorf("%s: %d, want %d; %+v", what, got, code, i.book.kept[len(i.book.kept)-1])
+		}
+		synctest.Wait()
+	}
+	want("a key", 0, i.key, "one", http.StatusOK)
+	i.issuer.PublicKeys = []oidctest.PublicKey{{PublicKey: next.Public(), KeyID: "two", Algorithm: oidc.RS256}}
+	want("ten minutes less", 10*time.Minute-time.Second, i.key, "one", http.StatusOK)
+	want("ten minutes after", time.Second, i.key, "one", http.StatusUnauthorized)
+	want("the key in its place", time.Minute, next, "two", http.StatusOK)
+
+	i.away.Store(true)
+	want("away", time.Hour, next, "two", http.StatusOK)
+	if want("away, another key", time.Second, i.key, "one", http.StatusUnauthorized); !strings.Contains(i.book.kept[len(i.book.kept)-1].Detail, "nobody answers") {
+		t.Errorf("why an issuer was not heard is not told: %+v", i.book.kept[len(i.book.kept)-1])
+	}
+	i.away.Store(false)
+	i.mended.Store(true)
+	want("a page that says that it is being mended", 20*time.Hour, next, "two", http.StatusOK)
+	want("that for a day", 3*time.Hour, next, "two", http.StatusUnauthorized)
+	i.mended.Store(false)
+	want("back", time.Minute, next, "two", http.StatusOK)
 }
