@@ -17,6 +17,9 @@ import (
 type unreturnable struct {
 	from string // what it was judged from
 	why  map[string]string
+	// carried is what the releases have of versions, by their digest: it stays
+	// while versions come and go, so that none is rendered for that again.
+	carried map[string]carried
 }
 
 // lookedBackAt is how many resources one pass renders again to tell which
@@ -31,7 +34,7 @@ func (p *pass) lookBack(ctx context.Context) {
 		return
 	}
 	if from := p.versionsThere(); p.e.lost.from != from {
-		p.e.lost = unreturnable{from: from, why: map[string]string{}}
+		p.e.lost = unreturnable{from: from, why: map[string]string{}, carried: p.stillCarried()}
 	}
 	for left, i := lookedBackAt, len(p.st.Known)-1; i >= 0 && left > 0; i-- {
 		rel := p.st.Known[i].Release
@@ -69,8 +72,8 @@ func (p *pass) versionsThere() string {
 	return fmt.Sprint(versions, "|", newest, "|", p.st.Rollout.Release.Digest, "|", p.w.digest)
 }
 
-// lostOf renders a release, without what its code says, and looks for the
-// versions that carry it. n is how many resources that were.
+// lostOf looks for the versions that carry a release, which is rendered only when
+// what they carry is not known. n is how many resources that were.
 func (p *pass) lostOf(ctx context.Context, of record.Release) (n int, why string, err error) {
 	if of.Digest == p.st.Rollout.Release.Digest {
 		return 0, "", nil
@@ -82,26 +85,21 @@ func (p *pass) lostOf(ctx context.Context, of record.Release) (n int, why string
 	if err != nil {
 		return 1, "", fmt.Errorf("open release %.12s: %w", of.Commit, err)
 	}
-	docs, err := p.e.loader.Load(snap.Tree, manifest.LoadOptions{Path: p.spec.Path})
-	if docs == nil {
-		return 1, "", err
+	c, ok := p.e.lost.carried[of.Digest]
+	if !ok || c.from != p.carriedFrom(c.refs) {
+		if n, c, err = p.carries(snap, of); err != nil {
+			return n, "", err
+		}
+		p.e.lost.carried[of.Digest] = c
 	}
-	rel, err := manifest.Render(docs, p.w.pipeline, p.e.name, snap.Commit.SHA)
-	if err != nil {
-		return 1, "", fmt.Errorf("render release %.12s again: %w", of.Commit, err)
-	}
-	cached := maps.Clone(p.e.specs)
-	defer func() { p.e.specs = cached }()
-	specs, err := p.e.canonical(rel, p.e.bindings())
-	if err != nil {
-		return len(rel.Resources), "", fmt.Errorf("canonical form: %w", err)
-	}
-	for _, res := range rel.Resources {
-		if back, now := p.backTo(rel, res, specs[res.Ref].Snapshot); p.cleanedUp(res.Ref, back, now) {
-			return len(rel.Resources), noVersion(res.Ref), nil
+	for _, v := range c.versions {
+		ref := v.ref.Value()
+		back := versionOf(p.e.look.inventory.Live[ref], v.snapshot.Value())
+		if p.cleanedUp(ref, back, p.servingBeside(ref, back)) {
+			return n, noVersion(ref), nil
 		}
 	}
-	return len(rel.Resources), "", nil
+	return n, "", nil
 }
 
 // backTo is the version of a function that carries a release, and the one that
