@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"sources/signature":              {"sources", "sources/manifest"},
 	"sources/graft":                  {"sources", "sources/manifest"},
 	"sources/adopt":                  {"sources/manifest"},
+	"sources/amend":                  {"sources/manifest"},
 	"sources/adopt/template":         {"sources/adopt", "sources/manifest"},
 	"sources/adopt/tool":             {"sources/adopt", "sources/adopt/template", "sources/manifest"},
 	"sources/artifact":               {"sources", "sources/manifest"},
@@ -99,7 +100,7 @@ var onlyIn = map[string][]string{
 	"go.opentelemetry.io/":                              {"reconciler/trace/otlp", "reconciler/trace/collector"},
 	"google.golang.org/protobuf":                        {"reconciler/trace/collector"},
 	"go.uber.org/zap":                                   {"reconciler", "cmd/mooring"},
-	"go.yaml.in/yaml/v4":                                {"sources/manifest", "sources/adopt/template", "cmd/mooring", "policy/rego"},
+	"go.yaml.in/yaml/v4":                                {"sources/manifest", "sources/amend", "sources/adopt/template", "cmd/mooring", "policy/rego"},
 	"golang.org/x/sync":                                 {"reconciler", "providers/crew", "sources/git", "cmd/mooring"},
 	"golang.org/x/time":                                 {"providers/aws", "providers/aws/quota"},
 	"golang.org/x/sys":                                  {"cmd/mooring"},
@@ -113,7 +114,7 @@ var onlyIn = map[string][]string{
 }
 
 // pure packages import nothing that touches the world, and read no clock.
-var pure = []string{"sources/manifest", "sources/window", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/rollout/analysis", "reconciler/promote", "reconciler/diagnose"}
+var pure = []string{"sources/manifest", "sources/window", "sources/adopt", "sources/adopt/template", "sources/adopt/tool", "sources/amend", "providers/aws/rights", "reconciler/record", "reconciler/plan", "reconciler/rollout", "reconciler/rollout/analysis", "reconciler/promote", "reconciler/diagnose"}
 
 var impure = []string{"context", "log", "log/slog", "os", "net", "net/http", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand"}
 

@@ -160,3 +160,13 @@ func checkValue(o *overlay, name string, n *node) {
 		checkValue(o, name, e.value)
 	}
 }
+
+// OverlayFile is the file that holds an environment's overlay; "" when there is
+// none.
+func (d *Documents) OverlayFile(environment string) string {
+	doc := d.overlays[environment]
+	if doc == nil {
+		return ""
+	}
+	return doc.root.file
+}
