@@ -143,7 +143,10 @@ type Edit struct {
 	// Onto is the commit that the content is brought onto, where that is not
 	// Expect: Branch is then one that is offered for review. It is replaced
 	// whatever it held, unless it offers the same content onto Onto already.
-	Onto    string
+	Onto string
+	// Files are put onto the tree of Source, each whole, by its path from the
+	// root; Path and SourcePath are not for them.
+	Files   map[string][]byte
 	Message string // trailers included
 	Author  Identity
 }

@@ -134,7 +134,7 @@ func (r *Repository) prepareEdit(ctx context.Context, e sources.Edit) (edit, err
 // compose finds or writes the commit the branch is to be at.
 func (r *Repository) compose(ctx context.Context, work edit) (plumbing.Hash, error) {
 	if work.target.IsZero() {
-		if work.Path != "" || work.SourcePath != "" {
+		if work.Path != "" || work.SourcePath != "" || len(work.Files) > 0 {
 			return plumbing.ZeroHash, errors.New("a path is wanted on a branch that does not exist")
 		}
 		return work.source, nil
@@ -152,6 +152,9 @@ func (r *Repository) compose(ctx context.Context, work edit) (plumbing.Hash, err
 		if tree, err = r.graft(target.TreeHash, source.TreeHash, work.Edit); err != nil {
 			return plumbing.ZeroHash, err
 		}
+	}
+	if tree, err = r.lay(tree, work.Files); err != nil {
+		return plumbing.ZeroHash, err
 	}
 	if tree == target.TreeHash {
 		return work.target, nil

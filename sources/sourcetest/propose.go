@@ -127,3 +127,56 @@ func testProposePath(t *testing.T, f Fixture) {
 		}
 	}
 }
+
+const adopting = "mooring/adopt/staging"
+
+// testProposeFiles offers a branch with some files put onto it.
+func testProposeFiles(t *testing.T, f Fixture) {
+	base := f.Commit(staging, files{"shop/a.yaml": "old", "shop/keep.yaml": "kept", "z": "z"})
+	fetch(t, f)
+	put := func(expect, onto string, texts files) (sources.Proposal, error) {
+		data := map[string][]byte{}
+		for name, text := range texts {
+			data[name] = []byte(text)
+		}
+		return propose(t, f, sources.Edit{Branch: adopting, Expect: expect, Onto: onto, Source: onto, Files: data, Message: "Adopt\n\nMooring-Adopts: x\n"})
+	}
+	first, err := put("", base, files{"shop/a.yaml": "new", "shop/deep/b.yaml": "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := fetch(t, f)
+	for name, want := range (files{"shop/a.yaml": "new", "shop/deep/b.yaml": "b", "shop/keep.yaml": "kept", "z": "z"}) {
+		same(t, name, read(t, now[adopting], name), want)
+	}
+	same(t, "the branch it is for", now[staging].Commit.SHA, base)
+	same(t, "parents", len(now[adopting].Commit.Parents), 1)
+	same(t, "trailer", now[adopting].Commit.Trailers["Mooring-Adopts"], "x")
+	again, err := put(first.SHA, base, files{"shop/a.yaml": "new", "shop/deep/b.yaml": "b"})
+	if err != nil || again.SHA != first.SHA {
+		t.Errorf("the same again: %+v, %v", again, err)
+	}
+	moved := f.Commit(staging, files{"shop/a.yaml": "old", "more": "m"})
+	fetch(t, f)
+	if _, err := put(base, moved, files{"shop/a.yaml": "new"}); err == nil {
+		t.Error("what is there was replaced unseen")
+	}
+	second, err := put(first.SHA, moved, files{"shop/a.yaml": "newer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = fetch(t, f)
+	same(t, "onto what moved", read(t, now[adopting], "more"), "m")
+	same(t, "newer", read(t, now[adopting], "shop/a.yaml"), "newer")
+	same(t, "what was offered before", read(t, now[adopting], "shop/deep/b.yaml"), "absent")
+	empty, err := put(second.SHA, moved, nil)
+	if err != nil || empty.SHA != moved {
+		t.Errorf("nothing to put: %+v, %v", empty, err)
+	}
+	for _, name := range []string{"../x", "/x", "", ".", "a//b", ".git/config", "more/x"} {
+		if _, err := put(moved, moved, files{name: "x"}); err == nil {
+			t.Errorf("file %q was put", name)
+		}
+	}
+	same(t, "after what was refused", fetch(t, f)[adopting].Commit.SHA, moved)
+}

@@ -64,6 +64,7 @@ func Run(t *testing.T, make func(t *testing.T) Fixture) {
 		{"ProposeMoved", proposes, testProposeMoved},
 		{"ProposeCreates", proposes, testProposeCreates},
 		{"ProposePath", proposes, testProposePath},
+		{"ProposeFiles", proposes, testProposeFiles},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
