@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SOAKTIME ?= 30m
 LOADSIZE ?= 1000
 
-.PHONY: help build man demo test gitea lint bench fuzz soak load clean
+.PHONY: help build man demo test gitea dex lint bench fuzz soak load clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: ## vet, every test with the race detector, and the demo's acts verified
 
 gitea: ## build the real Gitea that TestGitea speaks with, into bin/gitea (some minutes)
 	./.ci/gitea
+
+dex: ## build the real Dex that TestDex logs in at, into bin/dex (a minute)
+	./.ci/dex
 
 lint: ## gofmt, vet, staticcheck
 	./.ci/lint

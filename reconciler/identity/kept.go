@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -64,7 +65,11 @@ func (k *kept) ask(r *http.Request) (*http.Response, []byte, error) {
 	again := r.Clone(r.Context())
 	again.RequestURI = ""
 	resp, err := k.client.Do(again)
-	if err != nil {
+	var failed *url.Error
+	switch {
+	case errors.As(err, &failed): // whose address who asked says too
+		return nil, nil, failed.Err
+	case err != nil:
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
