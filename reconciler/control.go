@@ -224,7 +224,7 @@ func (d *Daemon) Rollback(ctx context.Context, r web.RollbackRequest) error {
 		if st.Rollout.Phase != rollout.Idle && st.Rollout.Stable.Digest == "" {
 			return fmt.Errorf("roll back %s: its first deployment is under way, there is nothing to return to", name)
 		}
-		if _, err := p.returnTarget(to); err != nil && (st.Rollout.Phase == "" || to != "") {
+		if _, err := p.returnTarget(to, now); err != nil && (st.Rollout.Phase == "" || to != "") {
 			return fmt.Errorf("roll back: %w", err)
 		}
 		return e.remember(ctx,

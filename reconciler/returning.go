@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mooring.dev/providers"
 	"mooring.dev/reconciler/journal"
@@ -30,7 +29,7 @@ func (p *pass) rollback(ctx context.Context, r journal.Request, sig *rollout.Sig
 	to := ro.Stable
 	if ro.Phase == rollout.Idle || r.To != "" {
 		var err error
-		if to, err = p.returnTarget(r.To); err != nil {
+		if to, err = p.returnTarget(r.To, r.At); err != nil {
 			return err.Error()
 		}
 	}
@@ -83,16 +82,10 @@ func (p *pass) goesBack(to, by string) bool {
 	}
 	ro := p.st.Rollout
 	held := slices.ContainsFunc(p.holds(), func(h record.Hold) bool { return h.Kind == "rollback" && h.Owner == by })
-	if to == "" || !held || ro.Returned != rollout.ByRollback {
+	if !held || ro.Returned != rollout.ByRollback {
 		return false
 	}
-	return ro.Phase == rollout.Back && meant(ro.Stable, to) || ro.Phase == rollout.Idle && meant(ro.Release, to)
-}
-
-// meant is true for the release that a person names by its digest or commit,
-// or the beginning of either.
-func meant(rel record.Release, name string) bool {
-	return strings.HasPrefix(rel.Digest, name) || strings.HasPrefix(rel.Digest, "sha256:"+name) || strings.HasPrefix(rel.Commit, name)
+	return ro.Phase == rollout.Back && (to == "" || begins(ro.Stable, to)) || ro.Phase == rollout.Idle && to != "" && begins(ro.Release, to)
 }
 
 // servingBeside is the version of a function that traffic, or a share of it, is
@@ -109,30 +102,6 @@ func (p *pass) servingBeside(ref manifest.Ref, version string) string {
 		return ""
 	}
 	return serving[0]
-}
-
-// returnTarget is the release to go back to: the one named, else the newest
-// admitted before the one in force that did not fail.
-func (p *pass) returnTarget(digest string) (record.Release, error) {
-	for i := len(p.st.Known) - 1; i >= 0; i-- {
-		rel := p.st.Known[i].Release
-		if rel.Digest == p.st.Rollout.Release.Digest {
-			continue
-		}
-		if _, bad := quarantined(p.st, rel.Key()); bad && digest == "" {
-			continue
-		}
-		if digest == "" || meant(rel, digest) {
-			return rel, nil
-		}
-	}
-	if digest == "" {
-		return record.Release{}, fmt.Errorf("%s has no earlier release to return to", p.e.name)
-	}
-	if meant(p.st.Rollout.Release, digest) {
-		return record.Release{}, fmt.Errorf("%s has %q in force already; `mooring hold --environment %s` keeps it there", p.e.name, digest, p.e.name)
-	}
-	return record.Release{}, fmt.Errorf("%s never released %q; `mooring history --environment %s` lists what it did", p.e.name, digest, p.e.name)
 }
 
 // versionOf is the published version that carries a snapshot.
