@@ -56,10 +56,12 @@ type pass struct {
 	broken   []broken // of the contract, against what lives
 	changed  bool     // the journal learned something
 	// promoted: promotion into here was looked at; waits is the code of why it
-	// waits, and awaits the reason where it is nobody's to do anything.
+	// waits, awaits the reason where it is nobody's to do anything, and heldBy
+	// the reason as of this pass where it is held.
 	promoted bool
 	waits    string
 	awaits   string
+	heldBy   string
 	offering offer         // what people are to merge
 	relied   []string      // statements about the content that is asked about
 	ahead    record.Queued // the first of the queue; zero: none waits

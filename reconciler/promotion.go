@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"time"
 
@@ -19,6 +20,10 @@ import (
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
 )
+
+// codeSoak is promote's name for content that was not watched for long enough,
+// and policy's for what it requires of that kind.
+const codeSoak = "soak"
 
 // codeUnknown holds content of which nobody can say what it would change.
 const codeUnknown = "unknown"
@@ -265,14 +270,14 @@ func (p *pass) promotionHeld(ctx context.Context, m promote.Move, d *policy.Deci
 		pr.Decision, pr.Findings, pr.Evidence = d.ID, findings(d.Findings), p.relied
 		recs = decisionRecords(*d)
 	}
-	if n := len(p.st.Promotions); n == 0 || !sameHeld(p.st.Promotions[n-1], pr) {
+	if n := len(p.st.Promotions); n == 0 || !sameWait(p.st.Promotions[n-1], pr, countingCodes(d)) {
 		p.changed = true
 		p.e.d.opts.Metrics.Promotion(m.From, m.To, "held")
 		if err := p.remember(ctx, append(recs, journal.Record{Promotion: &pr})...); err != nil {
 			return err
 		}
 	}
-	p.waits = m.Code
+	p.waits, p.heldBy = m.Code, m.Held
 	return p.tellWait(ctx, m, d)
 }
 
@@ -280,6 +285,39 @@ func sameHeld(a, b record.Promotion) bool {
 	a.At, a.Decision = b.At, b.Decision
 	return reflect.DeepEqual(a, b)
 }
+
+// countingCodes are the codes of findings that count the time for which content was
+// watched: their numbers are others at each look, and no news.
+func countingCodes(d *policy.Decision) []string {
+	codes := []string{codeSoak}
+	if d == nil {
+		return codes
+	}
+	for _, f := range d.Findings {
+		if details, _ := f.Details.(map[string]any); details["kind"] == codeSoak {
+			codes = append(codes, f.Code)
+		}
+	}
+	return codes
+}
+
+// sameWait is sameHeld, but for the numbers in findings of these codes.
+func sameWait(a, b record.Promotion, counting []string) bool {
+	still := func(pr record.Promotion) record.Promotion {
+		pr.Findings = slices.Clone(pr.Findings)
+		for i, f := range pr.Findings {
+			if slices.Contains(counting, f.Code) {
+				pr.Reason = "" // it is made of the findings
+				pr.Findings[i].Msg = numbers.ReplaceAllString(f.Msg, "#")
+			}
+		}
+		return pr
+	}
+	return sameHeld(still(a), still(b))
+}
+
+// numbers are counts, and durations as 1h0m28s.
+var numbers = regexp.MustCompile(`[0-9][0-9hms.]*`)
 
 // promotionQuestion describes a move to policy, with all that it would change.
 func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manifest.Release) (policy.Input, error) {

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,7 +138,7 @@ func (p *pass) promotionWaits() string {
 		return p.waits + ": " + p.awaits
 	}
 	if n := len(p.st.Promotions); n > 0 && p.st.Promotions[n-1].Outcome != "moved" && (p.waits != "" || !p.promoted) {
-		return p.st.Promotions[n-1].Outcome + ": " + p.st.Promotions[n-1].Reason
+		return p.st.Promotions[n-1].Outcome + ": " + cmp.Or(p.heldBy, p.st.Promotions[n-1].Reason)
 	}
 	return ""
 }

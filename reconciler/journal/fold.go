@@ -375,7 +375,11 @@ func (e *Environment) promotion(p record.Promotion) {
 		e.Promotions[n-1] = p
 		return
 	}
-	e.Promotions = newest(append(e.Promotions, p), keepPromotions)
+	if e.Promotions = append(e.Promotions, p); len(e.Promotions) > keepPromotions {
+		// What came in is asked for as long as it is in force; why others waited is not.
+		waited := max(0, slices.IndexFunc(e.Promotions[:keepPromotions], func(p record.Promotion) bool { return p.Outcome == "held" || p.Outcome == "failed" }))
+		e.Promotions = slices.Delete(e.Promotions, waited, waited+1)
+	}
 }
 
 func samePromotion(a, b record.Promotion) bool {
