@@ -125,8 +125,31 @@ func (e *environment) destroy(ctx context.Context, w *world, wish journal.Reques
 	if p.changed || p.wrote > 0 {
 		r.Next = p.now
 	}
+	p.destroyRests(&r, left)
 	e.bury(left, p.stuckWhy(), err)
 	return r, err
+}
+
+// destroyRests says of a pass without an error whether the removal is over, or
+// rests until somebody does something.
+func (p *pass) destroyRests(r *Report, left plan.Destruction) {
+	if r.Outcome == "error" {
+		return
+	}
+	if !p.e.wished() {
+		r.Outcome, r.Reason, r.Quiet = "destroyed", destroyResult(left), true
+		return
+	}
+	r.Reason = fmt.Sprintf("it is being destroyed; left: %d", len(left.Going)+len(left.Unseen))
+	if again := len(p.plan.Steps) > 0 && !p.suspended(); again || p.changed || p.wrote > 0 || p.e.busy() {
+		return
+	}
+	stuck := p.stuckWhy()
+	r.Outcome, r.Quiet = "held", true
+	if stuck == "" && len(left.Waits) > 0 {
+		stuck = fmt.Sprintf("%s waits: %s", left.Waits[0].Ref, left.Waits[0].Why)
+	}
+	r.Reason += "; " + stuck
 }
 
 // destroyOnce looks, and takes away what may go now.
@@ -168,10 +191,7 @@ func facts(all []record.Fact) []journal.Record {
 // destroyed ends it: what stays is nobody's concern any more, and were the
 // environment put back, its release would begin as in an empty one.
 func (p *pass) destroyed(ctx context.Context, wish journal.Request, left plan.Destruction) error {
-	wish.Done, wish.Result = true, "nothing is left of it"
-	if n := len(left.Kept); n > 0 {
-		wish.Result = fmt.Sprintf("what is left of it is kept: %s", keptNames(left.Kept))
-	}
+	wish.Done, wish.Result = true, destroyResult(left)
 	var recs []journal.Record
 	for _, item := range sorted(p.st.Drift) {
 		recs = append(recs, journal.Record{Resolved: &journal.Resolved{ID: item.ID, How: "gone"}})
@@ -181,6 +201,14 @@ func (p *pass) destroyed(ctx context.Context, wish journal.Request, left plan.De
 	recs = append(recs, journal.Record{Place: &at}, journal.Record{Request: &wish})
 	p.e.log.Info("environment destroyed", zap.String("reason", wish.Result))
 	return p.remember(ctx, recs...)
+}
+
+// destroyResult is what a removal came to.
+func destroyResult(left plan.Destruction) string {
+	if len(left.Kept) == 0 {
+		return "nothing is left of it"
+	}
+	return "what is left of it is kept: " + keptNames(left.Kept)
 }
 
 func keptNames(kept []plan.Spared) string {

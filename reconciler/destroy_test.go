@@ -116,6 +116,16 @@ func TestDestroy(t *testing.T) {
 // destroyed lets the simulation run until no wish is open.
 func (s *simulation) destroyed(t *testing.T, restarts bool) {
 	t.Helper()
+	fresh := 0 // surveys since something was taken away
+	s.inject = func(op string, _ manifest.Ref) error {
+		switch what, when, _ := strings.Cut(op, ":"); {
+		case op == "survey":
+			fresh++
+		case (what == "delete" || what == "detach") && when == "after":
+			fresh = 0
+		}
+		return nil
+	}
 	for end := s.real.Add(20 * time.Minute); !s.gone(); {
 		if s.real.After(end) || !s.watch.ok() {
 			t.Fatalf("not destroyed: %v, left %v", s.watch.broken, s.lives("production"))
@@ -126,6 +136,9 @@ func (s *simulation) destroyed(t *testing.T, restarts bool) {
 			s.refresh()
 		}
 		s.advance(5 * time.Second)
+	}
+	if fresh == 0 {
+		t.Error("it ended without a survey that saw it gone")
 	}
 	s.run(5 * time.Minute)
 }

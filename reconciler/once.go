@@ -13,8 +13,10 @@ import (
 
 // Once makes passes over every environment until none has a step, a fact or a
 // timer, or ctx ends. It waits for what settles, second looks and stage
-// holds; it stops at holds.
+// holds; it stops at holds. A removal that somebody wished for goes on until
+// nothing of it is left.
 func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
+	var over []Report // of removals that came to their end
 	for {
 		if err := d.refresh(ctx, "cli"); err != nil {
 			return nil, err
@@ -25,6 +27,8 @@ func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 			}
 		}
 		reports, next, err := d.round(ctx)
+		reports = append(over, reports...)
+		over = slices.DeleteFunc(slices.Clone(reports), func(r Report) bool { return r.Outcome != "destroyed" })
 		if err != nil {
 			return reports, err
 		}
@@ -40,11 +44,20 @@ func (d *Daemon) Once(ctx context.Context) ([]Report, error) {
 	}
 }
 
-// round makes one pass over each environment; next is zero when all are
-// quiet.
+// doomed are the environments that the pipeline does not have and somebody
+// wished to be removed, sorted. A daemon is told of none that it is not for.
+func (d *Daemon) doomed() []string {
+	return slices.DeleteFunc(d.strays(d.world.Load()), func(name string) bool {
+		e := d.environment(name)
+		return d.opts.ReadOnly || e == nil || !e.wished()
+	})
+}
+
+// round makes one pass over each environment, and over what is to be removed;
+// next is zero when all are quiet.
 func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, err error) {
 	w := d.world.Load()
-	for _, name := range d.names() {
+	for _, name := range append(d.names(), d.doomed()...) {
 		e := d.environment(name)
 		report, err := e.pass(ctx, w)
 		e.at.Store(nil)
@@ -68,14 +81,15 @@ func (d *Daemon) round(ctx context.Context) (reports []Report, next time.Time, e
 	return reports, next, nil
 }
 
-// strangers names the environments asked for that the pipeline does not have.
+// strangers names the environments asked for that the pipeline does not have,
+// and of which nothing is to be removed either.
 func (d *Daemon) strangers(p *manifest.Pipeline) error {
 	var all []string
 	for _, e := range p.Environments {
 		all = append(all, e.Name)
 	}
 	for _, name := range d.opts.Environments {
-		if !slices.Contains(all, name) {
+		if e := d.environment(name); !slices.Contains(all, name) && (e == nil || !e.wished()) {
 			return fmt.Errorf("environment %q: %w; this pipeline has %s%s", name, ErrUnknown, namesOf(all), manifest.DidYouMean(name, all))
 		}
 	}

@@ -35,7 +35,7 @@ func (e *environment) orphaned(ctx context.Context, w *world) (Report, error) {
 		r.Outcome = "error"
 	}
 	wish, wished := destroying(e.state())
-	if !wished || err != nil {
+	if !wished || err != nil || e.d.opts.ReadOnly {
 		e.bury(plan.Destruction{}, "", err)
 		return r, err
 	}
@@ -43,10 +43,13 @@ func (e *environment) orphaned(ctx context.Context, w *world) (Report, error) {
 }
 
 // left: something of an environment that the pipeline no longer has is there.
-func (e *environment) left() bool {
-	st := e.state()
-	_, wished := destroying(st)
-	return wished || len(st.Applied) > 0
+func (e *environment) left() bool { return e.wished() || len(e.state().Applied) > 0 }
+
+// wished: somebody wished what is left of the environment to be removed, and it
+// is not yet.
+func (e *environment) wished() bool {
+	_, open := destroying(e.state())
+	return open
 }
 
 func (e *environment) orphanedText() string {

@@ -23,7 +23,8 @@ import (
 // Report is what one pass of one environment came to.
 type Report struct {
 	Environment string
-	// Outcome is in_sync | changes | drifted | progressing | held | denied | error.
+	// Outcome is in_sync | changes | drifted | progressing | held | denied | error;
+	// of what the pipeline does not have: orphaned | progressing | held | destroyed | error.
 	Outcome string
 	Reason  string // why, when it is not in_sync
 	Steps   int
