@@ -66,7 +66,9 @@ otherwise.`,
 func (d *doctoring) run(cmd *cobra.Command) error {
 	d.zones = map[string]bool{}
 	d.locate(cmd.Flags())
-	checks, err := d.checks(cmd.Context())
+	ctx, told := atWork(cmd)
+	checks, err := d.checks(ctx)
+	told()
 	if err != nil {
 		return err
 	}
@@ -104,6 +106,7 @@ func (d *doctoring) checks(ctx context.Context) ([]diagnose.Check, error) {
 
 // ofRepository looks at the repository and at all that it names.
 func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.Check, error) {
+	tell(ctx, readingRepository)
 	r := d.repository(ctx, cache)
 	out := diagnose.OfRepository(d.at, r.found)
 	out = append(out, d.ofGitClock(ctx)...)
@@ -124,11 +127,13 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 		if len(d.environments) > 0 && !slices.Contains(d.environments, e.Name) {
 			continue
 		}
+		tellCalls(ctx, "reaching "+e.Name, "trying "+e.Name, look.quota)
 		of, release := r.environment(e)
 		out = append(out, diagnose.OfEnvironment(d.at, of, r.found.Policies)...)
 		d.noteZones(release)
 		out = append(out, diagnose.OfPlatform(d.at, e, diagnosed(ctx, look, r.pipeline, e, release))...)
 	}
+	tell(ctx, "trying the host, issuers and receivers")
 	if r.pipeline.Host != nil {
 		out = append(out, diagnose.OfHost(d.host(ctx, r.pipeline))...)
 	}

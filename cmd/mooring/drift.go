@@ -25,7 +25,9 @@ func driftCommand() *cobra.Command {
   mooring drift --repo shop.git --environment staging -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := r.drift(cmd.Context(), &c)
+			ctx, done := atWork(cmd)
+			out, err := r.drift(ctx, &c)
+			done()
 			if err != nil {
 				return err
 			}
@@ -87,7 +89,7 @@ func (r *reading) drift(ctx context.Context, c *client) (web.Drift, error) {
 		var out web.Drift
 		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/drift", &out)
 	}
-	opts, done, err := r.alone()
+	opts, done, err := r.alone(ctx)
 	if err != nil {
 		return web.Drift{}, err
 	}

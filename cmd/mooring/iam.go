@@ -79,7 +79,9 @@ func (g *granting) run(cmd *cobra.Command) error {
 	if g.allKinds {
 		return g.show(cmd, aws.Grants(rights.Scope{}, aws.AnySettings(), some), some)
 	}
-	control, at, done, err := g.trees(cmd.Context())
+	ctx, told := atWork(cmd)
+	control, at, done, err := g.trees(ctx)
+	told()
 	if err != nil {
 		return err
 	}

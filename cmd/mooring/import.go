@@ -76,10 +76,13 @@ func (i *importing) run(cmd *cobra.Command) error {
 	if err := i.valid(); err != nil {
 		return err
 	}
-	if err := i.locate(cmd.Context()); err != nil {
+	ctx, told := atWork(cmd)
+	defer told()
+	if err := i.locate(ctx); err != nil {
 		return err
 	}
-	result, err := i.compose(cmd.Context())
+	result, err := i.compose(ctx)
+	told()
 	if err != nil {
 		return err
 	}

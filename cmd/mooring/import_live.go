@@ -31,11 +31,13 @@ func (i *importing) open(ctx context.Context) (*aws.Provider, awssdk.Config, err
 	if i.target.Region == "" {
 		i.target.Region = cfg.Region
 	}
+	lanes := quota.New(rates(sweepShare))
+	tellCalls(ctx, "reaching the account", "reading what lives", lanes)
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	p, err := aws.New(aws.Options{
 		Config: cfg, Target: i.target, Pipeline: "import", Environment: i.environment, Tokens: key, Now: time.Now,
-		Quota: quota.New(rates(sweepShare)), CloudWatchProtocol: i.cloudwatch, Emulator: i.emulator,
+		Quota: lanes, CloudWatchProtocol: i.cloudwatch, Emulator: i.emulator,
 	})
 	return p, cfg, err
 }
@@ -76,6 +78,9 @@ func (i *importing) keep(ctx context.Context, p providers.Adopter, cfg awssdk.Co
 		if d.Kind != manifest.KindFunction && d.Kind != manifest.KindLayer || code["unmanaged"] != true {
 			continue
 		}
+		tellHow(ctx, func() (string, string) {
+			return "keeping the code of functions and layers", fmt.Sprintf("%d of %d looked at, ", n, len(found.Drafts))
+		})
 		a, err := keepCode(ctx, p, keeper, d, filepath.Join(dir, "code.zip"))
 		if err != nil {
 			d.Leave("its code could not be kept, and is unmanaged: %v", err)

@@ -45,6 +45,7 @@ var starts = map[string]string{
 	"cmd/mooring/stop.go ended":         "it waits for the others",
 	"cmd/mooring/complete.go completer": "no daemon: a shell waits",
 	"cmd/mooring/events.go listen":      "no daemon: a terminal waits",
+	"cmd/mooring/progress.go atWork":    "no daemon: it writes a line",
 }
 
 // startless begins goroutines that are in no daemon's process.

@@ -28,7 +28,9 @@ Exit codes: 0 nothing to do, 2 changes, 3 held, 4 denied, 1 error.`,
   mooring plan --repo shop.git --environment preview -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := r.plan(cmd.Context(), &c)
+			ctx, done := atWork(cmd)
+			out, err := r.plan(ctx, &c)
+			done()
 			if out.Environment == "" && err != nil {
 				return err
 			}
@@ -52,9 +54,10 @@ func (r *reading) plan(ctx context.Context, c *client) (web.Plan, error) {
 	}
 	if r.repo == "" && r.path == "" {
 		var out web.Plan
+		tell(ctx, "the daemon looks at %s", r.environment)
 		return out, c.get(ctx, "/api/v1/environments/"+r.environment+"/plan", &out)
 	}
-	opts, done, err := r.alone()
+	opts, done, err := r.alone(ctx)
 	if err != nil {
 		return web.Plan{}, err
 	}

@@ -39,7 +39,9 @@ decision was asked.`,
 				if decision != "" {
 					return from.input(cmd, decision)
 				}
-				return r.input(cmd.Context(), &from.client, q)
+				ctx, done := atWork(cmd)
+				defer done()
+				return r.input(ctx, &from.client, q)
 			}()
 			if err != nil {
 				return err
@@ -81,7 +83,7 @@ func (r *reading) input(ctx context.Context, c *client, q web.InputQuery) (doc j
 	if p == policy.Rollout || p == policy.Notify {
 		return nil, fmt.Errorf("policy input: what is asked at %s is known to a daemon only; leave out --repo and --path, and name it with --server", p)
 	}
-	opts, done, err := r.alone()
+	opts, done, err := r.alone(ctx)
 	if err != nil {
 		return nil, err
 	}

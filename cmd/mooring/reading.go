@@ -58,6 +58,7 @@ func (r *reading) trees(ctx context.Context) (control sources.Snapshot, at func(
 		done()
 		return control, nil, nil, errors.New("--ref is for --repo: a working folder (--path) is looked at as it stands")
 	}
+	tell(ctx, readingRepository)
 	snapshots, err := source.Fetch(ctx)
 	if err != nil {
 		done()
@@ -127,9 +128,12 @@ func (r *reading) elsewhere(branch string) string {
 // commitID is how long a whole commit id is.
 const commitID = 40
 
+// readingRepository is what commands are at first.
+const readingRepository = "reading the repository"
+
 // alone makes the options of a look without a daemon: a journal in memory,
 // and caches that go with it.
-func (r *reading) alone() (reconciler.Options, func(), error) {
+func (r *reading) alone(ctx context.Context) (reconciler.Options, func(), error) {
 	state, err := os.MkdirTemp("", "mooring-look-")
 	if err != nil {
 		return reconciler.Options{}, nil, fmt.Errorf("make a state folder: %w", err)
@@ -142,8 +146,10 @@ func (r *reading) alone() (reconciler.Options, func(), error) {
 	}
 	p := r.place
 	p.state = state
+	lanes := quota.New(rates(sweepShare))
+	tellCalls(ctx, readingRepository, "looking at "+r.environment, lanes)
 	opts, err := p.options(zap.NewNop(), &platforms{
-		place: &p, instance: instanceName(), tokens: tokens, quota: quota.New(rates(sweepShare)), readOnly: true,
+		place: &p, instance: instanceName(), tokens: tokens, quota: lanes, readOnly: true,
 	})
 	if err != nil {
 		done()

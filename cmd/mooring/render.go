@@ -26,13 +26,15 @@ func renderCommand() *cobra.Command {
 }
 
 func (r *reading) render(cmd *cobra.Command) error {
-	control, at, done, err := r.trees(cmd.Context())
+	ctx, told := atWork(cmd)
+	defer told()
+	control, at, done, err := r.trees(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if r.notice != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), r.notice)
+		notice(ctx, cmd, r.notice)
 	}
 	pipeline, err := manifest.LoadPipeline(control.Tree)
 	if err != nil {
@@ -46,10 +48,12 @@ func (r *reading) render(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	tell(ctx, "rendering %s", e.Name)
 	rel, err := render(snap, pipeline, e)
 	if err != nil {
 		return err
 	}
+	told()
 	if r.output == "json" {
 		return print(cmd, "json", rel, nil)
 	}

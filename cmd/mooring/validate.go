@@ -39,13 +39,15 @@ type fault struct {
 }
 
 func (r *reading) validate(cmd *cobra.Command) error {
-	control, at, done, err := r.trees(cmd.Context())
+	ctx, told := atWork(cmd)
+	defer told()
+	control, at, done, err := r.trees(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if r.notice != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), r.notice)
+		notice(ctx, cmd, r.notice)
 	}
 	var found, noticed []fault
 	pipeline, err := manifest.LoadPipeline(control.Tree)
@@ -60,6 +62,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 			if r.environment != "" && e.Name != r.environment {
 				continue
 			}
+			tell(ctx, "checking %s", e.Name)
 			snap, err := at(e)
 			if err == nil {
 				var rel *manifest.Release
@@ -72,7 +75,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 				}
 				rendered++
 			} else if r.environment == "" && r.ref == "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%v\n", err)
+				notice(ctx, cmd, err.Error())
 				continue
 			}
 			found = append(found, faultsOf(e.Name, err)...)
@@ -81,6 +84,7 @@ func (r *reading) validate(cmd *cobra.Command) error {
 			return unknownEnvironment(r.environment, pipeline)
 		}
 	}
+	told()
 	return r.validated(cmd, found, noticed, rendered)
 }
 
