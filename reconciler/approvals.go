@@ -191,7 +191,8 @@ func (p *pass) asked(ctx context.Context, point policy.Point, in policy.Input, k
 			if in.PromotionFacts != nil {
 				in.Approvals = approvalInputs(vs)
 			}
-			return p.ask(ctx, point, in)
+			d, err := p.ask(ctx, point, in)
+			return p.seenToMove(d), err
 		})
 }
 

@@ -65,7 +65,11 @@ func decisionRecords(d policy.Decision) []journal.Record {
 // that was not promoted, is judged at the promotion point as well: the
 // stricter answer wins.
 func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decision, error) {
-	in, key := p.admissionQuestion(ctx, road), named(p.head.release).Key()
+	in, err := p.admissionQuestion(ctx, road)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	key := named(p.head.release).Key()
 	d, err := p.asked(ctx, policy.Admission, in, key)
 	if err != nil || len(p.spec.After) == 0 || in.Release.Promoted || p.sameContent() {
 		return d, err
@@ -89,12 +93,11 @@ func (p *pass) askAdmission(ctx context.Context, road []plan.Step) (policy.Decis
 }
 
 // admissionQuestion describes the head and all its release would change.
-func (p *pass) admissionQuestion(ctx context.Context, road []plan.Step) policy.Input {
+func (p *pass) admissionQuestion(ctx context.Context, road []plan.Step) (policy.Input, error) {
 	in := p.baseInput()
 	p.addHead(ctx, &in)
-	addChanges(&in, road, p.head.release)
 	in.Flags = p.flags(named(p.head.release).Key())
-	return in
+	return in, p.addChanges(&in, road, p.head.release)
 }
 
 // flags are what decisions raised about a content before: on its way through
@@ -185,7 +188,10 @@ const maxChanges = 5000
 
 // addChanges describes steps. Several steps on one resource (update, publish)
 // are one change, by the first operation.
-func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
+func (p *pass) addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) (err error) {
+	if p.atOnce, err = p.movesAtOnce(rel); err != nil {
+		return err
+	}
 	at, labels := map[manifest.Ref]int{}, map[manifest.Ref]map[string]string{}
 	for _, res := range rel.Resources {
 		labels[res.Ref] = res.Labels
@@ -204,7 +210,7 @@ func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
 			at[s.Ref] = i
 			in.Changes = append(in.Changes, policy.Change{
 				Resource: s.Ref.String(), Kind: s.Ref.Kind, Operation: string(s.Operation), Cause: string(s.Cause),
-				Labels: labels[s.Ref], Traffic: traffic(rel, s.Ref),
+				Labels: labels[s.Ref], Traffic: traffic(rel, s.Ref, p.atOnce != ""),
 			})
 			count(&in.Summary, s)
 		}
@@ -220,13 +226,17 @@ func addChanges(in *policy.Input, road []plan.Step, rel *manifest.Release) {
 	if len(in.Changes) > maxChanges {
 		in.Changes, in.Truncated = in.Changes[:maxChanges], true
 	}
+	return nil
 }
 
-// traffic is how a new version of ref would get its calls.
-func traffic(rel *manifest.Release, ref manifest.Ref) policy.Traffic {
+// traffic is how a new version of ref would get its calls; atOnce: whatever it says.
+func traffic(rel *manifest.Release, ref manifest.Ref, atOnce bool) policy.Traffic {
 	d, ok := rel.Functions[ref]
 	if !ok || d.Alias == (manifest.Ref{}) || len(d.Rollout.Stages) == 0 {
 		return policy.Traffic{}
+	}
+	if atOnce {
+		return policy.Traffic{Known: true, Strategy: manifest.BlueGreen, Stages: 1, FirstWeight: 100}
 	}
 	return policy.Traffic{Known: true, Strategy: d.Rollout.Strategy, Stages: len(d.Rollout.Stages), FirstWeight: d.Rollout.Stages[0].Weight}
 }

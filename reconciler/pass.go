@@ -65,6 +65,7 @@ type pass struct {
 	heldBy   string
 	offering offer         // what people are to merge
 	relied   []string      // statements about the content that is asked about
+	atOnce   string        // why what is asked about moves at once although it is to move in stages
 	ahead    record.Queued // the first of the queue; zero: none waits
 	wrote    int
 	timers   []time.Time

@@ -87,7 +87,9 @@ func (p *pass) askFork(ctx context.Context, road []plan.Step) (policy.Decision, 
 	p.w.addCommits(&in, tree)
 	in.Source.From, in.Source.To, in.Source.Update = p.st.Branch, in.Commit.SHA, string(p.head.update)
 	in.Release = policy.Release{Commit: in.Commit.SHA, Content: p.head.release.Content, Digest: p.head.release.Digest}
-	addChanges(&in, road, p.head.release)
+	if err := p.addChanges(&in, road, p.head.release); err != nil {
+		return policy.Decision{}, err
+	}
 	in.Flags = []string{}
 	d, err := p.asked(ctx, policy.Admission, in, key)
 	if err == nil && len(p.spec.After) > 0 && !p.sameContent() {

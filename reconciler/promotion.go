@@ -332,7 +332,9 @@ func (p *pass) promotionQuestion(ctx context.Context, m promote.Move, rel *manif
 	if err != nil {
 		return in, err
 	}
-	addChanges(&in, road, rel)
+	if err := p.addChanges(&in, road, rel); err != nil {
+		return in, err
+	}
 	in.Release = policy.Release{Commit: rel.Commit, Content: rel.Content, Digest: rel.Digest, Promoted: true}
 	in.Source.From, in.Source.To = m.Expect, m.Commit
 	in.Source.Update = string(sources.UpdateFastForward)

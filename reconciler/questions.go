@@ -80,7 +80,7 @@ func (e *environment) askedAtAdmission(ctx context.Context, w *world, commit str
 	if err != nil {
 		return policy.Input{}, err
 	}
-	return p.admissionQuestion(ctx, road), nil
+	return p.admissionQuestion(ctx, road)
 }
 
 // askedAtPromotion is about the content that waits to come in, or about that
