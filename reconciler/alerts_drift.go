@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
@@ -30,6 +31,10 @@ func (p *pass) driftEvent(item record.DriftItem) event {
 	if item.Actor.Known {
 		who = item.Actor.Name + " by " + item.Actor.Event
 	}
+	done := who // and when, which is before it was seen
+	if item.Actor.Known && !item.Actor.At.IsZero() {
+		done += " at " + inSeconds(item.Actor.At)
+	}
 	response := item.Response
 	if item.Decision == "" {
 		response = undecided
@@ -41,9 +46,9 @@ func (p *pass) driftEvent(item record.DriftItem) event {
 	return event{
 		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
 		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
-		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s", describe(item), item.Since.UTC().Format("2006-01-02 15:04:05Z"), who, because(string(response), item.Reason)),
+		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s", describe(item), inSeconds(item.Since), done, because(string(response), item.Reason)),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
-		facts:  driftFacts(item, who, string(response)),
+		facts:  driftFacts(item, done, string(response)),
 	}
 }
 
@@ -59,11 +64,13 @@ func driftFacts(item record.DriftItem, who, response string) []journal.Fact {
 	add("field", item.Path)
 	add("declared", orNone(item.Declared))
 	add("live", orNone(item.Live))
-	add("since", item.Since.UTC().Format("2006-01-02 15:04:05Z"))
+	add("since", inSeconds(item.Since))
 	add("who", who)
 	add("response", because(response, item.Reason))
 	return facts
 }
+
+func inSeconds(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
 // because is an answer with its reason, where there is one.
 func because(answer, reason string) string {

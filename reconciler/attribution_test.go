@@ -54,8 +54,12 @@ func TestHeldDriftIsNamedOnceTheTrailAnswers(t *testing.T) {
 		t.Errorf("the alert was not completed under its fingerprint: %+v", e)
 	}
 	for _, item := range s.watch.environment("preview").Drift {
-		if !item.Actor.Known {
+		if !item.Actor.Known || item.Actor.At.After(item.Since) {
 			t.Errorf("nobody's name: %+v", item)
+		}
+		when := item.Actor.At.UTC().Format("2006-01-02 15:04:05Z")
+		if want := (notify.Fact{Name: "who", Value: e.Labels["actor"] + " at " + when}); !slices.Contains(e.Facts, want) || !strings.Contains(e.Text, "who: "+want.Value) {
+			t.Errorf("it does not say when it was done, %s: %+v", when, e)
 		}
 	}
 	told := len(s.received["default"])

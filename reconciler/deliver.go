@@ -17,6 +17,7 @@ import (
 	"mooring.dev/reconciler/access"
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/notify"
+	"mooring.dev/reconciler/record"
 )
 
 // outboxQueue is the journal as the outbox worker asks for it.
@@ -57,13 +58,25 @@ func (d *Daemon) message(a journal.Alert, since time.Time) notify.Event {
 		return e
 	}
 	e.Link = base + "/environments/" + url.PathEscape(e.Environment)
-	if item := a.Labels["item"]; item != "" && a.Status == notify.Firing {
-		e.Actions = []notify.Action{{Name: "put it back or accept it", Link: part(e.Link, "item", item)}, {Name: "hold", Link: part(e.Link, "at", "hold")}}
-	}
-	if a.Kind == "hold" && a.Status == notify.Firing {
-		e.Actions = []notify.Action{{Name: "resume", Link: part(e.Link, "at", "holds")}}
+	if a.Status == notify.Firing {
+		e.Actions = actionsOf(a, e.Link)
 	}
 	return e
+}
+
+// actionsOf are what people can do about an alert, on the view of its environment.
+func actionsOf(a journal.Alert, view string) []notify.Action {
+	hold, resume := notify.Action{Name: "hold", Link: part(view, "at", "hold")}, notify.Action{Name: "resume", Link: part(view, "at", "holds")}
+	item := a.Labels["item"]
+	switch answer := (notify.Action{Name: "put it back or accept it", Link: part(view, "item", item)}); {
+	case item != "" && a.Labels["response"] == string(record.HoldIt):
+		return []notify.Action{answer, resume}
+	case item != "":
+		return []notify.Action{answer, hold}
+	case a.Kind == "hold":
+		return []notify.Action{resume}
+	}
+	return nil
 }
 
 // part is a link to a part of a view. It says so twice, since what follows #

@@ -46,6 +46,10 @@ func TestMessagesLeadToThePage(t *testing.T) {
 	if e.Link != "https://mooring.example/environments/preview" || len(e.Actions) != 2 || e.Actions[0].Link != e.Link+"?item=item-1#item-1" || e.Actions[1].Link != e.Link+"?at=hold#hold" || len(e.Facts) != 1 {
 		t.Errorf("%+v", e)
 	}
+	a.Labels["response"] = "hold"
+	if e := s.d.message(a, time.Time{}); len(e.Actions) != 2 || e.Actions[0].Link != e.Link+"?item=item-1#item-1" || e.Actions[1].Name != "resume" || e.Actions[1].Link != e.Link+"?at=holds#holds" {
+		t.Errorf("a difference that is held: %+v", e.Actions)
+	}
 	held := s.d.message(journal.Alert{Fingerprint: "preview/hold/h1", Status: "firing", Kind: "hold"}, time.Time{})
 	if len(held.Actions) != 1 || held.Actions[0].Link != e.Link+"?at=holds#holds" {
 		t.Errorf("a hold: %+v", held)

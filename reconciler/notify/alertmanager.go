@@ -112,10 +112,25 @@ func alertOf(e Event) alertmanagerAlert {
 			out.Annotations[name] = cut(v, titleMost)
 		}
 	}
+	if links := linesOf(e.Actions); links != "" {
+		out.Annotations["links"] = links
+	}
 	if e.Status != Firing {
 		out.EndsAt = e.At
 	}
 	return out
+}
+
+// linesOf are links, a line each. One that is cut would lead nowhere: what is too
+// long is left out.
+func linesOf(actions []Action) string {
+	var lines []string
+	for _, a := range actions {
+		if len(a.Link) <= linkMost {
+			lines = append(lines, cut(a.Name, nameMost)+": "+a.Link)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // varying are the labels of an event that change while its alert lasts: who did

@@ -201,7 +201,9 @@ func TestAlertmanager(t *testing.T) {
 	am := NewAlertmanager(fixed(server.URL+"/"), transport(t))
 	resolved := sample
 	resolved.Status, resolved.At, resolved.Since, resolved.Severities = Resolved, sample.At.Add(time.Hour), sample.At, []string{"medium", "high"}
-	for _, e := range []Event{sample, resolved} {
+	fired := sample
+	fired.Actions = []Action{{"hold", "http://127.0.0.1:8420/production#hold"}, {"far", "http://127.0.0.1:8420/" + strings.Repeat("a", linkMost)}, {"resume", "http://127.0.0.1:8420/production#holds"}}
+	for _, e := range []Event{fired, resolved} {
 		if err := am.Notify(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
@@ -216,6 +218,12 @@ func TestAlertmanager(t *testing.T) {
 		}
 	}
 	fires := posted[0][0]
+	if want := "hold: http://127.0.0.1:8420/production#hold\nresume: http://127.0.0.1:8420/production#holds"; fires.Annotations["links"] != want || fires.GeneratorURL != sample.Link {
+		t.Errorf("it leads to %q and %q, want %q", fires.GeneratorURL, fires.Annotations["links"], want)
+	}
+	if links, ok := posted[1][0].Annotations["links"]; ok {
+		t.Errorf("over, and it leads to %q", links)
+	}
 	for name, want := range map[string]string{"alertname": "drift", "environment": "production", "severity": "high",
 		"resource": "Function/checkout", "fingerprint": "f1", "team": "payments", "_9_lives": "x"} {
 		if fires.Labels[name] != want {
