@@ -86,6 +86,7 @@ func (m *Email) NotifyAll(ctx context.Context, events []Event) error {
 
 type letter struct {
 	id, thread, subject, text string
+	note                      string // below the text, however long that is
 	at                        time.Time
 }
 
@@ -104,7 +105,7 @@ func (m *Email) message(l letter) ([]byte, error) {
 	fmt.Fprintf(&out, "Message-ID: <%s@mooring>\r\nReferences: <%s@mooring>\r\n", digestOf(l.id), digestOf("thread "+l.thread))
 	out.WriteString("Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
 	w := quotedprintable.NewWriter(&out)
-	if _, err := w.Write([]byte(strings.ReplaceAll(cutLines(l.text, emailText), "\n", "\r\n"))); err != nil {
+	if _, err := w.Write([]byte(strings.ReplaceAll(cutLines(l.text, emailText)+l.note, "\n", "\r\n"))); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), w.Close()
@@ -189,7 +190,7 @@ func (m *Email) hand(c *smtp.Client, host string, l letter) error {
 		return err
 	}
 	if len(refused) > 0 {
-		l.text += "\nThe mail server refused to take this for: " + strings.Join(refused, ", ") + "\n"
+		l.note = "\nThe mail server refused to take this for: " + strings.Join(refused, ", ") + "\n"
 	}
 	body, err := m.message(l)
 	if err != nil {

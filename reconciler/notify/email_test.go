@@ -379,3 +379,18 @@ func TestEmailOneUnknownRecipient(t *testing.T) {
 		t.Errorf("this machine is %q", name)
 	}
 }
+
+// TestMailsAreBounded: no text makes a mail that servers refuse for its size, and
+// what is told of the mail itself stands below all the same.
+func TestMailsAreBounded(t *testing.T) {
+	m := NewEmail(EmailOptions{Server: "mail.example.com:25", From: "mooring@example.com", To: []string{"oncall@example.com"}})
+	for name, text := range map[string]string{"lines": strings.Repeat("a line of it\n", 1<<20), "one line": strings.Repeat("ü", 4<<20)} {
+		body, err := m.message(letter{id: "a", thread: "f", subject: "title", text: text, note: "\nThe mail server refused it.\n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := 4 * emailText; len(body) > most || len(body) < emailText/2 || !strings.Contains(string(body), "The mail server refused it.") {
+			t.Errorf("%s: a mail of %d bytes, want %d to %d", name, len(body), emailText/2, most)
+		}
+	}
+}

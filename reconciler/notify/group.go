@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -30,19 +31,23 @@ func (w *worker) together(ctx context.Context, receiver Grouper, due []Event, a 
 		a.by(w.window.Add(w.Group))
 		return
 	}
-	var fresh []Event
-	for _, e := range due {
-		if _, sent := w.sent[e.ID]; !sent {
-			fresh = append(fresh, e)
-		}
-	}
+	fresh := w.unsent(due)
 	if len(fresh) > 0 && !w.all(ctx, receiver, fresh, true) {
-		for _, e := range due {
-			a.by(w.waits(e))
-		}
+		w.left(ctx, due, a)
 		return
 	}
 	w.recordAll(ctx, due, a)
+}
+
+// left records what of a group went, and comes again for the rest of it.
+func (w *worker) left(ctx context.Context, events []Event, a *agenda) {
+	recorded := true // in order, as in recordAll
+	for _, e := range events {
+		if _, sent := w.sent[e.ID]; sent && recorded {
+			recorded = w.record(ctx, e)
+		}
+		a.by(w.waits(e))
+	}
 }
 
 // recordAll makes the delivery of a group durable; false when that has to be
@@ -86,9 +91,7 @@ func (w *worker) tryAll(ctx context.Context, events []Event, a *agenda) bool {
 	notifier, _ := w.Resolve(w.receiver)
 	receiver, can := notifier.(Grouper)
 	if !can || !w.all(ctx, receiver, events, false) {
-		for _, e := range events {
-			a.by(w.waits(e))
-		}
+		w.left(ctx, events, a)
 		return false
 	}
 	return w.recordAll(ctx, events, a)
@@ -111,8 +114,8 @@ func alike(due []Event, with Event, left func(Event) bool) []Event {
 	return out
 }
 
-// all sends a group; false when it has to be tried again. storm: it is the last
-// message of its window.
+// all sends a group; false when it, or the rest of it, has to be tried again.
+// storm: it is the last message of its window.
 func (w *worker) all(ctx context.Context, receiver Grouper, events []Event, storm bool) bool {
 	bounded, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
@@ -123,26 +126,42 @@ func (w *worker) all(ctx context.Context, receiver Grouper, events []Event, stor
 	} else {
 		err = w.guarded(func() error { return receiver.NotifyAll(bounded, events) })
 	}
+	for _, e := range taken(events, err) {
+		w.took(e, nil)
+	}
 	switch {
 	case err == nil || one && IsPermanent(err):
 		if w.messages++; storm {
 			w.messages = w.Burst + 1
 		}
-	case IsPermanent(err):
 		for _, e := range events {
-			err := w.send(ctx, e)
-			if err != nil && !IsPermanent(err) {
-				w.failed(e, "retry", err)
-				return false
-			}
 			w.took(e, err)
 		}
 		return true
-	default:
-		w.failedAll(events, err)
-		return false
+	case IsPermanent(err):
+		return w.apart(ctx, w.unsent(events))
 	}
+	w.failedAll(w.unsent(events), err)
+	return false
+}
+
+// unsent leaves out what was taken.
+func (w *worker) unsent(events []Event) []Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool {
+		_, sent := w.sent[e.ID]
+		return sent
+	})
+}
+
+// apart sends one by one what was refused for good as a group; false when one
+// of them has to be tried again.
+func (w *worker) apart(ctx context.Context, events []Event) bool {
 	for _, e := range events {
+		err := w.send(ctx, e)
+		if err != nil && !IsPermanent(err) {
+			w.failed(e, "retry", err)
+			return false
+		}
 		w.took(e, err)
 	}
 	return true

@@ -68,7 +68,8 @@ type Notifier interface {
 }
 
 // Grouper is a Notifier that can carry many events in one message, in order.
-// It answers for all of them: each event keeps its own id.
+// It answers for all of them: each event keeps its own id. One that needs
+// several messages says by Partly which events went before another failed.
 type Grouper interface {
 	Notifier
 	NotifyAll(ctx context.Context, events []Event) error
@@ -121,6 +122,46 @@ func Permanent(err error) error {
 func IsPermanent(err error) bool {
 	var p permanent
 	return errors.As(err, &p)
+}
+
+// partly carries what of a group was taken before the rest failed.
+type partly struct {
+	error
+	taken map[string]bool // by id
+}
+
+func (p partly) Unwrap() error { return p.error }
+
+// Partly says that of a group these events, by id, were taken: only the others
+// failed by err. Partly(taken, nil) is nil.
+func Partly(taken []string, err error) error {
+	if err == nil || len(taken) == 0 {
+		return err
+	}
+	p := partly{error: err, taken: map[string]bool{}}
+	for _, id := range taken {
+		p.taken[id] = true
+	}
+	return p
+}
+
+// taken are those of events that went though err says that the group did not;
+// none that overtakes an earlier one of its own alert, which would come after it.
+func taken(events []Event, err error) []Event {
+	var p partly
+	if !errors.As(err, &p) {
+		return nil
+	}
+	var out []Event
+	behind := map[string]bool{}
+	for _, e := range events {
+		if !p.taken[e.ID] || behind[e.Fingerprint] {
+			behind[e.Fingerprint] = true
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // later carries the wait a receiver asked for.

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -31,9 +30,6 @@ type PagerDuty struct {
 	url    string
 	key    Secret
 	client *http.Client
-
-	mu   sync.Mutex
-	done map[string]bool // events of a group that was not sent whole, by id
 }
 
 // NewPagerDuty sends with an integration's routing key to the address url, or
@@ -111,44 +107,44 @@ func (p *PagerDuty) Test(ctx context.Context, e Event) error {
 }
 
 // NotifyAll implements Grouper. Resolving is one call for each, which PagerDuty
-// may refuse for their number: what was sent is not sent again when the group is
-// tried again.
+// may refuse for their number: what was sent is told as taken.
 func (p *PagerDuty) NotifyAll(ctx context.Context, events []Event) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = map[string]bool{}
-	}
-	for _, e := range p.summed(events) {
-		if p.done[e.ID] {
-			continue
+	var taken []string
+	for _, call := range p.summed(events) {
+		if err := p.Notify(ctx, call.Event); err != nil {
+			return Partly(taken, err)
 		}
-		if err := p.Notify(ctx, e); err != nil {
-			return err
-		}
-		p.done[e.ID] = true
+		taken = append(taken, call.of...)
 	}
-	clear(p.done)
 	return nil
 }
 
+// pagerDutyCall is one event as it is sent, and those it stands for.
+type pagerDutyCall struct {
+	Event
+	of []string // ids
+}
+
 // summed are events with what begins of one kind and environment as one.
-func (p *PagerDuty) summed(events []Event) []Event {
+func (p *PagerDuty) summed(events []Event) []pagerDutyCall {
 	begin := map[string][]Event{}
 	for _, e := range events {
 		if e.Status == Firing {
 			begin[stormOf(e)] = append(begin[stormOf(e)], e)
 		}
 	}
-	var out []Event
+	var out []pagerDutyCall
 	for _, e := range events {
 		of := begin[stormOf(e)]
 		switch {
 		case e.Status != Firing || len(of) == 1:
-			out = append(out, e)
+			out = append(out, pagerDutyCall{e, []string{e.ID}})
 		case e.ID == of[0].ID:
-			all := Summary(of)
+			all := pagerDutyCall{Event: Summary(of)}
 			all.Fingerprint, all.Kind, all.Link = stormOf(e), e.Kind, e.Link
+			for _, e := range of {
+				all.of = append(all.of, e.ID)
+			}
 			out = append(out, all)
 		}
 	}

@@ -232,10 +232,11 @@ func TestPagerDutysStorm(t *testing.T) {
 		events[i].ID, events[i].Status, events[i].Last = events[i].ID+"-over", Resolved, i == 999
 	}
 	refuse = 600
-	if err := p.NotifyAll(t.Context(), events); err == nil || IsPermanent(err) {
-		t.Fatalf("refused for their number: %v", err)
+	err := p.NotifyAll(t.Context(), events)
+	if err == nil || IsPermanent(err) || len(taken(events, err)) != 600 {
+		t.Fatalf("refused for their number, %d taken: %v", len(taken(events, err)), err)
 	}
-	if err := p.NotifyAll(t.Context(), events); err != nil {
+	if err := p.NotifyAll(t.Context(), events[600:]); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}

@@ -47,15 +47,16 @@ func (b *Bus) Look(ctx context.Context) error {
 	return classify(b.name, err)
 }
 
-// NotifyAll implements notify.Grouper. What was taken before another entry was
-// refused is put again with it: whoever listens knows events by their id.
+// NotifyAll implements notify.Grouper. What was taken before or beside an entry
+// that was refused is told as taken, and not put again with it.
 func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {
+	var taken []string
 	for len(events) > 0 {
-		in := &eventbridge.PutEventsInput{}
+		in, of := &eventbridge.PutEventsInput{}, events
 		for size := 0; len(events) > 0 && len(in.Entries) < batch; events = events[1:] {
 			entry, err := b.entry(events[0])
 			if err != nil {
-				return err
+				return notify.Partly(taken, err)
 			}
 			if size += len(*entry.Detail) + len(Source) + len(DetailType) + timeSize; size > batchSize && len(in.Entries) > 0 {
 				break
@@ -64,10 +65,15 @@ func (b *Bus) NotifyAll(ctx context.Context, events []notify.Event) error {
 		}
 		out, err := b.client.PutEvents(ctx, in)
 		if err != nil {
-			return classify(b.name, err)
+			return notify.Partly(taken, classify(b.name, err))
+		}
+		for i, entry := range out.Entries {
+			if i < len(in.Entries) && aws.ToString(entry.ErrorCode) == "" {
+				taken = append(taken, of[i].ID)
+			}
 		}
 		if err := b.refused(out.Entries); err != nil {
-			return err
+			return notify.Partly(taken, err)
 		}
 	}
 	return nil

@@ -57,22 +57,32 @@ func (t *Topic) Notify(ctx context.Context, e notify.Event) error {
 // NotifyAll implements notify.Grouper: one message for what a filter of a
 // subscriber cannot tell apart, so that every filter still holds. On a FIFO
 // topic, which people cannot subscribe to, each goes by itself and in order.
+// What was published before a message was refused is told as taken.
 func (t *Topic) NotifyAll(ctx context.Context, events []notify.Event) error {
 	fifo := strings.HasSuffix(t.arn, ".fifo")
+	var taken []string
 	for _, alike := range alike(events) {
-		if fifo || len(alike) == 1 {
-			for _, e := range alike {
-				if err := t.Notify(ctx, e); err != nil {
-					return err
-				}
+		for len(alike) > 0 {
+			n, err := t.some(ctx, alike, fifo)
+			if err != nil {
+				return notify.Partly(taken, err)
 			}
-			continue
-		}
-		if err := t.together(ctx, alike); err != nil {
-			return err
+			for _, e := range alike[:n] {
+				taken = append(taken, e.ID)
+			}
+			alike = alike[n:]
 		}
 	}
 	return nil
+}
+
+// some publishes the first of alike events, as many as fit into one message.
+func (t *Topic) some(ctx context.Context, events []notify.Event, fifo bool) (n int, err error) {
+	n, detail := t.packed(events)
+	if fifo || n == 1 {
+		return 1, t.Notify(ctx, events[0])
+	}
+	return n, t.together(ctx, events[:n], detail)
 }
 
 // alike are events in order of the first of each kind, severity, status and
@@ -96,32 +106,18 @@ func alike(events []notify.Event) (out [][]notify.Event) {
 	return out
 }
 
-// together publishes alike events as few messages: people get a summary,
-// everything else "events" with each of them.
-func (t *Topic) together(ctx context.Context, events []notify.Event) error {
-	for len(events) > 0 {
-		n, detail := t.packed(events)
-		of := events[:n]
-		events = events[n:]
-		if n == 1 {
-			if err := t.Notify(ctx, of[0]); err != nil {
-				return err
-			}
-			continue
-		}
-		all := notify.Summary(of)
-		all.Status, all.Kind = of[0].Status, of[0].Kind
-		message, err := json.Marshal(map[string]string{"default": string(detail), "email": notify.Words(all), "sms": short(notify.Fit(all, smsLength))})
-		if err != nil {
-			return notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
-		}
-		_, err = t.client.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Message: aws.String(string(message)), MessageStructure: aws.String("json"),
-			MessageAttributes: attributes(of[0]), Subject: subject(all)})
-		if err != nil {
-			return classify(t.arn, err)
-		}
+// together publishes alike events as one message: people get a summary,
+// everything else detail, which is "events" with each of them.
+func (t *Topic) together(ctx context.Context, events []notify.Event, detail []byte) error {
+	all := notify.Summary(events)
+	all.Status, all.Kind = events[0].Status, events[0].Kind
+	message, err := json.Marshal(map[string]string{"default": string(detail), "email": notify.Words(all), "sms": short(notify.Fit(all, smsLength))})
+	if err != nil {
+		return notify.Permanent(fmt.Errorf("notify %s: %w", t.arn, err))
 	}
-	return nil
+	_, err = t.client.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Message: aws.String(string(message)), MessageStructure: aws.String("json"),
+		MessageAttributes: attributes(events[0]), Subject: subject(all)})
+	return classify(t.arn, err)
 }
 
 // packedSize is how many bytes of events go into one message: they are escaped
