@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
@@ -201,8 +202,8 @@ func person(known manifest.Identity, of manifest.Issuer, claims map[string]any) 
 	switch {
 	case subject == "":
 		return access.Person{}, fmt.Errorf("%w: it has no subject", ErrUnknown)
-	case name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '(' || r == ')' }):
-		return access.Person{}, fmt.Errorf("%w: claim %s is no name of at most %d characters, without spaces and brackets", ErrUnknown, of.Name, maxName)
+	case name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' || r == '(' || r == ')' }):
+		return access.Person{}, fmt.Errorf("%w: claim %s is no name of at most %d characters, without spaces, brackets and what is not seen", ErrUnknown, of.Name, maxName)
 	case strings.HasPrefix(name, "local:"), strings.HasPrefix(name, "token:"):
 		return access.Person{}, fmt.Errorf("%w: claim %s looks like a name that nobody proved", ErrUnknown, of.Name)
 	}

@@ -24,11 +24,12 @@ func TestPersonOfClaims(t *testing.T) {
 	if p, err = person(manifest.Identity{}, of, claims); err != nil || len(p.Emails) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	for name, value := range map[string]any{"sub": nil, "login": 17, "groups": "shopping"} {
+	for _, bad := range [][2]any{{"sub", nil}, {"login", 17}, {"groups", "shopping"}, {"login", "a\u202enna"}, {"login", "ann\u200b"}, {"login", "ann\u00a0b"}} {
+		name := bad[0].(string)
 		was := claims[name]
-		claims[name] = value
+		claims[name] = bad[1]
 		if p, err := person(manifest.Identity{}, of, claims); err == nil || len(p.Grants) > 0 {
-			t.Errorf("%s=%v: %+v", name, value, p)
+			t.Errorf("%s=%q: %+v", name, bad[1], p)
 		}
 		claims[name] = was
 	}

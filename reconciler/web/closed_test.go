@@ -7,6 +7,7 @@ import (
 	"go/types"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -93,10 +94,19 @@ func TestNoPostIsTakenFromAnotherSite(t *testing.T) {
 			continue
 		}
 		n++
-		for _, from := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://127.0.0.1:9999"}} {
+		for _, from := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://127.0.0.1:9999"}, {"Origin", "http://evil.example://127.0.0.1:8420"}} {
 			if w := ask(h, r.method, r.target, "{}", "Cookie", session.Name+"="+session.Value, from[0], from[1]); w.Code != http.StatusForbidden {
 				t.Errorf("%s %s with %v: %d", r.method, r.target, from, w.Code)
 			}
+		}
+	}
+	for _, name := range []string{"Sec-Fetch-Site", "Origin"} {
+		r := httptest.NewRequest("POST", "/api/v1/environments/preview/sync", strings.NewReader("{}"))
+		r.Host, r.RemoteAddr = "127.0.0.1:8420", "127.0.0.1:5000"
+		r.Header = http.Header{"Cookie": {session.Name + "=" + session.Value}, name: {map[string]string{"Origin": "http://127.0.0.1:8420"}[name], "https://evil.example"}}
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusForbidden {
+			t.Errorf("two of %s: %d", name, w.Code)
 		}
 	}
 	if n < 10 || len(f.asked) != 0 {

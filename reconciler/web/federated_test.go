@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -139,6 +140,20 @@ func TestLesson78BadSignedTokensAreRefused(t *testing.T) {
 	}
 	good := i.signed(t, nil)
 	parts := strings.Split(good, ".")
+	headed := func(key *rsa.PrivateKey, header, claims string) string {
+		text := encoded(header) + "." + encoded(claims)
+		sum := sha256.Sum256([]byte(text))
+		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
+	if code := i.sync(headed(i.key, `{"alg":"RS256","kid":"one","typ":"JWT"}`, i.claims(t, nil))); code != http.StatusOK {
+		t.Fatalf("a good token, signed here: %d", code)
+	}
+	i.fake.asked = i.fake.asked[:1]
+	ownKey := `{"kty":"RSA","e":"AQAB","n":"` + base64.RawURLEncoding.EncodeToString(other.N.Bytes()) + `"}`
 	for name, bad := range map[string]string{
 		"none-alg":                  encoded(`{"alg":"none"}`) + "." + encoded(i.claims(t, nil)) + ".",
 		"none-alg with a signature": encoded(`{"alg":"none","kid":"one"}`) + "." + encoded(i.claims(t, nil)) + "." + parts[2],
@@ -164,8 +179,21 @@ func TestLesson78BadSignedTokensAreRefused(t *testing.T) {
 		"a ref that begins like it": i.signed(t, map[string]any{"ref": "refs/heads/mainline"}),
 		"another organisation":      i.signed(t, map[string]any{"sub": "repo:shopping/checkout"}),
 		"dots":                      "..",
+		"its own key with it":       headed(other, `{"alg":"RS256","jwk":`+ownKey+`}`, i.claims(t, nil)),
+		"its own key by that name":  headed(other, `{"alg":"RS256","kid":"one","jwk":`+ownKey+`}`, i.claims(t, nil)),
+		"keys from elsewhere":       headed(other, `{"alg":"RS256","kid":"one","jku":"https://evil.example/keys","x5u":"https://evil.example/x5u"}`, i.claims(t, nil)),
+		"no kid, another's key":     headed(other, `{"alg":"RS256"}`, i.claims(t, nil)),
+		"a kid that is a path":      headed(other, `{"alg":"RS256","kid":"../../../../dev/null"}`, i.claims(t, nil)),
+		"what nobody here knows":    headed(i.key, `{"alg":"RS256","kid":"one","crit":["strict"],"strict":true}`, i.claims(t, nil)),
+		"rs256":                     headed(i.key, `{"alg":"rs256","kid":"one"}`, i.claims(t, nil)),
+		"another way of signing":    headed(i.key, `{"alg":"PS256","kid":"one"}`, i.claims(t, nil)),
+		"one token in another":      headed(i.key, `{"alg":"RS256","kid":"one","cty":"JWT"}`, good),
+		"iss of several":            i.signed(t, map[string]any{"iss": []string{i.url}}),
+		"aud of others":             i.signed(t, map[string]any{"aud": []string{"one", "two"}, "azp": "mooring"}),
+		"exp before there was time": i.signed(t, map[string]any{"exp": -1}),
+		"padding":                   good + "==",
 	} {
-		i.now, i.book.kept = i.now.Add(time.Second), nil
+		i.now, i.book.kept = i.now.Add(3*time.Second), nil // thirty a minute are kept
 		if code := i.sync(bad); code != http.StatusUnauthorized {
 			t.Errorf("%s: %d, want 401", name, code)
 		}
@@ -197,6 +225,7 @@ func TestSignedTokensGiveTheRolesOfTheirClaims(t *testing.T) {
 		"a robot syncs another":          {robot, "POST", "/api/v1/environments/production/sync", 403},
 		"somebody of a group sees":       {human, "GET", "/api/v1/environments/production/plan", 200},
 		"somebody of a group acts":       {human, "POST", "/api/v1/environments/preview/sync", 403},
+		"a token for several":            {i.signed(t, map[string]any{"aud": []string{"another", "mooring"}, "azp": "another"}), "POST", "/api/v1/environments/preview/sync", 200},
 		"a session of a token is no way": {human, "GET", "/login?token=" + human, 401},
 	} {
 		if w := ask(i.h, c.method, c.target, "{}", "Authorization", "Bearer "+c.bearer); w.Code != c.want {

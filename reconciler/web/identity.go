@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"mooring.dev/reconciler/access"
 )
@@ -192,7 +193,7 @@ func somebody(r *http.Request, proof string) access.Person {
 // stated is the name a caller claims; it says so, wherever it is shown.
 func stated(r *http.Request) string {
 	name := r.Header.Get("Mooring-User")
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return c < ' ' }) {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return c == unicode.ReplacementChar || !unicode.IsPrint(c) }) {
 		name = "token"
 	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && net.ParseIP(host).IsLoopback() {
@@ -215,11 +216,15 @@ func digest(text string) []byte {
 	return sum[:]
 }
 
-// foreign: a browser says that another site's page sent this.
+// foreign: a browser says that another site's page sent this. Who says it twice
+// may mean either.
 func foreign(r *http.Request) bool {
+	if len(r.Header["Sec-Fetch-Site"]) > 1 || len(r.Header["Origin"]) > 1 {
+		return true
+	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site != "same-origin" && site != "none"
 	}
 	origin := r.Header.Get("Origin")
-	return origin != "" && !strings.HasSuffix(origin, "://"+r.Host)
+	return origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host
 }

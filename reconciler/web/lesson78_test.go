@@ -147,6 +147,18 @@ func TestLesson78WhoIsKnownMayNoMoreThanTheirRole(t *testing.T) {
 	}
 }
 
+// A stated name is one that is seen as it is, or none.
+func TestStatedNamesAreSeen(t *testing.T) {
+	book := &shelf{}
+	h := serve(t, &fake{}, func(o *Options) { o.Audit = book })
+	for name, want := range map[string]string{"Ann O'Neil": "Ann O'Neil", "Åsa": "Åsa", "a\u202enna": "token", "ann\u200b": "token", "a\xffn": "token", "a\tb": "token", strings.Repeat("a", 65): "token"} {
+		ask(h, "POST", "/api/v1/environments/preview/sync", "{}", "Authorization", "Bearer the-token", "Mooring-User", name)
+		if got := book.kept[len(book.kept)-1].Who; got != "local:"+want+" (unverified)" {
+			t.Errorf("%q is shown as %q", name, got)
+		}
+	}
+}
+
 // A proxy on this machine does not let in whoever asks it, where everybody on this
 // machine is let in; and no header makes somebody be here.
 func TestProxiesAreNotThisMachine(t *testing.T) {

@@ -192,9 +192,11 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	text(w, http.StatusOK, "ready\n")
 }
 
-// metrics are open on loopback, else by flag or with the token.
+// metrics are open to who asks on this machine for it, else by flag or with the
+// token: not to another site's page, nor to whom a proxy here speaks for.
 func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
-	if !s.o.Loopback && !s.o.OpenMetrics && !s.mayLook(r) {
+	here := s.o.Loopback && loopbackHost(r.Host) && !passedOn(r)
+	if !here && !s.o.OpenMetrics && !s.mayLook(r) {
 		refuse(w, http.StatusUnauthorized, "no valid token", "start the daemon with --open-metrics, or send the token")
 		return
 	}

@@ -234,6 +234,14 @@ func TestMetricsAreClosedToOtherMachines(t *testing.T) {
 	if w := ask(serve(t, &fake{}, beyond), "GET", "/metrics", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("%d, want 401", w.Code)
 	}
+	for _, from := range [][]string{{"Host", "evil.example"}, {"X-Forwarded-For", "203.0.113.7"}} {
+		if w := ask(serve(t, &fake{}, nil), "GET", "/metrics", "", from...); w.Code != http.StatusUnauthorized {
+			t.Errorf("on this machine with %v: %d, want 401", from, w.Code)
+		}
+		if w := ask(serve(t, &fake{}, nil), "GET", "/metrics", "", append(from, "Authorization", "Bearer the-token")...); w.Code != http.StatusOK {
+			t.Errorf("with %v and a token: %d", from, w.Code)
+		}
+	}
 	opened := func(o *Options) { o.Loopback, o.OpenMetrics = false, true }
 	if w := ask(serve(t, &fake{}, opened), "GET", "/metrics", ""); w.Code != http.StatusOK {
 		t.Errorf("with --open-metrics: %d", w.Code)
