@@ -121,7 +121,7 @@ func driftTable(w io.Writer, d web.Drift) {
 		if it.Actor.Known {
 			who = it.Actor.Name + " by " + it.Actor.Event
 		}
-		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.Format(time.RFC3339), it.Response)
+		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.UTC().Format("2006-01-02 15:04:05Z"), it.Response)
 	}
 	if len(d.Items) > 0 {
 		fmt.Fprintln(w)

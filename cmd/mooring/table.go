@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,6 +13,7 @@ const (
 	tableGap   = 2  // spaces between columns
 	tableLeast = 24 // characters below which a column of words is no column
 	tableBelow = 4  // spaces before what goes on below its line
+	tableTight = 10 // characters to which a column is narrowed at most
 )
 
 // layout lays out lines whose cells end with tabs, as text/tabwriter does. It
@@ -61,6 +63,11 @@ func (t *layout) block(rows [][]string) (lines []string) {
 		}
 		fixed, whole = max(fixed, start), max(whole, start+visible(cells[len(cells)-1]))
 	}
+	if t.width > 0 && fixed > t.width {
+		if narrow := t.narrowed(rows); narrow != nil {
+			return narrow
+		}
+	}
 	for i, cells := range rows {
 		var line strings.Builder
 		for c, w := range widths[i] {
@@ -84,6 +91,85 @@ func (t *layout) block(rows [][]string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// narrowed is a table whose columns are too wide together: in each of them words
+// go on below themselves. The first, which names the row, stays as it is. nil where
+// there is no room for that, or the rows have not the same columns.
+func (t *layout) narrowed(rows [][]string) (lines []string) {
+	widths := t.narrow(rows)
+	if widths == nil {
+		return nil
+	}
+	for _, cells := range rows {
+		var parts [][]string
+		deep := 0
+		for c, cell := range cells {
+			parts = append(parts, wrap("", cell, widths[c], 0))
+			deep = max(deep, len(parts[c]))
+		}
+		for at := range deep {
+			var line strings.Builder
+			for c, part := range parts {
+				text := ""
+				if at < len(part) {
+					text = part[at]
+				}
+				line.WriteString(text + strings.Repeat(" ", widths[c]-visible(text)+tableGap))
+			}
+			lines = append(lines, line.String())
+		}
+	}
+	return lines
+}
+
+// narrow shares a terminal's width among columns: as few words are broken as can
+// be, and what is left goes to the column whose cells are the deepest.
+func (t *layout) narrow(rows [][]string) []int {
+	n := len(rows[0])
+	whole, longest, stiff := make([]int, n), make([]int, n), make([]int, n)
+	for _, cells := range rows {
+		if len(cells) != n {
+			return nil
+		}
+		for c, cell := range cells {
+			whole[c] = max(whole[c], visible(cell))
+			for word := range strings.FieldsSeq(cell) {
+				longest[c] = max(longest[c], visible(word))
+				if strings.Contains(word, "\x1b") { // a colour is not broken
+					stiff[c] = max(stiff[c], visible(word))
+				}
+			}
+		}
+	}
+	stiff[0] = whole[0]
+	widths, left := make([]int, n), 0
+	for most := max(slices.Max(longest), tableTight); ; most-- {
+		if most < tableTight {
+			return nil
+		}
+		left = t.width - tableGap*(n-1)
+		for c := range widths {
+			widths[c] = max(min(longest[c], most), min(whole[c], tableTight), stiff[c])
+			left -= widths[c]
+		}
+		if left >= 0 {
+			break
+		}
+	}
+	for ; left > 0; left-- {
+		deepest := -1
+		for c := range widths {
+			if widths[c] < whole[c] && (deepest < 0 || whole[c]*widths[deepest] > whole[deepest]*widths[c]) {
+				deepest = c
+			}
+		}
+		if deepest < 0 {
+			break
+		}
+		widths[deepest]++
+	}
+	return widths
 }
 
 // stacked is a row where there is no room for columns.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -85,7 +86,11 @@ func TestTableFitsItsTerminal(t *testing.T) {
 				t.Fatalf("a line of %d on a terminal of %d:\n%s", n, width, got)
 			}
 		}
-		squeeze := func(s string) string { return strings.Join(strings.Fields(s), "") }
+		squeeze := func(s string) string { // columns stand beside each other
+			letters := []rune(strings.Join(strings.Fields(s), ""))
+			slices.Sort(letters)
+			return string(letters)
+		}
 		if squeeze(got) != squeeze(text) {
 			t.Fatalf("got\n%s\nof\n%s", got, text)
 		}
@@ -109,6 +114,50 @@ func TestTableByWidth(t *testing.T) {
 		}
 		if out.String() != want {
 			t.Errorf("%d wide:\n%s\nwant\n%s", width, out.String(), want)
+		}
+	}
+}
+
+// A table that is too wide keeps its columns as long as each has room: what a cell
+// has too much goes on below it.
+func TestWideTablesKeepTheirColumns(t *testing.T) {
+	rows := "ITEM\tFIELD\tDECLARED → LIVE\tWHO\tRESPONSE\n" +
+		"3754c966d63f\ttimeout\t3 → 7\tuser/bob by UpdateFunctionConfiguration\thold\n" +
+		"d2d3fb5fa641\tenvironment.GREETING\t\"good morning\" → \"hi\"\tunknown\t\x1b[33malert\x1b[0m\n"
+	for width, want := range map[int]string{
+		92: `
+ITEM          FIELD                 DECLARED → LIVE   WHO                           RESPONSE
+3754c966d63f  timeout               3 → 7             user/bob by                   hold
+                                                      UpdateFunctionConfiguration
+d2d3fb5fa641  environment.GREETING  "good morning" →  unknown                       alert
+                                    "hi"
+`,
+		66: `
+ITEM          FIELD           DECLARED →  WHO             RESPONSE
+                              LIVE
+3754c966d63f  timeout         3 → 7       user/bob by     hold
+                                          UpdateFunction
+                                          Configuration
+d2d3fb5fa641  environment.GR  "good       unknown         alert
+              EETING          morning" →
+                              "hi"
+`,
+		57: `
+ITEM  FIELD  DECLARED → LIVE  WHO  RESPONSE
+3754c966d63f  timeout  3 → 7  user/bob by
+  UpdateFunctionConfiguration  hold
+d2d3fb5fa641  environment.GREETING  "good morning" → "hi"
+  unknown  alert
+`,
+	} {
+		var out bytes.Buffer
+		w := layout{out: &out, width: width}
+		fmt.Fprint(&w, rows)
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if got := "\n" + colours.ReplaceAllString(out.String(), ""); got != want {
+			t.Errorf("%d wide:%s\nwant%s", width, got, want)
 		}
 	}
 }
