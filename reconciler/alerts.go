@@ -117,8 +117,12 @@ func ripe(w *world, since, now time.Time) bool {
 const undecided = "waits for who did it"
 
 // learns: people are told once more, because it is known now who did it, or
-// what is done about it. Other words of an alert may vary.
+// what is done about it, or where it is offered to be declared. Other words of
+// an alert may vary.
 func learns(before journal.Alert, now event) bool {
+	if proposal := now.labels["proposal"]; proposal != "" && proposal != before.Labels["proposal"] {
+		return true
+	}
 	return before.Labels["actor"] != now.labels["actor"] || before.Labels["response"] == undecided && now.labels["response"] != undecided
 }
 

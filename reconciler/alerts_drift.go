@@ -43,13 +43,20 @@ func (p *pass) driftEvent(item record.DriftItem) event {
 	if item.Path != "" {
 		subject += " " + item.Path
 	}
-	return event{
+	ev := event{
 		kind: "drift", key: item.ID, severity: item.Severity, resource: item.Ref.String(),
 		title:  fmt.Sprintf("%s: %s %s: %s", p.e.name, subject, item.Kind, response),
 		text:   fmt.Sprintf("%s\nsince %s\nwho: %s\nresponse: %s", describe(item), inSeconds(item.Since), done, because(string(response), item.Reason)),
 		labels: map[string]string{"item": item.ID, "path": item.Path, "drift": string(item.Kind), "response": string(response), "actor": who},
 		facts:  driftFacts(item, done, string(response)),
 	}
+	if said, ok := p.e.adopting.said[item.ID]; ok && item.Response == record.Propose && p.sayable(said) {
+		text := said.String()
+		ev.text += "\nproposal: " + text
+		ev.labels["proposal"] = text
+		ev.facts = append(ev.facts, journal.Fact{Name: "proposal", Value: text})
+	}
+	return ev
 }
 
 // driftFacts are what people want to know of a difference, in the order they

@@ -71,16 +71,20 @@ type environment struct {
 	// offeredUntil is when an offer that was pushed has to show.
 	offeredUntil time.Time
 	request      atomic.Pointer[request]
-	stale        bool      // a binding moved under what serves, by the last plan
-	cleanFrom    time.Time // when versions may be cleaned up again
-	measured     measured  // when the rollout's measures were asked last
-	probed       probed    // when its functions were called last
-	stageSaid    string    // the last decision about a stage that was remembered
-	trail        trail
-	actors       heardActors
-	ears         ears
-	published    atomic.Pointer[published]
-	lineage      []lineage
+	// adopting is the offer to declare what was changed by hand, and adopted what
+	// became of its pull request.
+	adopting  adopting
+	adopted   atomic.Pointer[request]
+	stale     bool      // a binding moved under what serves, by the last plan
+	cleanFrom time.Time // when versions may be cleaned up again
+	measured  measured  // when the rollout's measures were asked last
+	probed    probed    // when its functions were called last
+	stageSaid string    // the last decision about a stage that was remembered
+	trail     trail
+	actors    heardActors
+	ears      ears
+	published atomic.Pointer[published]
+	lineage   []lineage
 }
 
 // pushed is a move just made: until the repository is read again, the branch
@@ -286,6 +290,7 @@ func (e *environment) tell(now time.Time) {
 		clear(e.resting)
 		clear(e.lastCheck)
 		e.pushed = pushed{}
+		e.adopting.again = time.Time{}
 		e.look.again()
 	}
 	e.lastPass = now

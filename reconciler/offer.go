@@ -23,6 +23,9 @@ type offer struct {
 	draft  sources.Draft
 	commit string // at which the offered branch is
 	key    record.Key
+	// watch: nothing is opened; what is open is made what the draft says, where it
+	// says anything.
+	watch bool
 }
 
 // request is what became of an offer on the host.

@@ -64,6 +64,7 @@ type pass struct {
 	awaits   string
 	heldBy   string
 	offering offer         // what people are to merge
+	adoption offer         // what was changed by hand, to be declared
 	relied   []string      // statements about the content that is asked about
 	atOnce   string        // why what is asked about moves at once although it is to move in stages
 	ahead    record.Queued // the first of the queue; zero: none waits
@@ -136,7 +137,7 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.reconcile(ctx); err != nil {
 		return errors.Join(unread, err)
 	}
-	return errors.Join(unread, p.drift(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
+	return errors.Join(unread, p.drift(ctx), p.adopt(ctx), p.check(ctx), p.soak(ctx), p.promote(ctx))
 }
 
 // nothingToLookAt: nothing was ever released here, and the branch brings

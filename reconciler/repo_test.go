@@ -190,6 +190,9 @@ func (r *repo) Propose(_ context.Context, e sources.Edit) (sources.Proposal, err
 	if head != e.Expect {
 		return sources.Proposal{}, fmt.Errorf("%w: %s is at %.12s", sources.ErrMoved, e.Branch, head)
 	}
+	if len(e.Files) > 0 {
+		return r.put(e, head)
+	}
 	if e.Onto != "" {
 		before := map[string]bool{}
 		r.reach(head, before)
@@ -211,4 +214,25 @@ func (r *repo) Propose(_ context.Context, e sources.Edit) (sources.Proposal, err
 	r.fetched[p.SHA] = true
 	r.moved(e, p.SHA)
 	return p, r.fault("propose:after")
+}
+
+// put offers files on top of a commit.
+func (r *repo) put(e sources.Edit, head string) (sources.Proposal, error) {
+	files := map[string]string{}
+	for name, f := range r.commits[e.Source].Tree.(fstest.MapFS) {
+		files[name] = string(f.Data)
+	}
+	for name, data := range e.Files {
+		files[name] = string(data)
+	}
+	t, id := tree(files)
+	before := map[string]bool{}
+	r.reach(head, before)
+	if head != "" && before[e.Onto] && r.commits[head].TreeID == id {
+		return sources.Proposal{SHA: head}, nil
+	}
+	sha := r.add(e.Branch, sources.Snapshot{Tree: t, TreeID: id, Commit: sources.Commit{Parents: []string{e.Onto}, Message: e.Message}})
+	r.fetched[sha] = true
+	r.moved(e, sha)
+	return sources.Proposal{SHA: sha}, r.fault("propose:after")
 }

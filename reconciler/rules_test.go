@@ -16,6 +16,7 @@ import (
 //	allow    as with no policies at all: the built-in defaults
 //	deny     no to everything; drift is only alerted, events are muted
 //	revert   as allow, and every difference is put back
+//	propose  as allow, and every difference is offered to be declared
 //	failing  it loads, and cannot be evaluated
 //
 // A tree whose policies/mode is "broken" does not load.
@@ -52,10 +53,10 @@ func (r *rules) Evaluate(ctx context.Context, point policy.Point, in policy.Inpu
 	d := policy.Decision{ID: in.Request.ID, Point: point, Revision: r.revision}
 	var err error
 	switch r.mode {
-	case "allow", "revert":
+	case "allow", "revert", "propose":
 		d.Outcome, d.Default = policy.Allow, true
-		if r.mode == "revert" && point == policy.Drift {
-			d.Default, d.Actions = false, actions(in, "revert")
+		if r.mode != "allow" && point == policy.Drift {
+			d.Default, d.Actions = false, actions(in, r.mode)
 		}
 	case "deny":
 		d = refuse(d, in)

@@ -230,6 +230,8 @@ func (p *pass) over(kind, key string) bool {
 		return key != "" && key != queueFull || len(p.spec.After) == 0 // the others end where content is moved
 	case "rollout":
 		return ro.Phase == rollout.Idle && ro.Returned == "" || ro.Phase == rollout.Back && key != short(ro.Release.Commit)
+	case adoptionFault:
+		return p.e.adopting.failed == ""
 	case expiredHold:
 		return p.toldExpired(key)
 	case orphanedFault:

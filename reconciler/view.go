@@ -36,6 +36,7 @@ type published struct {
 	seenAll    bool // a first complete look was had
 	commit     sources.CommitStatus
 	offer      offer
+	adoption   offer
 	// resources are those declared, as they stand; target is what declares them.
 	resources []web.ResourceStatus
 	target    *manifest.Release
@@ -53,7 +54,7 @@ func (p *pass) publish(ctx context.Context, err error) {
 	}
 	pub := &published{
 		status: p.status(ctx, err), drift: p.driftView(), history: slices.Clone(p.st.History), rollouts: slices.Clone(p.st.Rollouts), promotions: slices.Clone(p.st.Promotions), place: p.place(err),
-		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering,
+		seenAll: p.e.look.inventory.Complete || err == nil && p.e.look.at.IsZero(), commit: p.commitStatus(err), offer: p.offering, adoption: p.adoption,
 		lost: p.e.lost.why, resources: p.resourceList(), target: p.target, words: slices.Clone(p.st.Approvals),
 		basis: fmt.Sprint(p.st.Branch, "|", p.st.Rollout.Release.Digest, "|", len(p.st.Approvals), "|", len(p.st.Holds), "|", len(p.st.Drift)),
 	}
@@ -69,7 +70,7 @@ func (p *pass) publish(ctx context.Context, err error) {
 	if before == nil || before.commit != pub.commit {
 		p.e.d.wakeHost()
 	}
-	if before == nil || before.offer != pub.offer || len(before.words) != len(pub.words) {
+	if before == nil || before.offer != pub.offer || before.adoption != pub.adoption || len(before.words) != len(pub.words) {
 		p.e.d.wakeReviews() // there is one to open, or a comment that knows no approval yet
 	}
 	if before == nil || news(before, pub) {
@@ -268,7 +269,11 @@ func (p *pass) driftView() web.Drift {
 	d := web.Drift{Environment: p.e.name, ObservedAt: p.e.look.at, Items: []web.DriftItem{}}
 	d.Coverage = p.coverage()
 	for _, id := range slices.Sorted(maps.Keys(p.st.Drift)) {
-		d.Items = append(d.Items, driftItemView(p.st.Drift[id]))
+		item := driftItemView(p.st.Drift[id])
+		if said, ok := p.e.adopting.said[id]; ok && item.Response == string(record.Propose) {
+			item.Proposal = &said
+		}
+		d.Items = append(d.Items, item)
 	}
 	return d
 }

@@ -111,6 +111,15 @@ func unseen(d web.Drift) error {
 	return nil
 }
 
+// answered is what is done about a difference, and where it is offered to be
+// declared.
+func answered(it web.DriftItem) string {
+	if it.Proposal == nil {
+		return it.Response
+	}
+	return it.Response + ": " + it.Proposal.String()
+}
+
 func driftTable(w io.Writer, d web.Drift) {
 	fmt.Fprintf(w, "%s: %s, %s compared, oldest look %ds ago\n", d.Environment, counted(len(d.Items), "item"), counted(d.Coverage.Compared, "field"), d.Coverage.OldestSeconds)
 	if len(d.Items) > 0 {
@@ -121,7 +130,7 @@ func driftTable(w io.Writer, d web.Drift) {
 		if it.Actor.Known {
 			who = it.Actor.Name + " by " + it.Actor.Event
 		}
-		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.UTC().Format("2006-01-02 15:04:05Z"), it.Response)
+		row(w, it.ID, it.Severity, it.Resource, it.Path, it.Kind, jsonText(it.Declared)+" → "+jsonText(it.Live), who, it.Since.UTC().Format("2006-01-02 15:04:05Z"), answered(it))
 	}
 	if len(d.Items) > 0 {
 		fmt.Fprintln(w)

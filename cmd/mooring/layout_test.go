@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"reconciler/trace/collector":     {},
 	"reconciler/web/browsertest":     {},
 	"reconciler/web":                 {"reconciler/access", "reconciler/journal", "reconciler/record", "reconciler/plan", "reconciler/rollout", "policy", "providers", "sources/manifest"},
-	"reconciler": {"sources", "sources/manifest", "providers", "providers/crew", "policy", "reconciler/access", "reconciler/approve", "reconciler/record", "reconciler/plan",
+	"reconciler": {"sources", "sources/amend", "sources/manifest", "providers", "providers/crew", "policy", "reconciler/access", "reconciler/approve", "reconciler/record", "reconciler/plan",
 		"reconciler/rollout", "reconciler/promote", "reconciler/journal", "reconciler/measure", "reconciler/notify", "reconciler/trace", "reconciler/web"},
 	"cmd/…": {"…"},
 }

@@ -52,6 +52,7 @@ func (e *Environment) clone() *Environment {
 	c.Queue = slices.Clone(e.Queue)
 	c.Requests = maps.Clone(e.Requests)
 	c.Switches = maps.Clone(e.Switches)
+	c.Refused = maps.Clone(e.Refused)
 	c.History = slices.Clone(e.History)
 	return &c
 }

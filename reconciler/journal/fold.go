@@ -30,6 +30,7 @@ const (
 	keepRequests    = 4096 // request ids of our own writes
 	keepRounds      = 4096
 	keepUnnamed     = 256
+	keepRefused     = 1000
 	keepAlerts      = 4096
 	keepOutbox      = 10000
 	keepOutboxBytes = 32 << 20
@@ -75,7 +76,7 @@ func Valid(r Record) error {
 	about, of := 0, 0
 	for _, set := range []bool{r.Admission != nil, r.Fact != nil, r.Intent != nil, r.Outcome != nil, r.Rollout != nil,
 		r.Hold != nil, r.Lift != nil, r.Approval != nil, r.Quarantine != nil, r.Retry != nil, r.Drift != nil,
-		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil, r.Queued != nil, r.Place != nil} {
+		r.Resolved != nil, r.Named != nil, r.Check != nil, r.Soak != nil, r.Promotion != nil, r.Request != nil, r.Switch != nil, r.Queued != nil, r.Place != nil, r.Adoption != nil} {
 		if set {
 			about++
 		}
@@ -162,6 +163,7 @@ func (e *Environment) fill() {
 	fill(&e.Soaked)
 	fill(&e.Requests)
 	fill(&e.Switches)
+	fill(&e.Refused)
 }
 
 func fill[K comparable, V any](m *map[K]V) {
@@ -227,6 +229,8 @@ func (e *Environment) apply(r Record) {
 		e.queued(*r.Queued)
 	case r.Place != nil:
 		e.place(r.Place)
+	case r.Adoption != nil:
+		e.adoption(*r.Adoption)
 	}
 }
 

@@ -74,6 +74,8 @@ func (e *Environment) line(r Record) (kind, ref, text string) {
 		return "request", "", requestLine(*r.Request)
 	case r.Queued != nil:
 		return "promotion", "", queuedLine(*r.Queued)
+	case r.Adoption != nil:
+		return "drift", "", adoptionLine(*r.Adoption)
 	case r.Switch != nil:
 		return "deadman", r.Switch.Alias.String(), e.switchLine(*r.Switch)
 	case r.Alert != nil:
@@ -245,6 +247,24 @@ func queuedLine(q record.Queued) string {
 		return "" // the move says so
 	}
 	return said(fmt.Sprintf("%s from %s is out of the queue, %s", short(q.Key.Content), q.From, q.Outcome), q.Reason)
+}
+
+func adoptionLine(a record.Adoption) string {
+	what := fmt.Sprintf("%d differences", len(a.Items))
+	if len(a.Items) == 1 {
+		what = strings.TrimSpace(a.Items[0].Ref.String() + " " + a.Items[0].Path)
+	}
+	where := " from branch " + a.Branch
+	if a.Number > 0 {
+		where = fmt.Sprintf(" by pull request %d", a.Number)
+	}
+	switch a.Outcome {
+	case record.AdoptionRefused:
+		return "people refused to declare " + what + ", offered" + where
+	case record.AdoptionOver:
+		return "nothing is left to declare of what was offered" + where
+	}
+	return "offered to declare " + what + where
 }
 
 // statementNames are the first of some statements, as people find them again.

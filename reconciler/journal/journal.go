@@ -56,6 +56,7 @@ type Record struct {
 	Audit      *record.Audit       `json:"audit,omitempty"`
 	Queued     *record.Queued      `json:"queued,omitempty"`
 	Place      *record.Place       `json:"place,omitempty"`
+	Adoption   *record.Adoption    `json:"adoption,omitempty"`
 }
 
 // Lift ends a hold.

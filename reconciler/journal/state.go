@@ -67,8 +67,12 @@ type Environment struct {
 	Switches map[manifest.Ref]record.Switch
 	// Place is where it was when something of it was last seen in place; nil:
 	// that was before this was remembered.
-	Place   *record.Place `json:",omitempty"`
-	History []Event       // what people see, bounded to the last 500
+	Place *record.Place `json:",omitempty"`
+	// Adoption is the newest offer to declare what was changed by hand, Refused
+	// what people did not want declared, by its print; bounded.
+	Adoption record.Adoption           `json:",omitzero"`
+	Refused  map[string]record.Refusal `json:",omitempty"`
+	History  []Event                   // what people see, bounded to the last 500
 }
 
 // Rounds counts reverts of one difference.

@@ -80,7 +80,7 @@ func movingTrouble(e EnvironmentStatus, r RolloutStatus, now time.Time) Trouble 
 }
 
 // answers are what Mooring does about a difference, by its response.
-var answers = map[string]string{"revert": "puts back", "hold": "holds", "alert": "only tells", "propose": "only tells", "ignore": "lets be"}
+var answers = map[string]string{"revert": "puts back", "hold": "holds", "alert": "only tells", "propose": "proposes to declare", "ignore": "lets be"}
 
 func driftTroubles(d Drift) []Trouble {
 	if len(d.Items) == 0 {

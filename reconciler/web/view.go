@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"mooring.dev/reconciler/journal"
@@ -272,6 +273,43 @@ type DriftItem struct {
 	Reason    string    `json:"reason,omitempty"`
 	Confirmed bool      `json:"confirmed"`
 	Rounds    int       `json:"rounds,omitempty"`
+	// Proposal is what became of it where the response is propose.
+	Proposal *Proposal `json:"proposal,omitempty"`
+}
+
+// Proposal is the offer to declare a difference as it lives.
+type Proposal struct {
+	State  string `json:"state"` // offered | refused | left (a manifest cannot say it) | held | failed
+	Why    string `json:"why,omitempty"`
+	Branch string `json:"branch,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	Number int    `json:"number,omitempty"` // of the pull request
+	URL    string `json:"url,omitempty"`
+}
+
+// String is Line with the address.
+func (p *Proposal) String() string {
+	if p.URL == "" {
+		return p.Line()
+	}
+	return p.Line() + " " + p.URL
+}
+
+// Line says it in a line.
+func (p *Proposal) Line() string {
+	where := "branch " + p.Branch
+	if p.Number > 0 {
+		where = fmt.Sprintf("pull request %d", p.Number)
+	}
+	switch p.State {
+	case "offered":
+		return "offered by " + where
+	case "refused":
+		return p.Why
+	case "left":
+		return "not offered: " + p.Why
+	}
+	return p.State + ": " + p.Why
 }
 
 // Actor is who did it.

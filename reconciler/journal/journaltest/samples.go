@@ -39,6 +39,8 @@ func Samples() []journal.Record {
 			Provider: manifest.ProviderTarget{AWS: &manifest.AWSTarget{Region: "eu-west-1", Account: "111111111111"}}}}},
 		{Queued: &record.Queued{N: 1, From: "staging", To: "production", Key: release.Key(), Release: release, At: at,
 			Upstream: []record.QueuedUpstream{{Environment: "staging", Soaked: time.Hour, Checks: []record.CheckResult{{Key: release.Key(), Name: "smoke", Passed: true, At: at}}}}}},
+		{Adoption: &record.Adoption{Branch: "mooring/adopt/production", Commit: "9b", Onto: "9a", Items: []record.AdoptionItem{{Ref: fn, Path: "memorySize", Print: "0123"}},
+			Outcome: record.AdoptionRefused, Number: 7, URL: "https://host.example/7", At: at}},
 		{Request: &journal.Request{ID: "r1", Kind: "rollback", By: "ann", Reason: "errors", At: at}},
 		{Decision: &journal.Decision{ID: "dec-1", Point: "admission", Outcome: "allow", Line: []byte(`{"a":1}`), Hash: "sha256:d"}},
 		{Alert: &journal.Alert{ID: "a1", Fingerprint: "f1", Status: "firing", Kind: "drift", Severity: "high", Title: "drift", Text: "memorySize",
