@@ -32,7 +32,7 @@ func onStage(t *testing.T, n *night) (tab *browsertest.Tab, base string) {
 // views are the five, with a fleet in trouble, and what is empty.
 var views = map[string]string{
 	"pipeline": "/", "environment": "/environments/production", "canary": "/environments/staging", "resource": "/environments/production/resources/" + longName,
-	"release": "/environments/staging/releases/sha256:8c1f", "decisions": "/decisions", "empty": "/environments/empty", "rest": "/environments/preview",
+	"release": "/environments/staging/releases/sha256:8c1f", "decisions": "/decisions", "empty": "/environments/empty", "rest": "/environments/preview", "missing": "/environments/gone",
 }
 
 func TestTheWorstNightLooksWell(t *testing.T) {

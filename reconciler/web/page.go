@@ -197,7 +197,7 @@ func (s *server) environmentPage(w http.ResponseWriter, r *http.Request, who acc
 		s.show(w, "environment.html", data)
 		return
 	}
-	http.NotFound(w, r)
+	s.missing(w, who, "", "There is no environment "+name+", or it is not yours to see. One that was taken out of mooring.yaml and removed is in the history alone.")
 }
 
 // judged is a decision record as the page shows it.

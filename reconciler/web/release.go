@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"mooring.dev/policy"
@@ -34,7 +35,7 @@ func (s *server) releasePage(w http.ResponseWriter, r *http.Request, who access.
 	name, wanted := r.PathValue("name"), r.PathValue("release")
 	rollouts, err := s.o.View.Rollouts(r.Context(), RolloutQuery{Environment: name, Release: wanted, Looks: true, Limit: 5})
 	if err == nil && len(rollouts) == 0 {
-		http.NotFound(w, r)
+		s.missing(w, who, name, "No release "+wanted+" came into "+name+" as far as the journal goes back.")
 		return
 	}
 	data := map[string]any{"Frame": s.frame(who, "release "+wanted[:min(12, len(wanted))]+" in "+name), "Name": name, "Wanted": wanted, "Rollouts": rollouts}
@@ -90,8 +91,21 @@ func (a *admission) take(j judged) {
 	if j.Said.Point == policy.Admission {
 		a.Lost, a.Changes = j.Said.Lost, in.Changes
 		a.More = max(0, len(a.Changes)-mostChanges)
-		a.Changes = a.Changes[:len(a.Changes)-a.More]
+		a.Changes = slices.Clone(a.Changes[:len(a.Changes)-a.More])
+		for i := range a.Changes {
+			a.Changes[i].Fields = said(a.Changes[i])
+		}
 	}
+}
+
+// said are the fields of a change but those that a thing is created without.
+func said(c policy.Change) (fields []policy.FieldChange) {
+	for _, f := range c.Fields {
+		if c.Operation != "create" || !slices.Contains([]string{"", "null", `""`, "[]", "{}", "false", "0"}, string(f.After)) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
 }
 
 // judgedOf reads a record.

@@ -48,7 +48,8 @@ func TestAReleaseTellsHowItWasLetIn(t *testing.T) {
 	r := &a.releases["production"][0]
 	r.Promotion.Decision = "dec_promoted"
 	changes := func(before string) string {
-		return `,"changes":[{"resource":"Function/checkout","operation":"update","fields":[{"path":"memorySize","before":` + before + `,"after":1024}]}]`
+		return `,"changes":[{"resource":"Function/checkout","operation":"update","fields":[{"path":"memorySize","before":` + before + `,"after":1024},{"path":"description","before":"what went","after":""}]},` +
+			`{"resource":"Function/hello","operation":"create","fields":[{"path":"kmsKeyArn","before":null,"after":""},{"path":"handler","before":null,"after":"main.handle"},{"path":"layers","before":null,"after":[]}]}]`
 	}
 	a.keep(r.Began.Add(-time.Hour), "dec_promoted", "promotion", r.Release.Digest, "soak of 30m is over", `,"approvals":[{"name":"ann","verified":true,"codes":["cost.memory"]},{"name":"bob","verified":false,"author":true}]`)
 	a.keep(r.Began.Add(-2*time.Minute), "dec_held", "admission", r.Release.Digest, "window closed", changes("111"))
@@ -61,12 +62,12 @@ func TestAReleaseTellsHowItWasLetIn(t *testing.T) {
 	view := "/environments/production/releases/" + r.Release.Digest
 	body := ask(h, "GET", view, "", "Authorization", "Bearer the-token").Body.String()
 	_, body, ok := strings.Cut(body, `id="admission"`)
-	for _, want := range []string{"dec_promoted", "soak of 30m is over", "ann, in view of <code>cost.memory</code>", "bob (only stated) (who wrote it)", "dec_in", "memory grew", "Function/checkout", "memorySize", "<code>512</code>", "<code>1024</code>"} {
+	for _, want := range []string{"dec_promoted", "soak of 30m is over", "ann, in view of <code>cost.memory</code>", "bob (only stated) (who wrote it)", "dec_in", "memory grew", "Function/checkout", "memorySize", "<code>512</code>", "<code>1024</code>", "<td data-label=\"before\">–</td>", "main.handle", "what went"} {
 		if !ok || !strings.Contains(body, want) {
 			t.Errorf("it does not tell %q", want)
 		}
 	}
-	for _, not := range []string{"dec_held", "dec_other", "dec_later", "222", "111"} {
+	for _, not := range []string{"dec_held", "dec_other", "dec_later", "222", "111", "kmsKeyArn", "layers", "null"} {
 		if strings.Contains(body, not) {
 			t.Errorf("it tells %q", not)
 		}

@@ -181,7 +181,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusInternalServerError, "internal fault", "this is a defect; the daemon goes on")
 		}
 	}()
-	s.mux.ServeHTTP(w, r)
+	s.route(w, r)
 }
 
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
