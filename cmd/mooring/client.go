@@ -25,6 +25,7 @@ type client struct {
 	authority string // PEM file, "" : the system's
 	token     string
 	inClear   bool // the token may go over the network as it is
+	trust     trust
 }
 
 func (c *client) flags(cmd *cobra.Command) {
@@ -43,21 +44,24 @@ func (c *client) identify(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	c.token = tokenOf(state)
+	c.as(state, cmd.Flags().Changed("server"))
 	return nil
 }
 
-// tokenOf is that of whoever asks, or of a daemon on this machine; "" when
-// there is none.
-func tokenOf(state string) string {
-	if token := os.Getenv("MOORING_TOKEN"); token != "" {
-		return token
+// as takes the token of whoever asks, or of a daemon on this machine; none where
+// there is none. named: somebody said which server.
+func (c *client) as(state string, named bool) {
+	c.trust = trust{named: named, given: true}
+	if c.token = os.Getenv("MOORING_TOKEN"); c.token == "" {
+		c.found(filepath.Join(state, "token"))
 	}
-	token, err := os.ReadFile(filepath.Join(state, "token"))
-	if err != nil {
-		return ""
+}
+
+// found takes the token of a daemon's file, where it can be read.
+func (c *client) found(path string) {
+	if token, err := os.ReadFile(path); err == nil {
+		c.token, c.trust.given = strings.TrimSpace(string(token)), false
 	}
-	return strings.TrimSpace(string(token))
 }
 
 // defaultServer is where a daemon on this machine is.
@@ -110,6 +114,9 @@ func (c *client) request(ctx context.Context, method, path string, body io.Reade
 	}
 	if req.URL.Scheme == "http" && !c.inClear && !loopback(req.URL.Hostname()) {
 		return nil, fmt.Errorf("--server %s: the token would go over the network in clear; name a daemon with a certificate (https://…), or reach it by a tunnel to 127.0.0.1; --insecure-server sends it all the same", c.server)
+	}
+	if err := c.proven(ctx); err != nil {
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	return req, nil

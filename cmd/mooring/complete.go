@@ -112,8 +112,9 @@ func begins(all []string, begun string) []string {
 func askingOf(cmd *cobra.Command, args []string) *asking {
 	_ = fromEnvironment(cmd.Flags(), os.LookupEnv) // a wrong one is told when the command runs
 	a := &asking{cmd: cmd, args: args, client: client{server: cmp.Or(os.Getenv("MOORING_SERVER"), defaultServer)}}
+	named := os.Getenv("MOORING_SERVER") != ""
 	if f := cmd.Flags().Lookup("server"); f != nil {
-		a.server = f.Value.String()
+		a.server, named = f.Value.String(), f.Changed
 	}
 	if f := cmd.Flags().Lookup("insecure-server"); f != nil {
 		a.inClear = f.Value.String() == "true"
@@ -122,7 +123,7 @@ func askingOf(cmd *cobra.Command, args []string) *asking {
 	if f := cmd.Flags().Lookup("state"); f != nil {
 		state = f.Value.String()
 	}
-	a.token = tokenOf(state)
+	a.as(state, named)
 	if f := cmd.Flags().Lookup("environment"); f != nil && f.Value.Type() == "string" {
 		a.environment = f.Value.String()
 	}

@@ -196,7 +196,11 @@ func diagnosed(ctx context.Context, f *platforms, p *manifest.Pipeline, e manife
 func (d *doctoring) ofDaemon(ctx context.Context) []diagnose.Check {
 	var status web.Status
 	about := diagnose.Daemon{Server: d.server, Asked: d.asked, Wanted: d.pipeline}
-	if about.Err = d.get(ctx, "/api/v1/status", &status); about.Err != nil {
+	about.Err = d.get(ctx, "/api/v1/status", &status)
+	if errors.Is(about.Err, errUnproved) {
+		about.Unproved, about.Err = true, nil
+	}
+	if about.Err != nil || about.Unproved {
 		return []diagnose.Check{diagnose.OfDaemon(d.at, about)}
 	}
 	about.Environs, about.Pipeline = len(status.Environments), status.Pipeline

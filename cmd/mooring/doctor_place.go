@@ -23,8 +23,8 @@ func (d *doctoring) locate(flags *pflag.FlagSet) {
 	if own := d.ownServer(); !d.asked && flags.Changed("listen") && own != "" {
 		d.server = own
 	}
-	if own, err := os.ReadFile(d.runFlags.tokenFile); err == nil && os.Getenv("MOORING_TOKEN") == "" {
-		d.token = strings.TrimSpace(string(own))
+	if d.runFlags.tokenFile != "" && os.Getenv("MOORING_TOKEN") == "" {
+		d.found(d.runFlags.tokenFile)
 	}
 	d.at = diagnose.Place{
 		Repository: given(flags, "repo", "path", "control", "git-token-file", "git-github-app", "git-github-app-key", "git-user", "git-ssh-key", "git-known-hosts", "ca-file"),

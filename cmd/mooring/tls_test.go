@@ -179,6 +179,7 @@ func TestTokenStaysOffTheNetwork(t *testing.T) {
 		{client{server: "http://localhost:8420", token: "t"}, true},
 		{client{server: "http://mooring.example.com:8420"}, true},
 	} {
+		c.c.trust = trust{named: true, given: true}
 		req, err := c.c.request(t.Context(), http.MethodGet, "/", nil)
 		if (err == nil) != c.sent || err == nil && c.c.token != "" && req.Header.Get("Authorization") != "Bearer t" {
 			t.Errorf("%+v: %v", c.c, err)

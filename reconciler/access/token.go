@@ -15,6 +15,9 @@ import (
 // tokenPrefix makes a token known to scanners for leaked secrets.
 const tokenPrefix = "mooring_"
 
+// idSize is how much of its digest names a token.
+const idSize = 12
+
 // Token is how a person proves who they are. The secret itself is not in it,
 // only its digest: it is random and long, so that a plain digest tells nothing.
 type Token struct {
@@ -75,7 +78,7 @@ func (ts Tokens) Issue(t Token, random []byte) (Tokens, string, error) {
 	}
 	secret := tokenPrefix + hex.EncodeToString(random)
 	t.Digest = digest(secret)
-	t.ID = t.Digest[:12]
+	t.ID = t.Digest[:idSize]
 	return append(slices.Clone(ts), t), secret, nil
 }
 

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 )
 
@@ -183,7 +184,10 @@ type Daemon struct {
 	// Stranger: what answers is no mooring; Pipeline is whose daemon it says it is,
 	// "" where it has read none yet, and Wanted the pipeline that is diagnosed, "" where
 	// that is not known.
-	Stranger         bool
+	Stranger bool
+	// Unproved: what answers did not prove that it knows the token, and was not
+	// asked anything.
+	Unproved         bool
 	Pipeline, Wanted string
 	// Troubled are environments whose last pass failed, with the error.
 	Troubled []string
@@ -203,6 +207,15 @@ func (d Daemon) who() string {
 	return fmt.Sprintf("is the daemon of pipeline %s, and this one is %s", d.Pipeline, d.Wanted)
 }
 
+// listening shows what listens at an address's port, and whose it is.
+func listening(server string) string {
+	port := "80"
+	if u, err := url.Parse(server); err == nil && u.Port() != "" {
+		port = u.Port()
+	}
+	return "sudo ss -ltnp 'sport = :" + port + "'"
+}
+
 // OfDaemon judges a daemon.
 func OfDaemon(at Place, d Daemon) Check {
 	s := subject{name: "daemon"}
@@ -211,6 +224,9 @@ func OfDaemon(at Place, d Daemon) Check {
 		return s.fault("start it with `mooring run`, or correct --server; its token comes from MOORING_TOKEN or the state folder", "%v", d.Err)
 	case d.Err != nil:
 		return s.skipped("none answers at %s: %v", d.Server, d.Err)
+	case d.Unproved:
+		return s.fault("see what listens there, and stop it; where it is the daemon all the same, with another state folder, name that with --state", "what listens at %s did not prove that it is the daemon of this state folder: the token was not sent to it", d.Server).
+			by(listening(d.Server))
 	case d.Other() && d.Asked:
 		return s.fault("correct --server", "what answers at %s %s", d.Server, d.who())
 	case d.Other():

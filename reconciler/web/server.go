@@ -112,7 +112,7 @@ func (s *server) ownToken() string {
 }
 
 func (s *server) routes() {
-	s.open("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	s.open("GET /healthz", s.healthy)
 	s.open("GET /readyz", s.ready)
 	s.mux.HandleFunc("GET /metrics", s.metrics)
 	s.logins()
