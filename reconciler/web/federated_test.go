@@ -300,6 +300,9 @@ func keyTakenBack(t *testing.T) {
 	want("a key", 0, i.key, "one", http.StatusOK)
 	i.issuer.PublicKeys = []oidctest.PublicKey{{PublicKey: next.Public(), KeyID: "two", Algorithm: oidc.RS256}}
 	want("ten minutes less", 10*time.Minute-time.Second, i.key, "one", http.StatusOK)
+	if n := i.asked.Load(); n != 2 {
+		t.Errorf("the issuer was asked %d times for what is known, want 2", n)
+	}
 	want("ten minutes after", time.Second, i.key, "one", http.StatusUnauthorized)
 	want("the key in its place", time.Minute, next, "two", http.StatusOK)
 
