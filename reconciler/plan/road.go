@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,8 +23,9 @@ type Forecast struct {
 
 // Road is the planner run to its fixed point on a copy of the world: every
 // step until in.Target is in force, traffic stages included, as if no hold
-// stood and every approval and verdict came. Whoever judges a release has to
-// see the deletions that would need approval.
+// stood, every approval and verdict came, and what keeps a phase from being over
+// were over. Whoever judges a release has to see the deletions that would need
+// approval, also while something else is in the way.
 func Road(in Input) []Step { return Foresee(in).Steps }
 
 // Foresee is Road with what the planner would hold and wait for.
@@ -37,7 +39,7 @@ func Foresee(in Input) Forecast {
 	in.atRest = map[manifest.Ref]bool{}
 	holds := map[string]record.Hold{}
 	bound := 8*len(in.Target.Resources) + 8*len(in.Inventory.Orphans) + 64
-	phase := rollout.Phase("none yet")
+	phase, blocked := rollout.Phase("none yet"), false
 	for pass := range bound {
 		p := Make(in)
 		if pass == 0 {
@@ -47,7 +49,9 @@ func Foresee(in Input) Forecast {
 			phase = in.Rollout.Phase
 			predict(in, holds)
 		}
-		road.Waits = p.Waits
+		if !blocked {
+			road.Waits = p.Waits
+		}
 		road.Adopt = append(road.Adopt, p.Adopt...)
 		road.Steps = append(road.Steps, p.Steps...)
 		in = remember(in, p)
@@ -59,7 +63,10 @@ func Foresee(in Input) Forecast {
 		}
 		next, moved := ahead(in, p)
 		if !moved && len(p.Facts) == 0 {
-			break
+			if in.Rollout.Phase == rollout.Idle {
+				break
+			}
+			blocked, next = true, past(in, p)
 		}
 		in = next
 	}
@@ -98,6 +105,9 @@ func begin(in Input) Input {
 			}
 		}
 	}
+	for _, f := range functions {
+		pointed(&in, f) // whatever a hand made of it: people are to say that it goes on
+	}
 	in.Rollout = rollout.State{
 		Release: record.Release{Commit: in.Target.Commit, Content: in.Target.Content, Overlay: in.Target.Overlay, Digest: in.Target.Digest},
 		Stable:  stable, Phase: rollout.Expand, Functions: functions, Stages: stages,
@@ -114,12 +124,17 @@ func goneBack(in *Input) record.Release {
 		return s.Release
 	}
 	for _, f := range in.Rollout.Functions {
-		if live, ok := in.Inventory.Live[f.Alias]; ok && live.Exists && f.Stable != "" {
-			live.Routing = providers.Routing{Version: f.Stable}
-			in.Inventory.Live[f.Alias] = live
-		}
+		pointed(in, f)
 	}
 	return in.Rollout.Stable
+}
+
+// pointed has the alias of a function at its stable version.
+func pointed(in *Input, f rollout.Function) {
+	if live, ok := in.Inventory.Live[f.Alias]; ok && live.Exists && f.Stable != "" {
+		live.Routing = providers.Routing{Version: f.Stable}
+		in.Inventory.Live[f.Alias] = live
+	}
 }
 
 // remember folds a look's facts.
@@ -159,6 +174,29 @@ func ahead(in Input, p Plan) (Input, bool) {
 	}
 	in.Rollout = s
 	return in, true
+}
+
+// past moves the rollout on over what keeps its phase from being over: a version
+// that cannot be foreseen, an alias that somebody else moved, a thing that does not
+// answer. What it is about gets no steps; what comes after it does.
+func past(in Input, p Plan) Input {
+	s := in.Rollout
+	s.Functions = slices.Clone(s.Functions)
+	switch s.Phase {
+	case rollout.Expand, rollout.Check:
+		for i, f := range s.Functions {
+			s.Functions[i].New = cmp.Or(f.New, p.Signal.Versions[f.Ref], f.Stable)
+		}
+		s.Phase, s.Stage, s.Weight = rollout.Shift, 0, firstWeight(s)
+	case rollout.Shift:
+		s.Phase, s.Weight = rollout.Connect, 100
+	case rollout.Connect:
+		s.Phase = rollout.Contract
+	default:
+		s.Phase = rollout.Idle
+	}
+	in.Rollout = s
+	return in
 }
 
 func firstWeight(s rollout.State) int {
