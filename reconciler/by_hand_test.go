@@ -269,3 +269,39 @@ func TestWhoseAChangeIs(t *testing.T) {
 		}
 	}
 }
+
+// Content that failed in an environment whose branch people took back since is
+// tried again when a person says so, and comes in when a person asks for it.
+func TestWhatFailedAndWasTakenBackIsRetried(t *testing.T) {
+	s, first, second := byHand(t)
+	second.checkout = badCode(8)
+	s.platform.SetErrors(second.checkout, 0.5)
+	s.platform.SetTraffic("staging-checkout", memory.Traffic{PerSecond: 100})
+	s.repo.commit("env/preview", second.files())
+	failed := func() bool { return len(s.watch.environment("staging").Quarantine) > 0 }
+	if !s.until(time.Hour, failed) {
+		t.Fatalf("it does not fail: %v", s.open())
+	}
+	s.repo.commit("env/staging", first.files())
+	why := func(code string) func() bool {
+		return func() bool {
+			st := s.d.environment("staging").published.Load().status
+			return s.carries("staging", first) && st.PromotionCode == code
+		}
+	}
+	if !s.until(time.Hour, why("quarantined")) {
+		t.Fatalf("it is not kept out: %+v", s.d.environment("staging").published.Load().status)
+	}
+	must(s.ask("staging", func(ctx context.Context, d *Daemon) error {
+		return d.Rollout(ctx, web.RolloutRequest{Environment: "staging", Act: web.RolloutRetry, By: access.Stated("bob")})
+	}))
+	if !s.until(10*time.Minute, why("returned")) || failed() {
+		t.Fatalf("retried, it waits for %q", s.d.environment("staging").published.Load().status.Promotion)
+	}
+	moves := s.moves("staging")
+	must(s.ask("staging", func(ctx context.Context, d *Daemon) error { return d.Promote(ctx, "staging", access.Stated("bob")) }))
+	if !s.until(10*time.Minute, func() bool { return s.moves("staging") > moves }) {
+		t.Errorf("asked for, it does not come in: %q", s.d.environment("staging").published.Load().status.Promotion)
+	}
+	sound(t, s)
+}

@@ -93,16 +93,31 @@ func (e *environment) resume(r web.RolloutRequest) ([]journal.Record, error) {
 }
 
 // retry takes failed content out of quarantine, and tries steps again that were
-// refused for good: what refused them, as a missing right, may be gone.
+// refused for good: what refused them, as a missing right, may be gone. What
+// failed here is the content let in last or, where the branch has another since,
+// the one that would come in but for that.
 func (e *environment) retry(r web.RolloutRequest) ([]journal.Record, error) {
 	st := e.state()
 	if st.Admitted == nil {
 		return nil, errors.New("nothing was admitted yet")
 	}
-	if _, bad := quarantined(st, st.Admitted.Release.Key()); !bad && len(st.Parked) == 0 {
-		return nil, errors.New("its content is not quarantined, and no step was refused for good")
+	key := st.Admitted.Release.Key()
+	if _, bad := quarantined(st, key); !bad && len(st.Parked) == 0 {
+		if key = keptOut(st); key == (record.Key{}) {
+			return nil, errors.New("its content is not quarantined, and no step was refused for good")
+		}
 	}
-	return []journal.Record{{Retry: &journal.Retry{Key: st.Admitted.Release.Key(), By: r.By.Name, Reason: r.Reason}}}, nil
+	return []journal.Record{{Retry: &journal.Retry{Key: key, By: r.By.Name, Reason: r.Reason}}}, nil
+}
+
+// keptOut is the quarantined content that waits to be moved in; zero: none does.
+func keptOut(st *journal.Environment) record.Key {
+	if n := len(st.Promotions); n > 0 && st.Promotions[n-1].Outcome == "held" {
+		if _, bad := quarantined(st, st.Promotions[n-1].Key); bad {
+			return st.Promotions[n-1].Key
+		}
+	}
+	return record.Key{}
 }
 
 // paused is why a person wants the release that moves to stay at its weight.
