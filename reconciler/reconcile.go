@@ -63,7 +63,7 @@ func (p *pass) settle(ctx context.Context, signal rollout.Signal) (rollout.State
 		if err := p.consequences(ctx, ro, next); err != nil {
 			return ro, err
 		}
-		signal = rollout.Signal{Held: signal.Held, Pause: signal.Pause, Unasked: signal.Unasked, Advance: signal.Advance, WeightCap: signal.WeightCap}
+		signal = rollout.Signal{Held: signal.Held, Pause: signal.Pause, Unasked: signal.Unasked, Unadvanced: signal.Unadvanced, Advance: signal.Advance, WeightCap: signal.WeightCap}
 		moved := next.Phase != ro.Phase || next.Weight != ro.Weight || next.Release != ro.Release || next.Stage != ro.Stage
 		ro = next
 		if !moved {

@@ -222,6 +222,8 @@ func (p *pass) askRollout(ctx context.Context, sig *rollout.Signal, ro rollout.S
 	case ro.Phase != rollout.Shift:
 		// Before the first traffic there is no evidence that advance could
 		// rest on: only abort and pause keep it from beginning.
+	case d.Outcome == policy.Hold && !d.Default:
+		sig.Unadvanced = reason(d)
 	case d.Outcome != policy.Allow && !d.Default:
 		sig.Pause = reason(d)
 	}

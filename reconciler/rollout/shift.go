@@ -113,16 +113,20 @@ func (s *State) shift(sig Signal) {
 	}
 	late := s.Elapsed >= max(s.hold(), time.Duration(s.Analysis.MaxHold))
 	may := s.Verdict == Pass || sig.Advance || late && s.Analysis.OnUndecided == "proceed"
+	waits := may && sig.Unadvanced != ""
+	may = may && !waits
 	s.Asking = may && s.Stage+1 >= len(s.Stages) && !s.proved()
 	may = may && !s.Asking
 	switch {
 	case may && sig.Routed:
 		s.leaveStage()
+	case waits && !late:
+		s.Paused = sig.Unadvanced
 	case may || !late:
 	case s.Analysis.OnUndecided == "rollback":
-		s.giveUp(ByUndecided, s.undecided())
+		s.giveUp(ByUndecided, s.undecided(sig.Unadvanced))
 	default:
-		s.Paused = s.undecided()
+		s.Paused = s.undecided(sig.Unadvanced)
 	}
 }
 
@@ -145,7 +149,12 @@ func (s *State) proved() bool {
 	return !slices.ContainsFunc(s.Functions, func(f Function) bool { return f.shifts() && !f.Proved })
 }
 
-func (s *State) undecided() string {
+// undecided is why a stage is not left that lasts too long; unadvanced is why
+// policy does not let it go on.
+func (s *State) undecided(unadvanced string) string {
+	if unadvanced != "" && s.Verdict == Pass {
+		return "undecided: " + unadvanced
+	}
 	if s.Asking {
 		return "undecided: no answer to the post-traffic check"
 	}

@@ -154,11 +154,14 @@ type Signal struct {
 	// Held: an active hold or manual sync stops forward motion; why.
 	Held string
 	// Policy at the rollout point. Unasked: it could not be evaluated; why.
-	Unasked   string
-	Abort     string // why, "" for none; a person may say it too
-	Pause     string
-	Advance   bool // policy positively says go on (replaces a missing pass)
-	WeightCap int  // percent; 0: none
+	Unasked string
+	Abort   string // why, "" for none; a person may say it too
+	Pause   string
+	// Unadvanced: policies say when to go on, and none says so yet; why. The stage
+	// is not left, and its time goes on: they may wait for that.
+	Unadvanced string
+	Advance    bool // policy positively says go on (replaces a missing pass)
+	WeightCap  int  // percent; 0: none
 	// Rollback asks to return to stable as a person or a rule wants; why.
 	Rollback string
 	// Impossible: a step of this release failed for good; why.
