@@ -79,6 +79,7 @@ func events() []event {
 		signals("silent, ready", Signal{Unasked: "no answer of policy", Ready: true, Routed: true}),
 		signals("foreign, ready", Signal{Foreign: "user/bob", Ready: true}),
 		signals("capped at 5", Signal{WeightCap: 5, Routed: true}),
+		signals("not advanced, routed", Signal{Unadvanced: "no policy says advance yet", Routed: true, Ready: true}),
 		signals("policy advances", Signal{Advance: true, Routed: true}),
 		signals("alarm", Signal{Abort: "alarm", Routed: true}),
 		signals("alarm, held", Signal{Abort: "alarm", Held: "incident"}),
