@@ -21,6 +21,7 @@ type queueKind struct{ p *Provider }
 func (k queueKind) rights() []rights.Row {
 	return []rights.Row{
 		toObserve(queueARN, "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
+		because(toObserve(everything, "sqs:ListQueues"), "which of many are there; without it each is asked for"),
 		toManage(queueARN, "sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"),
 		toDelete(queueARN, "sqs:DeleteQueue"),
 	}

@@ -161,7 +161,7 @@ func TestEveryCallHasARight(t *testing.T) {
 // importCalls are those that only an import makes: by whoever imports, once,
 // and never by the daemon.
 var importCalls = []string{
-	"dynamodb:ListTables", "eventbridge:ListEventBuses", "s3:GetBucketLocation", "s3:ListBuckets", "sfn:ListStateMachines", "sns:ListTopics", "sqs:ListQueues",
+	"dynamodb:ListTables", "eventbridge:ListEventBuses", "s3:GetBucketLocation", "s3:ListBuckets", "sfn:ListStateMachines", "sns:ListTopics",
 }
 
 // TestImportCallsAreImports: nothing that the daemon calls comes to them, and
