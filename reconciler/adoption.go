@@ -56,11 +56,11 @@ func (p *pass) adopt(ctx context.Context) error {
 	return err
 }
 
-// settled: the branch's head is in force, so that what differs from it is
-// nobody's release.
+// settled: the branch's head was let in and is in force, so that what differs
+// from it is nobody's release.
 func (p *pass) settled() bool {
-	ro := p.st.Rollout
-	return p.head.there && p.head.err == nil && p.head.release != nil && p.target != nil && !p.e.look.at.IsZero() &&
+	ro, a := p.st.Rollout, p.st.Admitted
+	return p.head.there && a != nil && a.Release.Commit == p.head.snap.Commit.SHA && p.head.err == nil && p.head.release != nil && p.target != nil && !p.e.look.at.IsZero() &&
 		ro.Phase == rollout.Idle && p.head.release.Digest == ro.Release.Digest
 }
 

@@ -294,7 +294,18 @@ func TestAnAdoptionFollowsItsBranchAtItsPace(t *testing.T) {
 		}
 		synctest.Wait()
 		if pushes > 3+24 {
-			t.Errorf("%d pushes in two hours", pushes)
+			t.Errorf("%d pushes in two hours for a value that comes and goes", pushes-3)
+		}
+		s.wait(30 * time.Minute)
+		before := pushes
+		s.repo.mu.Lock()
+		s.repo.r.rewrite("env/production", firstContent().files())
+		s.repo.mu.Unlock()
+		s.wait(5 * time.Minute)
+		s.byHand("timeout", "30")
+		s.wait(30 * time.Minute)
+		if st := s.status("production"); st.State != "held" || pushes != before {
+			t.Errorf("%d pushes onto a commit that was not let in; production is %s", pushes-before, st.State)
 		}
 	})
 }

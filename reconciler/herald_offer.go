@@ -38,9 +38,7 @@ func (h *herald) bring(ctx context.Context, e *environment, name string, o offer
 	case err != nil:
 		return err
 	case ok && there.State == sources.RequestClosed && there.Commit == o.commit:
-		if !o.watch || o.draft.Title == "" { // else it was taken back
-			learn(request{key: o.key, number: there.Number, url: there.URL, closed: true})
-		}
+		learn(request{key: o.key, number: there.Number, url: there.URL, closed: true})
 		return nil
 	case ok && there.State == sources.RequestMerged && there.Commit == o.commit:
 		h.d.nudgeFetch()

@@ -136,7 +136,7 @@ func linesOf(actions []Action) string {
 // varying are the labels of an event that change while its alert lasts: who did
 // it is learned later, what is done about it is decided. As labels there they
 // would make another alert of it, and the first would never end.
-func varying() []string { return []string{"actor", "drift", "response"} }
+func varying() []string { return []string{"actor", "drift", "proposal", "response"} }
 
 // labels never lets an event's own labels hide what the alert is.
 func labels(e Event) map[string]string {
