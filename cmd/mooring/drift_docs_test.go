@@ -62,9 +62,61 @@ otherwise for any of it: see [policy.md](policy.md).
 - **hold**: not touched until a person says so ("mooring drift revert" or "accept"). What operators do in an incident is held,
   and so is what putting back might make worse.
 - **alert**: told, not touched.
+- **propose**: offered as a pull request that declares it, by policy only: see [below](#declaring-what-was-changed-by-hand).
 
 Each difference is told with who did it, where CloudTrail knows ([how soon](#how-soon)), and with its severity. Reverting stops after a few rounds against
 another writer and becomes a hold. Sensitive values are keyed tokens here as everywhere (hmac:…): equal values have equal tokens.
+`
+
+// driftAdoption is the chapter about the answer propose.
+const driftAdoption = `
+## Declaring what was changed by hand
+
+What somebody did in an incident is often right, and should stand in Git. A drift policy says so with ` + "`" + `propose` + "`" + `:
+
+` + "`" + `` + "`" + `` + "`" + `rego
+package policy.drift.keep
+
+action contains {"item": i.id, "do": "propose", "reason": "what on call needs is kept"} if {
+	some i in input.items
+	i.path in {"memorySize", "timeout", "reservedConcurrentExecutions"}
+}
+` + "`" + `` + "`" + `` + "`" + `
+
+Mooring then edits the environment's manifests so that they declare what lives, pushes that to the branch ` + "`" + `mooring/adopt/ENVIRONMENT` + "`" + `, and opens
+one pull request from it into the environment's branch, where the pipeline names a [host](hosts.md). The alert, ` + "`" + `mooring drift` + "`" + `, the page and the
+API (` + "`" + `proposal` + "`" + `) say where it is. Nothing is put back meanwhile, and a difference that is held is offered when the hold is lifted.
+
+**What is written, and where.** An environment that has its manifests to itself (it comes after none, none comes after it, none reads its folder) has
+them edited where the field stands. Of all others the edit goes to ` + "`" + `environments/ENVIRONMENT.yaml` + "`" + `: the value that the manifest names, the patch that
+is about it, or a new one. No other environment is changed by it. What is not edited keeps its bytes, comments included. An address of something
+declared is written as a reference. Before anything is pushed the edited tree is rendered: each difference has to be declared as it lives, and no
+other field of any resource may have changed. What does not come out so is not adopted, and the request says why:
+
+| not adopted | because | instead |
+|---|---|---|
+| a secret, or what is known as a token only, as are variables that nobody declared | no secret is written | declare it as a ` + "`" + `secret` + "`" + ` or ` + "`" + `parameter` + "`" + `, or put it back |
+| code | what was tested is what is deployed | build it, and name its digest |
+| where an alias points, published versions | releases move traffic | release, or roll back |
+| a reference that lives as something that is not declared here | it would be a literal where a name is meant | declare the other thing |
+| a resource of its own that is gone | whether it is declared is a decision about what it held | take its manifest out, or let it be made again |
+| fields no manifest has; files written with anchors, aliases or text folded over lines where the edit would be | a program would have to guess | edit it by hand |
+
+At most 100 differences go into one request.
+
+**Merged**, it is a commit like any other: admission policy judges it, and the difference ends when it is in force. However it is merged, what counts is
+what it declares. **Closed** and not merged, or its branch deleted, it is refused: it is not offered again while the same value lives, also after a
+restart, and the difference stays told, with the number of the request that was closed. Another value is offered anew, and opening the request again takes
+the refusal back. When the difference goes by itself, the branch is set back to the environment's and the request says that nothing is left, so that merging it late does nothing.
+The request follows its base branch and what differs, and is changed every five minutes at most.
+
+**How long it stays.** [Promotion](promotion.md) takes trees whole. In an environment with ` + "`" + `after` + "`" + `, the next content brings the copy of
+` + "`" + `environments/ENVIRONMENT.yaml` + "`" + ` that the environment before has, and takes the adoption back. The request says so, with the command that brings the
+same commit to where content begins (` + "`" + `git cherry-pick -x COMMIT` + "`" + `). Until other content comes, ` + "`" + `mooring status` + "`" + ` shows the promotion as ` + "`" + `returned` + "`" + ` and nothing is taken back.
+
+**Without a host** the pushed branch is the offer, and the alert names it. A working folder as the repository, and one that takes no push, are told as an alert of kind
+` + "`" + `adoption` + "`" + `; the differences are told as before. Mooring's Git credentials need the right to push ` + "`" + `mooring/adopt/` + "`" + ` branches, replaced at will, and no other.
+` + "`" + `mooring run --once` + "`" + ` pushes the branch and speaks with no host.
 `
 
 func driftDocs(t *testing.T, rows []driftRow) string {
@@ -105,6 +157,7 @@ drifts: %d are made, in %d rows; the others say why not.
 	p.left(t)
 	p.chapters()
 	p.nothing()
+	p.WriteString(driftAdoption)
 	return p.String()
 }
 
