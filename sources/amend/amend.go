@@ -107,6 +107,9 @@ func Edit(in Input) (Result, error) {
 		return strings.Compare(a.Ref.String()+"\x00"+a.Path+"\x00"+a.Kind, b.Ref.String()+"\x00"+b.Path+"\x00"+b.Kind)
 	})
 	var left []Left
+	if w.atOnce(items) {
+		items = slices.DeleteFunc(items, func(i Item) bool { return refused(i) == "" })
+	}
 	for i, item := range items {
 		why := refused(item)
 		if i >= MaxItems {
@@ -130,6 +133,27 @@ func Edit(in Input) (Result, error) {
 		return strings.Compare(a.Item.Ref.String()+a.Item.Path, b.Item.Ref.String()+b.Item.Path)
 	})
 	return out, nil
+}
+
+// many differences are first tried at once: each rendering of a large tree takes
+// its time.
+const many = 8
+
+// atOnce adopts all that may be in one go, where there are many of them.
+func (w *work) atOnce(items []Item) bool {
+	var wanted []Item
+	var each []way
+	for _, item := range items {
+		if refused(item) != "" {
+			continue
+		}
+		ways, err := w.ways(item)
+		if err != nil || len(ways) == 0 {
+			return false
+		}
+		wanted, each = append(wanted, item), append(each, ways[0])
+	}
+	return len(wanted) > many && len(wanted) <= MaxItems && w.try(each, wanted) == nil
 }
 
 // together tries once more what failed alone: fields that only fit each other.
@@ -193,7 +217,17 @@ type work struct {
 	overlay string                             // file; it need not be there yet
 	files   map[string][]byte                  // edited so far
 	adopted []Adopted
+	budget  int // renderings that may be tried still
 }
+
+// effort bounds what one edit renders: resources times renderings. It is about
+// a few seconds.
+const effort = 200_000
+
+// minTries are the renderings that a tree of any size gets.
+const minTries = 20
+
+var errEffort = errors.New("there is too much to be tried at once: it is offered when the others are in")
 
 func newWork(in Input) (*work, error) {
 	if in.Loader == nil {
@@ -208,6 +242,7 @@ func newWork(in Input) (*work, error) {
 	if w.before, w.overlay, err = w.render(nil); err != nil {
 		return nil, fmt.Errorf("render the manifests of %s: %w", in.Environment, err)
 	}
+	w.budget = max(minTries, effort/max(1, len(w.before.Resources)))
 	if w.overlay == "" {
 		w.overlay = path.Join(w.root, "environments", in.Environment+".yaml")
 	}
@@ -241,6 +276,9 @@ func (w *work) adopt(item Item) string {
 		if why == "" || !errors.Is(err, errForm) {
 			why = err.Error()
 		}
+		if errors.Is(err, errEffort) {
+			return why
+		}
 	}
 	return cmp.Or(why, noWay)
 }
@@ -271,6 +309,9 @@ func (w *work) try(ways []way, items []Item) error {
 		if err := one.edit(files); err != nil {
 			return err
 		}
+	}
+	if w.budget--; w.budget < 0 {
+		return errEffort
 	}
 	if err := w.verify(files, items); err != nil {
 		return err

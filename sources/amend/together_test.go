@@ -2,6 +2,7 @@ package amend
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"math/rand"
 	"strings"
@@ -22,7 +23,7 @@ func TestManyAtOnce(t *testing.T) {
 		p := pipelineOf(t, alone)
 		before := map[string]string{"shop.yaml": shop, overlayFile: overlayText}
 		live := map[string]string{"shop.yaml": shop, overlayFile: overlayText}
-		for _, i := range random.Perm(len(rows))[:6] {
+		for _, i := range random.Perm(len(rows))[:4+2*seed] {
 			r := rows[i]
 			for name, text := range live {
 				if r.noLay || strings.Count(text, r.from) != 1 {
@@ -68,6 +69,30 @@ func TestManyAtOnce(t *testing.T) {
 		if len(again) > 0 {
 			t.Errorf("seed %d: %d are to be adopted again", seed, len(again))
 		}
+	}
+}
+
+// TestAStormIsTriedAtOnce: many differences of one kind cost one rendering, and
+// what would cost too many waits for the next offer.
+func TestAStormIsTriedAtOnce(t *testing.T) {
+	pl, p := newPlatform(t), pipelineOf(t, false)
+	text := ""
+	for i := range 12 {
+		text += fmt.Sprintf("---\napiVersion: mooring.dev/v1\nkind: Queue\nmetadata: {name: q%d}\nspec: {visibilityTimeout: 60}\n", i)
+	}
+	before := treeOf(map[string]string{"q.yaml": text})
+	live := treeOf(map[string]string{"q.yaml": strings.ReplaceAll(text, "60", "90")})
+	items := pl.drifted(t, rendered(t, p, before), rendered(t, p, live))
+	w, err := newWork(Input{Tree: before, Pipeline: p, Environment: "production", Items: items, Fields: pl.fields, Addresses: pl.addresses})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.budget = 1
+	if !w.atOnce(items) || len(w.adopted) != len(items) || bytes.Count(w.files[overlayFile], []byte("visibilityTimeout: 90")) != len(items) {
+		t.Errorf("%d of %d adopted:\n%s", len(w.adopted), len(items), w.files[overlayFile])
+	}
+	if why := w.adopt(items[0]); why != errEffort.Error() {
+		t.Errorf("beyond the budget: %q", why)
 	}
 }
 
