@@ -99,7 +99,7 @@ type RolloutState struct {
 	ElapsedSeconds int64             `json:"elapsed_seconds"` // in this stage
 	HoldSeconds    int64             `json:"hold_seconds"`    // what the stage asks for
 	Verdict        string            `json:"verdict"`         // pass | fail | undecided | none
-	Attempt        int               `json:"attempt"`
+	Attempt        int               `json:"attempt"`         // from 1; of this content here, as far as remembered
 	Functions      []RolloutFunction `json:"functions"`
 }
 
@@ -116,8 +116,8 @@ type RolloutFunction struct {
 type Metric struct {
 	Known         bool    `json:"known"`
 	Value         float64 `json:"value"`
-	Samples       int64   `json:"samples"`
-	WindowSeconds int64   `json:"window_seconds"`
+	Samples       int64   `json:"samples"`        // what it is a share of; 0 where that is not told
+	WindowSeconds int64   `json:"window_seconds"` // 0: of the whole rollout so far, or of a moment
 }
 
 // Alarm is one alarm's state.

@@ -289,7 +289,7 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 	in.Flags = p.flags(ro.Release.Key())
 	facts := &policy.RolloutFacts{Metrics: map[string]policy.Metric{}, Alarms: p.alarms(ctx), Rollout: policy.RolloutState{
 		Weight: float64(ro.Weight), Stage: ro.Stage + 1, Stages: len(ro.Stages),
-		ElapsedSeconds: int64(ro.Elapsed / time.Second), Verdict: verdict(ro.Verdict), Attempt: 1,
+		ElapsedSeconds: int64(ro.Elapsed / time.Second), Verdict: verdict(ro.Verdict), Attempt: attempts(p.st.Rollouts, ro.Release.Key()),
 	}}
 	next := ro.Stage + 1
 	if ro.Phase != rollout.Shift { // before the first
@@ -325,6 +325,17 @@ func (p *pass) rolloutInput(ctx context.Context, ro rollout.State) policy.Input 
 	}
 	in.RolloutFacts = facts
 	return in
+}
+
+// attempts is how often a content began to move here, this time included.
+func attempts(rollouts []journal.Rollout, key record.Key) int {
+	n := 0
+	for _, r := range rollouts {
+		if r.Release.Key() == key && r.Cause != string(plan.Rollback) {
+			n++
+		}
+	}
+	return max(1, n)
 }
 
 // rate is a share of what was counted; of nothing it is not known.
