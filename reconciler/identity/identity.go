@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -204,6 +205,8 @@ func person(known manifest.Identity, of manifest.Issuer, claims map[string]any) 
 		return access.Person{}, fmt.Errorf("%w: it has no subject", ErrUnknown)
 	case name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' || r == '(' || r == ')' }):
 		return access.Person{}, fmt.Errorf("%w: claim %s is no name of at most %d characters, without spaces, brackets and what is not seen", ErrUnknown, of.Name, maxName)
+	case of.Name == "email" && slices.Contains(texts(claims["email_verified"]), "false"):
+		return access.Person{}, fmt.Errorf("%w: claim email is one that its issuer did not verify", ErrUnknown)
 	case strings.HasPrefix(name, "local:"), strings.HasPrefix(name, "token:"):
 		return access.Person{}, fmt.Errorf("%w: claim %s looks like a name that nobody proved", ErrUnknown, of.Name)
 	}

@@ -35,6 +35,17 @@ func TestPersonOfClaims(t *testing.T) {
 	}
 }
 
+// Who is named by an address has it: not where the issuer says that nobody looked.
+func TestAnUnverifiedAddressIsNoName(t *testing.T) {
+	of := manifest.Issuer{URL: "https://issuer.example", Name: "email", Roles: []manifest.IssuerRole{{Role: "viewer", Claims: map[string]string{"sub": "*"}}}}
+	for verified, want := range map[any]bool{true: true, false: false, "false": false, nil: true} {
+		claims := map[string]any{"sub": "17", "email": "ann@shop.example", "email_verified": verified}
+		if p, err := person(manifest.Identity{}, of, claims); (err == nil) != want || (len(p.Emails) == 1) != (verified == true) {
+			t.Errorf("verified %v: %+v, %v", verified, p, err)
+		}
+	}
+}
+
 // Somebody's name at an issuer is that issuer's, until the control branch says who
 // it is.
 func TestWhoSomebodyIsAtAnIssuer(t *testing.T) {
