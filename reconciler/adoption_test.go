@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"mooring.dev/providers/memory"
+	"mooring.dev/reconciler/notify"
 	"mooring.dev/reconciler/web"
 	"mooring.dev/sources"
 	"mooring.dev/sources/manifest"
@@ -94,6 +96,18 @@ func (b *box) told(kind string) string {
 	return text
 }
 
+// actions are those of the newest event of a kind.
+func (b *box) actions(kind string) []notify.Action {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range slices.Backward(b.seen) {
+		if e.Kind == kind {
+			return e.Actions
+		}
+	}
+	return nil
+}
+
 // What was changed by hand is offered to be declared, in the environment's
 // overlay, by one pull request that is kept up to date; time alone changes
 // nothing, and nothing is put back.
@@ -119,6 +133,9 @@ func TestWhatWasChangedByHandIsOfferedToBeDeclared(t *testing.T) {
 		if text := s.events.told("drift"); !strings.Contains(text, "proposal: offered by pull request 1") {
 			t.Errorf("told: %s", text)
 		}
+		if acts := s.events.actions("drift"); len(acts) == 0 || acts[0].Name != "pull request" || acts[0].Link != "https://host.example/1" {
+			t.Errorf("what people can do: %+v", acts)
+		}
 		offered, told := s.branch(adoptProduction), s.events.count("drift", "firing")
 		s.wait(2 * time.Hour)
 		s.forget(t)
@@ -133,6 +150,12 @@ func TestWhatWasChangedByHandIsOfferedToBeDeclared(t *testing.T) {
 		}
 		if f, _ := s.platform.Fields(liveCheckout); f["memorySize"] != "1024" || f["timeout"] != "30" {
 			t.Errorf("live: %v", f)
+		}
+		s.byHand("memorySize", "2048")
+		s.byHand("timeout", "10")
+		s.wait(3 * time.Minute)
+		if text := s.file(adoptProduction, "environments/production.yaml"); !strings.Contains(text, "memorySize: 2048") || strings.Contains(text, "timeout") {
+			t.Errorf("another value is offered as:\n%s", text)
 		}
 	})
 }

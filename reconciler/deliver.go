@@ -53,15 +53,32 @@ func (d *Daemon) message(a journal.Alert, since time.Time) notify.Event {
 	for _, f := range a.Facts {
 		e.Facts = append(e.Facts, notify.Fact{Name: f.Name, Value: f.Value})
 	}
+	if at := offeredAt(a); at != "" && a.Status == notify.Firing {
+		e.Actions = append(e.Actions, notify.Action{Name: "pull request", Link: at})
+	}
 	base := strings.TrimSuffix(d.opts.PageURL, "/")
 	if base == "" || e.Environment == "" {
 		return e
 	}
 	e.Link = base + "/environments/" + url.PathEscape(e.Environment)
 	if a.Status == notify.Firing {
-		e.Actions = actionsOf(a, e.Link)
+		e.Actions = append(e.Actions, actionsOf(a, e.Link)...)
 	}
 	return e
+}
+
+// offeredAt is the pull request that would declare what an alert is about; "":
+// there is none.
+func offeredAt(a journal.Alert) string {
+	words := strings.Fields(a.Labels["proposal"])
+	if len(words) == 0 {
+		return ""
+	}
+	last := words[len(words)-1]
+	if at, err := url.Parse(last); err != nil || at.Host == "" || at.Scheme != "https" && at.Scheme != "http" {
+		return ""
+	}
+	return last
 }
 
 // actionsOf are what people can do about an alert, on the view of its environment.

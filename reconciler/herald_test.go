@@ -122,6 +122,7 @@ func (c *crowd) Upsert(ctx context.Context, d sources.Draft) (sources.PullReques
 
 func (c *crowd) open(d sources.Draft) sources.PullRequest {
 	r := sources.PullRequest{Number: len(c.pulls) + 1, State: sources.RequestOpen, Head: d.Head, Base: d.Base, Title: d.Title, Body: d.Body}
+	r.URL = fmt.Sprintf("https://host.example/%d", r.Number)
 	r = c.at(r)
 	c.pulls = append(c.pulls, r)
 	return r
