@@ -127,7 +127,7 @@ func (p *pass) heedRefusal(ctx context.Context) error {
 	switch {
 	case a.Outcome == record.AdoptionOffered && r != nil && r.closed && r.key == adoptionKey(a):
 		a.Number, a.URL = r.number, r.url
-	case a.Outcome == record.AdoptionOffered && !there && a.Onto == p.head.snap.Commit.SHA && !p.now.Before(p.e.adopting.until):
+	case a.Outcome == record.AdoptionOffered && !there && a.Onto == p.head.snap.Commit.SHA && p.w.at.After(a.At.Add(pushedLimit)):
 		// Deleted, while what it was for stayed as it was: nobody merged it.
 	case a.Outcome == record.AdoptionRefused && r != nil && !r.closed && r.number > 0 && r.number == a.Number && r.key == adoptionKey(a):
 		a.Outcome, a.At = record.AdoptionOffered, p.now
@@ -216,15 +216,18 @@ func (p *pass) standsOffered(ctx context.Context, edit amend.Result, items map[s
 	before := p.st.Adoption
 	a := record.Adoption{Branch: adoptBranch(p.e.name), Commit: commit, Onto: p.head.snap.Commit.SHA, Outcome: record.AdoptionOffered, At: p.now}
 	if before.Commit == commit && before.Outcome == a.Outcome {
-		a.At, a.Number, a.URL = before.At, before.Number, before.URL
+		a.At = before.At
 	}
 	for _, done := range edit.Adopted {
 		a.Items = append(a.Items, record.AdoptionItem{Ref: done.Item.Ref, Path: done.Item.Path, Print: items[done.Item.ID].Print()})
 	}
+	if before.Outcome == a.Outcome && slices.Equal(before.Items, a.Items) {
+		a.Number, a.URL = before.Number, before.URL // the same, onto another commit
+	}
 	if r := p.e.adopted.Load(); r != nil && r.key == adoptionKey(a) && !r.closed && r.number > 0 {
 		a.Number, a.URL = r.number, r.url
 	}
-	p.adoption = offer{key: adoptionKey(a), commit: commit, draft: sources.Draft{
+	p.adoption = offer{key: adoptionKey(a), commit: commit, number: a.Number, draft: sources.Draft{
 		Head: a.Branch, Base: p.spec.Branch, Title: "Adopt what was changed by hand in " + p.e.name, Body: p.adoptionText(edit, items, commit),
 	}}
 	if before.Commit == a.Commit && before.Outcome == a.Outcome && before.Number == a.Number {

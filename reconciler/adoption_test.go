@@ -222,6 +222,29 @@ func TestAnAdoptionThatPeopleCloseIsRefused(t *testing.T) {
 	})
 }
 
+// That people closed it is heard late, and its branch moved on meanwhile: it is
+// refused all the same.
+func TestAnAdoptionThatWasClosedUnheardIsRefused(t *testing.T) {
+	proposing(t, adoptingFiles(), func(t *testing.T, s *stand) {
+		s.byHand("memorySize", "1024")
+		s.wait(10 * time.Minute)
+		s.crowd.breaks(func(context.Context, string) error { return errors.New("the host is away") })
+		s.crowd.end(1, sources.RequestClosed)
+		files := firstContent().files()
+		files["README.md"] = "The shop, moved.\n"
+		s.push("env/production", files)
+		s.wait(15 * time.Minute)
+		if s.file(adoptProduction, "README.md") != files["README.md"] {
+			t.Fatal("it does not follow its branch")
+		}
+		s.crowd.breaks(nil)
+		s.wait(time.Hour)
+		if got := s.proposal(t, "memorySize"); len(s.crowd.requests()) != 1 || got.State != "refused" {
+			t.Errorf("%d requests, proposal %+v", len(s.crowd.requests()), got)
+		}
+	})
+}
+
 // Put back by hand, nothing is left to adopt: the request says so, and merging it
 // would do nothing.
 func TestAnAdoptionThatIsPointlessIsTakenBack(t *testing.T) {

@@ -37,7 +37,7 @@ func (h *herald) bring(ctx context.Context, e *environment, name string, o offer
 	switch {
 	case err != nil:
 		return err
-	case ok && there.State == sources.RequestClosed && there.Commit == o.commit:
+	case ok && there.State == sources.RequestClosed && (there.Commit == o.commit || o.number > 0 && there.Number == o.number):
 		learn(request{key: o.key, number: there.Number, url: there.URL, closed: true})
 		return nil
 	case ok && there.State == sources.RequestMerged && there.Commit == o.commit:

@@ -26,6 +26,8 @@ type offer struct {
 	// watch: nothing is opened; what is open is made what the draft says, where it
 	// says anything.
 	watch bool
+	// number is the request that brought the same before; 0: none is known.
+	number int
 }
 
 // request is what became of an offer on the host.
