@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +29,7 @@ type Check struct {
 type Invoke struct {
 	Function string         `json:"function,omitempty" is:"match=name,maxlen=64" doc:"The function, by its name in the repository."`
 	Payload  any            `json:"payload,omitempty" doc:"The event."`
-	Expect   map[string]any `json:"expect,omitempty" is:"keys=jsonPath" doc:"What the answer must hold, by JSON path."`
+	Expect   map[string]any `json:"expect,omitempty" is:"keys=answerPath" doc:"What the answer must hold, by JSON path."`
 }
 
 // HTTPCheck asks a URL. Redirects are followed within the same host only.
@@ -37,7 +38,7 @@ type HTTPCheck struct {
 	Method  string            `json:"method,omitempty" is:"enum=GET|HEAD|POST" doc:"The method. Default GET."`
 	Headers map[string]Secret `json:"headers,omitempty" is:"keys=header,match=headerValue,maxitems=20" doc:"Headers: plain text, or {fromEnv: NAME} or {fromFile: /path}."`
 	Status  int               `json:"status,omitempty" is:"min=100,max=599" doc:"The status it must answer with. Default: any from 200 to 299."`
-	Expect  map[string]any    `json:"expect,omitempty" is:"keys=jsonPath" doc:"What the answer must hold, by JSON path."`
+	Expect  map[string]any    `json:"expect,omitempty" is:"keys=answerPath" doc:"What the answer must hold, by JSON path."`
 }
 
 // PrometheusCheck holds the one value of an instant query between bounds.
@@ -89,6 +90,9 @@ func (c *Check) check(d *decoder, n *node) {
 	case !d.literal && c.Alarm == "" && c.Invoke == nil:
 		d.fault(n.get(set[0]).pos(), set[0]+" stands in mooring.yaml only", "a branch of an environment does not choose where the daemon connects to; use invoke or alarm here")
 	}
+	if own, ours := strings.CutPrefix(c.Alarm, KindAlarm+"/"); ours && !patterns["name"].re.MatchString(own) {
+		d.fault(n.get("alarm").pos(), quote(c.Alarm)+" names no alarm of the repository", "write Alarm/NAME, or the name of one of the account")
+	}
 	if c.Timeout < 0 || time.Duration(c.Timeout) > MaxCheck {
 		d.fault(n.get("timeout").pos(), "timeout is at most 1m", "")
 	}
@@ -100,7 +104,22 @@ func (c *Check) check(d *decoder, n *node) {
 	}
 }
 
+func (c *HTTPCheck) check(d *decoder, n *node) {
+	if c.Method == "HEAD" && len(c.Expect) > 0 {
+		d.fault(n.get("expect").pos(), "an answer to HEAD holds nothing that could be expected", "ask by GET, or look at the status alone")
+	}
+}
+
+func (v *VerdictCheck) check(d *decoder, n *node) {
+	if i := slices.Index(v.By, ""); i >= 0 {
+		d.fault(n.get("by").pos(), "a token has a name", "name whose verdict it is, or leave out by")
+	}
+}
+
 func (p *PrometheusCheck) check(d *decoder, n *node) {
+	if root, api := strings.CutSuffix(strings.TrimRight(strings.TrimSuffix(p.Address, "/query"), "/"), "/api/v1"); api {
+		d.fault(n.get("address").pos(), "the path of the API is added to it", "write "+quote(root))
+	}
 	switch {
 	case p.Min == nil && p.Max == nil:
 		d.fault(n.pos(), "a query without bounds proves nothing", "give it min, max or both")
@@ -117,16 +136,25 @@ func (p *PrometheusCheck) Within(v float64) bool {
 // checkChecks holds the checks of an environment against each other.
 func (c *pipelineCheck) checkChecks(i int, e Environment) {
 	seen := map[string]bool{}
-	for _, check := range e.Checks {
+	for k, check := range e.Checks {
 		switch {
 		case check.Kind() == "": // told
 		case check.Name == "":
-			c.fault(i, "checks", "a check needs a name", "")
+			c.faultOf(i, k, "", "a check needs a name", "its results are told and kept by it")
 		case seen[check.Name]:
-			c.fault(i, "checks", "check "+quote(check.Name)+" stands twice", "")
+			c.faultOf(i, k, "name", "check "+quote(check.Name)+" stands twice", "give each a name of its own")
 		case check.Invoke != nil && check.Invoke.Function == "":
-			c.fault(i, "checks", "check "+quote(check.Name)+" needs invoke.function", "")
+			c.faultOf(i, k, "invoke", "check "+quote(check.Name)+" names no function", "write invoke: {function: NAME}, as the repository calls it")
 		}
 		seen[check.Name] = true
 	}
+}
+
+// faultOf is about the k-th check of the i-th environment, or a field of it.
+func (c *pipelineCheck) faultOf(i, k int, field, message, hint string) {
+	at, path := c.list.items[i].get("checks").items[k], "spec.environments["+itoa(i)+"].checks["+itoa(k)+"]"
+	if n := at.get(field); n != nil {
+		at, path = n, path+"."+field
+	}
+	c.d.faults = append(c.d.faults, Fault{at.pos(), path, message, hint})
 }

@@ -84,6 +84,7 @@ var patterns = map[string]*pattern{
 	"header":      compilePattern(`^[A-Za-z0-9-]+$`, "a header's name"),
 	"headerValue": compilePattern(`^[ -~]+$`, "plain text of one line, or {fromEnv: NAME} or {fromFile: /path} for what is secret"),
 	"jsonPath":    compilePattern(`^\$([.\[].*)?$`, "a JSON path, as $.ok"),
+	"answerPath":  compilePattern(`^\$(\.[^\[\].*?"'()@]+|\[[0-9]+\])*$`, "a JSON path of names and indexes, as $.ok or $.items[0].id"),
 }
 
 func compilePattern(re, want string) *pattern {

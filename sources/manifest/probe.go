@@ -13,7 +13,7 @@ type Probe struct {
 	PerMinute int            `json:"perMinute,omitempty" is:"min=1,max=60" doc:"How often a minute both versions are called. Default 10."`
 	Functions []string       `json:"functions,omitempty" is:"match=name,maxlen=64,maxitems=100" doc:"Which functions are called, by their names in the repository. Default: all that change."`
 	Payload   any            `json:"payload,omitempty" doc:"The event. Answering it must change nothing: it is sent again and again."`
-	Expect    map[string]any `json:"expect,omitempty" is:"keys=jsonPath" doc:"What the answer must hold, by JSON path. Default: any answer that is no failure."`
+	Expect    map[string]any `json:"expect,omitempty" is:"keys=answerPath" doc:"What the answer must hold, by JSON path. Default: any answer that is no failure."`
 	Timeout   Duration       `json:"timeout,omitempty" doc:"How long an answer may take, at most 1m; later is a failure. Default 10s."`
 }
 
