@@ -23,6 +23,9 @@ type event struct {
 	kind, key, severity, title, text, resource string
 	labels                                     map[string]string
 	facts                                      []journal.Fact
+	// restated: while it fires, it goes by its newest title and text, of which
+	// nobody is told anew.
+	restated bool
 }
 
 func (e *environment) fingerprint(kind, key string) string {
@@ -46,9 +49,9 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 	send, why := e.worth(w, before, notify.Event{Status: status, Severity: ev.severity})
 	switch {
 	case status == notify.Firing && firing && !send && !learns(before.Alert, ev):
-		return nil
+		return e.restate(ctx, before.Alert, ev)
 	case status == notify.Firing && firing && untold(before) && !learns(before.Alert, ev) && !notify.MoreSevere(ev.severity, before.Alert.Severity):
-		return nil // it is kept back: tidy sees to it
+		return e.restate(ctx, before.Alert, ev) // it is kept back: tidy sees to it
 	case status != notify.Firing && !firing && (!known || ev.labels == nil):
 		return nil
 	case status != notify.Firing && ev.labels == nil:
@@ -77,6 +80,16 @@ func (e *environment) alert(ctx context.Context, w *world, ev event, status stri
 		recs = e.route(ctx, w, &a)
 	}
 	return e.put(ctx, a, recs)
+}
+
+// restate has an alert that fires go by another title. Other words alone may be
+// those of each try.
+func (e *environment) restate(ctx context.Context, a journal.Alert, ev event) error {
+	if !ev.restated || a.Title == ev.title {
+		return nil
+	}
+	a.Title, a.Text, a.Receivers = ev.title, ev.text, nil
+	return e.remember(ctx, journal.Record{Alert: &a})
 }
 
 // put remembers an alert, and has it sent.

@@ -71,7 +71,7 @@ func (w *watcher) alert(a journal.Alert) {
 		if said.over {
 			said = sayings{}
 		}
-		if len(a.Receivers) == 0 && !w.muted() {
+		if len(a.Receivers) == 0 && len(said.to) == 0 && !w.muted() { // other words go to nobody anew
 			w.fail(11, "alert %s goes to nobody", a.Fingerprint)
 		}
 		said.to = slices.Concat(said.to, a.Receivers)

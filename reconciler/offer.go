@@ -86,6 +86,9 @@ func (p *pass) offer(ctx context.Context, m promote.Move, d policy.Decision) err
 	}
 	p.e.pushed = pushed{}
 	p.offering = p.offerOf(m, commit)
+	if err := p.notRefused(ctx); err != nil {
+		return err
+	}
 	if d.Outcome != policy.Allow {
 		m.Held, m.Code = reason(d), "policy"
 		return p.promotionHeld(ctx, m, &d)
@@ -168,7 +171,7 @@ func (p *pass) offerFailed(ctx context.Context, m promote.Move, err error) error
 			return err
 		}
 	}
-	return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be offered to %s", m.To), text: pr.Reason})
+	return p.tellRefused(ctx, m, "offered", pr.Reason)
 }
 
 // inTurn: the move is of what is first in the queue.

@@ -53,7 +53,11 @@ func (p *pass) promote(ctx context.Context) error {
 		}
 		return p.move(ctx, move, arriving[move.From])
 	}
-	return errors.Join(p.arrived(ctx), p.waitOver(ctx), p.nothingToPromote(ctx))
+	errs := []error{p.arrived(ctx), p.waitOver(ctx), p.nothingToPromote(ctx)}
+	if p.head.release != nil && slices.Contains(p.arrivingKeys(in.Rendered), named(p.head.release).Key()) {
+		errs = append(errs, p.notRefused(ctx)) // whoever brought it
+	}
+	return errors.Join(errs...)
 }
 
 // nothingToPromote answers a wish that has nothing to move: it must not lie in
@@ -236,11 +240,14 @@ func (p *pass) push(ctx context.Context, m promote.Move, d policy.Decision) erro
 		return err
 	}
 	if done.Outcome == "failed" {
-		return p.fire(ctx, event{kind: "promotion", severity: "medium", title: fmt.Sprintf("content could not be moved to %s", m.To), text: done.Reason})
+		return p.tellRefused(ctx, m, "moved", done.Reason)
 	}
 	p.changed = true
 	p.e.d.nudgeFetch()
-	return p.waitOver(ctx)
+	if done.Outcome != "moved" {
+		return p.waitOver(ctx)
+	}
+	return errors.Join(p.waitOver(ctx), p.notRefused(ctx))
 }
 
 // untaken is why the repository did not take a push, and where that is its own

@@ -227,7 +227,7 @@ func (p *pass) over(kind, key string) bool {
 	case "rollout_paused":
 		return ro.Paused == "" || key != short(ro.Release.Commit)
 	case "promotion":
-		return key != "" && key != queueFull || len(p.spec.After) == 0 // the others end where content is moved
+		return key != "" && key != queueFull && key != pushRefused || len(p.spec.After) == 0 // the others end where content is moved
 	case "rollout":
 		return ro.Phase == rollout.Idle && ro.Returned == "" || ro.Phase == rollout.Back && key != short(ro.Release.Commit)
 	case adoptionFault:

@@ -50,6 +50,22 @@ func (p *pass) waitOver(ctx context.Context) error {
 	return p.resolve(ctx, "promotion", "")
 }
 
+// pushRefused is the alert that the repository does not take what is to come in.
+const pushRefused = "push"
+
+// tellRefused tells that content is not taken. That lasts until some is, whichever
+// was tried meanwhile and while the next one is on its way: it is one alert, which
+// speaks of the newest.
+func (p *pass) tellRefused(ctx context.Context, m promote.Move, done, why string) error {
+	return p.fire(ctx, event{
+		kind: "promotion", key: pushRefused, severity: "medium", restated: true,
+		title: fmt.Sprintf("content %s could not be %s to %s", short(m.Key.Content), done, m.To), text: why,
+	})
+}
+
+// notRefused: content was taken, or is there.
+func (p *pass) notRefused(ctx context.Context) error { return p.resolve(ctx, "promotion", pushRefused) }
+
 // mayPass: why content waits may be the fault of somebody who has no answer now.
 func (p *pass) mayPass(m promote.Move) bool {
 	switch m.Code {
