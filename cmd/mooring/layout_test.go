@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"reconciler/notify/amazon":       {"reconciler/notify"},
 	"reconciler/diagnose":            {"providers", "sources/manifest"},
 	"reconciler/access":              {},
-	"reconciler/identity":            {"reconciler/access", "sources/manifest"},
+	"reconciler/identity":            {"reconciler/access", "reconciler/egress", "sources/manifest"},
 	"reconciler/identity/issuertest": {},
 	"reconciler/approve":             {"reconciler/access", "reconciler/record", "sources/manifest"},
 	"reconciler/trace":               {},

@@ -20,6 +20,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"mooring.dev/reconciler/access"
+	"mooring.dev/reconciler/egress"
 	"mooring.dev/sources/manifest"
 )
 
@@ -67,10 +68,11 @@ type issuer struct {
 	found    time.Time
 }
 
-// New makes a verifier; through is how issuers are reached, nil for the usual.
+// New makes a verifier; through is how issuers are reached, nil for the usual
+// that asks no machine's metadata.
 func New(now func() time.Time, through http.RoundTripper) *Verifier {
 	if through == nil {
-		through = http.DefaultTransport
+		through = egress.Transport(fetchTime)
 	}
 	p := &paced{now: now, through: bounded{through}, asked: map[string]time.Time{}}
 	k := &kept{now: now, client: &http.Client{Transport: p, Timeout: fetchTime}, said: map[string]word{}}

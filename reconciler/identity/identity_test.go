@@ -1,8 +1,19 @@
 package identity
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/coreos/go-oidc/v3/oidc/oidctest"
+
+	"mooring.dev/reconciler/egress"
 	"mooring.dev/sources/manifest"
 )
 
@@ -43,6 +54,44 @@ func TestAnUnverifiedAddressIsNoName(t *testing.T) {
 		if p, err := person(manifest.Identity{}, of, claims); (err == nil) != want || (len(p.Emails) == 1) != (verified == true) {
 			t.Errorf("verified %v: %+v, %v", verified, p, err)
 		}
+	}
+}
+
+func TestAnIssuersTextsAreNotRepeated(t *testing.T) {
+	for status, text := range map[int]string{http.StatusInternalServerError: "panic: password=hunter2", http.StatusOK: `{"hunter2":true}`} {
+		issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(text))
+		}))
+		err := New(time.Now, nil).Reach(t.Context(), manifest.Issuer{URL: issuer.URL})
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), fmt.Sprint("it answers ", status)) {
+			t.Errorf("%d: %v", status, err)
+		}
+		issuer.Close()
+	}
+}
+
+// An issuer leads the daemon to its keys, and not to what the machine is known by.
+func TestLesson77IssuersLeadToNoMetadata(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var issuer *httptest.Server
+	for _, leads := range []string{"http://169.254.169.254/latest/meta-data/", "ISSUER/moved"} {
+		mux := http.NewServeMux()
+		mux.Handle("/moved", http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound))
+		mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, issuer.URL, strings.Replace(leads, "ISSUER", issuer.URL, 1))
+		})
+		issuer = httptest.NewServer(mux)
+		of := manifest.Issuer{URL: issuer.URL, Audience: "mooring", Name: "sub", Roles: []manifest.IssuerRole{{Role: "viewer", Claims: map[string]string{"sub": "*"}}}}
+		raw := oidctest.SignIDToken(key, "one", oidc.RS256, fmt.Sprintf(`{"iss":%q,"aud":"mooring","sub":"ann","exp":%d}`, issuer.URL, time.Now().Add(time.Hour).Unix()))
+		if _, err := New(time.Now, nil).Person(t.Context(), manifest.Identity{Issuers: []manifest.Issuer{of}}, raw); err == nil || !strings.Contains(err.Error(), egress.ErrRefused.Error()) {
+			t.Errorf("%s: %v", leads, err)
+		}
+		issuer.Close()
 	}
 }
 

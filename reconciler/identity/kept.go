@@ -41,15 +41,15 @@ func (k *kept) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(ctx)
 	}
 	resp, body, err := k.ask(r)
+	if err == nil && !of(resp, body) { // whose text is repeated to nobody
+		err = fmt.Errorf("it answers %s, and says nothing of an issuer", resp.Status)
+	}
 	switch {
-	case err == nil && of(resp, body):
+	case err == nil:
 		k.keep(address, word{body: body, heard: k.now()})
-	case !known && err != nil:
+	case !known:
 		return nil, err
-	case known:
-		if err == nil {
-			err = fmt.Errorf("it answers %s, and says nothing of an issuer", resp.Status)
-		}
+	default:
 		if !errors.Is(err, errPaced) {
 			last.fault = err
 			k.keep(address, last)
