@@ -92,15 +92,14 @@ func Blind(in Input) string {
 	}
 	var roles, letters []string
 	for _, f := range Changing(in) {
-		fact, ok := in.Applied[f.Ref]
-		if !ok || fact.Gone || f.Stable == "" {
+		if f.Stable == "" {
 			continue
 		}
-		spec := in.Specs[f.Ref]
-		if differs(spec.Fields, fact.Fields, "role") {
+		spec, changes := in.Specs[f.Ref], changesOf(in, f.Ref)
+		if changes("role", spec.Fields) {
 			roles = append(roles, f.Ref.String())
 		}
-		if differs(spec.Fields, fact.Fields, "deadLetterConfig") {
+		if changes("deadLetterConfig", spec.Fields) {
 			letters = append(letters, f.Ref.String())
 		}
 	}
@@ -111,6 +110,27 @@ func Blind(in Input) string {
 		return "dead-letter target changes of " + letters[0]
 	}
 	return ""
+}
+
+// changesOf tells whether a function had something else below one member, as last
+// seen in place or, where that is not known, as it lives. What is not seen is no
+// difference.
+func changesOf(in Input, fn manifest.Ref) func(top string, now map[string]string) bool {
+	fields, unseen := in.Applied[fn].Fields, map[string]string{}
+	if fact, ok := in.Applied[fn]; !ok || fact.Gone {
+		live := in.Inventory.Live[fn]
+		if fields, unseen = live.Spec.Fields, live.Unseen; !live.Exists {
+			return func(string, map[string]string) bool { return false }
+		}
+	}
+	return func(top string, now map[string]string) bool {
+		for path := range unseen {
+			if member(path) == top {
+				return false
+			}
+		}
+		return differs(now, fields, top)
+	}
 }
 
 // differs compares all fields below one member.

@@ -161,6 +161,22 @@ func TestRoleChangesAreBlind(t *testing.T) {
 	if why := Blind(s.withTarget(variants(t)[1])); why != "" {
 		t.Errorf("a code change is blind: %q", why)
 	}
+	in.Applied = nil // nobody remembers: as it lives
+	if why := Blind(in); why != "role changes of Function/mailer" {
+		t.Errorf("without a journal it is blind: %q", why)
+	}
+	live := in.Inventory.Live[ref("Function/mailer")]
+	live.Spec.Fields, live.Unseen = maps.Clone(live.Spec.Fields), map[string]string{"role": "not looked at yet"}
+	delete(live.Spec.Fields, "role")
+	in.Inventory.Live = maps.Clone(in.Inventory.Live)
+	in.Inventory.Live[ref("Function/mailer")] = live
+	if why := Blind(in); why != "" {
+		t.Errorf("what is not seen is blind: %q", why)
+	}
+	in = s.withTarget(variants(t)[1])
+	if in.Applied = nil; Blind(in) != "" {
+		t.Errorf("without a journal a code change is blind: %q", Blind(in))
+	}
 }
 
 // An alias somebody repointed is drift, and no reason to roll out.
