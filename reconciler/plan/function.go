@@ -145,14 +145,7 @@ func (w *world) versioned(ref manifest.Ref) bool {
 }
 
 // changing functions are part of the rollout.
-func (w *world) changing(ref manifest.Ref) bool {
-	for i := range w.in.Rollout.Functions {
-		if w.in.Rollout.Functions[i].Ref == ref {
-			return true
-		}
-	}
-	return false
-}
+func (w *world) changing(ref manifest.Ref) bool { return w.rolled[ref] }
 
 // version finds the published version that carries what is declared. Without
 // one, Failed of the result says why, when there is one that never will.

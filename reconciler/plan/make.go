@@ -33,6 +33,7 @@ type world struct {
 	previous map[manifest.Ref]int               // into Previous.Resources, once asked for
 	moving   map[manifest.Ref]*rollout.Function // by alias, while a rollout is under way
 	last     map[manifest.Ref]*rollout.Function // by alias, of the last rollout
+	rolled   map[manifest.Ref]bool              // the functions of the last rollout
 	seen     map[string]bool                    // ids of items found in this look
 	// blind are refs whose question failed or that are settling: what was
 	// known about them stays as it was.
@@ -61,6 +62,7 @@ func newWorld(in Input) *world {
 		pending: map[manifest.Ref]bool{},
 		moving:  map[manifest.Ref]*rollout.Function{},
 		last:    map[manifest.Ref]*rollout.Function{},
+		rolled:  map[manifest.Ref]bool{},
 		order:   map[manifest.Ref]int{},
 		open:    map[manifest.Ref]bool{},
 		lost:    map[manifest.Ref]bool{},
@@ -69,7 +71,7 @@ func newWorld(in Input) *world {
 	w.plan.Signal.Versions = map[manifest.Ref]string{}
 	for i := range in.Rollout.Functions {
 		f := &in.Rollout.Functions[i]
-		w.last[f.Alias] = f
+		w.last[f.Alias], w.rolled[f.Ref] = f, true
 		if in.Rollout.Phase != rollout.Idle {
 			w.moving[f.Alias] = f
 		}

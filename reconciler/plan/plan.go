@@ -92,6 +92,9 @@ type Input struct {
 	// atRest collects what a road found in place and has nothing to do with:
 	// its further steps do not look there again. nil outside of Foresee.
 	atRest map[manifest.Ref]bool
+	// users are the places in Target of what is on a ref, or refers to it; nil: not
+	// asked for yet.
+	users map[manifest.Ref][]int
 }
 
 // Plan is what one pass found and wants.

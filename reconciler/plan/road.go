@@ -36,6 +36,7 @@ func Foresee(in Input) Forecast {
 	}
 	approved := in.Approved
 	in = begin(in)
+	in.users = nil
 	in.atRest = map[manifest.Ref]bool{}
 	holds := map[string]record.Hold{}
 	bound := 8*len(in.Target.Resources) + 8*len(in.Inventory.Orphans) + 64
@@ -270,16 +271,31 @@ func applyCreate(in *Input, s Step) {
 // bound takes what could not be resolved without ref for resolved; the
 // placeholders stay, for they are all that is known before it lives.
 func bound(in *Input, ref manifest.Ref) {
-	for i := range in.Target.Resources {
+	if in.users == nil {
+		in.users = usersOf(in.Target)
+	}
+	for _, i := range in.users[ref] {
 		res := &in.Target.Resources[i]
-		if !slices.Contains(res.Refs, ref) && res.Parent != ref {
-			continue
-		}
 		if spec := in.Specs[res.Ref]; slices.Contains(spec.Unbound, ref) {
 			spec.Unbound = slices.DeleteFunc(slices.Clone(spec.Unbound), func(r manifest.Ref) bool { return r == ref })
 			in.Specs[res.Ref] = spec
 		}
 	}
+}
+
+// usersOf are the places in a release of what is on each ref, or refers to it.
+func usersOf(rel *manifest.Release) map[manifest.Ref][]int {
+	users := make(map[manifest.Ref][]int, len(rel.Resources))
+	for i := range rel.Resources {
+		res := &rel.Resources[i]
+		for _, ref := range res.Refs {
+			users[ref] = append(users[ref], i)
+		}
+		if res.Parent != (manifest.Ref{}) && !slices.Contains(res.Refs, res.Parent) {
+			users[res.Parent] = append(users[res.Parent], i)
+		}
+	}
+	return users
 }
 
 func owner(in Input, ref manifest.Ref) providers.Owner {
