@@ -204,8 +204,11 @@ func (d *Daemon) askHTTP(ctx context.Context, c manifest.HTTPCheck) (passed bool
 	if err != nil {
 		return false, "", err
 	}
-	if c.Status == 0 && (answer.Status < 200 || answer.Status > 299) || c.Status != 0 && answer.Status != c.Status {
-		return false, fmt.Sprintf("answered %d", answer.Status), nil
+	switch {
+	case c.Status == 0 && (answer.Status < 200 || answer.Status > 299):
+		return false, fmt.Sprintf("answered %d, want 200 to 299", answer.Status), nil
+	case c.Status != 0 && answer.Status != c.Status:
+		return false, fmt.Sprintf("answered %d, want %d", answer.Status, c.Status), nil
 	}
 	why := expect(answer.Body, c.Expect)
 	return why == "", why, nil

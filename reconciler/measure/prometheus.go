@@ -63,6 +63,9 @@ func valueOf(a Answer) (float64, error) {
 	if err := json.Unmarshal(a.Body, &r); err != nil {
 		return 0, fmt.Errorf("answered %d, and not as the query API does", a.Status)
 	}
+	if r.ErrorType == "bad_data" { // its own words may quote the query, and what else it was sent
+		return 0, fmt.Errorf("answered %d bad_data: the query is not understood; try it on the page of the server", a.Status)
+	}
 	if a.Status != http.StatusOK || r.Status != "success" {
 		return 0, fmt.Errorf("answered %d %s", a.Status, word(r.ErrorType))
 	}
