@@ -192,6 +192,9 @@ type Sample struct {
 	Throttles int64
 	// Latency is of the calls that ran, one for each that was asked.
 	Latency []Latency
+	// Again are the windows that were asked for again, in the same order, without
+	// latency. Of these no word at all is a known none.
+	Again []Sample
 }
 
 // Latency is how long the calls of one version over one window took, as far as
@@ -216,10 +219,13 @@ type Latency struct {
 type Window struct{ From, To time.Time }
 
 // Asked is what is measured: calls always, latency where percentiles are
-// given, in the same question to the platform.
+// given, and windows of before, in the same question to the platform.
 type Asked struct {
 	Window
 	Latency []AskedLatency // each percentile once
+	// Again are windows of before that are counted once more, the oldest first: what
+	// was called in them has ended by now, however long it ran.
+	Again []Window
 }
 
 // AskedLatency is one percentile of durations, and the threshold calls are held

@@ -211,6 +211,46 @@ func TestMeasureAsksForDurations(t *testing.T) {
 	}
 }
 
+// Windows of before are counted again in the same question: each for itself, with
+// what ended since, none where nothing is told, and latency in none of them.
+func TestMeasureCountsAgain(t *testing.T) {
+	questions := 0
+	b := newBoxed(t, sandbox.Options{}, func(o *Options) {
+		o.OnCall = func(_, operation, _ string) {
+			if operation == "GetMetricData" {
+				questions++
+			}
+		}
+	})
+	alias := manifest.Resource{Ref: manifest.Ref{Kind: "Alias", Name: "checkout.live"}, Physical: "preview-checkout", Key: "live"}
+	now := b.box.Now().Truncate(time.Minute).Add(-time.Minute)
+	for minute, told := range map[int]map[string]float64{
+		-20: {"Invocations": 10, "Errors": 4}, -18: {"Invocations": 9}, -17: {"Throttles": 5}, 0: {"Invocations": 7, "Errors": 1, "Duration": 3},
+	} {
+		for metric, value := range told {
+			_, err := cloudwatch.NewFromConfig(b.as("AKIABOB")).PutMetricData(b.ctx, &cloudwatch.PutMetricDataInput{
+				Namespace: awssdk.String("AWS/Lambda"), MetricData: []cwtypes.MetricDatum{{MetricName: &metric, Value: &value,
+					Timestamp: awssdk.Time(now.Add(time.Duration(minute) * time.Minute)), Dimensions: versionDimensions("preview-checkout", "live", "2")}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	window := func(from, to int) providers.Window {
+		return providers.Window{From: now.Add(time.Duration(from) * time.Minute), To: now.Add(time.Duration(to) * time.Minute)}
+	}
+	got, err := b.Measure(b.ctx, alias, "2", providers.Asked{Window: window(0, 1), Latency: []providers.AskedLatency{{Percentile: 90}},
+		Again: []providers.Window{window(-20, -19), window(-19, -18), window(-18, -17), window(-17, -16)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []providers.Sample{{Known: true, Calls: 10, Errors: 4}, {Known: true}, {Known: true, Calls: 9}, {Known: true, Throttles: 5}}
+	if !reflect.DeepEqual(got.Again, want) || got.Calls != 7 || got.Errors != 1 || questions != 1 {
+		t.Errorf("%+v after %d questions, want again %+v", got, questions, want)
+	}
+}
+
 func TestEveryCallIsHeardOf(t *testing.T) {
 	heard := map[string]string{}
 	b := newBoxed(t, sandbox.Options{}, func(o *Options) {

@@ -29,6 +29,7 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if err != nil {
 		return providers.Sample{}, about("measure", alias.Ref, err)
 	}
+	counted := metrics
 	if timed, ok := k.(timedKind); ok && len(q.Latency) > 0 {
 		metrics = append(metrics, timed.durations(alias, version, q.Latency)...)
 	}
@@ -36,13 +37,33 @@ func (p *Provider) Measure(ctx context.Context, alias manifest.Resource, version
 	if err != nil {
 		return providers.Sample{}, fmt.Errorf("measure %s version %s: %w", alias.Ref, version, err)
 	}
-	return sampleOf(metrics, seen, q), nil
+	out := sampleOf(metrics, p.nearby(seen, q.Window), q)
+	for _, w := range q.Again {
+		out.Again = append(out.Again, completeOf(counted, p.nearby(seen, w), w))
+	}
+	return out, nil
+}
+
+// nearby is what was told of a window and of the periods before it.
+func (p *Provider) nearby(seen map[string]points, w providers.Window) map[string]points {
+	out := make(map[string]points, len(seen))
+	for id, all := range seen {
+		_, since := all.split(w.From.Add(-before * p.o.MetricPeriod))
+		out[id], _ = since.split(w.To)
+	}
+	return out
 }
 
 // question asks for all of the metrics at once.
 func (p *Provider) question(metrics []metric, q providers.Asked) *cloudwatch.GetMetricDataInput {
+	from := q.From
+	for _, w := range q.Again {
+		if w.From.Before(from) {
+			from = w.From
+		}
+	}
 	in := &cloudwatch.GetMetricDataInput{
-		StartTime: awssdk.Time(q.From.Add(-before * p.o.MetricPeriod)), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
+		StartTime: awssdk.Time(from.Add(-before * p.o.MetricPeriod)), EndTime: awssdk.Time(q.To), ScanBy: types.ScanByTimestampAscending,
 	}
 	for i, m := range metrics {
 		stat := m.statistic(q.Latency)
@@ -218,7 +239,22 @@ func (p points) sum() int64 {
 	return int64(total)
 }
 
+// completeOf is what a window comes to once all that was called in it has ended
+// and was told: what is not spoken of did not happen, and throttled calls alone
+// are all there were.
+func completeOf(metrics []metric, seen map[string]points, w providers.Window) providers.Sample {
+	out := tally(metrics, seen, providers.Asked{Window: w}, true)
+	out.Known, out.Silent = out.Known || out.Silent, false
+	return out
+}
+
 func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) providers.Sample {
+	return tally(metrics, seen, q, false)
+}
+
+// tally puts the metrics together; complete: no call of the window is still to
+// be told.
+func tally(metrics []metric, seen map[string]points, q providers.Asked, complete bool) providers.Sample {
 	var out providers.Sample
 	var invoked, invokedBefore, throttled, timed points
 	slow, quantile := make([]points, len(q.Latency)), make([]points, len(q.Latency))
@@ -249,7 +285,7 @@ func sampleOf(metrics []metric, seen map[string]points, q providers.Asked) provi
 		}
 	}
 	// Throttled calls are no invocations: where all are, there is no word of any.
-	out.Known = out.Known || throttled.lasts()
+	out.Known = out.Known || throttled.lasts() || complete && throttled.sum() > 0
 	if !out.Known || late {
 		return providers.Sample{Silent: silent}
 	}

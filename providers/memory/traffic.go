@@ -22,6 +22,11 @@ type Traffic struct {
 	Durations map[string]time.Duration
 	// Unknown makes Measure answer that it does not know.
 	Unknown bool
+	// Hangs is the share of a version's calls that end only after HangFor, and fail:
+	// they are told of when they end, under the time they began at. Successes that
+	// run as long are Crawls.
+	Hangs, Crawls map[string]float64
+	HangFor       time.Duration
 }
 
 // SetTraffic sets the stream to a function.
@@ -54,10 +59,14 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 	if !ok || traffic.Unknown {
 		return providers.Sample{}, nil
 	}
-	from, to := t.share(version, q.From)*traffic.PerSecond, t.share(version, q.To)*traffic.PerSecond
-	rate := p.errorRate(parentName(NameOf(alias)), version, traffic)
-	calls := int64(math.Floor(to)) - int64(math.Floor(from))
-	out := providers.Sample{Known: true, Calls: calls, Errors: min(calls, int64(math.Floor(to*rate))-int64(math.Floor(from*rate)))}
+	count := func(w providers.Window) providers.Sample {
+		return p.told(t, w, version, traffic, p.errorRate(parentName(NameOf(alias)), version, traffic))
+	}
+	out := count(q.Window)
+	for _, w := range q.Again {
+		out.Again = append(out.Again, count(w))
+	}
+	from, to, calls := t.share(version, q.From)*traffic.PerSecond, t.share(version, q.To)*traffic.PerSecond, out.Calls
 	for _, asked := range q.Latency {
 		latency := providers.Latency{Percentile: asked.Percentile}
 		if mean, ok := traffic.Durations[version]; ok && calls > 0 {
@@ -71,6 +80,25 @@ func (pr *Provider) Measure(ctx context.Context, alias manifest.Resource, versio
 		out.Latency = append(out.Latency, latency)
 	}
 	return out, nil
+}
+
+// told is what is known by now of the calls of a window: those that ended.
+func (p *Platform) told(t *thing, w providers.Window, version string, traffic Traffic, rate float64) providers.Sample {
+	part := func(until time.Time, share float64) int64 {
+		from, to := t.share(version, w.From)*traffic.PerSecond, t.share(version, until)*traffic.PerSecond
+		return int64(math.Floor(to*share)) - int64(math.Floor(from*share))
+	}
+	ended := p.o.Now().Add(-traffic.HangFor)
+	if ended.After(w.To) {
+		ended = w.To
+	}
+	if ended.Before(w.From) {
+		ended = w.From
+	}
+	hang, crawl := traffic.Hangs[version], traffic.Crawls[version]
+	hung, calls := part(ended, hang), part(w.To, 1)
+	missing := part(w.To, hang) - hung + part(w.To, crawl) - part(ended, crawl)
+	return providers.Sample{Known: true, Calls: calls - missing, Errors: min(calls-missing, part(w.To, rate)+hung)}
 }
 
 func (p *Platform) errorRate(of Name, version string, traffic Traffic) float64 {

@@ -114,6 +114,40 @@ func TestThrottlesAreNeitherInvocationsNorErrors(t *testing.T) {
 	}
 }
 
+// A call that hangs is told of when its timeout ends it, and under the time it began.
+func TestACallThatHangsIsToldWhenItEnds(t *testing.T) {
+	needs(t, "python3")
+	m := &metrics{}
+	w := newWorld(t, instantly, withMetrics(m))
+	started := t.TempDir() + "/started"
+	w.make("f", python(t, `
+import time
+def handler(event, context):
+    open(event["started"], "w").close()
+    time.sleep(30)
+`), func(in *awslambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
+	ended := make(chan *awslambda.InvokeOutput, 1)
+	go func() {
+		out, _ := w.Invoke(w.ctx, &awslambda.InvokeInput{FunctionName: aws.String("f"), Payload: fmt.Appendf(nil, `{"started": %q}`, started)})
+		ended <- out
+	}()
+	dims := map[string]string{"FunctionName": "f"}
+	await(t, func() bool { return exists(started) })
+	if _, told := m.sum("Invocations", dims); told {
+		t.Error("told of before it ended")
+	}
+	out := <-ended
+	calls, _ := m.sum("Invocations", dims)
+	failed, _ := m.sum("Errors", dims)
+	if out == nil || out.FunctionError == nil || calls != 1 || failed != 1 {
+		t.Fatalf("%+v: %v calls, %v failed", out, calls, failed)
+	}
+	took, _ := m.sum("Duration", dims)
+	if at := m.data[0].at; took < 1000 || at.Add(time.Duration(took)*time.Millisecond).After(time.Now()) {
+		t.Errorf("it ran %vms and is told under %s", took, at)
+	}
+}
+
 // BenchmarkWarmInvoke is one call of a warm function, over HTTP and the SDK.
 func BenchmarkWarmInvoke(b *testing.B) {
 	w := newWorld(b, instantly)
