@@ -51,13 +51,13 @@ func (p *pass) signal(ctx context.Context) (rollout.Signal, error) {
 	case rollout.Check:
 		sig.Checks = p.preTraffic(ctx, &sig)
 	case rollout.Shift:
-		sig.Looks = p.looks(ctx)
+		sig.Looks, sig.Due = p.looks(ctx)
 		if p.st.Rollout.Asking {
 			sig.Checks = p.postTraffic(ctx)
 		}
 		p.askRollout(ctx, &sig, p.st.Rollout)
 	case rollout.Connect, rollout.Contract:
-		sig.Looks = p.looks(ctx)
+		sig.Looks, sig.Due = p.looks(ctx)
 	}
 	sig.Pause = cmp.Or(p.paused(), sig.Pause)
 	sig.Probes = p.probe(ctx, &sig)
@@ -145,12 +145,13 @@ func (p *pass) aborted(r journal.Request, sig *rollout.Signal) string {
 	return "traffic is returned first, then the rest; the content is not tried again by itself"
 }
 
-// looks measures every function that shares traffic between two versions.
-func (p *pass) looks(ctx context.Context) []rollout.Look {
+// looks measures every function that shares traffic between two versions, up to
+// when calls can be known; zero where nothing can.
+func (p *pass) looks(ctx context.Context) ([]rollout.Look, time.Time) {
 	ro := p.st.Rollout
 	meter, ok := p.e.provider.(providers.Meter)
 	if !ok || ro.Weight == 0 {
-		return nil
+		return nil, time.Time{}
 	}
 	to := p.now.Add(-p.e.d.opts.Pace.MetricDelay).Truncate(p.e.d.opts.Pace.MetricPeriod)
 	var out []rollout.Look
@@ -166,14 +167,15 @@ func (p *pass) looks(ctx context.Context) []rollout.Look {
 		if !from.Before(to) {
 			continue
 		}
-		look, err := looking{meter, alias, f}.at(ctx, providers.Window{From: from, To: to}, ro.Analysis.Latency)
+		asked := providers.Asked{Window: providers.Window{From: from, To: to}, Again: f.Settled.Due(f.Longest, p.now)}
+		look, err := looking{meter, alias, f}.at(ctx, asked, ro.Analysis.Latency)
 		if err != nil {
 			p.e.log.Debug("metrics could not be read", zap.Stringer("resource", f.Ref), zap.Error(err))
 			continue
 		}
 		out = append(out, look)
 	}
-	return out
+	return out, to
 }
 
 // looking is at one function's two versions.
@@ -183,9 +185,8 @@ type looking struct {
 	f     rollout.Function
 }
 
-func (l looking) at(ctx context.Context, w providers.Window, latency manifest.LatencyRules) (rollout.Look, error) {
-	look := rollout.Look{Ref: l.f.Ref, Window: w}
-	q, beside := providers.Asked{Window: w}, providers.Asked{Window: w}
+func (l looking) at(ctx context.Context, q providers.Asked, latency manifest.LatencyRules) (rollout.Look, error) {
+	look, beside := rollout.Look{Ref: l.f.Ref, Window: q.Window}, q
 	for _, rule := range latency {
 		canary, baseline := l.f.Latency.Of(rule).Thresholds(rule)
 		q.Latency = append(q.Latency, providers.AskedLatency{Percentile: rule.Percentile, Threshold: canary})
@@ -201,6 +202,12 @@ func (l looking) at(ctx context.Context, w providers.Window, latency manifest.La
 	if look.Baseline, err = l.meter.Measure(ctx, l.alias, l.f.Stable, beside); err != nil {
 		return look, fmt.Errorf("measure version %s of %s: %w", l.f.Stable, l.f.Ref, err)
 	}
+	if c, b := look.Canary.Again, look.Baseline.Again; len(c) == len(q.Again) && len(b) == len(q.Again) {
+		for i, w := range q.Again {
+			look.Again = append(look.Again, rollout.Again{Window: w, Canary: c[i], Baseline: b[i]})
+		}
+	}
+	look.Canary.Again, look.Baseline.Again = nil, nil
 	return look, nil
 }
 

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"slices"
+	"strconv"
+	"time"
 
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources/manifest"
@@ -23,13 +25,36 @@ func Changing(in Input) []rollout.Function {
 			continue
 		}
 		f := rollout.Function{Ref: fn, Alias: delivery.Alias, Stable: stableVersion(in, fn, delivery.Alias),
-			Probed: delivery.Rollout.Analysis.Probe.Of(fn)}
+			Probed: delivery.Rollout.Analysis.Probe.Of(fn), Longest: longest(in, fn)}
 		if !carried(in, f) || unsettled(in, f) {
 			list = append(list, f)
 		}
 	}
 	slices.SortFunc(list, func(a, b rollout.Function) int { return a.Ref.Compare(b.Ref) })
 	return list
+}
+
+// longest is how long a call of the version that comes, or of the one beside it, may
+// run; 0 where every call is told in time.
+func longest(in Input, fn manifest.Ref) time.Duration {
+	if fn.Kind != manifest.KindFunction {
+		return 0
+	}
+	var most time.Duration
+	for _, fields := range []map[string]string{in.Specs[fn].Fields, in.Applied[fn].Fields, in.Inventory.Live[fn].Spec.Fields} {
+		if seconds, err := strconv.Atoi(fields["timeout"]); err == nil {
+			most = max(most, time.Duration(seconds)*time.Second)
+		}
+	}
+	for _, f := range in.Rollout.Functions {
+		if f.Ref == fn && in.Rollout.Phase != rollout.Idle {
+			most = max(most, f.Longest) // whose stable version is this one's
+		}
+	}
+	if most <= rollout.Prompt {
+		return 0
+	}
+	return most
 }
 
 // stableVersion is the version that last proved itself: while a rollout is

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"mooring.dev/providers"
 	"mooring.dev/providers/memory"
@@ -189,6 +190,41 @@ func TestChanging(t *testing.T) {
 	want := rollout.Function{Ref: ref("Function/mailer"), Alias: ref("Alias/mailer.live"), Stable: "1"}
 	if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// How long a call may run is the most that either version's configuration lets it, as far
+// as either is known; nothing where all is told in time.
+func TestChangingKnowsHowLongCallsRun(t *testing.T) {
+	s, fn := started(t), ref("Function/mailer")
+	for _, c := range []struct {
+		name, declared, applied, live string
+		before, want                  time.Duration
+	}{
+		{"short", "30", "3", "30", 0, 0},
+		{"the new one", "300", "3", "3", 0, 5 * time.Minute},
+		{"the one in force", "3", "900", "3", 0, 15 * time.Minute},
+		{"as it stands", "3", "", "60", 0, time.Minute},
+		{"of the rollout that is overtaken", "3", "3", "3", 2 * time.Minute, 2 * time.Minute},
+	} {
+		in := s.withTarget(variants(t)[1])
+		in.Specs, in.Applied, in.Inventory.Live = maps.Clone(in.Specs), maps.Clone(in.Applied), maps.Clone(in.Inventory.Live)
+		spec, fact, live := in.Specs[fn], in.Applied[fn], in.Inventory.Live[fn]
+		for _, f := range []struct {
+			fields *map[string]string
+			value  string
+		}{{&spec.Fields, c.declared}, {&fact.Fields, c.applied}, {&live.Spec.Fields, c.live}} {
+			*f.fields = maps.Clone(*f.fields)
+			(*f.fields)["timeout"] = f.value
+		}
+		in.Specs[fn], in.Applied[fn], in.Inventory.Live[fn] = spec, fact, live
+		if c.before > 0 {
+			in.Rollout = rollout.State{Phase: rollout.Shift, Functions: []rollout.Function{{Ref: fn, Longest: c.before}}}
+		}
+		got := Changing(in)
+		if i := slices.IndexFunc(got, func(f rollout.Function) bool { return f.Ref == fn }); i < 0 || got[i].Longest != c.want {
+			t.Errorf("%s: %+v, want %s", c.name, got, c.want)
+		}
 	}
 }
 

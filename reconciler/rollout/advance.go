@@ -236,6 +236,6 @@ func (s *State) finishBack() {
 // end leaves what an Idle state keeps: what is in force, and how it came.
 func (s *State) end() {
 	s.Phase, s.Done = Idle, true
-	s.Stages, s.Stage, s.Weight, s.Reached, s.Since, s.Elapsed = nil, 0, 0, false, time.Time{}, 0
+	s.Stages, s.Stage, s.Weight, s.Reached, s.Since, s.Divided, s.Elapsed = nil, 0, 0, false, time.Time{}, time.Time{}, 0
 	s.Paused, s.Halted, s.Need, s.Next, s.Asking, s.Measures = "", false, 0, nil, false, nil
 }

@@ -12,6 +12,7 @@ import (
 type (
 	Counts  = analysis.Counts
 	Look    = analysis.Look
+	Again   = analysis.Again
 	Probed  = analysis.Probed
 	Verdict = analysis.Verdict
 )
@@ -42,6 +43,7 @@ func (s *State) learn(sig Signal) {
 			}
 		}
 	case Shift, Connect, Contract:
+		s.divide(sig)
 		for _, c := range sig.Checks {
 			// What was asked through an alias that somebody else moved is no proof.
 			if i := s.index(c.Ref); i >= 0 && c.Passed && s.Asking && sig.Routed {
@@ -94,7 +96,8 @@ func (s *State) hearProbes(rounds []Probed) {
 
 // setting is the circumstances of a look at a function from a time on.
 func (s *State) setting(f Function, from time.Time) analysis.Setting {
-	in := analysis.Setting{Alone: s.alone(f), Weight: s.Weight,
+	in := analysis.Setting{Alone: s.alone(f), Weight: s.Weight, Longest: f.Longest, Now: s.Tick,
+		Steady:  !s.Divided.IsZero() && !from.Before(s.Divided),
 		Earlier: s.Since.IsZero() || from.Before(s.Since) || s.Weight != s.stage().Weight}
 	for _, g := range s.Functions {
 		if g.shifts() && g.Stable != "" {
@@ -141,7 +144,7 @@ func (s *State) arms() []analysis.Arm {
 	for _, f := range s.Functions {
 		if f.shifts() {
 			arm := analysis.Arm{Evidence: f.Evidence, Ref: f.Ref, Stable: f.Stable, New: f.New, Weight: s.Weight,
-				Untimed: f.Ref.Kind != manifest.KindFunction, Probed: f.Probed}
+				Untimed: f.Ref.Kind != manifest.KindFunction, Probed: f.Probed, Longest: f.Longest}
 			if s.Phase != Shift {
 				arm.Weight = 100
 			}

@@ -80,7 +80,7 @@ func (s *State) retry() {
 	s.Measures = nil
 	s.Failed, s.Returned, s.Reason, s.Paused, s.Halted = false, "", "", "", false
 	for i, f := range s.Functions {
-		s.Functions[i] = Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable, New: f.New, Probed: f.Probed,
+		s.Functions[i] = Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable, New: f.New, Probed: f.Probed, Longest: f.Longest,
 			Checked: s.Analysis.PreTraffic == nil || s.Phase == Shift, Proved: s.Analysis.PostTraffic == nil, Evidence: analysis.Evidence{Measured: f.Measured}}
 	}
 	s.enterStage(s.Stage)
@@ -113,7 +113,7 @@ func (s *State) begin(st Start) {
 	compared := false
 	for _, f := range st.Functions {
 		fresh.Functions = append(fresh.Functions, Function{Ref: f.Ref, Alias: f.Alias, Stable: f.Stable,
-			New: f.New, Probed: f.Probed, Checked: f.Checked || st.Rollout.Analysis.PreTraffic == nil, Proved: st.Rollout.Analysis.PostTraffic == nil})
+			New: f.New, Probed: f.Probed, Longest: f.Longest, Checked: f.Checked || st.Rollout.Analysis.PreTraffic == nil, Proved: st.Rollout.Analysis.PostTraffic == nil})
 		compared = compared || f.Stable != "" && f.Alias != (manifest.Ref{})
 	}
 	slices.SortFunc(fresh.Functions, func(a, b Function) int { return a.Ref.Compare(b.Ref) })

@@ -79,7 +79,7 @@ func (s *State) enterShift() {
 // anew, what is known of the whole rollout stays.
 func (s *State) enterStage(i int) {
 	s.Stage, s.Weight = i, 0
-	s.Reached, s.Since, s.Elapsed, s.Verdict, s.Need, s.Asking = false, time.Time{}, 0, Unjudged, 0, false
+	s.Reached, s.Since, s.Divided, s.Elapsed, s.Verdict, s.Need, s.Asking = false, time.Time{}, time.Time{}, 0, Unjudged, 0, false
 	if s.Phase != Shift {
 		return
 	}
@@ -118,6 +118,7 @@ func (s *State) shift(sig Signal) {
 	s.Asking = may && s.Stage+1 >= len(s.Stages) && !s.proved()
 	may = may && !s.Asking
 	switch {
+	case may && sig.Routed && s.awaits(sig):
 	case may && sig.Routed:
 		s.leaveStage()
 	case waits && !late:
@@ -161,6 +162,9 @@ func (s *State) undecided(unadvanced string) string {
 	if why := s.unmeasured(); why != "" && s.Need == 0 {
 		return "undecided: " + why
 	}
+	if s.Need == 0 && s.Reason != "" && slices.ContainsFunc(s.Functions, func(f Function) bool { return f.Longest > 0 }) {
+		return "undecided: " + s.Reason
+	}
 	if s.Need > 0 {
 		return fmt.Sprintf("undecided: needs about %d more calls", roughly(s.Need))
 	}
@@ -196,6 +200,6 @@ func (s *State) limit(sig Signal, halt string) {
 		want = s.Weight
 	}
 	if want != s.Weight {
-		s.Weight, s.Reached, s.Since, s.Asking = want, false, time.Time{}, false
+		s.Weight, s.Reached, s.Since, s.Divided, s.Asking = want, false, time.Time{}, time.Time{}, false
 	}
 }

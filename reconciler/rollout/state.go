@@ -45,7 +45,10 @@ type State struct {
 	Reached bool   `json:"reached"` // the weight was seen in place; holds count from here
 	// Since is when this stage's weight was first seen in place: what was called
 	// before it says nothing of the stage.
-	Since   time.Time     `json:"since,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+	// Divided is since when traffic is known to be divided by this weight, by
+	// nobody's hand otherwise; zero where no function's calls run long.
+	Divided time.Time     `json:"divided,omitzero"`
 	Elapsed time.Duration `json:"elapsed"` // observed time in this stage since reached
 	Tick    time.Time     `json:"tick"`    // the last Advance, for accruing
 	Verdict Verdict       `json:"verdict"` // of this stage
@@ -114,6 +117,9 @@ type Function struct {
 	Checked bool         `json:"checked,omitempty"` // pre-traffic check passed
 	Proved  bool         `json:"proved,omitempty"`  // post-traffic check passed
 	Probed  bool         `json:"probed,omitempty"`  // calls of our own are made of both versions
+	// Longest is how long a call of either version may run, where that is longer
+	// than what is told in time; else 0.
+	Longest time.Duration `json:"longest,omitempty"`
 	// Evidence is of the whole rollout; in JSON its fields stand among these.
 	analysis.Evidence
 }
@@ -147,6 +153,9 @@ type Signal struct {
 	Foreign string
 	Checks  []CheckDone
 	Looks   []Look
+	// Due is up to when calls can be known by now. A stage is not left while a
+	// window before it is unknown; zero asks for none.
+	Due time.Time
 	// Probes are rounds of our own calls.
 	Probes []Probed
 	// Measures are the answers that came since.

@@ -25,23 +25,31 @@ func (s Stakes) bet(before, now pair, carried float64) (Stakes, float64) {
 	if now.canary.Trials() == 0 || now.baseline.Trials() == 0 {
 		return s, carried // one arm alone says nothing about a difference
 	}
+	total := wager(s[:], s == (Stakes{}), carried, func(i int) float64 { return s.factor(i, before, now) })
+	return s, total
+}
+
+// wager plays one look with stakes, of which the first is kept and the others are
+// betted, and gives the log of their sum. factor is the log of what the ith bet
+// brings.
+func wager(stakes []float64, fresh bool, carried float64, factor func(i int) float64) float64 {
 	part := later
-	if s == (Stakes{}) {
+	if fresh {
 		part = opening
-		for i := range s {
-			s[i] = -most
+		for i := range stakes {
+			stakes[i] = -most
 		}
-		s[kept] = carried
+		stakes[kept] = carried
 	}
-	each := s[kept] + math.Log(part/float64(len(s)-1))
-	s[kept] += math.Log1p(-part)
-	total := s[kept]
-	for i := adapting; i < len(s); i++ {
-		s[i] = bounded(logSum(s[i], each) + s.factor(i, before, now))
-		total = logSum(total, s[i])
+	each := stakes[kept] + math.Log(part/float64(len(stakes)-1))
+	stakes[kept] += math.Log1p(-part)
+	total := stakes[kept]
+	for i := kept + 1; i < len(stakes); i++ {
+		stakes[i] = bounded(logSum(stakes[i], each) + factor(i))
+		total = logSum(total, stakes[i])
 	}
-	s[kept] = bounded(s[kept])
-	return s, bounded(total)
+	stakes[kept] = bounded(stakes[kept])
+	return bounded(total)
 }
 
 func (Stakes) factor(i int, before, now pair) float64 {

@@ -63,6 +63,22 @@
 // shown by users' calls or, in their place, by probes, each of which takes 1/(half
 // of 1-confidence).
 //
+// Calls that run longer than is told in time are in no window when it is first
+// looked at. Where a timeout allows them, every window is counted a second time
+// when all of its calls have ended, and these counts are a test for themselves
+// (Settled), whose null is about all calls. Of what is told in time more failures
+// alone show nothing: failing sooner is failing no more. So its evidence of harm is
+// the lesser of two e-processes: that of failures, as above, and that of successes
+// (Split). Each call goes to the new version with the chance w that the alias says,
+// whoever calls; if no smaller share of the new version's calls ends well in time, a
+// call that did is the new version's with a chance of at least w, and
+//
+//	ω^s / (1+w(ω-1))^S, ω < 1, with S successes in time and s of the new version's
+//
+// has a mean of at most 1, whatever still runs. The lesser of both is an e-process
+// for every world in which one of the two nulls holds. Its mean with Settled's takes
+// the place of the function's evidence of harm.
+//
 // Sources: R. Turner, A. Ly, P. Grünwald, "Generic E-variables for exact
 // sequential k-sample tests that allow for optional stopping" (2021);
 // M. Herbster, M. Warmuth, "Tracking the best expert" (1998); V. Vovk, R. Wang,

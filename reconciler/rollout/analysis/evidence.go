@@ -32,6 +32,8 @@ type Look struct {
 	Window   providers.Window
 	Canary   providers.Sample
 	Baseline providers.Sample
+	// Again are windows of before that are complete by now.
+	Again []Again
 }
 
 // Test is the evidence of one comparison of shares.
@@ -81,6 +83,8 @@ type Evidence struct {
 	Probe Probe `json:"probe,omitzero"`
 	// Latency is empty where it is not judged.
 	Latency Latencies `json:"latency,omitempty"`
+	// Settled is empty where all calls are told in time.
+	Settled Settled `json:"settled,omitzero"`
 }
 
 // Setting is the circumstances of a look.
@@ -93,13 +97,31 @@ type Setting struct {
 	// Earlier: the look is of a time before this stage's weight was in place. It
 	// may show harm, as every other, and passes no stage.
 	Earlier bool
+	// Longest is how long a call of either version may run, where that is longer
+	// than is told in time; else 0.
+	Longest time.Duration
+	// Steady: traffic was divided by Weight throughout the look.
+	Steady bool
+	Now    time.Time
 }
 
 // Count adds one look, once: a window that overlaps what was counted and a
 // sample that is unknown or impossible add nothing, and are told by false.
 func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
+	settled := false
+	if in.Longest > 0 {
+		settled = e.Settled.settle(look.Again, in, a.Tolerance)
+		if w := look.Window; !in.Alone && w.To.After(w.From) && w.To.After(e.Settled.Seen) {
+			e.Settled.note(w, in.Earlier)
+		}
+	}
+	return e.count(look, in, a) || settled
+}
+
+// count adds what was told in time.
+func (e *Evidence) count(look Look, in Setting, a manifest.Analysis) bool {
 	w := look.Window
-	if quiet(look, in.Weight) && w.To.After(w.From) && w.To.After(e.Answered) {
+	if quiet(look, in) && w.To.After(w.From) && w.To.After(e.Answered) {
 		e.Answered = w.To
 	}
 	if !w.To.After(w.From) || w.From.Before(e.Measured) || !Possible(look.Canary) {
@@ -123,6 +145,9 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 		}
 	}
 	e.add(now, a.Tolerance, in.Earlier)
+	if in.Longest > 0 && !in.Alone && in.Steady && !in.Earlier {
+		e.Settled.Split = e.Settled.Split.bet(now, in.Weight)
+	}
 	if !in.Alone {
 		hardGuard(&e.Test, &e.Guarded, a.FalseRollback, in.Among)
 		e.Latency = e.Latency.count(look, a.Latency, in.Earlier)
@@ -134,6 +159,7 @@ func (e *Evidence) Count(look Look, in Setting, a manifest.Analysis) bool {
 func (e *Evidence) NextStage() {
 	e.Staged, e.LogSafe = Counts{}, 0
 	e.Latency = e.Latency.nextStage()
+	e.Settled.nextStage()
 	e.Probe.Staged, e.Probe.LogSafe, e.Probe.Enough = Counts{}, 0, time.Time{}
 }
 

@@ -261,7 +261,7 @@ func TestTablesOfDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]figures{"canaries": canaries(), "latency": slowness(), "probes": drills(), "releases": ladders()} {
+	for name, f := range map[string]figures{"canaries": canaries(), "latency": slowness(), "probes": drills(), "releases": ladders(), "late": latecomers()} {
 		_, table, ok := strings.Cut(string(text), f.head)
 		if !ok {
 			t.Errorf("docs have no table of %s", name)

@@ -59,7 +59,8 @@ func (m Arm) collapsed(a manifest.Analysis) string {
 	}
 	n, k := m.Solo.Trials(), m.Solo.Failures()
 	seen := m.Baseline.Trials()
-	red := seen > 0 && float64(m.Baseline.Failures()) >= healthy*float64(seen)
+	redIn := func(c Counts) bool { return c.Trials() > 0 && float64(c.Failures()) >= healthy*float64(c.Trials()) }
+	red := redIn(m.Baseline) || redIn(m.Settled.Baseline)
 	switch {
 	case n < first || red:
 		return ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"mooring.dev/sources/manifest"
 )
@@ -32,6 +33,9 @@ type Arm struct {
 	Untimed bool
 	// Probed: calls of our own are made of both versions.
 	Probed bool
+	// Longest is how long a call of either may run, where that is longer than is
+	// told in time; else 0.
+	Longest time.Duration
 }
 
 // latency are the rules for it.
@@ -58,11 +62,11 @@ type Judgement struct {
 func Harm(arms []Arm, a manifest.Analysis) string {
 	tests, total := 0, 0.0
 	most, worst := math.Inf(-1), func() string { return "" }
-	take := func(t Test, what func() string) {
+	take := func(harm float64, what func() string) {
 		tests++
-		total += math.Exp(t.LogE)
-		if t.LogE > most {
-			most, worst = t.LogE, what
+		total += math.Exp(harm)
+		if harm > most {
+			most, worst = harm, what
 		}
 	}
 	for _, m := range arms {
@@ -72,12 +76,17 @@ func Harm(arms []Arm, a manifest.Analysis) string {
 		if m.Stable == "" {
 			continue
 		}
-		take(m.Test, func() string { return m.failing("calls", m.Test) })
+		take(m.harm(), func() string {
+			if m.Longest > 0 && m.Settled.LogE > m.promptHarm() {
+				return m.failing("calls, all of which have ended,", m.Settled.Test)
+			}
+			return m.failing("calls", m.Test)
+		})
 		for _, rule := range m.latency(a) {
-			take(m.Latency.Of(rule).Test, func() string { return m.slowness("", rule, a) })
+			take(m.Latency.Of(rule).LogE, func() string { return m.slowness("", rule, a) })
 		}
 		if m.Probed {
-			take(m.Probe.Test, func() string { return m.failing("probes", m.Probe.Test) })
+			take(m.Probe.LogE, func() string { return m.failing("probes", m.Probe.Test) })
 		}
 	}
 	if tests == 0 || math.Log(total/float64(tests)) < -math.Log(0.9*a.FalseRollback) {
@@ -140,9 +149,13 @@ func Judge(arms []Arm, a manifest.Analysis) Judgement {
 // open are the questions about a function that are not answered yet.
 func (m Arm) open(a manifest.Analysis) []Judgement {
 	var out []Judgement
-	bar := goal{evidence: evidenceOf(a, m.Probed), samples: int64(a.MinSamples), tolerance: a.Tolerance, weight: m.Weight}
-	vouched := m.vouched(a)
-	if !bar.reached(m.Test) && !vouched {
+	bar := goal{evidence: m.evidence(a), samples: int64(a.MinSamples), tolerance: a.Tolerance, weight: m.Weight}
+	vouched, against := m.vouched(a), m.against()
+	switch {
+	case m.settledPass(bar), vouched:
+	case bar.reached(m.Test) && against != "":
+		out = append(out, Judgement{Reason: against})
+	case !bar.reached(m.Test):
 		probes := ""
 		if m.Probed {
 			probes = m.unvouched(a)

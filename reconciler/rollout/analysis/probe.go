@@ -70,7 +70,7 @@ func evidenceOf(a manifest.Analysis, probed bool) float64 {
 // known up to when the probes were enough, if only that there were none, and
 // must hold no evidence against.
 func (m Arm) vouched(a manifest.Analysis) bool {
-	return m.Probed && m.probesPass(a) && !m.Probe.Enough.IsZero() && !m.Answered.Before(m.Probe.Enough) && m.LogE <= 0
+	return m.Probed && m.probesPass(a) && !m.Probe.Enough.IsZero() && !m.Answered.Before(m.Probe.Enough) && m.LogE <= 0 && m.against() == ""
 }
 
 // unvouched is what the probes say that are not enough.
@@ -102,16 +102,18 @@ func (m Arm) missing(bar goal) int64 {
 }
 
 // quiet: the platform answered that the new version had no calls of users, and
-// the baseline's calls are few enough for that to be so: with three to be
-// expected, none at all is one chance in twenty.
-func quiet(look Look, weight int) bool {
+// the baseline's calls, where one runs beside it, are few enough for that to be
+// so: with three to be expected, none at all is one chance in twenty.
+func quiet(look Look, in Setting) bool {
 	const few = 3
 	c, b := look.Canary, look.Baseline
-	if !c.Silent || !b.Silent && !Possible(b) {
+	switch {
+	case !c.Silent:
+		return false
+	case in.Alone:
+		return true
+	case !b.Silent && !Possible(b):
 		return false
 	}
-	if weight >= 100 {
-		return true
-	}
-	return float64(b.Calls)*float64(weight)/float64(100-weight) < few
+	return float64(b.Calls)*float64(in.Weight)/float64(100-in.Weight) < few
 }
