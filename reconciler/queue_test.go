@@ -12,6 +12,7 @@ import (
 	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/web"
+	"mooring.dev/sources"
 )
 
 // inLine has an environment that takes every content in turn, and the same
@@ -140,4 +141,37 @@ func TestHoldAndRejectLoseNothingBehind(t *testing.T) {
 		t.Error("history does not tell")
 	}
 	sound(t, s)
+}
+
+// A push that was refused is over when that content is taken, although the next
+// one waits in the queue already.
+func TestARefusedPushOfAQueueIsOverWithIt(t *testing.T) {
+	t.Parallel()
+	s := inLine(t)
+	refuses := func(op string) error {
+		if op == "propose:before" {
+			return sources.ErrRefused
+		}
+		return nil
+	}
+	s.bringsAll(t, 1)
+	if !s.until(time.Hour, func() bool { return s.watch.environment("production").Rollout.Release.Digest != "" }) {
+		t.Fatal("the first does not come")
+	}
+	settled(t, s)
+	moves := s.moves("production")
+	s.repo.fault = refuses
+	s.bringsAll(t, 2, 3)
+	if !s.until(time.Hour, func() bool { return s.alerts("promotion", "firing") == 1 }) {
+		t.Fatal("nobody is told")
+	}
+	s.repo.fault = func(string) error { return nil }
+	if !s.until(time.Hour, func() bool { return s.moves("production") > moves }) {
+		t.Fatal("the second does not come")
+	}
+	s.repo.fault = refuses
+	s.run(time.Minute)
+	if over := s.alerts("promotion", "resolved"); over != 1 || s.moves("production") != moves+1 {
+		t.Errorf("told %d times that it is over, after %d moves", over, s.moves("production")-moves)
+	}
 }
