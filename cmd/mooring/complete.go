@@ -24,6 +24,7 @@ type asking struct {
 	cmd         *cobra.Command
 	args        []string
 	environment string
+	state       string // the folder that the line or the environment names
 }
 
 // arguments are what the commands take that take names.
@@ -36,6 +37,9 @@ var arguments = map[string]names{
 	"mooring check pass":   (*asking).checks,
 	"mooring check fail":   (*asking).checks,
 	"mooring schema":       (*asking).kinds,
+	"mooring drift revert": (*asking).differences,
+	"mooring drift accept": (*asking).differences,
+	"mooring token revoke": (*asking).tokens,
 }
 
 // values are what flags take, by the flag's name.
@@ -43,6 +47,7 @@ var values = map[string]names{
 	"environment": (*asking).environments,
 	"to":          (*asking).releases,
 	"content":     (*asking).contents,
+	"point":       (*asking).points,
 	"output":      func(*asking, context.Context) []string { return []string{"table", "json", "yaml"} },
 	"log-format":  func(*asking, context.Context) []string { return []string{"auto", "console", "json"} },
 }
@@ -124,6 +129,7 @@ func askingOf(cmd *cobra.Command, args []string) *asking {
 		state = f.Value.String()
 	}
 	a.as(state, named)
+	a.state = state
 	if f := cmd.Flags().Lookup("environment"); f != nil && f.Value.Type() == "string" {
 		a.environment = f.Value.String()
 	}

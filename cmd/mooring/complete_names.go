@@ -161,6 +161,41 @@ func (a *asking) receivers(ctx context.Context) []string {
 	return sortedNames(p.Receivers)
 }
 
+// differences are what drift there is, as drift shows it.
+func (a *asking) differences(ctx context.Context) (out []string) {
+	for _, e := range a.within(ctx) {
+		var d web.Drift
+		if a.get(ctx, "/api/v1/environments/"+url.PathEscape(e.Name)+"/drift", &d) != nil {
+			continue
+		}
+		for _, it := range d.Items {
+			out = append(out, it.ID+"\t"+inOneLine(strings.TrimSpace(e.Name+", "+it.Resource+" "+it.Path)+" "+string(it.Kind)))
+		}
+	}
+	return out
+}
+
+func (a *asking) points(context.Context) (out []string) {
+	for _, p := range points {
+		out = append(out, string(p))
+	}
+	return out
+}
+
+// tokens are the owners of those that are good, of the state folder.
+func (a *asking) tokens(context.Context) (out []string) {
+	all, err := readTokens(a.state)
+	if err != nil {
+		return nil
+	}
+	for _, t := range all {
+		if t.Revoked.IsZero() {
+			out = append(out, t.Name+"\t"+t.ID)
+		}
+	}
+	return out
+}
+
 // checks of an environment, after its name.
 func (a *asking) checks(ctx context.Context) (out []string) {
 	if len(a.args) == 0 {

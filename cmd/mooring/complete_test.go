@@ -46,6 +46,7 @@ func news(t *testing.T) *httptest.Server {
 			{Name: "preview", State: "in_sync", Content: "sha256:aaaaaaaaaaaaaaaa", Checks: []web.CheckStatus{{Name: "acceptance"}}},
 			{Name: "production", State: "held", Holds: []web.HoldStatus{{ID: "hold-12", Kind: "manual", Reason: "one\nand two"}}}}},
 		"/api/v1/environments/preview/resources":   web.ResourcePage{Resources: []web.ResourceStatus{{Resource: "Function/checkout"}, {Resource: "Queue/orders"}}},
+		"/api/v1/environments/preview/drift":       web.Drift{Items: []web.DriftItem{{ID: "0966", Resource: "Function/checkout", Path: "timeout", Kind: "changed"}, {ID: "1b2c", Resource: "Url/checkout", Kind: "extra"}}},
 		"/api/v1/environments/production/rollouts": []web.Rollout{{Release: record.Release{Commit: "1234567890abcdef"}}, {Release: record.Release{Commit: "1234567890abcdef"}}},
 		"/api/v1/decisions":                        web.DecisionPage{Decisions: []web.RecordedDecision{{Line: `{"decision_id":"dec_1","path":"policy/admission"}`}}},
 	}
@@ -64,6 +65,9 @@ func news(t *testing.T) *httptest.Server {
 func TestNamesAreCompletedFromTheDaemon(t *testing.T) {
 	t.Setenv("MOORING_SERVER", news(t).URL)
 	t.Setenv("MOORING_TOKEN", "mine")
+	state := t.TempDir()
+	t.Setenv("MOORING_STATE", state)
+	check(t, os.WriteFile(filepath.Join(state, tokensFile), []byte(`{"tokens":[{"id":"t1","name":"ann","digest":"d1"},{"id":"t2","name":"bob","digest":"d2","revoked":"2026-01-01T00:00:00Z"}]}`), 0o600))
 	for line, want := range map[string]string{
 		"status --output ":                          "table json yaml",
 		"plan --environment ":                       "preview production",
@@ -83,6 +87,11 @@ func TestNamesAreCompletedFromTheDaemon(t *testing.T) {
 		"check pass preview acceptance ":            "",
 		"approve --environment staging --content ":  "aaaaaaaaaaaa",
 		"schema Sch":                                "Schedule",
+		"drift revert --environment preview ":       "0966 1b2c",
+		"drift accept ":                             "0966 1b2c",
+		"drift revert --environment preview 0966 ":  "",
+		"policy eval --point ro":                    "rollout",
+		"token revoke ":                             "ann",
 		"status ":                                   "",
 	} {
 		if got := tabbed(t, strings.Split(line, " ")...); strings.Join(got, " ") != want {
