@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 
@@ -36,15 +35,7 @@ deletionPolicy: Delete, and queues unless --data is given. It takes the role adm
   mooring destroy --environment preview --reason "moved to another account"
   mooring destroy --environment preview --data --confirm preview --reason "moved to another account"`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := d.run(cmd)
-			var no *refusal
-			if errors.As(err, &no) && no.code == http.StatusForbidden {
-				fmt.Fprintln(cmd.ErrOrStderr(), "mooring:", err)
-				return exit{exitDenied}
-			}
-			return err
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd) },
 	}
 	d.c.flags(cmd)
 	outputFlag(cmd, &d.output)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -60,6 +61,10 @@ func execute(ctx context.Context, args []string) int {
 		return answer.code
 	}
 	fmt.Fprintln(root.ErrOrStderr(), "mooring:", err)
+	var no *refusal
+	if errors.As(err, &no) && no.code == http.StatusForbidden {
+		return exitDenied // to whoever asks, by their role
+	}
 	return exitError
 }
 
