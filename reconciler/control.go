@@ -90,7 +90,11 @@ func (d *Daemon) Hold(ctx context.Context, r web.HoldRequest) (record.Hold, erro
 		return h, err
 	}
 	if r.Reason == "" || r.For <= 0 {
-		return h, fmt.Errorf("hold %s: a hold needs a reason and an end (--reason, --until)", r.Environment)
+		what := "hold %s: a hold"
+		if r.Suspend {
+			what = "suspend %s: a suspension"
+		}
+		return h, fmt.Errorf(what+" needs a reason and an end (--reason, --until)", r.Environment)
 	}
 	if r.Resource != "" {
 		ref, err := manifest.ParseRef(r.Resource)

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -52,6 +53,15 @@ type pipelineSpec struct {
 	Decisions    DecisionLog         `json:"decisions,omitzero" doc:"What decision records do not keep."`
 }
 
+// noPipeline is where a tree has no mooring.yaml.
+type noPipeline struct{}
+
+func (noPipeline) Error() string {
+	return "there is no " + PipelineFile + " here: it stands on the control branch and says which environments there are; a clone of the whole repository is read with --repo, and `mooring init` makes one to start from"
+}
+
+func (noPipeline) Unwrap() error { return fs.ErrNotExist }
+
 // LoadPipeline reads mooring.yaml of the control branch, defaults applied and
 // everything checked. An error that is Faults is about the file; any other
 // wraps why it could not be read (fs.ErrNotExist if it is not there).
@@ -60,6 +70,9 @@ func LoadPipeline(tree fs.FS) (*Pipeline, error) {
 		return nil, Faults{{Position: Position{File: PipelineFile}, Message: "is no plain file"}}
 	}
 	data, err := readLimited(tree, PipelineFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noPipeline{}
+	}
 	if err != nil {
 		return nil, err
 	}
