@@ -51,7 +51,9 @@ func attending[T any](ctx context.Context, e *environment, breakable bool, ask f
 		case read := <-e.peeks:
 			read()
 		case <-hurried:
-			cancel(errBrokenOff)
+			if e.urgent.Load() > 0 { // it was not done meanwhile
+				cancel(errBrokenOff)
+			}
 		case <-done:
 			err = work.Wait()
 			if err != nil && errors.Is(context.Cause(ctx), errBrokenOff) {

@@ -63,6 +63,11 @@ func (d *Daemon) hand(ctx context.Context, name string, a act) error {
 		return d.unknown(name)
 	}
 	a.done, a.request = make(chan error, 1), web.RequestOf(ctx)
+	if a.hurries {
+		e.urgent.Add(1)
+		do := a.do
+		a.do = func(ctx context.Context, e *environment) error { e.urgent.Add(-1); return do(ctx, e) }
+	}
 	select {
 	case e.inbox <- a:
 		e.nudge() // a slow check is broken off for it
@@ -70,6 +75,9 @@ func (d *Daemon) hand(ctx context.Context, name string, a act) error {
 			signal(e.hurried)
 		}
 	case <-ctx.Done():
+		if a.hurries {
+			e.urgent.Add(-1)
+		}
 		return ctx.Err()
 	}
 	select {

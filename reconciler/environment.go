@@ -34,8 +34,10 @@ type environment struct {
 	wake  chan struct{}
 	inbox chan act
 	peeks chan func() // reads of what is known
-	// hurried: what is in the inbox does not wait for a look at everything.
+	// hurried: there may be something in the inbox that does not wait for a look at
+	// everything; there is where urgent is not 0.
 	hurried  chan struct{}
+	urgent   atomic.Int32
 	brokeOff bool // the last such look was broken off for that
 	// gathered are the statements last read for promotion.
 	gathered gathered
@@ -232,7 +234,6 @@ func (e *environment) performed(ctx context.Context, a act) {
 	a.done <- e.perform(ctx, a)
 	if len(e.inbox) == 0 { // the pass that follows is the one it was nudged for
 		e.woken()
-		taken(e.hurried)
 	}
 }
 
