@@ -102,7 +102,7 @@ other field of any resource may have changed. What does not come out so is not a
 | a resource of its own that is gone | whether it is declared is a decision about what it held | take its manifest out, or let it be made again |
 | fields no manifest has; files written with anchors, aliases or text folded over lines where the edit would be | a program would have to guess | edit it by hand |
 
-At most 100 differences go into one request.
+At most 100 differences go into one request, and of a very large tree those that can be tried within seconds; the others follow when these are in.
 
 **Merged**, it is a commit like any other: admission policy judges it, and the difference ends when it is in force. However it is merged, what counts is
 what it declares. **Closed** and not merged, or its branch deleted, it is refused: it is not offered again while the same value lives, also after a
