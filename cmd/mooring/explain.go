@@ -305,7 +305,7 @@ func (r explainedResource) table(w io.Writer) {
 			row(w, "  held", h.ID, h.Kind, h.Reason)
 		}
 		for _, i := range e.Drift {
-			row(w, "  differs", i.ID, i.Path, jsonText(i.Declared)+" → "+jsonText(i.Live), i.Response, i.Reason)
+			row(w, "  differs", i.ID, i.Path, jsonText(i.Declared)+" → "+jsonText(i.Live), answered(i), i.Reason)
 		}
 		for _, ev := range e.History {
 			row(w, "  "+ev.At.Local().Format("2006-01-02 15:04:05"), ev.Kind, ev.Text)
