@@ -123,6 +123,7 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 	if err != nil {
 		return nil, err
 	}
+	all := fleets{}
 	for _, e := range r.pipeline.Environments {
 		if len(d.environments) > 0 && !slices.Contains(d.environments, e.Name) {
 			continue
@@ -131,13 +132,16 @@ func (d *doctoring) ofRepository(ctx context.Context, cache string) ([]diagnose.
 		of, release := r.environment(e)
 		out = append(out, diagnose.OfEnvironment(d.at, of, r.found.Policies)...)
 		d.noteZones(release)
+		all.note(e, release, d.sweepShare)
 		out = append(out, diagnose.OfPlatform(d.at, e, diagnosed(ctx, look, r.pipeline, e, release))...)
 	}
+	out = append(out, all.checks()...)
 	tell(ctx, "trying the host, issuers and receivers")
 	if r.pipeline.Host != nil {
 		out = append(out, diagnose.OfHost(d.host(ctx, r.pipeline))...)
 	}
 	out = append(out, ofIssuers(ctx, r.pipeline.Identity.Issuers)...)
+	out = append(out, diagnose.OfSecrets(otherSecrets(r.pipeline)))
 	for _, name := range sortedNames(r.pipeline.Receivers) {
 		out = append(out, diagnose.OfReceiver(d.receiver(ctx, look, name, r.pipeline.Receivers[name]))...)
 	}

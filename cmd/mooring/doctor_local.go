@@ -14,6 +14,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,8 +70,6 @@ func (d *doctoring) authorities() *x509.CertPool {
 	return pool
 }
 
-var secretType = reflect.TypeFor[manifest.Secret]()
-
 // receiver reads a receiver's secrets and connects to its address.
 func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, r manifest.Receiver) diagnose.Receiver {
 	out := diagnose.Receiver{Name: name}
@@ -80,6 +79,7 @@ func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, 
 		switch {
 		case fault != "":
 			out.Unread = append(out.Unread, field+": "+fault)
+			out.Files = append(out.Files, missingFile(s)...)
 		case from != "inline":
 			out.Secrets = append(out.Secrets, field+" from "+from)
 		}
@@ -91,7 +91,8 @@ func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, 
 	case r.PagerDuty != nil:
 		address = cmp.Or(r.PagerDuty.URL, notify.PagerDutyURL)
 	case r.Email != nil:
-		address = "smtp://" + r.Email.Server
+		lookAtMail(ctx, look, name, r, &out)
+		return out
 	}
 	if u, err := url.Parse(address); err == nil && u.Host != "" {
 		out.Address, out.Proxy, out.Err = connect(ctx, u)
@@ -102,6 +103,31 @@ func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, 
 		lookAtAWS(ctx, look, name, r, &out)
 	}
 	return out
+}
+
+// lookAtMail has a mail server let us in, as before a mail.
+func lookAtMail(ctx context.Context, look *platforms, name string, r manifest.Receiver, out *diagnose.Receiver) {
+	out.Address, out.Login = r.Email.Server, r.Email.Username
+	if len(out.Unread) > 0 {
+		out.Address = "" // without its password it would not let us in
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	n, err := look.openNotifier(name, r)
+	if mail, ok := n.(*notify.Email); ok && err == nil {
+		err = mail.Look(ctx)
+	}
+	out.Err = err
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, notify.ErrNoTLS):
+		out.Why = diagnose.InTheOpen
+	case errors.Is(err, notify.ErrLogin):
+		out.Why = diagnose.NotLetIn
+	case errors.As(err, &certificate):
+		out.Why = diagnose.NotTrusted
+	}
 }
 
 // lookAtAWS asks AWS whether a receiver's topic or bus is there.
@@ -152,25 +178,70 @@ func bareError(err error) string {
 	return err.Error()
 }
 
-// eachSecret goes through what of a receiver's settings may be a secret.
-func eachSecret(v reflect.Value, field string, visit func(string, manifest.Secret)) {
-	switch {
-	case v.Kind() == reflect.Pointer:
+// eachSecret goes through what of settings may be a secret, with its path.
+func eachSecret(v reflect.Value, path string, visit func(string, manifest.Secret)) {
+	switch v.Kind() {
+	case reflect.Pointer:
 		if !v.IsNil() {
-			eachSecret(v.Elem(), field, visit)
+			eachSecret(v.Elem(), path, visit)
 		}
-	case v.Type() == secretType:
-		if s, ok := v.Interface().(manifest.Secret); ok && s != (manifest.Secret{}) {
-			visit(field, s)
+	case reflect.Slice:
+		for i := range v.Len() {
+			at := strconv.Itoa(i)
+			if e := reflect.Indirect(v.Index(i)); e.Kind() == reflect.Struct && e.FieldByName("Name").Kind() == reflect.String {
+				at = e.FieldByName("Name").String()
+			}
+			eachSecret(v.Index(i), inside(path, at), visit)
 		}
-	case v.Kind() == reflect.Struct:
+	case reflect.Map:
+		for key, e := range v.Seq2() {
+			eachSecret(e, inside(path, key.String()), visit)
+		}
+	case reflect.Struct:
+		if s, ok := v.Interface().(manifest.Secret); ok {
+			if s != (manifest.Secret{}) {
+				visit(path, s)
+			}
+			return
+		}
 		for i := range v.NumField() {
 			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 			if v.Type().Field(i).IsExported() {
-				eachSecret(v.Field(i), name, visit)
+				eachSecret(v.Field(i), inside(path, name), visit)
 			}
 		}
 	}
+}
+
+func inside(path, name string) string { return strings.Trim(path+"."+name, ".") }
+
+// otherSecrets are those of a pipeline that no receiver and no host has: of
+// checks, measures and issuers.
+func otherSecrets(p *manifest.Pipeline) diagnose.Secrets {
+	rest := *p
+	rest.Receivers, rest.Host = nil, nil
+	var out diagnose.Secrets
+	eachSecret(reflect.ValueOf(rest), "", func(path string, s manifest.Secret) {
+		_, from, fault := tryRead(s)
+		switch {
+		case fault != "":
+			out.Unread = append(out.Unread, path+": "+fault)
+			out.Files = append(out.Files, missingFile(s)...)
+		case from != "inline":
+			out.Read++
+		}
+	})
+	slices.Sort(out.Unread)
+	return out
+}
+
+// missingFile is the file that a secret should stand in and does not; none where it
+// is another's, or stands there.
+func missingFile(s manifest.Secret) []string {
+	if _, err := os.Stat(s.FromFile); s.FromFile == "" || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return []string{s.FromFile}
 }
 
 // connect opens a connection and closes it again: to the proxy, where one is

@@ -12,11 +12,28 @@ type Receiver struct {
 	Name    string
 	Secrets []string // that were read: "url from env HOOK_URL"
 	Unread  []string // that could not be, and why
+	Files   []string // of those, that are not there
 	Address string   // host:port that was connected to; "" where there is none
 	Proxy   string   // through which; ""
 	Err     error    // it could not be connected to
 	Cloud   bool     // Address is a name of AWS's
 	Unseen  bool     // looking at it is not allowed, which says nothing of sending
+	Login   string   // as whom a mail server let us in; "" where that was not asked
+	Why     string   // of Err, of a mail server: InTheOpen, NotLetIn, NotTrusted; "" of any other
+}
+
+// Why a mail server that answers takes no mail.
+const (
+	InTheOpen  = "in the open"
+	NotLetIn   = "not let in"
+	NotTrusted = "not trusted"
+)
+
+// ofMail is what to do about a mail server that answers and takes no mail.
+var ofMail = map[string]string{
+	InTheOpen:  "say `tls: implicit` in its email, with the port for that (usually 465), or `tls: none` where nobody can listen on the way",
+	NotLetIn:   "put the account's password where email.password says, or correct email.username, and run the doctor again",
+	NotTrusted: "have this machine trust the server's authority (update-ca-certificates), or name the server in email.server as its certificate does",
 }
 
 // OfReceiver judges a receiver.
@@ -25,7 +42,7 @@ func OfReceiver(r Receiver) []Check {
 	var out []Check
 	switch {
 	case len(r.Unread) > 0:
-		out = append(out, secrets.fault("set them where the daemon runs, and run `mooring doctor` with the daemon's environment", "%s", strings.Join(r.Unread, "; ")))
+		out = append(out, unset(secrets, r.Unread, r.Files))
 	case len(r.Secrets) == 0:
 		out = append(out, secrets.ok("it needs none"))
 	default:
@@ -47,10 +64,52 @@ func OfReceiver(r Receiver) []Check {
 			by(making(r.Address)))
 	case r.Cloud:
 		return append(out, reach.ok("%s is there; nothing was sent", r.Address))
+	case r.Err != nil && ofMail[r.Why] != "":
+		return append(out, reach.fault(ofMail[r.Why], "%s takes no mail: %v", r.Address, r.Err))
+	case r.Login != "" && r.Err == nil:
+		return append(out, reach.ok("%s answers and lets %s in; nothing was sent", r.Address, r.Login))
 	case r.Err != nil:
 		return append(out, reach.fault("check name, port, certificate and firewall from where the daemon runs", "%s does not answer%s: %v", r.Address, through, r.Err))
 	}
 	return append(out, reach.ok("%s answers%s; nothing was sent", r.Address, through))
+}
+
+// Secrets are what of mooring.yaml is read from files and the environment, but
+// for hosts and receivers.
+type Secrets struct {
+	Read   int
+	Unread []string // path in mooring.yaml, and why
+	Files  []string // of those, that are not there
+}
+
+// OfSecrets judges them.
+func OfSecrets(s Secrets) Check {
+	at := subject{name: "secrets"}
+	switch {
+	case len(s.Unread) > 0:
+		return unset(at, s.Unread, s.Files)
+	case s.Read == 0:
+		return at.ok("mooring.yaml names none but those of the host and of receivers")
+	}
+	return at.ok("%s of checks, measures and issuers can be read", counted(s.Read, "secret"))
+}
+
+// unset is what to do about secrets that cannot be read.
+func unset(s subject, why, files []string) Check {
+	found := strings.Join(why, "; ")
+	if len(files) == 0 {
+		return s.fault("set them where the daemon runs (`systemctl edit mooring`: Environment=NAME=…; chart: extraEnv), and run the doctor with the daemon's environment", "%s", found)
+	}
+	return s.fault("write each into its file; the commands read it from standard input: paste it, end with Ctrl-D", "%s", found).by(writing(files))
+}
+
+// writing makes files that nobody else may read, of what is typed.
+func writing(files []string) string {
+	var out []string
+	for _, f := range files {
+		out = append(out, "install -D -m 0600 /dev/stdin "+Quoted(f))
+	}
+	return strings.Join(out, " && ")
 }
 
 // making makes the topic of an ARN, or the bus of a name or ARN.

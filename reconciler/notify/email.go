@@ -158,16 +158,41 @@ func (m *Email) tls(host string) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: m.o.Trust}
 }
 
-// errNoTLS: the server would take the mail in the open.
-var errNoTLS = errors.New("the server offers no STARTTLS; use tls: implicit, or tls: none where the way is private")
+// ErrNoTLS: the server would take the mail in the open. ErrLogin: it does not
+// know the username, or not with this password.
+var (
+	ErrNoTLS = errors.New("the server offers no STARTTLS; use tls: implicit, or tls: none where the way is private")
+	ErrLogin = errors.New("the server does not take the username with this password")
+)
 
-func (m *Email) hand(c *smtp.Client, host string, l letter) error {
+// Look goes as far as sending goes before it says for whom a mail is: it connects,
+// has the connection made private, and logs in where there is a username. Nothing
+// is sent.
+func (m *Email) Look(ctx context.Context) error {
+	host, _, err := net.SplitHostPort(m.o.Server)
+	if err != nil {
+		return Permanent(fmt.Errorf("notify: the mail server %q is not host:port", m.o.Server))
+	}
+	c, done, err := m.dial(ctx, host)
+	if err != nil {
+		return fmt.Errorf("notify %s: %w", m.o.Server, err)
+	}
+	defer done()
+	if err := m.enter(c, host); err != nil {
+		return m.classify(err)
+	}
+	_ = c.Quit() // it let us in; how it parts says nothing
+	return nil
+}
+
+// enter greets the server, has the connection made private, and logs in.
+func (m *Email) enter(c *smtp.Client, host string) error {
 	if err := c.Hello(m.o.Host); err != nil {
 		return err
 	}
 	if m.o.TLS == StartTLS {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
-			return errNoTLS
+			return ErrNoTLS
 		}
 		if err := c.StartTLS(m.tls(host)); err != nil {
 			return err
@@ -179,8 +204,16 @@ func (m *Email) hand(c *smtp.Client, host string, l letter) error {
 			return err
 		}
 		if err := c.Auth(smtp.PlainAuth("", m.o.Username, password, host)); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrLogin, err)
 		}
+	}
+	return nil
+}
+
+// hand gives the server a letter.
+func (m *Email) hand(c *smtp.Client, host string, l letter) error {
+	if err := m.enter(c, host); err != nil {
+		return err
 	}
 	if err := c.Mail(m.o.From); err != nil {
 		return err
@@ -236,7 +269,10 @@ func (m *Email) classify(err error) error {
 	if !errors.As(err, &said) {
 		return fmt.Errorf("notify %s: %w", m.o.Server, err)
 	}
-	err = fmt.Errorf("notify %s: answered %d", m.o.Server, said.Code)
+	of := err
+	if err = fmt.Errorf("notify %s: answered %d", m.o.Server, said.Code); errors.Is(of, ErrLogin) {
+		err = fmt.Errorf("%w: %w", err, ErrLogin)
+	}
 	const authentication = 530 // 530 to 538: who sends is not known
 	if said.Code >= 500 && (said.Code < authentication || said.Code > 538) {
 		return Permanent(err)
