@@ -113,3 +113,25 @@ func (d *destruction) soundWave(t *rapid.T, wave, left []removal) {
 		t.Fatalf("%d of a circle go at once", heads)
 	}
 }
+
+// TestUsersAreThoseThatNameIt: what waits for a resource is found by what it is on
+// and by what it refers to.
+func TestUsersAreThoseThatNameIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rel := drawLeaving(t).in.Previous
+		users := usersOf(rel)
+		for _, of := range append(slices.Clone(rel.Resources), manifest.Resource{Parent: manifest.Ref{Kind: manifest.KindFunction, Name: "r0"}}) {
+			for _, ref := range append(slices.Clone(of.Refs), of.Ref, of.Parent) {
+				var want []int
+				for i, res := range rel.Resources {
+					if ref != (manifest.Ref{}) && (res.Parent == ref || slices.Contains(res.Refs, ref)) {
+						want = append(want, i)
+					}
+				}
+				if got := slices.Compact(slices.Clone(users[ref])); !slices.Equal(got, want) {
+					t.Fatalf("%s is named by %v, want %v", ref, got, want)
+				}
+			}
+		}
+	})
+}
