@@ -322,20 +322,27 @@ func (h *Host) Comment(ctx context.Context, c sources.Comment) (time.Time, error
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the comments of pull request %d: %w", c.Number, err)
 	}
-	id := ""
-	for _, there := range all {
-		if !strings.HasPrefix(there.text, mark) {
-			continue
-		}
+	marked := slices.DeleteFunc(all, func(there comment) bool { return !strings.HasPrefix(there.text, mark) })
+	for _, there := range marked {
 		if same(there.text, text) {
 			return there.changed, nil
 		}
-		id = there.id
-		break
 	}
-	made, err := h.d.comment(ctx, c.Number, id, text)
+	// Anybody may write our marker: what a host does not let us write over is not ours.
+	for _, there := range marked {
+		changed, err := h.write(ctx, c.Number, there.id, text)
+		if status := statusOf(err); status != http.StatusForbidden && status != http.StatusNotFound {
+			return changed, err
+		}
+	}
+	return h.write(ctx, c.Number, "", text)
+}
+
+// write writes a new comment, or over the one with an id.
+func (h *Host) write(ctx context.Context, number int, id, text string) (time.Time, error) {
+	made, err := h.d.comment(ctx, number, id, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("comment on pull request %d: %w", c.Number, err)
+		return time.Time{}, fmt.Errorf("comment on pull request %d: %w", number, err)
 	}
 	return made.changed, nil
 }

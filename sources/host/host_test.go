@@ -310,6 +310,7 @@ func TestOneCommentByItsMarker(t *testing.T) {
 		r := must[sources.PullRequest](t)(w.Upsert(ctx, draft))
 		quoted := "what does this mean?\n\n[//]: # (mooring plan production)\n"
 		w.repo.Say(r.Number, "ann", quoted)
+		w.repo.Say(r.Number, "eve", "[//]: # (mooring plan production)\n\nall is well")
 		for range 60 {
 			w.repo.Say(r.Number, "ann", "more talk than fits a page")
 		}

@@ -105,6 +105,9 @@ func (r *Repository) BitbucketCloud() *httptest.Server {
 		}),
 		"PUT " + one + "/comments/{id}": r.of(func(p *Pull, q *http.Request, body []byte) (int, any) {
 			id, _ := strconv.ParseInt(q.PathValue("id"), 10, 64)
+			if !p.ours(id) {
+				return notYours()
+			}
 			return 200, cloudComment(r.writeComment(p, id, str(in(read(body), "content", "raw"))))
 		}),
 		"POST " + base + "/commit/{sha}/statuses/build": r.build(40),
@@ -251,6 +254,9 @@ func (r *Repository) BitbucketServer() *httptest.Server {
 				if v, ok := b["version"].(float64); c.ID == id && (!ok || int(v) != c.Edits) {
 					return http.StatusConflict, object{"errors": []object{{"message": "out-of-date version"}}}
 				}
+			}
+			if !p.ours(id) {
+				return notYours()
 			}
 			return 200, serverComment(r.writeComment(p, id, str(b["text"])))
 		}),

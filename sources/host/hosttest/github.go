@@ -206,6 +206,9 @@ func (r *Repository) gitCommentEdit(q *http.Request, body []byte) (int, any) {
 	id, _ := strconv.ParseInt(q.PathValue("id"), 10, 64)
 	for _, p := range r.pulls {
 		for _, c := range p.Comments {
+			if c.ID == id && !p.ours(id) {
+				return notYours()
+			}
 			if c.ID == id {
 				return 200, gitCommentOf(r.writeComment(p, id, str(read(body)["body"])))
 			}

@@ -93,6 +93,9 @@ func (r *Repository) GitLab() *httptest.Server {
 		}),
 		"PUT " + base + "/merge_requests/{number}/notes/{id}": of(func(p *Pull, q *http.Request, body []byte) (int, any) {
 			id, _ := strconv.ParseInt(q.PathValue("id"), 10, 64)
+			if !p.ours(id) {
+				return notYours()
+			}
 			return 200, gitCommentOf(r.writeComment(p, id, str(read(body)["body"])))
 		}),
 	}, func(q *http.Request) bool { return q.Header.Get("PRIVATE-TOKEN") == Token })

@@ -256,6 +256,15 @@ func (r *Repository) pull(number int) *Pull {
 	return r.pulls[number-1]
 }
 
+// ours: a comment is Mooring's. Nobody's but one's own are written over.
+func (p *Pull) ours(id int64) bool {
+	return slices.ContainsFunc(p.Comments, func(c *Comment) bool { return c.ID == id && c.By == "mooring" })
+}
+
+func notYours() (int, any) {
+	return http.StatusForbidden, object{"message": "you may not change this comment"}
+}
+
 // writeComment changes the comment with an id, or makes one.
 func (r *Repository) writeComment(p *Pull, id int64, text string) *Comment {
 	for _, c := range p.Comments {
