@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -311,11 +312,12 @@ func TestAnAdoptionThatCannotBeMadeIsTold(t *testing.T) {
 // and goes is no reason to push.
 func TestAnAdoptionFollowsItsBranchAtItsPace(t *testing.T) {
 	proposing(t, adoptingFiles(), func(t *testing.T, s *stand) {
-		pushes := 0
+		var pushed atomic.Int64
+		pushes := func() int { return int(pushed.Load()) }
 		s.repo.mu.Lock()
 		s.repo.r.moved = func(e sources.Edit, _ string) {
 			if e.Branch == adoptProduction {
-				pushes++
+				pushed.Add(1)
 			}
 		}
 		s.repo.mu.Unlock()
@@ -325,33 +327,33 @@ func TestAnAdoptionFollowsItsBranchAtItsPace(t *testing.T) {
 		files["README.md"] = "The shop, moved.\n"
 		s.push("env/production", files)
 		s.wait(15 * time.Minute)
-		if s.file(adoptProduction, "README.md") != files["README.md"] || !strings.Contains(s.file(adoptProduction, "environments/production.yaml"), "1024") || pushes != 2 {
-			t.Errorf("%d pushes, offered:\n%s", pushes, s.file(adoptProduction, "README.md"))
+		if s.file(adoptProduction, "README.md") != files["README.md"] || !strings.Contains(s.file(adoptProduction, "environments/production.yaml"), "1024") || pushes() != 2 {
+			t.Errorf("%d pushes, offered:\n%s", pushes(), s.file(adoptProduction, "README.md"))
 		}
 		files["README.md"] = "Somebody's own.\n"
 		s.push(adoptProduction, files)
 		s.wait(15 * time.Minute)
-		if s.file(adoptProduction, "README.md") == files["README.md"] || pushes != 3 {
-			t.Errorf("%d pushes; what somebody wrote there stands", pushes)
+		if s.file(adoptProduction, "README.md") == files["README.md"] || pushes() != 3 {
+			t.Errorf("%d pushes; what somebody wrote there stands", pushes())
 		}
 		for i := range 120 {
 			s.byHand("memorySize", fmt.Sprint(1024+i%2*64))
 			time.Sleep(time.Minute)
 		}
 		synctest.Wait()
-		if pushes > 3+24 {
-			t.Errorf("%d pushes in two hours for a value that comes and goes", pushes-3)
+		if n := pushes(); n > 3+24 {
+			t.Errorf("%d pushes in two hours for a value that comes and goes", n-3)
 		}
 		s.wait(30 * time.Minute)
-		before := pushes
+		before := pushes()
 		s.repo.mu.Lock()
 		s.repo.r.rewrite("env/production", firstContent().files())
 		s.repo.mu.Unlock()
 		s.wait(5 * time.Minute)
 		s.byHand("timeout", "30")
 		s.wait(30 * time.Minute)
-		if st := s.status("production"); st.State != "held" || pushes != before {
-			t.Errorf("%d pushes onto a commit that was not let in; production is %s", pushes-before, st.State)
+		if st := s.status("production"); st.State != "held" || pushes() != before {
+			t.Errorf("%d pushes onto a commit that was not let in; production is %s", pushes()-before, st.State)
 		}
 	})
 }

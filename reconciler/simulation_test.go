@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mooring.dev/policy"
@@ -38,7 +39,8 @@ type simulation struct {
 
 	inject   func(op string, ref manifest.Ref) error
 	partial  func() bool
-	unheard  func() bool               // a receiver does not answer
+	unheard  func() bool // a receiver does not answer
+	hears    sync.Mutex
 	received map[string][]notify.Event // by receiver
 	names    []string
 	after    map[string]string // what environments come after, where that is not the one before
@@ -196,6 +198,8 @@ type receiver struct {
 
 // Notify implements notify.Notifier.
 func (r receiver) Notify(_ context.Context, e notify.Event) error {
+	r.s.hears.Lock() // each receiver is told by a goroutine of its own
+	defer r.s.hears.Unlock()
 	if r.s.unheard() {
 		return errors.New("no answer")
 	}

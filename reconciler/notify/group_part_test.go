@@ -58,9 +58,11 @@ func TestGroupTakenInPart(t *testing.T) {
 					}
 				})
 				synctest.Wait()
+				mu.Lock()
 				if want := 2; c.err == errDown && (q.left() != want || retried["2"] || !retried["3"]) {
 					t.Errorf("%d are not recorded, want %d; to be tried again %v", q.left(), want, retried)
 				}
+				mu.Unlock()
 				time.Sleep(time.Minute)
 				o.Wake()
 				synctest.Wait()

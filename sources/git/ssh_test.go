@@ -59,7 +59,7 @@ func sshKey(t *testing.T) (ssh.Signer, string) {
 	return signer, path
 }
 
-func serveSSH(t *testing.T, accepts ssh.PublicKey) *sshServer {
+func serveSSH(t *testing.T, accepts ssh.PublicKey, hosts ...ssh.Signer) *sshServer {
 	t.Helper()
 	s := &sshServer{config: &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
@@ -70,7 +70,9 @@ func serveSSH(t *testing.T, accepts ssh.PublicKey) *sshServer {
 		},
 	}}
 	s.host, _ = sshKey(t)
-	s.config.AddHostKey(s.host)
+	for _, host := range append(hosts, s.host) {
+		s.config.AddHostKey(host)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -208,8 +210,7 @@ func TestHostWithSeveralKeys(t *testing.T) {
 	g := sourcetest.NewGit(t, true)
 	g.Commit(sourcetest.Change{Branch: "main", Files: files{"a.yaml": "1"}})
 	signer, key := sshKey(t)
-	server := serveSSH(t, signer.PublicKey())
-	more := []ssh.Signer{server.host}
+	var more []ssh.Signer
 	for _, make := range []func() (crypto.Signer, error){
 		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
 		func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
@@ -222,9 +223,10 @@ func TestHostWithSeveralKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server.config.AddHostKey(host)
 		more = append(more, host)
 	}
+	server := serveSSH(t, signer.PublicKey(), more...)
+	more = append(more, server.host)
 	for _, host := range more {
 		fetch(t, follow(t, Options{
 			URL: "ssh://" + server.address + g.Dir, SSHKeyFile: key,
