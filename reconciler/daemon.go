@@ -38,7 +38,8 @@ type Daemon struct {
 	hostWake   chan struct{} // there is something to tell the host
 	reviewWake chan struct{} // people did something on the host
 	chase      chase
-	dropped    uint64 // alerts of the outbox that were told to be
+	dropped    uint64            // alerts of the outbox that were told to be
+	left       map[string]string // commits that were pending at the start, by environment
 	defects    defects
 	beat       beat
 }
@@ -54,7 +55,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	return &Daemon{
-		opts: opts, born: opts.Now(), ledger: l, docket: journal.NewDocket(opts.Store, l.last), dropped: l.dropped(), environments: map[string]*environment{},
+		opts: opts, born: opts.Now(), ledger: l, docket: journal.NewDocket(opts.Store, l.last), dropped: l.dropped(), left: leftPending(l.state.Environments), environments: map[string]*environment{},
 		fetchWake: make(chan struct{}, 1), hintWake: make(chan struct{}, 1), outboxWake: make(chan struct{}, 1),
 		hostWake: make(chan struct{}, 1), reviewWake: make(chan struct{}, 1),
 	}, nil

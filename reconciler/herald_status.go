@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"mooring.dev/reconciler/journal"
 	"mooring.dev/reconciler/record"
 	"mooring.dev/reconciler/rollout"
 	"mooring.dev/sources"
@@ -91,7 +92,11 @@ func (h *herald) tellStatuses(ctx context.Context) error {
 			continue
 		}
 		s := pub.commit
-		if before, ok := h.told[s.Context]; ok && before.Commit != s.Commit && before.State == sources.StatusPending {
+		before, ok := h.told[s.Context]
+		if !ok && h.d.left[name] != "" {
+			before, ok = sources.CommitStatus{Commit: h.d.left[name], Context: s.Context, URL: s.URL, State: sources.StatusPending}, true
+		}
+		if ok && before.Commit != s.Commit && before.State == sources.StatusPending {
 			before.State, before.Text = sources.StatusFailure, "overtaken by "+short(s.Commit)
 			errs = append(errs, h.tell(ctx, before))
 		}
@@ -100,6 +105,25 @@ func (h *herald) tellStatuses(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// leftPending are the commits that were waiting or moving when the daemon before this
+// one ended, by environment. What their status is on a host was said by that one.
+func leftPending(of map[string]*journal.Environment) map[string]string {
+	out := map[string]string{}
+	for name, st := range of {
+		j := st.Judged
+		if j == nil || j.Outcome != "hold" && j.Outcome != "allow" {
+			continue
+		}
+		ro := st.Rollout
+		_, failed := quarantined(st, j.Release.Key())
+		arrived := ro.Release.Key() == j.Release.Key() && (ro.Phase == rollout.Idle || ro.Phase == rollout.Back)
+		if j.Outcome == "hold" || !failed && !arrived {
+			out[name] = j.Release.Commit
+		}
+	}
+	return out
 }
 
 // tell says a status, unless it was the last thing said in its context.

@@ -205,6 +205,8 @@ func (c *crowd) pull(head, base string) int {
 // stand is a daemon at work, its repository, and the host around it.
 type stand struct {
 	d      *Daemon
+	stop   func() // ends the daemon
+	start  func() // begins another, from what the journal has
 	repo   *shared
 	crowd  *crowd
 	events *box
@@ -285,19 +287,23 @@ func onHostOf(t *testing.T, files map[string]string, host func(s *stand) sources
 			return manifest.Expects{}, nil
 		}
 		o.PageURL = "https://mooring.example"
-		ctx, cancel := context.WithCancel(t.Context())
-		var err error
-		if s.d, err = New(ctx, o); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- s.d.Run(ctx) }()
-		defer func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
+		s.start = func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			d, err := New(ctx, o)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}()
+			ended := make(chan error, 1)
+			go func() { ended <- d.Run(ctx) }()
+			s.d, s.stop = d, func() {
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		s.start()
+		defer func() { s.stop() }()
 		try(t, s)
 	})
 }
@@ -374,6 +380,29 @@ func TestStatusesOfWhatIsOvertakenOrDenied(t *testing.T) {
 			t.Errorf("denied: %+v", got)
 		}
 	})
+}
+
+// So it is where the daemon stood still while another commit came; what had arrived
+// by then stays as it was.
+func TestStatusesOfWhatWasOvertakenMeanwhile(t *testing.T) {
+	hold := "package policy.admission.hold\nallow if true\nrequire contains {\"kind\": \"manual\", \"code\": \"wait\", \"msg\": \"wait for it\"} if input.environment.name == \"preview\"\n"
+	for policies, want := range map[string]sources.StatusState{hold: sources.StatusFailure, "package policy.admission.all\nallow if true\n": sources.StatusSuccess} {
+		onHost(t, ruledBy(map[string]string{"policies/admission/own.rego": policies}), func(t *testing.T, s *stand) {
+			first := s.push("env/preview", firstContent().files())
+			s.wait(20 * time.Minute)
+			s.stop()
+			before := s.crowd.last(first, "mooring/preview")
+			c := firstContent()
+			c.memory = 512
+			second := s.push("env/preview", c.files())
+			s.start()
+			s.wait(time.Minute)
+			got := s.crowd.last(first, "mooring/preview")
+			if got.State != want || want == sources.StatusFailure && !strings.Contains(got.Text, "overtaken by "+short(second)) || want == sources.StatusSuccess && got != before {
+				t.Errorf("%+v, before that it was %+v", got, before)
+			}
+		})
+	}
 }
 
 // A pull request into an environment shows plan, findings and status; one
