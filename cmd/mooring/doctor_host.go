@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"reflect"
 
 	"mooring.dev/reconciler/diagnose"
 	"mooring.dev/sources/manifest"
@@ -13,11 +12,7 @@ import (
 func (d *doctoring) host(ctx context.Context, p *manifest.Pipeline) diagnose.Host {
 	h := *p.Host
 	out := diagnose.Host{Name: hostName(h), Generic: h.Generic != nil}
-	eachSecret(reflect.ValueOf(h), "", func(field string, s manifest.Secret) {
-		if _, _, fault := tryRead(s); fault != "" {
-			out.Unread = append(out.Unread, field+": "+fault)
-		}
-	})
+	out.Unread, _ = readSecrets(h, func(_, _, _ string) {})
 	r := h.Repository()
 	if r == nil || len(out.Unread) > 0 {
 		return out

@@ -74,13 +74,8 @@ func (d *doctoring) authorities() *x509.CertPool {
 func (d *doctoring) receiver(ctx context.Context, look *platforms, name string, r manifest.Receiver) diagnose.Receiver {
 	out := diagnose.Receiver{Name: name}
 	address := ""
-	eachSecret(reflect.ValueOf(r), "", func(field string, s manifest.Secret) {
-		value, from, fault := tryRead(s)
-		switch {
-		case fault != "":
-			out.Unread = append(out.Unread, field+": "+fault)
-			out.Files = append(out.Files, missingFile(s)...)
-		case from != "inline":
+	out.Unread, out.Files = readSecrets(r, func(field, value, from string) {
+		if from != "inline" {
 			out.Secrets = append(out.Secrets, field+" from "+from)
 		}
 		if strings.HasSuffix(field, "url") {
@@ -215,19 +210,30 @@ func eachSecret(v reflect.Value, path string, visit func(string, manifest.Secret
 
 func inside(path, name string) string { return strings.Trim(path+"."+name, ".") }
 
+// readSecrets tries to read every secret in v. Those that cannot be read are told with
+// why, and with the command that writes the file where one is missing; ok is told of
+// the others.
+func readSecrets(v any, ok func(field, value, from string)) (unread, files []string) {
+	eachSecret(reflect.ValueOf(v), "", func(field string, s manifest.Secret) {
+		value, from, fault := tryRead(s)
+		if fault == "" {
+			ok(field, value, from)
+			return
+		}
+		unread = append(unread, field+": "+fault)
+		files = append(files, missingFile(s)...)
+	})
+	return unread, files
+}
+
 // otherSecrets are those of a pipeline that no receiver and no host has: of
 // checks, measures and issuers.
 func otherSecrets(p *manifest.Pipeline) diagnose.Secrets {
 	rest := *p
 	rest.Receivers, rest.Host = nil, nil
 	var out diagnose.Secrets
-	eachSecret(reflect.ValueOf(rest), "", func(path string, s manifest.Secret) {
-		_, from, fault := tryRead(s)
-		switch {
-		case fault != "":
-			out.Unread = append(out.Unread, path+": "+fault)
-			out.Files = append(out.Files, missingFile(s)...)
-		case from != "inline":
+	out.Unread, out.Files = readSecrets(rest, func(_, _, from string) {
+		if from != "inline" {
 			out.Read++
 		}
 	})
