@@ -8,6 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(2000) // a simulation is all short-lived: a quarter of a gigabyte at most
+	debug.SetGCPercent(2000) // what a simulation makes is all short-lived
+	debug.SetMemoryLimit(2 << 30)
 	goleak.VerifyTestMain(m)
 }
