@@ -149,7 +149,8 @@ type Receipt struct {
 
 // Provider is one environment's platform. There is one value per environment.
 // Every method may be retried; errors are classified by KindOf; no error text
-// holds a secret.
+// holds a secret. An answer is read while the next question is asked: no method
+// writes into what another gave.
 type Provider interface {
 	// Canonical is pure: the form the platform would show for res. Unresolved
 	// references make Spec.Unbound, not an error.

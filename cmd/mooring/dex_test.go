@@ -220,9 +220,9 @@ func (v *visitor) logsIn(page, connector, login string) {
 }
 
 // TestDex plays people and a job against a real Dex of $MOORING_DEX or `make
-// dex`; the issuer of issuertest plays the same and lies besides. It is away when the daemon starts, changes its keys while people are
-// in, goes, and comes back with other keys, so that what it signed is worth
-// nothing.
+// dex`; the issuer of issuertest plays the same and lies besides. It is away when
+// the daemon starts, changes its keys while people are in, goes, and comes back
+// with other keys, so that what it signed is worth nothing.
 func TestDex(t *testing.T) {
 	if dexProgram() == "" {
 		if os.Getenv("CI") == "true" {

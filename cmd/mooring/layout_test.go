@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"providers/crew":                 {},
 	"providers/memory":               {"providers", "sources/manifest"},
 	"providers/readonly":             {"providers", "sources/manifest"},
-	"providers/providertest":         {"providers", "sources/manifest"},
+	"providers/providertest":         {"providers", "providers/crew", "sources/manifest"},
 	"providers/aws":                  {"providers", "sources/manifest", "sources/artifact", "providers/crew", "providers/aws/…"},
 	"providers/aws/quota":            {"providers", "sources/manifest"},
 	"providers/aws/rights":           {"sources/manifest"},

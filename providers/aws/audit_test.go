@@ -139,18 +139,24 @@ func TestMeasureTellsVersionsApart(t *testing.T) {
 	}
 }
 
-// Durations come with the calls in one question, compared with what was asked;
-// the sandbox says 0 failures of a minute as Lambda does, and a minute of calls
-// beside it without a word of failures is late.
-func TestMeasureAsksForDurations(t *testing.T) {
+// newMeasured is a sandbox with how many questions about metrics it was asked.
+func newMeasured(t *testing.T) (*boxed, *int) {
+	t.Helper()
 	questions := 0
-	b := newBoxed(t, sandbox.Options{}, func(o *Options) {
+	return newBoxed(t, sandbox.Options{}, func(o *Options) {
 		o.OnCall = func(_, operation, _ string) {
 			if operation == "GetMetricData" {
 				questions++
 			}
 		}
-	})
+	}), &questions
+}
+
+// Durations come with the calls in one question, compared with what was asked;
+// the sandbox says 0 failures of a minute as Lambda does, and a minute of calls
+// beside it without a word of failures is late.
+func TestMeasureAsksForDurations(t *testing.T) {
+	b, questions := newMeasured(t)
 	alias := manifest.Resource{Ref: manifest.Ref{Kind: "Alias", Name: "checkout.live"}, Physical: "preview-checkout", Key: "live"}
 	now := b.box.Now().Truncate(time.Minute).Add(-5 * time.Minute)
 	put := func(version, metric string, minute int, values ...float64) {
@@ -206,22 +212,15 @@ func TestMeasureAsksForDurations(t *testing.T) {
 	if got := ask("3", 0); !got.Known || got.Calls != 3 || got.Latency[0].Known || got.Latency[1].Known {
 		t.Errorf("durations that are late: %+v", got)
 	}
-	if questions != 4 {
-		t.Errorf("%d questions for 4 samples", questions)
+	if *questions != 4 {
+		t.Errorf("%d questions for 4 samples", *questions)
 	}
 }
 
 // Windows of before are counted again in the same question: each for itself, with
 // what ended since, none where nothing is told, and latency in none of them.
 func TestMeasureCountsAgain(t *testing.T) {
-	questions := 0
-	b := newBoxed(t, sandbox.Options{}, func(o *Options) {
-		o.OnCall = func(_, operation, _ string) {
-			if operation == "GetMetricData" {
-				questions++
-			}
-		}
-	})
+	b, questions := newMeasured(t)
 	alias := manifest.Resource{Ref: manifest.Ref{Kind: "Alias", Name: "checkout.live"}, Physical: "preview-checkout", Key: "live"}
 	now := b.box.Now().Truncate(time.Minute).Add(-time.Minute)
 	for minute, told := range map[int]map[string]float64{
@@ -246,8 +245,8 @@ func TestMeasureCountsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []providers.Sample{{Known: true, Calls: 10, Errors: 4}, {Known: true}, {Known: true, Calls: 9}, {Known: true, Throttles: 5}}
-	if !reflect.DeepEqual(got.Again, want) || got.Calls != 7 || got.Errors != 1 || questions != 1 {
-		t.Errorf("%+v after %d questions, want again %+v", got, questions, want)
+	if !reflect.DeepEqual(got.Again, want) || got.Calls != 7 || got.Errors != 1 || *questions != 1 {
+		t.Errorf("%+v after %d questions, want again %+v", got, *questions, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"mooring.dev/providers"
+	"mooring.dev/providers/crew"
 	"mooring.dev/sources/manifest"
 )
 
@@ -106,7 +107,30 @@ func surveySeesEverything(s *session) error {
 	if len(inv.Orphans) > 0 || len(inv.Extras) > 0 {
 		return fmt.Errorf("what was asked for is listed as something else: %v %v", inv.Orphans, inv.Extras)
 	}
-	return nil
+	return s.stays(inv)
+}
+
+// stays: an answer is read while the next questions are asked, and none of them
+// writes into it. The race detector sees the write that a comparison would miss.
+func (s *session) stays(inv providers.Inventory) error {
+	before, done := fmt.Sprint(inv), make(chan struct{})
+	var reader crew.Crew
+	reader.Go(func() error {
+		for {
+			if now := fmt.Sprint(inv); now != before {
+				return fmt.Errorf("an answer became another: %s, and was %s", now, before)
+			}
+			select {
+			case <-done:
+				return nil
+			default:
+			}
+		}
+	})
+	_, err := s.Provider.Survey(s.ctx, s.Resources)
+	_, seeing := s.Provider.Observe(s.ctx, s.Resources...)
+	close(done)
+	return errors.Join(err, seeing, reader.Wait())
 }
 
 // What this environment owns and was not asked for is an orphan; what another
